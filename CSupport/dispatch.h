@@ -1,0 +1,15 @@
+#ifndef CURRICLE_DISPATCH_H
+#define CURRICLE_DISPATCH_H
+#include "kernels/call.h"
+
+/// The kernels of an ISA by opcode, or NULL where this CPU cannot run it.
+const kernel_entry *kernels_of(curricle_isa isa);
+double peak_of(curricle_isa isa, int64_t rounds, float *sink);
+
+enum {
+#define KERNEL(name, operands, sizes, reals) OPCODE_##name,
+#include "registry.inc"
+#undef KERNEL
+    OPCODE_COUNT
+};
+#endif

@@ -1,0 +1,122 @@
+// Runs a program: one team for the whole of it, instruction after instruction, tasks dealt out as threads become free.
+// Which thread takes a task changes nothing: every output element is written by exactly one task.
+#define _POSIX_C_SOURCE 199309L // clock_gettime
+#include "dispatch.h"
+#include "team.h"
+#include <math.h>
+#include <time.h>
+
+enum { ALIGNMENT = 128 };
+
+static size_t aligned(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+static size_t counter_bytes(uint32_t count) { return aligned(sizeof(team_barrier)) + aligned(count * sizeof(atomic_llong)); }
+
+static size_t scratch_bytes(const curricle_instruction *instructions, uint32_t count, int threads, const kernel_entry *kernels) {
+    size_t most = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (instructions[i].opcode >= OPCODE_COUNT) continue;
+        size_t floats = kernels[instructions[i].opcode].scratch_floats(instructions[i].size, threads);
+        if (floats > most) most = floats;
+    }
+    return aligned(most * sizeof(float)) + ALIGNMENT;
+}
+
+size_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32_t count, int threads, curricle_isa isa) {
+    const kernel_entry *kernels = kernels_of(isa);
+    if (!kernels) return 0;
+    // A team may come out smaller than asked for, and a smaller team's tasks may be larger.
+    size_t most = 0;
+    for (int team = 1; team <= threads; team++) {
+        size_t bytes = (size_t)team * scratch_bytes(instructions, count, team, kernels);
+        if (bytes > most) most = bytes;
+    }
+    return counter_bytes(count) + most;
+}
+
+typedef struct {
+    const curricle_instruction *instructions;
+    uint32_t count;
+    const curricle_run *run;
+    const kernel_entry *kernels;
+    team_barrier *barrier;
+    atomic_llong *next; // one task counter per instruction
+    char *scratch;
+    _Atomic curricle_status status;
+} execution;
+
+static void *resolve(const curricle_run *run, curricle_operand operand) {
+    return operand == CURRICLE_NO_OPERAND ? NULL : (char *)run->segments[operand >> 56] + (operand & ((UINT64_C(1) << 56) - 1));
+}
+
+static uint64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void run_team(void *context, int thread, int threads) {
+    execution *e = context;
+    float *scratch = (float *)(e->scratch + (size_t)thread * scratch_bytes(e->instructions, e->count, threads, e->kernels));
+    uint64_t *clock = thread == 0 ? e->run->nanoseconds : NULL, before = clock ? now() : 0;
+    for (uint32_t i = 0; i < e->count; i++) {
+        const curricle_instruction *instruction = &e->instructions[i];
+        kernel_call call = {.instruction = instruction, .size = instruction->size, .real = instruction->real, .scratch = scratch, .threads = threads};
+        for (int j = 0; j < CURRICLE_OPERANDS; j++) call.operand[j] = resolve(e->run, instruction->operand[j]);
+        if (instruction->opcode == OPCODE_guard) {
+            if (isfinite(*(float *)call.operand[0])) continue;
+            if (thread == 0) atomic_store(&e->status, CURRICLE_NONFINITE);
+            return; // every thread reads the same value
+        }
+        const kernel_entry *kernel = &e->kernels[instruction->opcode];
+        call.tasks = kernel->tasks(instruction->size, threads);
+        for (int64_t task; (task = atomic_fetch_add_explicit(&e->next[i], 1, memory_order_relaxed)) < call.tasks;) kernel->run(&call, task);
+        team_wait(e->barrier, threads);
+        if (clock) {
+            uint64_t after = now();
+            clock[i] += after - before;
+            before = after;
+        }
+    }
+}
+
+curricle_status curricle_execute(const curricle_instruction *instructions, uint32_t count, const curricle_run *run) {
+    const kernel_entry *kernels = kernels_of(run->isa);
+    if (!kernels || run->threads < 1) return CURRICLE_BAD_PROGRAM;
+    for (uint32_t i = 0; i < count; i++)
+        if (instructions[i].opcode >= OPCODE_COUNT) return CURRICLE_BAD_PROGRAM;
+    char *workspace = run->workspace;
+    execution e = {
+        .instructions = instructions, .count = count, .run = run, .kernels = kernels,
+        .barrier = (team_barrier *)workspace, .next = (atomic_llong *)(workspace + aligned(sizeof(team_barrier))),
+        .scratch = workspace + counter_bytes(count), .status = CURRICLE_OK,
+    };
+    atomic_init(&e.barrier->arrived, 0);
+    atomic_init(&e.barrier->epoch, 0);
+    for (uint32_t i = 0; i < count; i++) atomic_init(&e.next[i], 0);
+    team_run(run->threads, run_team, &e);
+    return atomic_load(&e.status);
+}
+
+typedef struct { curricle_isa isa; int64_t rounds; double flops[256]; float sink[256]; } peak_context;
+
+static void peak_body(void *context, int thread, int threads) {
+    peak_context *p = context;
+    (void)threads;
+    if (thread < 256) p->flops[thread] = peak_of(p->isa, p->rounds, &p->sink[thread]);
+}
+
+double curricle_peak_gflops(curricle_isa isa, int threads, double seconds) {
+    if (!kernels_of(isa)) return 0;
+    peak_context context = {.isa = isa, .rounds = 1000000};
+    double best = 0, spent = 0;
+    while (spent < seconds) { // the best of several short runs: other users of the machine only ever slow it down
+        for (int i = 0; i < 256; i++) context.flops[i] = 0;
+        uint64_t start = now();
+        team_run(threads, peak_body, &context);
+        double elapsed = (double)(now() - start) * 1e-9, total = 0;
+        for (int i = 0; i < 256; i++) total += context.flops[i];
+        if (total / elapsed > best) best = total / elapsed;
+        spent += elapsed;
+    }
+    return best * 1e-9;
+}

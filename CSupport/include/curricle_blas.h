@@ -1,0 +1,27 @@
+#ifndef CURRICLE_BLAS_H
+#define CURRICLE_BLAS_H
+
+/// The dense linear algebra of the evaluations (kNN, ridge probe). The only door to OpenBLAS: training does not use it.
+/// All matrices are row-major and packed. One thread, so that results do not depend on how many there are.
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// c [rows, columns] = a [rows, depth] · bᵀ, with b [columns, depth]: all dot products of rows of a with rows of b.
+void curricle_blas_dot_products(int rows, int columns, int depth, const double *a, const double *b, double *c);
+
+/// gram [width, width] += aᵀ · a, with a [rows, width]. Only entries (i, j) with j >= i are touched.
+void curricle_blas_add_gram(int rows, int width, const double *a, double *gram);
+
+/// Solves gram · x = b for symmetric positive definite gram by Cholesky's factorisation.
+/// Of gram [width, width], entries (i, j) with j >= i are read and overwritten. right_sides [count, width] holds one b a row,
+/// each replaced by its x.
+/// Returns 0; a positive number where gram is not positive definite; a negative one for a wrong argument.
+int curricle_blas_solve_positive_definite(int width, int count, double *gram, double *right_sides);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

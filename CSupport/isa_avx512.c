@@ -1,0 +1,16 @@
+// The kernels for AVX-512 (F, BW, DQ, VL): tiles of 12 rows by two vectors fill 24 of 32 registers.
+#if defined(__x86_64__)
+#include "kernels/call.h"
+#include "simd/vector.h"
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), apply_to = function)
+#define ISA_AVX512 1
+#define ISA_AVX2 1
+#define ISA_HAS_FMA 1
+#define TILE_ROWS 12
+#define TILE_PANELS 2
+#define TILE_ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#define ISA_TABLE kernels_avx512
+#define ISA_PEAK peak_avx512
+#include "kernels/all.inc"
+#pragma clang attribute pop
+#endif

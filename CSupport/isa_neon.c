@@ -1,0 +1,14 @@
+// The kernels for AArch64: a virtual vector is four registers, tiles of 6 rows fill 24 of 32.
+#if defined(__aarch64__)
+#include "kernels/call.h"
+#include "simd/vector.h"
+#define ISA_AVX512 0
+#define ISA_AVX2 0
+#define ISA_HAS_FMA 1
+#define TILE_ROWS 6
+#define TILE_PANELS 1
+#define TILE_ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define ISA_TABLE kernels_neon
+#define ISA_PEAK peak_neon
+#include "kernels/all.inc"
+#endif

@@ -1,0 +1,15 @@
+// A team of threads for the length of one call, and the barrier between its stages.
+#ifndef CURRICLE_TEAM_H
+#define CURRICLE_TEAM_H
+#include <stdatomic.h>
+
+typedef struct {
+    _Alignas(128) atomic_uint arrived;
+    _Alignas(128) atomic_uint epoch;
+} team_barrier;
+
+/// Runs body(context, thread, threads) on every thread of one team; `threads` is what the team really has.
+void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context);
+/// Waits until every thread of the team has come here; what they wrote before is visible after.
+void team_wait(team_barrier *barrier, int threads);
+#endif

@@ -1,0 +1,44 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Kernels need -O3 in every configuration (a debug build still has to train), OpenMP for the team,
+/// and no contraction: fused multiply-adds are written where they are meant, so that every ISA gives the same bits.
+let kernelFlags: [CSetting] = [
+    .unsafeFlags(["-std=c17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-psabi"])
+]
+
+let package = Package(
+    name: "Curricle",
+    products: [.executable(name: "curricle", targets: ["curricle"])],
+    targets: [
+        .target(
+            name: "CSupport", path: "CSupport", exclude: ["kernels", "tests"],
+            publicHeadersPath: "include", cSettings: kernelFlags,
+            linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("openblas"), .linkedLibrary("m")]),
+        .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        .target(name: "Randomness"),
+        .target(name: "Graph"),
+        .target(name: "Program"),
+        .target(name: "Compiler", dependencies: ["Graph", "Program"]),
+        .target(name: "Runtime", dependencies: ["Program", "CSupport"]),
+        .target(name: "Vision", dependencies: ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CZlib"]),
+        .target(name: "Models", dependencies: ["Graph", "Randomness"]),
+        .target(name: "Learning", dependencies: ["Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Randomness", "CSupport"]),
+        .executableTarget(name: "curricle", dependencies: ["Learning", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program"]),
+
+        .target(name: "Reference", dependencies: ["Graph"]),
+        .target(name: "TestSupport", dependencies: ["Graph", "Reference", "Compiler", "Program", "Runtime", "Randomness"], path: "Tests/TestSupport"),
+        .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
+        .testTarget(name: "GraphTests", dependencies: ["Graph", "Reference", "Compiler", "TestSupport"]),
+        .testTarget(name: "CompilerTests", dependencies: ["Compiler", "Graph", "Program", "Models", "TestSupport"]),
+        .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Compiler", "Graph", "Program", "Models", "TestSupport", "CSupport"]),
+        .testTarget(name: "VisionTests", dependencies: ["Vision", "Randomness"]),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "Graph"]),
+        .testTarget(name: "LearningTests", dependencies: ["Learning", "Models", "Vision", "TestSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["Learning"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

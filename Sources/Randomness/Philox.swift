@@ -1,0 +1,72 @@
+import Foundation
+
+/// Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+///
+/// A value is a pure function of (seed, stream, counter): nothing depends on threads, workers, order of use or a resume.
+public struct Philox: RandomNumberGenerator, Sendable {
+    private var counter: SIMD4<UInt32>
+    private let key: SIMD2<UInt32>
+    private var block = SIMD4<UInt32>()
+    private var taken = 4
+
+    /// - Parameters:
+    ///   - seed: the run's seed.
+    ///   - stream: what the numbers are for, e.g. (epoch, sample); equal arguments give equal numbers.
+    public init(seed: UInt64, stream: (UInt32, UInt32, UInt32) = (0, 0, 0)) {
+        key = [UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)]
+        counter = [0, stream.0, stream.1, stream.2]
+    }
+
+    /// The ten rounds on one counter block.
+    public static func block(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
+        var c = counter
+        var k = key
+        for _ in 0..<10 {
+            let p0 = UInt64(c[0]) * 0xD251_1F53
+            let p1 = UInt64(c[2]) * 0xCD9E_8D57
+            c = [
+                UInt32(truncatingIfNeeded: p1 >> 32) ^ c[1] ^ k[0], UInt32(truncatingIfNeeded: p1),
+                UInt32(truncatingIfNeeded: p0 >> 32) ^ c[3] ^ k[1], UInt32(truncatingIfNeeded: p0),
+            ]
+            k = k &+ [0x9E37_79B9, 0xBB67_AE85]
+        }
+        return c
+    }
+
+    private mutating func nextWord() -> UInt32 {
+        if taken == 4 {
+            block = Philox.block(counter: counter, key: key)
+            counter[0] &+= 1
+            taken = 0
+        }
+        defer { taken += 1 }
+        return block[taken]
+    }
+
+    public mutating func next() -> UInt64 {
+        let low = UInt64(nextWord())
+        return low | UInt64(nextWord()) << 32
+    }
+
+    /// A Double in [0, 1) with 53 random bits.
+    public mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
+
+    /// A Double in [low, high).
+    public mutating func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
+
+    /// An integer in 0..<bound (bound ≥ 1), by rejection, so that every value is equally likely.
+    public mutating func integer(below bound: Int) -> Int { Int(UInt64.random(in: 0..<UInt64(bound), using: &self)) }
+
+    /// A standard normal deviate (Box–Muller, cosine branch).
+    public mutating func normal() -> Double {
+        let radius = (-2 * log(1 - uniform())).squareRoot()
+        return radius * cos(2 * .pi * uniform())
+    }
+
+    /// A permutation of 0..<count (Fisher–Yates).
+    public mutating func permutation(_ count: Int) -> [Int] {
+        var order = Array(0..<count)
+        for i in stride(from: count - 1, to: 0, by: -1) { order.swapAt(i, integer(below: i + 1)) }
+        return order
+    }
+}
