@@ -12,7 +12,7 @@ let package = Package(
     products: [.executable(name: "curricle", targets: ["curricle"])],
     targets: [
         .target(
-            name: "CSupport", path: "CSupport", exclude: ["kernels", "tests"],
+            name: "CSupport", path: "CSupport", exclude: ["kernels", "registry.inc"],
             publicHeadersPath: "include", cSettings: kernelFlags,
             linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("openblas"), .linkedLibrary("m")]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
@@ -27,7 +27,8 @@ let package = Package(
         .target(name: "Vision", dependencies: ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CZlib"]),
         .target(name: "Models", dependencies: ["Graph", "Randomness"]),
         .target(name: "Learning", dependencies: ["Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Randomness", "CSupport"]),
-        .executableTarget(name: "curricle", dependencies: ["Learning", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program"]),
+        .target(name: "Terminal"),
+        .executableTarget(name: "curricle", dependencies: ["Terminal", "Learning", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program"]),
 
         .target(name: "Reference", dependencies: ["Graph"]),
         .target(name: "TestSupport", dependencies: ["Graph", "Reference", "Compiler", "Program", "Runtime", "Randomness"], path: "Tests/TestSupport"),
@@ -38,6 +39,7 @@ let package = Package(
         .testTarget(name: "VisionTests", dependencies: ["Vision", "Randomness"]),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "Graph"]),
         .testTarget(name: "LearningTests", dependencies: ["Learning", "Models", "Vision", "TestSupport"]),
+        .testTarget(name: "TerminalTests", dependencies: ["Terminal"]),
         .testTarget(name: "CommandTests", dependencies: ["Learning"]),
     ],
     swiftLanguageModes: [.v6]

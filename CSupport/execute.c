@@ -62,7 +62,7 @@ static void run_team(void *context, int thread, int threads) {
         const curricle_instruction *instruction = &e->instructions[i];
         kernel_call call = {.instruction = instruction, .size = instruction->size, .real = instruction->real, .scratch = scratch, .threads = threads};
         for (int j = 0; j < CURRICLE_OPERANDS; j++) call.operand[j] = resolve(e->run, instruction->operand[j]);
-        if (instruction->opcode == OPCODE_guard) {
+        if (instruction->opcode == OPCODE_guard_finite) {
             if (isfinite(*(float *)call.operand[0])) continue;
             if (thread == 0) atomic_store(&e->status, CURRICLE_NONFINITE);
             return; // every thread reads the same value

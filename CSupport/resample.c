@@ -1,5 +1,8 @@
 /// Antialiased bicubic resampling with integer arithmetic; the conventions are those of Pillow's 8-bit `ImagingResample`
 /// (a = -0.5, weights of 22 fractional bits, two passes with bytes between them), so pictures agree to the last bit.
+///
+/// The horizontal pass comes first, as in Pillow up to 12, with which MAE's models were trained. Pillow 13 goes vertically first
+/// where the height shrinks and the width does not, or much less: there, and only there, some bytes differ by one.
 #include "curricle_resample.h"
 
 #include <math.h>

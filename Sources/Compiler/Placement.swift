@@ -1,0 +1,100 @@
+import Graph
+import Program
+
+/// Where every value of an ordered graph lives.
+struct Placement {
+    private(set) var operands: [ValueID: Operand] = [:]
+    private(set) var buffers: [PlannedBuffer] = []
+    private(set) var results: [ResultPlace] = []
+    private(set) var resultBytes = 0
+    private(set) var plan: MemoryPlan
+
+    /// - Throws: `GraphError` for a parameter that the layout lacks, or a result that no instruction makes.
+    init(_ graph: Graph, layout: ParameterLayout, constants: inout ConstantPool) throws(GraphError) {
+        var fixed: [ValueID: Operand] = [:]
+        for node in graph.nodes {
+            guard let output = node.outputs.first else { continue }
+            switch node.operation {
+            case .input(let input): fixed[output] = input.operand
+            case .parameter(let slice): fixed[output] = Operand(.parameters, try layout.offset(of: slice))
+            case .gradient(let slice): fixed[output] = Operand(.gradients, try layout.offset(of: slice))
+            case .constant(let name): fixed[output] = Operand(.constants, constants.place(name, graph.constants[name] ?? []))
+            case .uniform: fixed[output] = Operand(.constants, 0) // never read: gradients of means are folded into their users
+            default: break
+            }
+        }
+        for (slice, value) in graph.gradients { fixed[value] = Operand(.gradients, try layout.offset(of: slice)) }
+        for (name, value) in graph.results {
+            let type = graph.type(value)
+            let sections: Int? = if case .panels(let count) = type.layout { count } else { nil }
+            if fixed[value] == nil {
+                fixed[value] = Operand(.results, resultBytes)
+                resultBytes += MemoryPlan.aligned(type.bytes)
+            }
+            guard let place = fixed[value], place.segment == .results else {
+                throw GraphError(operation: "result \(name)", problem: "is not computed by the program")
+            }
+            results.append(ResultPlace(name: name, shape: type.shape, offset: place.offset, sections: sections, isInteger: type.element == .int32))
+        }
+        operands = fixed
+
+        // One instruction a node that is not a leaf; leaves take no place in time.
+        var lastUse: [ValueID: Int] = [:]
+        var steps: [(index: Int, node: Node)] = []
+        for node in graph.nodes where !node.isLeaf {
+            for input in node.inputs { lastUse[input] = steps.count }
+            steps.append((steps.count, node))
+        }
+        var home: [ValueID: Int] = [:] // value → request
+        var requests: [(bytes: Int, first: Int, last: Int, name: String)] = []
+        for (step, node) in steps {
+            for (slot, output) in node.outputs.enumerated() where fixed[output] == nil {
+                let bytes = graph.type(output).bytes, last = lastUse[output] ?? step
+                let optional = node.operation.optionalOutputs
+                if optional.contains(slot), !node.outputs[optional.clamped(to: node.outputs.indices)].contains(where: { lastUse[$0] != nil || fixed[$0] != nil }) { continue }
+                let shared = node.operation.sharable(node.inputs.map(graph.type)).first { pair in
+                    guard pair.output == slot, let request = home[node.inputs[pair.input]] else { return false }
+                    return requests[request].last == step && requests[request].bytes >= bytes
+                        && node.inputs.filter { home[$0] == request }.count == 1
+                }
+                if let shared, let request = home[node.inputs[shared.input]] {
+                    requests[request].last = last
+                    home[output] = request
+                } else {
+                    home[output] = requests.count
+                    requests.append((bytes, step, last, "%\(output.index) \(node.operation.name)"))
+                }
+            }
+        }
+        plan = MemoryPlan(requests.map { BufferRequest(bytes: $0.bytes, lifetime: $0.first...$0.last) })
+        for (value, request) in home { operands[value] = Operand(.arena, plan.offsets[request]) }
+        buffers = zip(requests, plan.offsets).map {
+            PlannedBuffer(name: $0.name, offset: $1, bytes: MemoryPlan.aligned($0.bytes), lifetime: $0.first...$0.last)
+        }
+    }
+
+    func operand(_ value: ValueID) -> Operand? { operands[value] }
+}
+
+extension Node {
+    /// Leaves name memory that is there already.
+    var isLeaf: Bool {
+        switch operation {
+        case .input, .parameter, .gradient, .constant, .uniform: true
+        default: false
+        }
+    }
+}
+
+extension GraphInput {
+    /// Scalars lie 64 bytes apart in their segment; the pixel scale comes last, as it may be long.
+    public var operand: Operand {
+        switch self {
+        case .patches, .pixels: Operand(.batch, 0)
+        case .order: Operand(.order, 0)
+        case .curriculum: Operand(.scalars, 0)
+        case .step: Operand(.scalars, 64)
+        case .pixelScaleShift: Operand(.scalars, 128)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+extension Operation {
+    /// The case's name, without what it carries.
+    public var name: String {
+        let text = String(describing: self)
+        return String(text.prefix { $0 != "(" })
+    }
+}
+
+extension Graph: CustomStringConvertible {
+    /// One line a node, in order: `%3 = linear(bias) %1 %2 : f32[4, 16, 96]`.
+    public var description: String {
+        var lines: [String] = []
+        for node in nodes {
+            let outputs = node.outputs.map { "%\($0.index)" }.joined(separator: ", ")
+            let inputs = node.inputs.map { " %\($0.index)" }.joined()
+            let kinds = node.outputs.map { "\(type($0))" }.joined(separator: ", ")
+            lines.append((outputs.isEmpty ? "" : "\(outputs) = ") + node.operation.text + inputs + (kinds.isEmpty ? "" : " : \(kinds)"))
+        }
+        lines += results.map { "result \($0.name) %\($0.value.index)" }
+        lines += gradients.map { "gradient \($0.slice) %\($0.value.index)" }
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension Operation {
+    /// Name and attributes as `--dump` shows them.
+    public var text: String {
+        switch self {
+        case .input(let input): "input(\(input.rawValue))"
+        case .parameter(let slice): "parameter(\(slice))"
+        case .gradient(let slice): "gradient(\(slice))"
+        case .constant(let name): "constant(\(name))"
+        case .uniform(let value): "uniform(\(value))"
+        case .linear(let form):
+            "linear(\([(form.bias, "bias"), (form.multiplier, "multiplier"), (form.residual, "residual"), (form.gelu, "gelu")].filter(\.0).map(\.1).joined(separator: " ")))"
+        case .attention(let heads), .attentionGradient(let heads): "\(name)(heads \(heads))"
+        case .layerNorm(let epsilon): "layerNorm(\(epsilon))"
+        case .layerNormGradient(let hasAddend): hasAddend ? "layerNormGradient(addend)" : name
+        case .selectRows(let rows): "selectRows(\(rows.text))"
+        case .placeRows(let rows, let count): "placeRows(\(rows.text) of \(count))"
+        case .meanRows(let first, let count): "meanRows(\(first)..<\(first + count))"
+        case .patchError(let form): "patchError(\(form.text))"
+        case .patchErrorGradient(let form, let weight): "patchErrorGradient(\(form.text)\(weight.map { " weight \($0)" } ?? ""))"
+        case .maskerLoss(let w), .maskerLossGradient(let w): "\(name)(gauss \(w.gauss) kl \(w.kl) diversity \(w.diversity))"
+        case .adamw(let slice, let form, let clipped): "adamw(\(slice) decay \(form.weightDecay)\(clipped ? " clipped" : ""))"
+        case .gradientSquares(let group, _): "gradientSquares(\(group.rawValue))"
+        case .clipScale(let limit): "clipScale(\(limit))"
+        case .linearWeightGradient(let sections): sections == 1 ? name : "\(name)(sections \(sections))"
+        case .patchify(let patch): "patchify(\(patch))"
+        case .transposePanels, .gelu, .add, .multiply, .sigmoid, .sigmoidGradient, .prependRow, .restoreTokens, .columnSum,
+            .scaleRows, .rowDot, .orderDescending, .mean, .maskerTerms, .guardFinite:
+            name
+        }
+    }
+}
+
+extension RowSelection {
+    var text: String { "\(lead ? "0 and " : "")\(first)..<\(first + count)\(offset == 0 ? "" : " + \(offset)")\(indexed ? " by order" : "")" }
+}
+extension PatchErrorForm {
+    var text: String { "\(normalized ? "normalized " : "")from \(first)\(indexed ? " by order" : "")" }
+}

@@ -1,0 +1,82 @@
+/// Names a value of one graph.
+public struct ValueID: Sendable, Hashable, Comparable {
+    public let index: Int
+    public static func < (a: ValueID, b: ValueID) -> Bool { a.index < b.index }
+}
+
+public struct Node: Sendable {
+    public let operation: Operation
+    public let inputs: [ValueID]
+    public let outputs: [ValueID]
+}
+
+/// A static graph of tensor operations. Nodes are in an order in which they can be run; equal pure nodes are one node.
+public struct Graph: Sendable {
+    public private(set) var nodes: [Node] = []
+    public private(set) var types: [TensorType] = []
+    private var producers: [Int?] = []
+    private var known: [Key: [ValueID]] = [:]
+    /// Values of constants by name, row-major.
+    public private(set) var constants: [String: [Float]] = [:]
+    /// What a run hands back, by name.
+    public var results: [(name: String, value: ValueID)] = []
+    /// Gradients that stay between programs, to be added up.
+    public var gradients: [(slice: ParameterSlice, value: ValueID)] = []
+
+    private struct Key: Hashable {
+        let operation: Operation
+        let inputs: [ValueID]
+    }
+
+    public init() {}
+
+    public func type(_ value: ValueID) -> TensorType { types[value.index] }
+    public func shape(_ value: ValueID) -> [Int] { types[value.index].shape }
+    /// The node that makes a value.
+    public func producer(_ value: ValueID) -> Node? { producers[value.index].map { nodes[$0] } }
+
+    /// Adds a node, or finds the equal one, and returns its outputs.
+    /// - Throws: `GraphError` where the inputs do not fit the operation.
+    @discardableResult
+    public mutating func append(_ operation: Operation, _ inputs: [ValueID] = [], type: TensorType? = nil) throws(GraphError) -> [ValueID] {
+        let key = Key(operation: operation, inputs: inputs)
+        if !operation.isEffect, let outputs = known[key] { return outputs }
+        let outputTypes = try operation.outputTypes(inputs.map { types[$0.index] }, leaf: type)
+        let outputs = outputTypes.indices.map { ValueID(index: types.count + $0) }
+        types += outputTypes
+        producers += outputs.map { _ in nodes.count }
+        nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs))
+        if !operation.isEffect { known[key] = outputs }
+        return outputs
+    }
+
+    /// How many nodes, results and gradients read each value.
+    public func useCounts() -> [Int] {
+        var counts = Array(repeating: 0, count: types.count)
+        for node in nodes { for input in node.inputs { counts[input.index] += 1 } }
+        for result in results { counts[result.value.index] += 1 }
+        for gradient in gradients { counts[gradient.value.index] += 1 }
+        return counts
+    }
+
+    public mutating func define(constant name: String, _ values: [Float], shape: [Int]) throws(GraphError) -> ValueID {
+        guard values.count == shape.reduce(1, *) else {
+            throw GraphError(operation: "constant \(name)", problem: "\(values.count) values for shape \(shape)")
+        }
+        constants[name] = values
+        return try append(.constant(name), type: TensorType(shape))[0]
+    }
+
+    /// Keeps the constants of another graph: a rewritten graph names the same ones.
+    public mutating func adoptConstants(of other: Graph) { constants.merge(other.constants) { mine, _ in mine } }
+}
+
+public struct GraphError: Error, Sendable, Equatable, CustomStringConvertible {
+    public let operation: String
+    public let problem: String
+    public init(operation: String, problem: String) {
+        self.operation = operation
+        self.problem = problem
+    }
+    public var description: String { "graph: \(operation): \(problem)" }
+}

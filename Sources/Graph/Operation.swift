@@ -1,0 +1,200 @@
+/// Everything a graph can say. Adding a case makes the compiler list each place that must answer for it:
+/// types (`Operation+Types`), gradient (`Differentiate`), cost and lowering (`Lower`), and the Double reference.
+///
+/// Letters: N images, L patches, T tokens, Q queries, K kept, D width, H heads, P values a patch.
+public enum Operation: Sendable, Hashable {
+    // Leaves
+    /// A tensor given at each run.
+    case input(GraphInput)
+    case parameter(ParameterSlice)
+    /// The accumulated gradient of a parameter, kept between programs.
+    case gradient(ParameterSlice)
+    /// Fixed values by name, e.g. a position embedding.
+    case constant(String)
+    /// One value everywhere. Never stored: gradients of means begin as one.
+    case uniform(Float)
+
+    // Dense
+    /// x [.., in], weight [out, in], then in order if the form has them: bias [out], residual (its rows repeat),
+    /// multiplier → y = act((x·Wᵀ + bias)∘multiplier + residual) and, for GELU, its derivative.
+    case linear(LinearForm)
+    /// weight [out, in] → [in, out]: the input gradient of `linear` is `linear` with this.
+    case transposePanels
+    /// dy [.., out], x [.., in] → dW [out, in], db [out]; `sections` as the weight's.
+    case linearWeightGradient(sections: Int)
+    /// qkv [N, T, 3D], or query [N, Q, D] and key-value [N, T, 2D] → y [N, Q, D], logsumexp [N, H, Q].
+    case attention(heads: Int)
+    /// dy, logsumexp, then attention's inputs → their gradients.
+    case attentionGradient(heads: Int)
+    /// x, γ, β → y, statistics [.., 2] (mean, 1/√(variance + ε)).
+    case layerNorm(epsilon: Float)
+    /// dy, x, statistics, γ, and addend if it has one → dx, and partial sums [chunks, D] of dγ and dβ.
+    case layerNormGradient(hasAddend: Bool)
+
+    // Elementwise and rows
+    /// x → gelu(x), gelu′(x); exact (erf).
+    case gelu
+    /// a + b, where b's rows repeat.
+    case add
+    case multiply
+    case sigmoid
+    /// dy, y → dx
+    case sigmoidGradient
+    /// x [N, R, D], and order [N, L] if indexed → [N, count, D].
+    case selectRows(RowSelection)
+    /// The inverse: zeros but for the selected rows of [N, rows, D].
+    case placeRows(RowSelection, rows: Int)
+    /// x [N, R, D], token [D] → [N, R + 1, D]
+    case prependRow
+    /// kept [N, 1 + K, D], mask token [D], order [N, L], position [1 + L, D] → [N, 1 + L, D]: the decoder's input.
+    case restoreTokens
+    /// x [.., D] → [D]
+    case columnSum
+    /// x [N, R, D] → [N, D], the mean of `count` rows from `first`.
+    case meanRows(first: Int, count: Int)
+    /// x [.., D], scale [..] → each row times its scale.
+    case scaleRows
+    /// a, b [.., D] → [..], the rows' dot products.
+    case rowDot
+
+    // Masks and losses
+    /// scores [N, L] → patches by descending score [N, L].
+    case orderDescending
+    /// prediction [N, R, P], patches [N, L, P], order [N, L] if indexed → error [N, R].
+    case patchError(PatchErrorForm)
+    /// the error's gradient unless uniform, then patchError's inputs → dprediction.
+    case patchErrorGradient(PatchErrorForm, weight: Float?)
+    /// x → its mean, [1].
+    case mean
+    /// error, scores [N, L] → each image's terms of the masker's losses [N, 5].
+    case maskerTerms
+    /// terms, error, scores, curriculum factor [1] → losses [5]: recon, gauss, kl, diversity, total.
+    case maskerLoss(MaskerWeights)
+    /// terms, error, scores, curriculum → derror, dscores of the total.
+    case maskerLossGradient(MaskerWeights)
+
+    // Effects
+    /// Ends the program where the loss is not finite.
+    case guardFinite
+    /// parameter, gradient, step scalars [4], clip scale [1] if it has one: updates the parameter and its moments in place.
+    case adamw(ParameterSlice, AdamW, clipped: Bool)
+    /// Sums of squares of all accumulated gradients of a group, a chunk each: [chunks].
+    case gradientSquares(ParameterGroup, count: Int)
+    /// partial squares, step scalars → clip scale [1], norm [1].
+    case clipScale(limit: Float)
+
+    // Pixels
+    /// pixels u8 [N, H, W, C], scale and shift [2, C] → patches [N, L, P], each (row, column, channel).
+    case patchify(patch: Int)
+
+    /// Outputs that are made only if somebody reads one of them.
+    public var optionalOutputs: Range<Int> {
+        switch self {
+        case .linear, .attention, .layerNorm, .linearWeightGradient, .gelu: 1..<2
+        case .layerNormGradient: 1..<3
+        default: 0..<0
+        }
+    }
+
+    /// Whether a node must stay although nothing reads it.
+    public var isEffect: Bool {
+        switch self {
+        case .guardFinite, .adamw: true
+        default: false
+        }
+    }
+}
+
+/// A tensor that the caller provides at each run.
+public enum GraphInput: String, Sendable, Hashable, CaseIterable {
+    /// [N, L, P] float32
+    case patches
+    /// [N, L] int32, patches to keep first: a mask chosen outside
+    case order
+    /// [N, H, W, C] uint8
+    case pixels
+    /// [2, C] float32
+    case pixelScaleShift
+    /// [1] the curriculum factor λ_cl
+    case curriculum
+    /// [4] learning rate, step size, 1/√(1−β₂ᵗ), gradient scale
+    case step
+}
+
+/// Epilogue of `linear`.
+public struct LinearForm: Sendable, Hashable {
+    public var bias = false
+    public var residual = false
+    public var multiplier = false
+    public var gelu = false
+    public init(bias: Bool = false, residual: Bool = false, multiplier: Bool = false, gelu: Bool = false) {
+        self.bias = bias
+        self.residual = residual
+        self.multiplier = multiplier
+        self.gelu = gelu
+    }
+    /// Positions among the inputs, after x and weight.
+    public var biasIndex: Int? { bias ? 2 : nil }
+    public var residualIndex: Int? { residual ? 2 + (bias ? 1 : 0) : nil }
+    public var multiplierIndex: Int? { multiplier ? 2 + (bias ? 1 : 0) + (residual ? 1 : 0) : nil }
+}
+
+/// Rows of each image: row j of the few is row `offset + order[first + j]` of the many, or `offset + first + j`.
+public struct RowSelection: Sendable, Hashable {
+    public let first: Int
+    public let count: Int
+    public let offset: Int
+    public let indexed: Bool
+    /// Row 0, the class token's, comes before the `count` others.
+    public let lead: Bool
+    public init(first: Int, count: Int, offset: Int = 0, indexed: Bool = false, lead: Bool = false) {
+        self.first = first
+        self.count = count
+        self.offset = offset
+        self.indexed = indexed
+        self.lead = lead
+    }
+    /// Rows selected in all.
+    public var total: Int { count + (lead ? 1 : 0) }
+}
+
+public struct PatchErrorForm: Sendable, Hashable {
+    /// Each target patch by its own mean and unbiased variance.
+    public let normalized: Bool
+    /// Row j predicts patch `order[first + j]`, or `first + j`.
+    public let first: Int
+    public let indexed: Bool
+    public init(normalized: Bool, first: Int = 0, indexed: Bool = false) {
+        self.normalized = normalized
+        self.first = first
+        self.indexed = indexed
+    }
+    /// Added to the variance (reference: models_mae.py, `norm_pix_loss`).
+    public static let epsilon: Float = 1e-6
+}
+
+/// λ of the masker's losses (CL-MAE, eq. 5–8).
+public struct MaskerWeights: Sendable, Hashable, Codable {
+    public var gauss: Float
+    public var kl: Float
+    public var diversity: Float
+    public init(gauss: Float = 1, kl: Float = 0.1, diversity: Float = 2) {
+        self.gauss = gauss
+        self.kl = kl
+        self.diversity = diversity
+    }
+}
+
+/// AdamW's fixed numbers; what changes each step is in `GraphInput.step`.
+public struct AdamW: Sendable, Hashable, Codable {
+    public var beta1: Float
+    public var beta2: Float
+    public var epsilon: Float
+    public var weightDecay: Float
+    public init(beta1: Float = 0.9, beta2: Float = 0.95, epsilon: Float = 1e-8, weightDecay: Float = 0.05) {
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
+    }
+}

@@ -1,0 +1,46 @@
+/// Which optimiser step owns a parameter.
+public enum ParameterGroup: String, Sendable, Hashable, CaseIterable, Codable {
+    case autoencoder
+    case masker
+}
+
+/// A trainable tensor, as computed with: `[rows, depth]` or `[width]`.
+public struct Parameter: Sendable, Hashable {
+    /// The reference's name, e.g. `blocks.0.attn.qkv.weight`.
+    public let name: String
+    public let shape: [Int]
+    /// Equal parts the rows come in (3 for query, key and value); a graph may use a range of them.
+    public let sections: Int
+    public let group: ParameterGroup
+    /// Whether weight decay applies.
+    public let decays: Bool
+
+    public init(name: String, shape: [Int], sections: Int = 1, group: ParameterGroup, decays: Bool) {
+        self.name = name
+        self.shape = shape
+        self.sections = sections
+        self.group = group
+        self.decays = decays
+    }
+
+    public var type: TensorType { TensorType(shape, layout: .panels(sections: sections)) }
+}
+
+/// A range of a parameter's sections: what one operation uses.
+public struct ParameterSlice: Sendable, Hashable, CustomStringConvertible {
+    public let parameter: Parameter
+    public let sections: Range<Int>
+
+    public init(_ parameter: Parameter, sections: Range<Int>? = nil) {
+        self.parameter = parameter
+        self.sections = sections ?? 0..<parameter.sections
+    }
+
+    public var type: TensorType {
+        var shape = parameter.shape
+        if let first = shape.first { shape[0] = first / parameter.sections * sections.count }
+        return TensorType(shape, layout: .panels(sections: sections.count))
+    }
+    public var isWhole: Bool { sections.count == parameter.sections }
+    public var description: String { isWhole ? parameter.name : "\(parameter.name)[\(sections.lowerBound)..<\(sections.upperBound)]" }
+}

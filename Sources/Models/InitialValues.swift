@@ -1,0 +1,45 @@
+import Foundation
+import Randomness
+
+extension ModelParameter {
+    /// Initial values in the reference's manner: weights Xavier-uniform (the patch embedding as a matrix), biases 0,
+    /// norms 1 and 0, tokens normal of deviation 0.02. A function of (seed, name) alone.
+    public func initialValues(seed: UInt64) -> [Float] {
+        let count = parameter.shape.reduce(1, *)
+        switch initialValue {
+        case .zeros: return Array(repeating: 0, count: count)
+        case .ones: return Array(repeating: 1, count: count)
+        case .xavier:
+            var random = Philox(seed: seed, stream: (nameHash, 1, 0))
+            let bound = (6 / Double(parameter.shape[0] + parameter.shape[1])).squareRoot()
+            return (0..<count).map { _ in Float(random.uniform(-bound, bound)) }
+        case .token:
+            var random = Philox(seed: seed, stream: (nameHash, 1, 0))
+            return (0..<count).map { _ in Float(0.02 * random.normal()) }
+        }
+    }
+
+    /// FNV-1a of the name, 32 bits.
+    private var nameHash: UInt32 {
+        parameter.name.utf8.reduce(0x811C_9DC5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+    }
+}
+
+/// Fixed 2-D sin-cos position embedding (models_mae.py, `get_2d_sincos_pos_embed`): `[1 + rows·columns, width]`, a zero
+/// row for the class token; the first half of a row encodes the column, the second the row, each as sines then cosines
+/// of the coordinate over 10000^(k/(width/4)).
+public func positionEmbedding(rows: Int, columns: Int, width: Int) -> [Float] {
+    let quarter = width / 4
+    let frequencies = (0..<quarter).map { pow(10000, -Double($0) / Double(quarter)) }
+    var out = [Float](repeating: 0, count: width)
+    out.reserveCapacity((1 + rows * columns) * width)
+    for row in 0..<rows {
+        for column in 0..<columns {
+            for coordinate in [Double(column), Double(row)] {
+                out += frequencies.map { Float(sin(coordinate * $0)) }
+                out += frequencies.map { Float(cos(coordinate * $0)) }
+            }
+        }
+    }
+    return out
+}

@@ -1,0 +1,79 @@
+import Graph
+
+/// Sizes of a CL-MAE: encoder, decoder and masker. Any size that divides is allowed; presets are named ones.
+public struct ModelConfiguration: Sendable, Hashable, Codable {
+    public var imageHeight: Int
+    public var imageWidth: Int
+    public var patchSize: Int
+    public var channels: Int
+    public var embedWidth: Int
+    public var depth: Int
+    public var heads: Int
+    public var decoderWidth: Int
+    public var decoderDepth: Int
+    public var decoderHeads: Int
+    public var maskerDepth: Int
+    public var maskerHeads: Int
+    public var mlpRatio: Int
+
+    public init(
+        imageHeight: Int = 224, imageWidth: Int = 224, patchSize: Int = 16, channels: Int = 3, embedWidth: Int, depth: Int, heads: Int,
+        decoderWidth: Int = 512, decoderDepth: Int = 8, decoderHeads: Int = 16, maskerDepth: Int = 5, maskerHeads: Int = 4, mlpRatio: Int = 4
+    ) {
+        self.imageHeight = imageHeight
+        self.imageWidth = imageWidth
+        self.patchSize = patchSize
+        self.channels = channels
+        self.embedWidth = embedWidth
+        self.depth = depth
+        self.heads = heads
+        self.decoderWidth = decoderWidth
+        self.decoderDepth = decoderDepth
+        self.decoderHeads = decoderHeads
+        self.maskerDepth = maskerDepth
+        self.maskerHeads = maskerHeads
+        self.mlpRatio = mlpRatio
+    }
+
+    /// Named sizes: the reference's (`base-p16` …) and two for edge machines.
+    public static let presets: [(name: String, configuration: ModelConfiguration)] = [
+        ("tiny-p16", ModelConfiguration(embedWidth: 192, depth: 12, heads: 3, decoderWidth: 128, decoderDepth: 2, decoderHeads: 4)),
+        ("small-p16", ModelConfiguration(embedWidth: 384, depth: 12, heads: 6, decoderWidth: 256, decoderDepth: 4, decoderHeads: 8)),
+        ("base-p16", ModelConfiguration(embedWidth: 768, depth: 12, heads: 12)),
+        ("base-p8", ModelConfiguration(patchSize: 8, embedWidth: 768, depth: 12, heads: 12)),
+        ("large-p16", ModelConfiguration(embedWidth: 1024, depth: 24, heads: 16)),
+        ("huge-p14", ModelConfiguration(patchSize: 14, embedWidth: 1280, depth: 32, heads: 16)),
+    ]
+    public static func preset(_ name: String) -> ModelConfiguration? { presets.first { $0.name == name }?.configuration }
+
+    public var gridRows: Int { imageHeight / patchSize }
+    public var gridColumns: Int { imageWidth / patchSize }
+    /// L, patches per image.
+    public var patches: Int { gridRows * gridColumns }
+    /// P, values per patch.
+    public var patchWidth: Int { patchSize * patchSize * channels }
+
+    /// Patches that a mask ratio keeps: int(L·(1 − ratio)) in Double, as the reference computes it.
+    public func kept(maskRatio: Double) -> Int { Int(Double(patches) * (1 - maskRatio)) }
+
+    /// What is wrong with the sizes, or nil.
+    public var problem: String? {
+        let positive: [(String, Int)] = [
+            ("image height", imageHeight), ("image width", imageWidth), ("patch size", patchSize), ("channels", channels), ("embed dim", embedWidth),
+            ("depth", depth), ("heads", heads), ("decoder embed dim", decoderWidth), ("decoder depth", decoderDepth), ("decoder heads", decoderHeads),
+            ("masker depth", maskerDepth), ("masker heads", maskerHeads), ("mlp ratio", mlpRatio),
+        ]
+        if let (name, value) = positive.first(where: { $0.1 < 1 }) { return "\(name) must be at least 1, not \(value)" }
+        if let (name, value) = positive.first(where: { $0.1 > 1 << 16 }) { return "\(name) \(value) is too large" }
+        if imageHeight % patchSize != 0 || imageWidth % patchSize != 0 {
+            return "image size \(imageHeight)×\(imageWidth) does not divide into patches of \(patchSize)"
+        }
+        if embedWidth % 4 != 0 { return "embed dim \(embedWidth) must divide by 4 (position embedding)" }
+        if decoderWidth % 4 != 0 { return "decoder embed dim \(decoderWidth) must divide by 4 (position embedding)" }
+        if embedWidth % heads != 0 { return "embed dim \(embedWidth) does not divide into \(heads) heads" }
+        if embedWidth % maskerHeads != 0 { return "embed dim \(embedWidth) does not divide into the masker's \(maskerHeads) heads" }
+        if decoderWidth % decoderHeads != 0 { return "decoder embed dim \(decoderWidth) does not divide into \(decoderHeads) heads" }
+        if patches < 2 { return "an image must have at least 2 patches, not \(patches)" }
+        return nil
+    }
+}

@@ -1,0 +1,98 @@
+import Graph
+
+/// How the masks of step A are chosen.
+public enum Masking: String, Sendable, Hashable, CaseIterable, Codable {
+    /// By the masker's scores.
+    case learned
+    /// By an order that the caller provides: plain MAE.
+    case random
+}
+
+/// What a training step computes besides its update.
+public struct StepOptions: Sendable, Hashable, Codable {
+    public var maskRatio: Double
+    public var normalizedTargets: Bool
+    public var masking: Masking
+    public var weights: MaskerWeights
+    public init(maskRatio: Double = 0.75, normalizedTargets: Bool = false, masking: Masking = .learned, weights: MaskerWeights = MaskerWeights()) {
+        self.maskRatio = maskRatio
+        self.normalizedTargets = normalizedTargets
+        self.masking = masking
+        self.weights = weights
+    }
+}
+
+/// A described step: its graph and its loss (for the masker: of five, the total is the last).
+public struct DescribedStep {
+    public var graph: Graph
+    public let loss: ValueID
+}
+
+extension ModelBuilder {
+    /// Step A: mask by the masker (frozen) or a given order, encode what is kept, decode all, mean error of the removed.
+    /// - Parameter examined: also results `scores`, `ids_keep`, `latent_cls`, and `pred` for every patch.
+    /// Results: `losses` [1] and `error` [N, removed].
+    public mutating func autoencoderStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
+        let kept = configuration.kept(maskRatio: options.maskRatio), removed = configuration.patches - kept
+        let patches = try patches(), tokens = try tokens(patches)
+        let order: ValueID
+        switch options.masking {
+        case .learned:
+            let scores = try scores(tokens)
+            if examined { graph.results.append(("scores", scores)) }
+            order = try graph.append(.orderDescending, [scores])[0]
+            graph.results.append(("order", order))
+        case .random:
+            order = try graph.append(.input(.order), type: TensorType([images, configuration.patches], .int32))[0]
+        }
+        let visible = try graph.append(.selectRows(RowSelection(first: 0, count: kept, indexed: true)), [tokens, order])[0]
+        let latent = try encoded(visible)
+        let embedded = try linear(latent, "decoder_embed")
+        let input = try graph.append(.restoreTokens, [embedded, parameter("mask_token"), order, decoderPosition()])[0]
+        let output = try decoded(input)
+        let prediction = try predictions(output, RowSelection(first: kept, count: removed, offset: 1, indexed: true), order: order)
+        let form = PatchErrorForm(normalized: options.normalizedTargets, first: kept, indexed: true)
+        let error = try graph.append(.patchError(form), [prediction, patches, order])[0]
+        let loss = try graph.append(.mean, [error])[0]
+        graph.results.append(("losses", loss))
+        if examined {
+            graph.results.append(("latent_cls", try classRow(latent)))
+            graph.results.append(("pred", try predictions(output, RowSelection(first: 1, count: configuration.patches), order: nil)))
+        }
+        return DescribedStep(graph: graph, loss: loss)
+    }
+
+    /// Step B: every token times its score through encoder and decoder (frozen); the masker's losses.
+    /// - Parameter examined: also results `scores` and `pred`.
+    /// Results: `losses` [5]: recon, gauss, kl, diversity, total.
+    public mutating func maskerStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
+        let patches = try patches(), tokens = try tokens(patches), scores = try scores(tokens)
+        let scaled = try graph.append(.scaleRows, [tokens, scores])[0]
+        let embedded = try linear(encoded(scaled), "decoder_embed")
+        let output = try decoded(graph.append(.add, [embedded, decoderPosition()])[0])
+        let prediction = try predictions(output, RowSelection(first: 1, count: configuration.patches), order: nil)
+        let error = try graph.append(.patchError(PatchErrorForm(normalized: options.normalizedTargets)), [prediction, patches])[0]
+        let terms = try graph.append(.maskerTerms, [error, scores])[0]
+        let curriculum = try graph.append(.input(.curriculum), type: TensorType([1]))[0]
+        let losses = try graph.append(.maskerLoss(options.weights), [terms, error, scores, curriculum])[0]
+        graph.results += [("losses", losses), ("scores", scores)]
+        if examined { graph.results.append(("pred", prediction)) }
+        return DescribedStep(graph: graph, loss: losses)
+    }
+
+    /// Features of all tokens, no mask, after the final norm. Results as asked: `cls` [N, D], `mean` [N, D] of the patch tokens.
+    /// - Parameter fromPixels: the batch is rgb8.
+    public mutating func features(cls: Bool = true, mean: Bool = true, fromPixels: Bool = false) throws(GraphError) -> Graph {
+        let input = fromPixels ? try patchesOfPixels() : try patches()
+        let output = try encoded(tokens(input))
+        if cls { graph.results.append(("cls", try classRow(output))) }
+        if mean { graph.results.append(("mean", try graph.append(.meanRows(first: 1, count: configuration.patches), [output])[0])) }
+        return graph
+    }
+
+    /// Masker scores alone: result `scores` [N, 1, L].
+    public mutating func scoring() throws(GraphError) -> Graph {
+        graph.results.append(("scores", try scores(tokens(patches()))))
+        return graph
+    }
+}

@@ -1,0 +1,43 @@
+import CSupport
+import Program
+
+/// A program encoded for the C library: an array of its instructions.
+public struct Executable {
+    public let program: Program
+    let instructions: [curricle_instruction]
+
+    /// - Throws: `RuntimeError.badProgram` where an instruction has more operands, sizes or reals than there is room for.
+    public init(_ program: Program) throws(RuntimeError) {
+        self.program = program
+        var encoded: [curricle_instruction] = []
+        encoded.reserveCapacity(program.instructions.count)
+        for instruction in program.instructions { encoded.append(try Executable.encode(instruction)) }
+        instructions = encoded
+    }
+
+    private static func encode(_ instruction: Instruction) throws(RuntimeError) -> curricle_instruction {
+        var out = curricle_instruction()
+        out.opcode = instruction.opcode.rawValue
+        out.flags = instruction.flags.rawValue
+        let sizes = instruction.sizes.map { Int32(clamping: $0) }
+        guard zip(sizes, instruction.sizes).allSatisfy({ Int($0) == $1 }) else { throw .badProgram("a size of \(instruction) is too large") }
+        let operands = instruction.operands.map { $0.map { UInt64($0.segment.rawValue) << 56 | UInt64($0.offset) } ?? UInt64.max }
+        try fill(&out.operand, operands, padding: UInt64.max)
+        try fill(&out.size, sizes, padding: 0)
+        try fill(&out.real, instruction.reals, padding: 0)
+        return out
+    }
+
+    /// Copies an array into a C array, which Swift sees as a tuple.
+    private static func fill<Tuple, Element>(_ tuple: inout Tuple, _ values: [Element], padding: Element) throws(RuntimeError) {
+        let room = MemoryLayout<Tuple>.size / MemoryLayout<Element>.stride
+        guard values.count <= room else { throw .badProgram("\(values.count) fields where there is room for \(room)") }
+        withUnsafeMutableBytes(of: &tuple) { bytes in
+            let out = bytes.bindMemory(to: Element.self)
+            for i in 0..<room { out[i] = i < values.count ? values[i] : padding }
+        }
+    }
+
+    /// The instructions as the bytes of a saved program.
+    public var bytes: [UInt8] { instructions.withUnsafeBytes { Array($0) } }
+}

@@ -1,0 +1,57 @@
+import CSupport
+import Foundation
+
+/// An instruction set that kernels are compiled for.
+public enum ISA: UInt32, Sendable, CaseIterable, CustomStringConvertible {
+    case baseline = 0
+    case avx2 = 1
+    case avx512 = 2
+    case neon = 3
+
+    public var description: String { String(cString: curricle_isa_name(value)) }
+    var value: curricle_isa { curricle_isa(rawValue: rawValue) }
+
+    public var isAvailable: Bool { curricle_isa_available(value) == 1 }
+    public static var available: [ISA] { allCases.filter(\.isAvailable) }
+    /// The best this CPU has.
+    public static var best: ISA { available.last ?? .baseline }
+
+    /// The ISA of a name, or where there is none, of `CURRICLE_ISA`, or the best.
+    /// - Throws: `RuntimeError.unknownISA` for a name this CPU cannot run.
+    public static func named(_ name: String?) throws(RuntimeError) -> ISA {
+        let environment = ProcessInfo.processInfo.environment["CURRICLE_ISA"] ?? ""
+        guard let wanted = name ?? (environment.isEmpty ? nil : environment) else { return best }
+        guard let isa = available.first(where: { $0.description == wanted }) else {
+            throw .unknownISA(wanted, available: available.map(\.description))
+        }
+        return isa
+    }
+}
+
+/// Facts of the machine the process runs on.
+public enum Machine {
+    /// Processors this process may use.
+    public static var processors: Int { ProcessInfo.processInfo.activeProcessorCount }
+
+    /// CPU model, as the system names it.
+    public static var cpu: String {
+        let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
+        return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown CPU"
+    }
+
+    /// Resident memory of the process in bytes: now, and at its peak.
+    public static var residentBytes: (now: Int, peak: Int) {
+        let text = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        func field(_ name: String) -> Int {
+            let line = text.split(separator: "\n").first { $0.hasPrefix(name) }
+            return line.flatMap { Int($0.split(whereSeparator: { !$0.isNumber }).first ?? "") }.map { $0 * 1024 } ?? 0
+        }
+        return (field("VmRSS"), field("VmHWM"))
+    }
+
+    /// GFLOP/s of register-only fused multiply-adds: what the units can give.
+    public static func peakGFLOPs(isa: ISA, threads: Int, seconds: Double) -> Double {
+        curricle_peak_gflops(isa.value, Int32(threads), seconds)
+    }
+}
