@@ -9,6 +9,7 @@ extension Graph {
         var madeAt: [ValueID: Int] = [:]
         for (i, node) in nodes.enumerated() {
             for output in node.outputs { madeAt[output] = i }
+            if case .adamw = node.operation { continue }
             for input in node.inputs {
                 if case .parameter(let slice)? = producer(input)?.operation { readers[slice] = i }
             }

@@ -16,7 +16,7 @@ public final class Session {
     public let firstMoments: Memory?
     public let secondMoments: Memory?
     public let gradients: Memory?
-    private let constants: Memory
+    private var constants: Memory
     private let scalars: Memory
     private var arena: Memory
     private var results: Memory
@@ -24,9 +24,8 @@ public final class Session {
 
     /// - Parameters:
     ///   - parameterBytes: size of the parameters segment; moments and gradients, where wanted, have the same.
-    ///   - constants: contents of the constants segment.
     public init(
-        parameterBytes: Int, trains: Bool, storesGradients: Bool = false, constants values: [Float], threads: Int, isa: ISA
+        parameterBytes: Int, trains: Bool, storesGradients: Bool = false, threads: Int, isa: ISA
     ) throws(RuntimeError) {
         self.threads = max(1, threads)
         self.isa = isa
@@ -34,17 +33,21 @@ public final class Session {
         firstMoments = trains ? try Memory(bytes: parameterBytes, purpose: "first moments") : nil
         secondMoments = trains ? try Memory(bytes: parameterBytes, purpose: "second moments") : nil
         gradients = storesGradients ? try Memory(bytes: parameterBytes, purpose: "gradients") : nil
-        constants = try Memory(bytes: values.count * 4, purpose: "constants")
+        constants = try Memory(bytes: 0, purpose: "constants")
         scalars = try Memory(bytes: 4096, purpose: "scalars")
         arena = try Memory(bytes: 0, purpose: "the arena")
         results = try Memory(bytes: 0, purpose: "results")
         workspace = try Memory(bytes: 0, purpose: "workspace")
-        for (i, value) in values.enumerated() { constants.floats[i] = value }
     }
 
     /// Makes a program ready: encodes it, and makes the shared memory large enough for it.
-    public func prepare(_ program: Program) throws(RuntimeError) -> Executable {
+    /// - Parameter values: contents of the constants segment; what earlier programs use stands at the same places.
+    public func prepare(_ program: Program, constants values: [Float] = []) throws(RuntimeError) -> Executable {
         let executable = try Executable(program)
+        if constants.bytes < values.count * 4 {
+            constants = try Memory(bytes: values.count * 4, purpose: "constants")
+            for (i, value) in values.enumerated() { constants.floats[i] = value }
+        }
         if arena.bytes < program.arenaBytes { arena = try Memory(bytes: program.arenaBytes, purpose: "the arena") }
         if results.bytes < program.resultBytes { results = try Memory(bytes: program.resultBytes, purpose: "results") }
         let need = executable.instructions.withUnsafeBufferPointer {

@@ -1,0 +1,39 @@
+import Foundation
+
+/// Why a file could not be read, written or published: which file, what was tried, and the system's reason.
+public enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What was tried when the system refused.
+    public enum Action: String, Sendable {
+        case open, create, read, write, flush, publish, truncate, list
+    }
+
+    /// The system refused; `code` is its `errno`.
+    case refused(Action, path: String, code: Int32)
+    /// A folder, pipe or device stands where a file is wanted.
+    case notAFile(path: String)
+    /// Bytes were to be replaced that were never written (a mistake of the caller, not of the user).
+    case outsideWrittenBytes(path: String)
+
+    public var description: String {
+        switch self {
+        case .refused(let action, let path, let code):
+            return "cannot \(action.rawValue) \(path): \(String(cString: strerror(code)))\(FileError.advice(code))"
+        case .notAFile(let path):
+            return "cannot read \(path): it is not a regular file; name a file"
+        case .outsideWrittenBytes(let path):
+            return "cannot write \(path): bytes were to be replaced that were not written yet; please report this"
+        }
+    }
+
+    private static func advice(_ code: Int32) -> String {
+        switch code {
+        case ENOENT: "; check the path"
+        case EACCES, EPERM, EROFS: "; check who may write and read there"
+        case ENOSPC, EDQUOT: "; free some space or choose another folder"
+        case EFBIG: "; the file size limit (ulimit -f) is too low"
+        case EIO: "; the disk reports a fault: check it, or choose another one"
+        case EMFILE, ENFILE: "; raise the limit of open files (ulimit -n)"
+        default: "; check the disk and the path"
+        }
+    }
+}

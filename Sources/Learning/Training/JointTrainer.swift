@@ -1,0 +1,133 @@
+import Compiler
+import Graph
+import Models
+import Program
+import Runtime
+
+/// The losses of one joint iteration; what was not computed is nil.
+public struct IterationLosses: Sendable, Equatable {
+    /// Step A: mean error of the removed patches.
+    public var autoencoder: Float?
+    /// Step B: recon, gauss, kl, diversity, total.
+    public var masker: [Float]?
+    /// Mean of the masker's scores.
+    public var meanScore: Float?
+    /// Steps whose loss was not finite, so that nothing of them was done.
+    public var skipped: [ParameterGroup] = []
+    /// Norms of the gradients, where they are clipped.
+    public var gradientNorms: [ParameterGroup: Float] = [:]
+}
+
+/// Numbers of one iteration that the schedule decides.
+public struct IterationSettings: Sendable, Equatable {
+    public var learningRate: Double
+    /// λ_cl
+    public var curriculum: Double
+    public init(learningRate: Double, curriculum: Double) {
+        self.learningRate = learningRate
+        self.curriculum = curriculum
+    }
+}
+
+/// A batch in memory: patches [N, L, P], and the order of patches [N, L] where masks are random.
+public struct TrainingBatch {
+    public let images: Int
+    public let patches: UnsafeRawBufferPointer
+    public let order: UnsafeRawBufferPointer?
+    public init(images: Int, patches: UnsafeRawBufferPointer, order: UnsafeRawBufferPointer? = nil) {
+        self.images = images
+        self.patches = patches
+        self.order = order
+    }
+}
+
+/// Runs joint iterations: step A of a group of batches with its update, then step B with the parameters that A wrote.
+public final class JointTrainer {
+    public let model: ModelRuntime
+    public let options: StepOptions
+    public let adamw: AdamW
+    /// Largest norm of a step's gradient; nil for none.
+    public let clip: Float?
+    /// Updates done so far: AdamW's t, for each half its own.
+    public var updates: [ParameterGroup: Int] = [.autoencoder: 0, .masker: 0]
+    /// Whether gradients of several batches are added up, or clipped, before an update.
+    private let stores: Bool
+
+    /// - Parameter accumulates: groups of more than one batch may come; the model must store gradients.
+    public init(model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float? = nil, accumulates: Bool = false) {
+        self.model = model
+        self.options = options
+        self.adamw = adamw
+        self.clip = clip
+        stores = accumulates || clip != nil
+    }
+
+    /// Compiles and prepares everything that a batch of this size needs.
+    public func prepare(images: Int) throws {
+        _ = try model.autoencoderStep(images: images, options, update: update(adding: false))
+        if options.masking == .learned { _ = try model.maskerStep(images: images, options, update: update(adding: false)) }
+    }
+
+    /// One joint iteration on a group of batches.
+    /// - Parameter mayContinue: called where a loss is not finite, with the step's group: false ends the iteration there.
+    public func iterate(
+        _ batches: [TrainingBatch], _ settings: IterationSettings, mayContinue: (ParameterGroup) -> Bool = { _ in false }
+    ) throws -> IterationLosses {
+        var losses = IterationLosses()
+        let a = try half(.autoencoder, batches, settings, &losses, mayContinue)
+        losses.autoencoder = a.map { $0[0] }
+        if losses.skipped.contains(.autoencoder), a == nil, !mayContinue(.autoencoder) { return losses }
+        if options.masking == .learned { losses.masker = try half(.masker, batches, settings, &losses, mayContinue) }
+        return losses
+    }
+
+    private func update(adding: Bool) -> Update { stores ? .store(adding: adding) : .immediate(adamw) }
+
+    /// One half on all batches, then its update; returns the losses' mean over the batches that were finite.
+    private func half(
+        _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ losses: inout IterationLosses,
+        _ mayContinue: (ParameterGroup) -> Bool
+    ) throws -> [Float]? {
+        let session = model.session
+        session.setScalars(at: GraphInput.curriculum.operand, [Float(settings.curriculum)])
+        if !stores { setStep(group, settings, batches: 1) }
+        var sums: [Float] = [], scores: Float = 0, count = 0
+        for batch in batches {
+            let executable = switch group {
+            case .autoencoder: try model.autoencoderStep(images: batch.images, options, update: update(adding: count > 0))
+            case .masker: try model.maskerStep(images: batch.images, options, update: update(adding: count > 0))
+            }
+            guard try session.run(executable, batch: batch.patches, order: batch.order) == .done else {
+                losses.skipped.append(group)
+                if !mayContinue(group) { return nil }
+                continue
+            }
+            let values = model.result("losses", of: executable)
+            sums = sums.isEmpty ? values : zip(sums, values).map { $0 + $1 }
+            if group == .masker {
+                let batchScores = model.result("scores", of: executable)
+                scores += batchScores.reduce(0, +) / Float(batchScores.count)
+            }
+            count += 1
+        }
+        guard count > 0 else { return nil }
+        if stores {
+            setStep(group, settings, batches: count)
+            let executable = try model.update(group, adamw, clip: clip)
+            _ = try session.run(executable)
+            if clip != nil { losses.gradientNorms[group] = model.result("gradient norm", of: executable).first }
+        }
+        updates[group, default: 0] += 1
+        if group == .masker { losses.meanScore = scores / Float(count) }
+        return sums.map { $0 / Float(count) }
+    }
+
+    /// AdamW's scalars for update t = updates + 1: lr, lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale.
+    private func setStep(_ group: ParameterGroup, _ settings: IterationSettings, batches: Int) {
+        let t = Double(updates[group, default: 0] + 1)
+        let first = 1 - power(Double(adamw.beta1), t), second = 1 - power(Double(adamw.beta2), t)
+        model.session.setScalars(at: GraphInput.step.operand, [
+            Float(settings.learningRate), Float(settings.learningRate / first), Float(1 / second.squareRoot()), 1 / Float(batches),
+        ])
+    }
+}

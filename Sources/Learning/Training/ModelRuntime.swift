@@ -1,0 +1,134 @@
+import Compiler
+import Graph
+import Models
+import Program
+import Runtime
+
+/// A model ready to run: its parameters in memory and its programs, compiled when first asked for.
+public final class ModelRuntime {
+    public let configuration: ModelConfiguration
+    public let parameters: ModelParameters
+    public let layout: ParameterLayout
+    public let session: Session
+    private let pipeline: Pipeline
+    private var constants = ConstantPool()
+    private var executables: [ProgramKey: Executable] = [:]
+
+    /// What tells one program of a model from another.
+    enum ProgramKey: Hashable {
+        case autoencoder(images: Int, StepOptions, Update?, examined: Bool)
+        case masker(images: Int, StepOptions, Update?, examined: Bool)
+        case update(ParameterGroup, AdamW, clip: Float?)
+        case features(images: Int, cls: Bool, mean: Bool)
+    }
+
+    /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
+    public init(
+        _ configuration: ModelConfiguration, trains: Bool, storesGradients: Bool = false, threads: Int, isa: ISA, pipeline: Pipeline = Pipeline()
+    ) throws {
+        if let problem = configuration.problem { throw LearningError.configuration(problem) }
+        self.configuration = configuration
+        parameters = ModelParameters(configuration)
+        layout = ParameterLayout(parameters.parameters)
+        self.pipeline = pipeline
+        session = try Session(parameterBytes: layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
+    }
+
+    // MARK: Parameters
+
+    /// A tensor of one segment in the reference's order, e.g. a parameter or its first moment.
+    public func values(of parameter: ModelParameter, in memory: Memory) -> [Float] {
+        let p = parameter.parameter
+        let rows = p.shape[0], depth = p.shape.dropFirst().reduce(1, *)
+        let panels = UnsafeBufferPointer(range(of: p, in: memory))
+        return parameter.toReference(Panels.unpack(panels, rows: rows, depth: depth, sections: p.sections))
+    }
+
+    /// - Precondition: as many values as the parameter has; loaders check shapes first.
+    public func set(_ parameter: ModelParameter, in memory: Memory, _ values: [Float]) {
+        let p = parameter.parameter
+        let rows = p.shape[0], depth = p.shape.dropFirst().reduce(1, *)
+        Panels.pack(parameter.fromReference(values), rows: rows, depth: depth, sections: p.sections, into: range(of: p, in: memory))
+    }
+
+    public func initialize(seed: UInt64) {
+        for parameter in parameters.all { set(parameter, in: session.parameters, parameter.initialValues(seed: seed)) }
+    }
+
+    private func range(of parameter: Parameter, in memory: Memory) -> UnsafeMutableBufferPointer<Float> {
+        let start = (layout.offset(of: parameter.name) ?? 0) / 4
+        return UnsafeMutableBufferPointer(rebasing: memory.floats[start..<(start + parameter.type.storedCount)])
+    }
+
+    // MARK: Programs
+
+    /// Step A; with no update, only its losses.
+    public func autoencoderStep(images: Int, _ options: StepOptions, update: Update?, examined: Bool = false) throws -> Executable {
+        try executable(.autoencoder(images: images, options, update, examined: examined))
+    }
+    /// Step B.
+    public func maskerStep(images: Int, _ options: StepOptions, update: Update?, examined: Bool = false) throws -> Executable {
+        try executable(.masker(images: images, options, update, examined: examined))
+    }
+    /// Features of whole images.
+    public func features(images: Int, cls: Bool = true, mean: Bool = true) throws -> Executable {
+        try executable(.features(images: images, cls: cls, mean: mean))
+    }
+    /// AdamW of a group from its stored gradients.
+    func update(_ group: ParameterGroup, _ adamw: AdamW, clip: Float?) throws -> Executable {
+        try executable(.update(group, adamw, clip: clip))
+    }
+
+    private func executable(_ key: ProgramKey) throws -> Executable {
+        if let known = executables[key] { return known }
+        let made = try session.prepare(compile(key), constants: constants.values)
+        executables[key] = made
+        return made
+    }
+
+    /// Compiles without keeping or preparing: for plans and dumps.
+    func compile(_ key: ProgramKey) throws(GraphError) -> Program {
+        switch key {
+        case .autoencoder(let images, let options, let update, let examined):
+            var builder = ModelBuilder(configuration, parameters: parameters, images: images)
+            let step = try builder.autoencoderStep(options, examined: examined)
+            let training = update.map { Training(loss: step.loss, group: .autoencoder, update: $0) }
+            return try pipeline.compile(step.graph, training: training, layout: layout, constants: &constants)
+        case .masker(let images, let options, let update, let examined):
+            var builder = ModelBuilder(configuration, parameters: parameters, images: images)
+            let step = try builder.maskerStep(options, examined: examined)
+            let training = update.map { Training(loss: step.loss, group: .masker, update: $0) }
+            return try pipeline.compile(step.graph, training: training, layout: layout, constants: &constants)
+        case .update(let group, let adamw, let clip):
+            let slices = parameters.parameters.filter { $0.group == group }.map { ParameterSlice($0) }
+            return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout)
+        case .features(let images, let cls, let mean):
+            var builder = ModelBuilder(configuration, parameters: parameters, images: images)
+            let graph = try builder.features(cls: cls, mean: mean)
+            return try pipeline.compile(graph, layout: layout, constants: &constants)
+        }
+    }
+
+    /// A result of the executable that ran last, row-major in the reference's order of rows.
+    public func result(_ name: String, of executable: Executable) -> [Float] {
+        guard let place = executable.program.result(name) else { return [] }
+        let stored = session.result(place)
+        guard let sections = place.sections else { return Array(stored) }
+        return Panels.unpack(stored, rows: place.shape[0], depth: place.shape.dropFirst().reduce(1, *), sections: sections)
+    }
+}
+
+/// What can go wrong in training and evaluation beside files, images and memory.
+public enum LearningError: Error, Sendable, Equatable, CustomStringConvertible {
+    case configuration(String)
+    case file(path: String, reason: String)
+    case nonfinite(String)
+
+    public var description: String {
+        switch self {
+        case .configuration(let problem): problem
+        case .file(let path, let reason): "\(path): \(reason)"
+        case .nonfinite(let what): what
+        }
+    }
+}

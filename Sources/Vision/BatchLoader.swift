@@ -1,0 +1,79 @@
+/// Loads batches ahead of their use, in its own threads, into a ring of buffers that is allocated once.
+///
+/// Batches come in order and with the same bits whatever the number of workers, and an epoch may be entered at any batch.
+/// For one consumer; not `Sendable`.
+public final class BatchLoader {
+    private let source: any ImageSource
+    private let pipeline: ImagePipeline
+    private let batchSize: Int
+    private let dropLast: Bool
+    private let shuffle: Bool
+    private let seed: UInt64
+    private let workers: Int
+    private let strict: Bool
+    private let buffers: [PatchBuffer]
+    private var ring: BatchRing?
+
+    /// - Parameters:
+    ///   - batchSize: N, at least 1.
+    ///   - dropLast: leave out a last batch of fewer than N images.
+    ///   - shuffle: a new order each epoch: a Philox permutation keyed (seed, epoch).
+    ///   - workers: threads, at least 1.
+    ///   - prefetch: batches ready ahead of the one in use, at least 1; `prefetch + 1` buffers of N · L · P floats are held,
+    ///     and no more than `prefetch` workers are busy.
+    ///   - strict: throw a broken image's error from `next()` instead of putting another image in its place.
+    public init(
+        source: any ImageSource, pipeline: ImagePipeline, batchSize: Int, dropLast: Bool, shuffle: Bool, seed: UInt64, workers: Int, prefetch: Int, strict: Bool
+    ) {
+        precondition(batchSize >= 1, "a batch has at least one image")
+        self.source = source
+        self.pipeline = pipeline
+        self.batchSize = batchSize
+        self.dropLast = dropLast
+        self.shuffle = shuffle
+        self.seed = seed
+        self.workers = max(1, workers)
+        self.strict = strict
+        let floats = batchSize * pipeline.grid.count * pipeline.grid.patchWidth
+        buffers = (0...max(1, prefetch)).map { _ in PatchBuffer(count: floats) }
+    }
+
+    deinit { stop() }
+
+    /// 0 when `dropLast` leaves nothing of a small dataset.
+    public var batchesPerEpoch: Int {
+        dropLast ? source.count / batchSize : (source.count + batchSize - 1) / batchSize
+    }
+
+    /// Bytes held by the ring.
+    public var bufferBytes: Int { buffers.reduce(0) { $0 + $1.memory.count * MemoryLayout<Float>.stride } }
+
+    /// Begins an epoch (the one that runs is stopped): `next()` gives its batches from `fromBatch` on.
+    public func start(epoch: Int, fromBatch: Int = 0) {
+        stop()
+        let plan = EpochPlan(epoch: epoch, count: source.count, batchSize: batchSize, shuffle: shuffle, seed: seed)
+        let filler = BatchFiller(source: source, pipeline: pipeline, plan: plan, strict: strict)
+        let ring = BatchRing(buffers: buffers, batches: max(0, fromBatch)..<max(0, fromBatch, batchesPerEpoch))
+        ring.startWorkers(min(workers, buffers.count - 1), filler: filler)
+        self.ring = ring
+    }
+
+    /// The next batch; nil at the end of the epoch, or when none was started. It ends the life of the last batch's patches.
+    ///
+    /// Errors: a broken image's when `strict`; `channelMismatch`, `invalidNormalization`, `noReadableImage`. After an error the epoch is stopped.
+    public func next() throws(VisionError) -> Batch? {
+        switch ring?.take() {
+        case nil: return nil
+        case .success(let batch): return batch
+        case .failure(let error):
+            stop()
+            throw error
+        }
+    }
+
+    /// Ends the epoch and waits until its threads are done; at most one image each. Harmless when nothing runs.
+    public func stop() {
+        ring?.stop()
+        ring = nil
+    }
+}

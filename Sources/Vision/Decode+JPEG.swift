@@ -1,0 +1,63 @@
+import CTurboJPEG
+
+/// Baseline or progressive JPEG to RGB: accurate DCT and smooth ("fancy") upsampling, which are libjpeg's defaults and so Pillow's.
+func decodeJPEG(_ bytes: [UInt8], name: String) throws(VisionError) -> PixelImage {
+    guard let decoder = tjInitDecompress() else { throw .corrupt(name: name, reason: "the JPEG decoder did not start") }
+    defer { tjDestroy(decoder) }
+
+    var (width, height, subsampling, colorSpace) = (Int32(0), Int32(0), Int32(-1), Int32(-1))
+    let status = tjDecompressHeader3(decoder, bytes, UInt(bytes.count), &width, &height, &subsampling, &colorSpace)
+    // An uncommon subsampling is reported as a failure after sizes and colour space were found; decoding does not need its name.
+    if status != 0 && (width == 0 || height == 0 || colorSpace < 0) { throw jpegError(decoder, name: name) }
+    try PixelImage.checkDimensions(width: Int(width), height: Int(height), name: name)
+
+    let isInk = colorSpace == Int32(TJCS_CMYK.rawValue) || colorSpace == Int32(TJCS_YCCK.rawValue)
+    let channels = isInk ? 4 : 3
+    let format = isInk ? TJPF_CMYK : TJPF_RGB
+    var decoded: Int32 = 0
+    let pixels = [UInt8](unsafeUninitializedCapacity: Int(width) * Int(height) * channels) { output, count in
+        decoded = tjDecompress2(
+            decoder, bytes, UInt(bytes.count), output.baseAddress, width, 0, height, Int32(format.rawValue), TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS)
+        // A stream that ends early leaves rows unwritten; they are never shown, because that is an error below.
+        count = Int(width) * Int(height) * channels
+    }
+    if decoded != 0 && !(isHarmlessWarning(decoder) && endsWithMarker(bytes)) { throw jpegError(decoder, name: name) }
+    return PixelImage(width: Int(width), height: Int(height), channels: 3, pixels: isInk ? rgb(fromInk: pixels) : pixels)
+}
+
+private func message(_ decoder: tjhandle) -> String {
+    tjGetErrorStr2(decoder).map { String(cString: $0) } ?? "no reason given"
+}
+
+private func jpegError(_ decoder: tjhandle, name: String) -> VisionError {
+    let reason = message(decoder)
+    let early = ["premature end", "empty input"].contains { reason.lowercased().contains($0) }
+    if early { return .truncated(name: name, reason: reason) }
+    if reason.contains("Unsupported") { return .unsupportedFormat(name: name, reason: reason) }
+    return .corrupt(name: name, reason: reason)
+}
+
+/// Some cameras write a few bytes too many before a marker; libjpeg steps over them, and so does Pillow.
+private func isHarmlessWarning(_ decoder: tjhandle) -> Bool {
+    tjGetErrorCode(decoder) == Int32(TJERR_WARNING.rawValue) && message(decoder).contains("extraneous bytes before marker")
+}
+
+/// libjpeg reports its first warning only, so after a harmless one the end of the stream is looked for here.
+private func endsWithMarker(_ bytes: [UInt8]) -> Bool {
+    let tail = bytes.suffix(1 << 16)
+    return zip(tail, tail.dropFirst()).contains { $0 == 0xFF && $1 == 0xD9 }
+}
+
+/// Pillow's CMYK to RGB: stored inverted as Adobe does, (255 − k) · (255 − ink) with rounding.
+private func rgb(fromInk pixels: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(pixels.count / 4 * 3)
+    for pixel in stride(from: 0, to: pixels.count, by: 4) {
+        let paper = Int(pixels[pixel + 3])
+        for channel in 0..<3 {
+            let product = (255 - Int(pixels[pixel + channel])) * paper + 128
+            result.append(UInt8(max(0, paper - ((product >> 8) + product) >> 8)))
+        }
+    }
+    return result
+}

@@ -1,0 +1,83 @@
+import CPNG
+
+/// Any PNG to RGB: palette, 1…16 bits, interlaced; alpha and transparency are dropped, gamma and profiles ignored.
+func decodePNG(_ file: [UInt8], name: String) throws(VisionError) -> PixelImage {
+    var stream = try PNGStream(file, name: name)
+    let (width, height) = (stream.width, stream.height)
+    if stream.bitDepth == 16 && stream.colorType == 4 {
+        stream.relabelGreyAlpha16()
+        let pairs = try decodeBytes(stream, channels: 4, name: name)
+        return rgbImage(width: width, height: height) { pixel, _ in pairs[4 * pixel] }
+    }
+    if stream.bitDepth == 16 && !stream.hasAlpha {
+        let samples = try decodeSamples(stream, name: name)
+        return PixelImage(width: width, height: height, channels: 3, pixels: samples.map { UInt8($0 >> 8) })
+    }
+    guard stream.hasAlpha else {
+        return PixelImage(width: width, height: height, channels: 3, pixels: try decodeBytes(stream, channels: 3, name: name))
+    }
+    let pixels = try decodeBytes(stream, channels: 4, name: name)
+    return rgbImage(width: width, height: height) { pixel, channel in pixels[4 * pixel + channel] }
+}
+
+private func rgbImage(width: Int, height: Int, _ sample: (_ pixel: Int, _ channel: Int) -> UInt8) -> PixelImage {
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(width * height * 3)
+    for pixel in 0..<(width * height) {
+        for channel in 0..<3 { pixels.append(sample(pixel, channel)) }
+    }
+    return PixelImage(width: width, height: height, channels: 3, pixels: pixels)
+}
+
+/// [H, W, 3 or 4] bytes, alpha (when asked for) not multiplied in.
+private func decodeBytes(_ stream: PNGStream, channels: Int, name: String) throws(VisionError) -> [UInt8] {
+    var problem: VisionError?
+    let pixels = [UInt8](unsafeUninitializedCapacity: stream.width * stream.height * channels) { output, count in
+        output.update(repeating: 0)
+        // Values of 16 bits are taken as they are instead of as linear light.
+        problem = decode(stream, format: channels == 4 ? 3 : 2, flags: 4, into: output.baseAddress, name: name)
+        count = stream.width * stream.height * channels
+    }
+    if let problem { throw problem }
+    return pixels
+}
+
+/// [H, W, 3] 16-bit samples of a 16-bit file, unchanged (linear in, linear out).
+private func decodeSamples(_ stream: PNGStream, name: String) throws(VisionError) -> [UInt16] {
+    var problem: VisionError?
+    let samples = [UInt16](unsafeUninitializedCapacity: stream.width * stream.height * 3) { output, count in
+        output.update(repeating: 0)
+        problem = decode(stream, format: 6, flags: 0, into: output.baseAddress, name: name)
+        count = stream.width * stream.height * 3
+    }
+    if let problem { throw problem }
+    return samples
+}
+
+/// One image by libpng's simple interface.
+/// - Parameters:
+///   - format: PNG_FORMAT_RGB (2), PNG_FORMAT_RGBA (3) or PNG_FORMAT_LINEAR_RGB (6): macros that Swift does not see.
+///   - flags: PNG_IMAGE_FLAG_16BIT_sRGB (4) or none.
+private func decode(_ stream: PNGStream, format: UInt32, flags: UInt32, into output: UnsafeMutableRawPointer?, name: String) -> VisionError? {
+    var image = png_image()
+    image.version = 1  // PNG_IMAGE_VERSION
+    defer { png_image_free(&image) }
+    // libpng keeps reading from this memory between the two calls.
+    return stream.bytes.withUnsafeBytes { bytes in
+        guard png_image_begin_read_from_memory(&image, bytes.baseAddress, bytes.count) != 0 else { return pngError(image, name: name) }
+        image.format = format
+        image.flags |= flags
+        guard png_image_finish_read(&image, nil, output, 0, nil) != 0 else { return pngError(image, name: name) }
+        return nil
+    }
+}
+
+private func pngError(_ image: png_image, name: String) -> VisionError {
+    let reason = message(of: image)
+    let early = ["not enough", "read error", "beyond end"].contains { reason.lowercased().contains($0) }
+    return early ? .truncated(name: name, reason: reason) : .corrupt(name: name, reason: reason)
+}
+
+func message(of image: png_image) -> String {
+    withUnsafeBytes(of: image.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+}

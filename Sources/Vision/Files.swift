@@ -1,0 +1,52 @@
+import Foundation
+
+/// The whole of a regular file, or a `VisionError` that says why not.
+func readFile(_ path: String, limit: Int) throws(VisionError) -> [UInt8] {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else {
+        let reason = errno
+        if reason == ENOENT { throw .notFound(path: path) }
+        throw .unreadable(path: path, reason: String(cString: strerror(reason)))
+    }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw .unreadable(path: path, reason: "it is not a regular file") }
+    let size = Int(status.st_size)
+    guard size <= limit else { throw .unreadable(path: path, reason: "its \(size) bytes are above the limit of \(limit)") }
+    var failure: Int32 = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+        while count < size {
+            let got = read(file, buffer.baseAddress.map { $0 + count }, size - count)
+            if got < 0 && errno == EINTR { continue }
+            if got < 0 { failure = errno }
+            if got <= 0 { break }
+            count += got
+        }
+    }
+    if failure != 0 { throw .unreadable(path: path, reason: String(cString: strerror(failure))) }
+    return bytes
+}
+
+/// Whether there is something at `path`, and whether it is a folder (links are followed).
+func kind(of path: String) -> (exists: Bool, isFolder: Bool) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return (false, false) }
+    return (true, status.st_mode & S_IFMT == S_IFDIR)
+}
+
+/// The visible names in a folder, sorted by UTF-8 bytes.
+func names(in folder: String) throws(VisionError) -> [String] {
+    guard let directory = opendir(folder) else { throw .unreadable(path: folder, reason: String(cString: strerror(errno))) }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+        let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+        if !name.hasPrefix(".") { names.append(name) }
+    }
+    return names.sorted(by: bytesAscend)
+}
+
+/// Order by UTF-8 bytes: the same on every machine and in every locale.
+func bytesAscend(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
+
+func join(_ folder: String, _ name: String) -> String { folder.hasSuffix("/") ? folder + name : folder + "/" + name }

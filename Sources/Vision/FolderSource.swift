@@ -1,0 +1,70 @@
+import Foundation
+
+/// JPEG and PNG files below a folder; each is read when it is asked for.
+struct FolderSource: ImageSource {
+    /// Put before each file; empty when files are whole paths.
+    let root: String
+    /// Relative paths, sorted by UTF-8 bytes.
+    let files: [String]
+    let classNames: [String]
+    /// [files], or empty when unlabelled.
+    let labels: [Int]
+
+    init(root: String, files: [String], classNames: [String], labels: [Int]) {
+        self.root = root
+        self.files = files
+        self.classNames = classNames
+        self.labels = labels
+    }
+
+    init(root: String) throws(VisionError) {
+        var files: [String] = []
+        try collectImages(root: root, below: "", ancestors: [], into: &files)
+        guard !files.isEmpty else { throw .emptyFolder(path: root) }
+        files.sort(by: bytesAscend)
+        let classes = files.map { file in file.firstIndex(of: "/").map { String(file[..<$0]) } }
+        guard !classes.contains(nil) else {
+            self.init(root: root, files: files, classNames: [], labels: [])
+            return
+        }
+        let names = Set(classes.compactMap { $0 }).sorted(by: bytesAscend)
+        let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
+        self.init(root: root, files: files, classNames: names, labels: classes.compactMap { $0.flatMap { numbers[$0] } })
+    }
+
+    var count: Int { files.count }
+
+    func label(at index: Int) -> Int? { labels.indices.contains(index) ? labels[index] : nil }
+
+    func name(at index: Int) -> String {
+        guard files.indices.contains(index) else { return "\(root)#\(index)" }
+        return root.isEmpty ? files[index] : join(root, files[index])
+    }
+
+    func image(at index: Int) throws(VisionError) -> PixelImage {
+        try check(index)
+        return try loadImage(at: name(at: index))
+    }
+}
+
+func isImageName(_ name: String) -> Bool {
+    let lower = name.lowercased()
+    return lower.hasSuffix(".jpg") || lower.hasSuffix(".jpeg") || lower.hasSuffix(".png")
+}
+
+/// All images below `root/folder`, links to folders followed, but never into a folder that is being walked already.
+private func collectImages(root: String, below folder: String, ancestors: [String], into files: inout [String]) throws(VisionError) {
+    let path = folder.isEmpty ? root : join(root, folder)
+    guard let real = realpath(path, nil) else { throw .unreadable(path: path, reason: String(cString: strerror(errno))) }
+    defer { free(real) }
+    let place = String(cString: real)
+    if ancestors.contains(place) { return }
+    for name in try names(in: path) {
+        let relative = folder.isEmpty ? name : folder + "/" + name
+        if isImageName(name) {
+            files.append(relative)
+        } else if kind(of: join(root, relative)).isFolder {
+            try collectImages(root: root, below: relative, ancestors: ancestors + [place], into: &files)
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Randomness
+
+/// From a decoded picture to the model's patches: augment, resize, normalise, cut.
+///
+/// Every choice is a function of (seed, epoch, sample): threads, workers, order and resume change nothing.
+public struct ImagePipeline: Sendable {
+    public let grid: PatchGrid
+    public let augmentation: Augmentation
+    public let normalization: PixelNormalization
+    public let seed: UInt64
+
+    public init(grid: PatchGrid, augmentation: Augmentation, normalization: PixelNormalization, seed: UInt64) {
+        self.grid = grid
+        self.augmentation = augmentation
+        self.normalization = normalization
+        self.seed = seed
+    }
+
+    /// Errors: `channelMismatch` unless the image has one channel or the grid's; `invalidNormalization`.
+    public func check(_ image: PixelImage, name: String) throws(VisionError) {
+        guard image.channels == 1 || image.channels == grid.channels else {
+            throw .channelMismatch(name: name, has: image.channels, wants: grid.channels)
+        }
+        try normalization.validate(channels: grid.channels)
+    }
+
+    /// The picture at the grid's size, augmented; its channels are kept.
+    /// - Parameter sample: the image's index in its dataset.
+    public func prepared(_ image: PixelImage, epoch: Int, sample: Int) -> PixelImage {
+        var random = Philox(seed: seed, stream: RandomStream.augmentation.at(epoch: epoch, sample: sample))
+        var result: PixelImage
+        switch augmentation {
+        case .mae:
+            let box = CropBox.random(width: image.width, height: image.height, using: &random)
+            result = resizeBicubic(image, box: box, width: grid.imageWidth, height: grid.imageHeight)
+        case .flip, .none:
+            let resizeTo = evaluationResize(of: image, height: grid.imageHeight, width: grid.imageWidth)
+            result = resizeShorterSideAndCentreCrop(image, height: grid.imageHeight, width: grid.imageWidth, resizeTo: resizeTo)
+        }
+        if augmentation != .none && random.uniform() < 0.5 { flipHorizontally(&result) }
+        return result
+    }
+
+    /// The prepared picture's patches [L, P].
+    /// - Precondition: `check` passes.
+    public func patches(of image: PixelImage, epoch: Int, sample: Int, into patches: UnsafeMutableBufferPointer<Float>) {
+        patchify(prepared(image, epoch: epoch, sample: sample), grid: grid, normalization: normalization, into: patches)
+    }
+}
+
+/// What random numbers are for; each use has a stream of its own.
+enum RandomStream: UInt32 {
+    case order = 0x6F72_6465  // "orde"
+    case augmentation = 0x6175_676D  // "augm"
+
+    func at(epoch: Int, sample: Int = 0) -> (UInt32, UInt32, UInt32) {
+        (UInt32(truncatingIfNeeded: epoch), UInt32(truncatingIfNeeded: sample), rawValue)
+    }
+}

@@ -1,0 +1,70 @@
+/// What can be wrong with pictures and datasets. Every description is one line: the file, the reason, what to do.
+public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
+    case notFound(path: String)
+    case unreadable(path: String, reason: String)
+    case emptyFolder(path: String)
+    /// The folder has another role's part (`train/`, `test/`, IDX files), but not the wanted one's.
+    case missingRole(path: String, wanted: String, found: String)
+    case unsupportedFormat(name: String, reason: String)
+    case badDimensions(name: String, width: Int, height: Int)
+    case truncated(name: String, reason: String)
+    case corrupt(name: String, reason: String)
+    /// An IDX header that is no header, or that does not tell the truth about the file.
+    case badIndexFile(path: String, reason: String)
+    case labelCountMismatch(images: String, imageCount: Int, labels: String, labelCount: Int)
+    case channelMismatch(name: String, has: Int, wants: Int)
+    case indexOutOfRange(index: Int, count: Int)
+    case cannotEncode(reason: String)
+    case invalidGrid(reason: String)
+    case invalidNormalization(reason: String)
+    /// Every image of the dataset was tried and none could be used.
+    case noReadableImage(count: Int, firstReason: String)
+
+    public var description: String {
+        switch self {
+        case .notFound(let path):
+            "\(path): no such file or folder; check the path"
+        case .unreadable(let path, let reason):
+            "\(path): cannot be read (\(reason)); check permissions and the disk"
+        case .emptyFolder(let path):
+            "\(path): holds no .jpg, .jpeg or .png image and no IDX files; pass a folder that does"
+        case .missingRole(let path, let wanted, let found):
+            "\(path): holds \(found) but nothing for the role '\(wanted)'; add it, or pass the folder of images itself"
+        case .unsupportedFormat(let name, let reason):
+            "\(name): \(reason); convert it to JPEG or PNG"
+        case .badDimensions(let name, let width, let height):
+            "\(name): is \(width)×\(height); sides must be 1…\(PixelImage.maximumSide) and the area at most 64 megapixels: resize it"
+        case .truncated(let name, let reason):
+            "\(name): is cut short (\(reason)); copy or download it again"
+        case .corrupt(let name, let reason):
+            "\(name): is damaged (\(reason)); replace or remove it"
+        case .badIndexFile(let path, let reason):
+            "\(path): is not a sound IDX file (\(reason)); pass an intact one, or a folder of JPEG or PNG images"
+        case .labelCountMismatch(let images, let imageCount, let labels, let labelCount):
+            "\(labels): has \(labelCount) labels for the \(imageCount) images of \(images); use a pair that belongs together"
+        case .channelMismatch(let name, let has, let wants):
+            "\(name): has \(has) channels where the model wants \(wants); use a model of \(has) channels or convert the images"
+        case .indexOutOfRange(let index, let count):
+            "image \(index) of a dataset of \(count); pass an index below the count"
+        case .cannotEncode(let reason):
+            "PNG encoding failed (\(reason)); pass 1 or 3 channels and sides of 1…\(PixelImage.maximumSide)"
+        case .invalidGrid(let reason):
+            "patch grid: \(reason); choose an image size that is a multiple of the patch size"
+        case .invalidNormalization(let reason):
+            "pixel normalisation: \(reason); give one value, or one for each channel"
+        case .noReadableImage(let count, let firstReason):
+            "none of \(count) images could be used, the first because: \(firstReason)"
+        }
+    }
+
+    /// The file or image the error is about, if it is about one.
+    public var subject: String? {
+        switch self {
+        case .notFound(let path), .unreadable(let path, _), .emptyFolder(let path), .missingRole(let path, _, _), .badIndexFile(let path, _): path
+        case .unsupportedFormat(let name, _), .badDimensions(let name, _, _), .truncated(let name, _), .corrupt(let name, _),
+            .channelMismatch(let name, _, _), .labelCountMismatch(let name, _, _, _):
+            name
+        case .indexOutOfRange, .cannotEncode, .invalidGrid, .invalidNormalization, .noReadableImage: nil
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import Foundation
+import Learning
+import Runtime
+import Terminal
+
+/// Replays golden traces and digests and prints the largest errors.
+enum VerifyCommand {
+    static let command = Command(
+        name: "verify", summary: "replay golden traces and digests: is what this machine computes right?",
+        options: [
+            .value("threads", "N", "threads of the team (default: all processors)"),
+            .value("isa", "NAME", "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best of this CPU)"),
+        ],
+        arguments: "FILE…", argumentCount: 1...1000,
+        example: "curricle verify micro.safetensors tiny.json --threads 2 --isa avx2")
+
+    static func run(_ arguments: Arguments) throws -> Int32 {
+        let threads = try arguments.intIfGiven("threads", in: 1...1024) ?? Machine.processors
+        let isa = try ISA.named(arguments.stringIfGiven("isa"))
+        var passes = true
+        for path in arguments.positional {
+            let report = path.hasSuffix(".json")
+                ? try Digest(path: path).verify(threads: threads, isa: isa)
+                : try Trace(path: path).verify(threads: threads, isa: isa)
+            print("\(path)  (\(isa), \(threads) thread\(threads == 1 ? "" : "s"))")
+            for c in report.comparisons {
+                let error = String(format: "%9.2e %@", c.worst, c.measure), limit = String(format: "%.0e", c.tolerance)
+                print("  \(c.passes ? "ok  " : "FAIL") \(c.kind.padded(17)) \(error.padded(26)) limit \(limit)   \(c.worstTensor)")
+            }
+            passes = passes && report.passes
+        }
+        return passes ? 0 : 1
+    }
+}
+
+extension String {
+    func padded(_ width: Int) -> String { count < width ? self + String(repeating: " ", count: width - count) : self }
+}

@@ -1,0 +1,33 @@
+import Foundation
+import Terminal
+
+/// The table of commands: one file each.
+let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
+    (VerifyCommand.command, VerifyCommand.run),
+]
+
+/// Exit codes: 0 done, 1 a check failed, 2 bad input or usage, 130 interrupted.
+@MainActor func runCommandLine(_ words: [String]) -> Int32 {
+    let all = commands.map(\.command)
+    guard let name = words.first, name != "--help", name != "-h", name != "help" else {
+        print(Help.overview(program: "curricle", summary: "CL-MAE pretraining and feature extraction on CPUs", commands: all))
+        return words.isEmpty ? 2 : 0
+    }
+    do {
+        let command = try Command.find(name, in: all)
+        let arguments = try Arguments(Array(words.dropFirst()), for: command)
+        if arguments.asksForHelp {
+            print(Help.text(for: command, program: "curricle"))
+            return 0
+        }
+        guard let entry = commands.first(where: { $0.command.name == command.name }) else { return 2 }
+        return try entry.run(arguments)
+    } catch {
+        FileHandle.standardError.write(Data("curricle: \(error)\n".utf8))
+        return 2
+    }
+}
+
+// A file size limit then gives an error that names the file, instead of ending the process.
+signal(SIGXFSZ, SIG_IGN)
+exit(runCommandLine(Array(CommandLine.arguments.dropFirst())))
