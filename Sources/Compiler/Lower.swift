@@ -115,7 +115,7 @@ extension Graph {
             return Instruction(
                 .adamw,
                 operands: [parameter, Operand(.firstMoments, offset), Operand(.secondMoments, offset), input(1), input(2), input(clipped ? 3 : nil)],
-                sizes: [slice.type.storedCount], reals: [form.beta1, form.beta2, form.epsilon, slice.parameter.decays ? form.weightDecay : 0])
+                sizes: [slice.type.storedCount], reals: [1 - form.beta1, form.beta2, 1 - form.beta2, form.epsilon, slice.parameter.decays ? form.weightDecay : 0].map { Float($0) })
         case .gradientSquares(let group, let count):
             return Instruction(.sumSquares, operands: [outputs[0], Operand(.gradients, layout.groups[group]?.lowerBound ?? 0)], sizes: [count])
         case .clipScale(let limit):

@@ -187,11 +187,11 @@ public struct MaskerWeights: Sendable, Hashable, Codable {
 
 /// AdamW's fixed numbers; what changes each step is in `GraphInput.step`.
 public struct AdamW: Sendable, Hashable, Codable {
-    public var beta1: Float
-    public var beta2: Float
-    public var epsilon: Float
-    public var weightDecay: Float
-    public init(beta1: Float = 0.9, beta2: Float = 0.95, epsilon: Float = 1e-8, weightDecay: Float = 0.05) {
+    public var beta1: Double
+    public var beta2: Double
+    public var epsilon: Double
+    public var weightDecay: Double
+    public init(beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.05) {
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon

@@ -125,7 +125,7 @@ public final class JointTrainer {
     /// AdamW's scalars for update t = updates + 1: lr, lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale.
     private func setStep(_ group: ParameterGroup, _ settings: IterationSettings, batches: Int) {
         let t = Double(updates[group, default: 0] + 1)
-        let first = 1 - power(Double(adamw.beta1), t), second = 1 - power(Double(adamw.beta2), t)
+        let first = 1 - power(adamw.beta1, t), second = 1 - power(adamw.beta2, t)
         model.session.setScalars(at: GraphInput.step.operand, [
             Float(settings.learningRate), Float(settings.learningRate / first), Float(1 / second.squareRoot()), 1 / Float(batches),
         ])

@@ -22,8 +22,8 @@ public struct Trace {
     private struct Header: Decodable {
         let img_size, patch_size, embed_dim, depth, num_heads, decoder_embed_dim, decoder_depth, decoder_num_heads: Int
         let mlp_ratio, masker_depth, masker_heads, batch, iterations: Int
-        let mask_ratio, lambda_cl, lr: Double
-        let lambda_gauss, lambda_kl, lambda_diversity, weight_decay, beta1, beta2, eps: Float
+        let mask_ratio, lambda_cl, lr, weight_decay, beta1, beta2, eps: Double
+        let lambda_gauss, lambda_kl, lambda_diversity: Float
         let norm_pix_loss: Bool
         let sweep: Bool?
     }
