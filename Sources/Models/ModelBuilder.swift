@@ -11,7 +11,11 @@ public struct ModelBuilder {
     static let encoderEpsilon: Float = 1e-6
     static let maskerEpsilon: Float = 1e-5
 
-    public init(_ configuration: ModelConfiguration, parameters: ModelParameters, images: Int) {
+    /// Positions of the patch tokens [L, D], where they are not the fixed sin-cos ones.
+    private let encoderPosition: [Float]?
+
+    public init(_ configuration: ModelConfiguration, parameters: ModelParameters, images: Int, encoderPosition: [Float]? = nil) {
+        self.encoderPosition = encoderPosition
         self.configuration = configuration
         self.parameters = parameters
         self.images = images
@@ -58,8 +62,8 @@ public struct ModelBuilder {
 
     /// Patch and position embedding of patches [N, L, P] → [N, L, D].
     public mutating func tokens(_ patches: ValueID) throws(GraphError) -> ValueID {
-        let values = positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.embedWidth)
-        let position = try graph.define(constant: "position.encoder", Array(values.dropFirst(c.embedWidth)), shape: [c.patches, c.embedWidth])
+        let values = encoderPosition ?? Array(positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.embedWidth).dropFirst(c.embedWidth))
+        let position = try graph.define(constant: "position.encoder", values, shape: [c.patches, c.embedWidth])
         return try graph.append(.add, [linear(patches, "patch_embed.proj"), position])[0]
     }
 

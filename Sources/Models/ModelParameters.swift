@@ -37,7 +37,10 @@ public struct ModelParameters: Sendable {
     public let all: [ModelParameter]
     private let byName: [String: Int]
 
-    public init(_ c: ModelConfiguration) {
+    /// Which of a model's parts are wanted.
+    public enum Parts: Sendable { case all, encoder }
+
+    public init(_ c: ModelConfiguration, parts: Parts = .all) {
         var list: [ModelParameter] = []
         func add(_ name: String, _ shape: [Int], _ initial: ModelParameter.InitialValue, _ group: ParameterGroup, sections: Int = 1,
                  referenceShape: [Int]? = nil, patch: (Int, Int)? = nil) {
@@ -71,6 +74,10 @@ public struct ModelParameters: Sendable {
         add("patch_embed.proj.bias", [d], .zeros, .autoencoder)
         for i in 0..<c.depth { block("blocks.\(i)", d, .autoencoder) }
         norm("norm", d, .autoencoder)
+        if parts == .encoder {
+            self.init(list)
+            return
+        }
         linear("decoder_embed", w, d, .autoencoder)
         token("mask_token", w, .autoencoder)
         for i in 0..<c.decoderDepth { block("decoder_blocks.\(i)", w, .autoencoder) }
@@ -81,6 +88,10 @@ public struct ModelParameters: Sendable {
         norm("masking_net.mlp_head.0", d, .masker)
         linear("masking_net.mlp_head.1", c.patches, d, .masker)
 
+        self.init(list)
+    }
+
+    private init(_ list: [ModelParameter]) {
         all = list
         byName = Dictionary(uniqueKeysWithValues: list.enumerated().map { ($0.element.parameter.name, $0.offset) })
     }

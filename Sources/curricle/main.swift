@@ -1,8 +1,12 @@
 import Foundation
+import Learning
 import Terminal
 
 /// The table of commands: one file each.
 let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
+    (PretrainCommand.command, PretrainCommand.run),
+    (NearestNeighboursCommand.command, NearestNeighboursCommand.run),
+    (ProbeCommand.command, ProbeCommand.run),
     (VerifyCommand.command, VerifyCommand.run),
 ]
 
@@ -22,11 +26,16 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
         }
         guard let entry = commands.first(where: { $0.command.name == command.name }) else { return 2 }
         return try entry.run(arguments)
+    } catch let error as LearningError where error.isFailedCheck {
+        complain(error)
+        return 1
     } catch {
-        FileHandle.standardError.write(Data("curricle: \(error)\n".utf8))
+        complain(error)
         return 2
     }
 }
+
+func complain(_ error: any Error) { FileHandle.standardError.write(Data("curricle: \(error)\n".utf8)) }
 
 // A file size limit then gives an error that names the file, instead of ending the process.
 signal(SIGXFSZ, SIG_IGN)

@@ -13,6 +13,8 @@ public final class ModelRuntime {
     private let pipeline: Pipeline
     private var constants = ConstantPool()
     private var executables: [ProgramKey: Executable] = [:]
+    /// Positions of the patch tokens [L, D] where the weights bring their own; nil for the fixed sin-cos ones.
+    private let encoderPosition: [Float]?
 
     /// What tells one program of a model from another.
     enum ProgramKey: Hashable {
@@ -24,11 +26,13 @@ public final class ModelRuntime {
 
     /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
     public init(
-        _ configuration: ModelConfiguration, trains: Bool, storesGradients: Bool = false, threads: Int, isa: ISA, pipeline: Pipeline = Pipeline()
+        _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, encoderPosition: [Float]? = nil, trains: Bool,
+        storesGradients: Bool = false, threads: Int, isa: ISA, pipeline: Pipeline = Pipeline()
     ) throws {
         if let problem = configuration.problem { throw LearningError.configuration(problem) }
         self.configuration = configuration
-        parameters = ModelParameters(configuration)
+        parameters = ModelParameters(configuration, parts: parts)
+        self.encoderPosition = encoderPosition
         layout = ParameterLayout(parameters.parameters)
         self.pipeline = pipeline
         session = try Session(parameterBytes: layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
@@ -103,7 +107,7 @@ public final class ModelRuntime {
             let slices = parameters.parameters.filter { $0.group == group }.map { ParameterSlice($0) }
             return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout)
         case .features(let images, let cls, let mean):
-            var builder = ModelBuilder(configuration, parameters: parameters, images: images)
+            var builder = ModelBuilder(configuration, parameters: parameters, images: images, encoderPosition: encoderPosition)
             let graph = try builder.features(cls: cls, mean: mean)
             return try pipeline.compile(graph, layout: layout, constants: &constants)
         }
@@ -123,6 +127,9 @@ public enum LearningError: Error, Sendable, Equatable, CustomStringConvertible {
     case configuration(String)
     case file(path: String, reason: String)
     case nonfinite(String)
+
+    /// The input was good, but what was computed is not.
+    public var isFailedCheck: Bool { if case .nonfinite = self { true } else { false } }
 
     public var description: String {
         switch self {

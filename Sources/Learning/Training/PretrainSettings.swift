@@ -1,0 +1,96 @@
+import Foundation
+import Graph
+import Models
+import Vision
+
+/// What to do where a loss is not finite.
+public enum NonfinitePolicy: String, Sendable, CaseIterable, Codable {
+    /// End the run, with the step's numbers and the last good state named.
+    case stop
+    /// Leave that step out, count it and go on.
+    case skip
+}
+
+/// Everything that decides what a run computes, and how it is kept.
+public struct PretrainSettings: Sendable {
+    public var model: ModelConfiguration
+    public var step: StepOptions
+    public var adamw: AdamW
+    public var schedule: Schedule
+    public var batchSize: Int
+    public var accumulation: Int
+    public var clip: Float?
+    public var augmentation: Augmentation
+    public var normalization: PixelNormalization
+    public var seed: UInt64
+    public var dropLast: Bool
+
+    // How the run is kept: none of these changes what is computed.
+    public var onNonfinite: NonfinitePolicy = .stop
+    /// Epochs between permanent snapshots of the weights.
+    public var snapshotEpochs = 50
+    /// Steps between states, beside the one at each epoch's end; 0 for none.
+    public var saveEverySteps = 0
+    /// Ends the run after so many steps in all.
+    public var maxSteps: Int?
+    public var strict = false
+
+    public init(
+        model: ModelConfiguration, step: StepOptions, adamw: AdamW, schedule: Schedule, batchSize: Int, accumulation: Int = 1, clip: Float? = nil,
+        augmentation: Augmentation = .mae, normalization: PixelNormalization = .imageNet, seed: UInt64 = 0, dropLast: Bool = false
+    ) {
+        self.model = model
+        self.step = step
+        self.adamw = adamw
+        self.schedule = schedule
+        self.batchSize = batchSize
+        self.accumulation = accumulation
+        self.clip = clip
+        self.augmentation = augmentation
+        self.normalization = normalization
+        self.seed = seed
+        self.dropLast = dropLast
+    }
+
+    /// What is wrong with the settings, or nil.
+    public var problem: String? {
+        if let problem = model.problem { return problem }
+        let kept = model.kept(maskRatio: step.maskRatio)
+        if kept < 1 || kept >= model.patches {
+            return "mask ratio \(step.maskRatio) keeps \(kept) of \(model.patches) patches: at least 1 must be kept and 1 removed"
+        }
+        if step.normalizedTargets, model.patchWidth < 2 { return "norm-pix-loss needs patches of at least 2 values" }
+        for (name, count) in [("mean", normalization.mean.count), ("std", normalization.std.count)] where count != 1 && count != model.channels {
+            return "\(name) has \(count) values for \(model.channels) channels: give 1, or one a channel"
+        }
+        if schedule.warmupEpochs > 0, schedule.warmupEpochs >= Double(schedule.epochs) {
+            return "warmup-epochs \(schedule.warmupEpochs) must be less than epochs \(schedule.epochs)"
+        }
+        return nil
+    }
+
+    /// The settings that decide the run's bits, under the command's option names: `config.json`, and what a state records.
+    public var entries: [(key: String, value: LogValue)] {
+        [
+            ("image-size", model.imageHeight == model.imageWidth ? .integer(model.imageHeight) : .string("\(model.imageHeight),\(model.imageWidth)")),
+            ("patch-size", .integer(model.patchSize)), ("channels", .integer(model.channels)),
+            ("embed-dim", .integer(model.embedWidth)), ("depth", .integer(model.depth)), ("num-heads", .integer(model.heads)),
+            ("decoder-embed-dim", .integer(model.decoderWidth)), ("decoder-depth", .integer(model.decoderDepth)),
+            ("decoder-num-heads", .integer(model.decoderHeads)),
+            ("batch-size", .integer(batchSize)), ("epochs", .integer(schedule.epochs)), ("accum-iter", .integer(accumulation)),
+            ("mask-ratio", .double(step.maskRatio)), ("masking", .string(step.masking.rawValue)), ("norm-pix-loss", .boolean(step.normalizedTargets)),
+            ("lambda-gauss", .float(step.weights.gauss)), ("lambda-kl", .float(step.weights.kl)), ("lambda-diversity", .float(step.weights.diversity)),
+            ("lr", .double(schedule.learningRate)), ("min-lr", .double(schedule.minimumLearningRate)),
+            ("warmup-epochs", .double(schedule.warmupEpochs)), ("weight-decay", .double(adamw.weightDecay)), ("clip-grad", .float(clip ?? 0)),
+            ("augment", .string(augmentation.rawValue)), ("mean", .string(PretrainSettings.list(normalization.mean))),
+            ("std", .string(PretrainSettings.list(normalization.std))), ("seed", .integer(Int(seed))), ("drop-last", .boolean(dropLast)),
+        ]
+    }
+
+    static func list(_ values: [Float]) -> String { values.map(\.description).joined(separator: ",") }
+
+    /// `entries` as a JSON object, a line each.
+    public var json: String {
+        "{\n" + entries.map { "  \(LogValue.string($0.key).json): \($0.value.json)" }.joined(separator: ",\n") + "\n}\n"
+    }
+}

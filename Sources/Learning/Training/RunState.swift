@@ -1,0 +1,129 @@
+import Foundation
+import Graph
+import Models
+import Runtime
+import Vision
+
+/// Where a run stands between two steps.
+public struct RunPosition: Sendable, Equatable {
+    /// Joint iterations done.
+    public var step = 0
+    public var epoch = 0
+    /// Batches of the epoch that are done.
+    public var batch = 0
+    /// Updates of each half, for AdamW's bias correction.
+    public var updates: [ParameterGroup: Int] = [.autoencoder: 0, .masker: 0]
+    /// Steps left out because a loss was not finite.
+    public var skipped = 0
+    public init() {}
+}
+
+/// The files of a run: states that it resumes from, and weights for everybody else.
+///
+/// A state holds weights, moments and position in one safetensors file under the reference's names, with a CRC; the two
+/// newest are kept. It is published whole or not at all, so a killed run always finds a good one.
+public struct RunFiles: Sendable {
+    public let folder: String
+    static let format = "curricle-state/1"
+    static let statesKept = 2
+
+    public init(folder: String) { self.folder = folder }
+
+    public var log: String { "\(folder)/log.jsonl" }
+    public var configuration: String { "\(folder)/config.json" }
+    public var model: String { "\(folder)/model.safetensors" }
+    public var pictures: String { "\(folder)/pictures" }
+    func snapshot(epoch: Int) -> String { "\(folder)/checkpoint-\(epoch).safetensors" }
+    func state(step: Int) -> String { "\(folder)/state-\(String(format: "%09d", step)).safetensors" }
+
+    /// States in the folder, newest first.
+    public var states: [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.filter { $0.hasPrefix("state-") && $0.hasSuffix(".safetensors") }.sorted(by: >).map { "\(folder)/\($0)" }
+    }
+
+    /// Publishes the state, then the weights, then removes states that are no longer needed.
+    /// - Throws: `TensorFileError`; what was there before stays.
+    public func save(_ position: RunPosition, _ settings: PretrainSettings, samples: Int, _ model: ModelRuntime) throws {
+        _ = try DurableFile.removeStaleTemporaries(of: state(step: position.step))
+        var metadata = ["format": "pt", "curricle": RunFiles.format, "settings": settings.json]
+        metadata["step"] = String(position.step)
+        metadata["epoch"] = String(position.epoch)
+        metadata["batch"] = String(position.batch)
+        metadata["skipped"] = String(position.skipped)
+        metadata["samples"] = String(samples)
+        for group in ParameterGroup.allCases { metadata["updates.\(group.rawValue)"] = String(position.updates[group] ?? 0) }
+        var tensors = WeightsFile.tensors(of: model)
+        if let first = model.session.firstMoments, let second = model.session.secondMoments {
+            for parameter in model.parameters.all {
+                tensors.append(("optimizer.first.\(parameter.parameter.name)", parameter.referenceShape, { model.values(of: parameter, in: first) }))
+                tensors.append(("optimizer.second.\(parameter.parameter.name)", parameter.referenceShape, { model.values(of: parameter, in: second) }))
+            }
+        }
+        try WeightsFile.write(tensors, metadata: metadata, to: state(step: position.step))
+        try saveWeights(settings, model, to: self.model)
+        for old in states.dropFirst(RunFiles.statesKept) { unlink(old) }
+    }
+
+    /// Weights alone, with what a reader must know of the model.
+    public func saveWeights(_ settings: PretrainSettings, _ model: ModelRuntime, to path: String) throws {
+        try WeightsFile.write(WeightsFile.tensors(of: model), metadata: WeightsFile.metadata(settings), to: path)
+    }
+
+    /// Loads the newest state that is whole into the model. A torn one is passed over for the one before it.
+    /// - Returns: the position, or nil where there is no state.
+    /// - Throws: `LearningError` where the state was made by other settings or other data, naming which.
+    public func load(into model: ModelRuntime, _ settings: PretrainSettings, samples: Int) throws -> RunPosition? {
+        var lastError: (any Error)?
+        for path in states {
+            let file: TensorFile
+            do { file = try TensorFile(path: path, verifyChecksum: true) } catch {
+                lastError = error
+                continue
+            }
+            return try load(file, into: model, settings, samples: samples)
+        }
+        if let lastError { throw lastError }
+        return nil
+    }
+
+    private func load(_ file: TensorFile, into model: ModelRuntime, _ settings: PretrainSettings, samples: Int) throws -> RunPosition {
+        guard file.metadata["curricle"] == RunFiles.format else { throw LearningError.file(path: file.path, reason: "is not a state of a run") }
+        try check(file, settings, samples)
+        func number(_ key: String) throws -> Int {
+            guard let value = file.metadata[key].flatMap({ Int($0) }), value >= 0 else {
+                throw LearningError.file(path: file.path, reason: "its metadata lacks a number '\(key)'")
+            }
+            return value
+        }
+        var position = RunPosition()
+        position.step = try number("step")
+        position.epoch = try number("epoch")
+        position.batch = try number("batch")
+        position.skipped = try number("skipped")
+        for group in ParameterGroup.allCases { position.updates[group] = try number("updates.\(group.rawValue)") }
+        try WeightsFile.load(file, into: model)
+        for parameter in model.parameters.all {
+            for (prefix, memory) in [("optimizer.first", model.session.firstMoments), ("optimizer.second", model.session.secondMoments)] {
+                guard let memory else { continue }
+                model.set(parameter, in: memory, try WeightsFile.values(file, "\(prefix).\(parameter.parameter.name)", parameter))
+            }
+        }
+        return position
+    }
+
+    /// Compares what decides the run's bits.
+    private func check(_ file: TensorFile, _ settings: PretrainSettings, _ samples: Int) throws {
+        let recorded = try? JSONSerialization.jsonObject(with: Data((file.metadata["settings"] ?? "").utf8)) as? [String: Any]
+        let ours = try? JSONSerialization.jsonObject(with: Data(settings.json.utf8)) as? [String: Any]
+        for (key, value) in settings.entries {
+            let (old, new) = (recorded?[key].map { "\($0)" }, ours?[key].map { "\($0)" })
+            guard old == new else {
+                throw LearningError.file(path: file.path, reason: "was made with \(key) \(old ?? "unknown"), not \(value.json): resume with the run's own settings")
+            }
+        }
+        guard file.metadata["samples"] == String(samples) else {
+            throw LearningError.file(path: file.path, reason: "was made from \(file.metadata["samples"] ?? "?") images, but the data now has \(samples)")
+        }
+    }
+}

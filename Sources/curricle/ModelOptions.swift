@@ -1,0 +1,43 @@
+import Learning
+import Models
+import Terminal
+import Vision
+
+/// Options that say what a model looks like, shared by the commands.
+enum ModelOptions {
+    /// A preset, changed by the sizes that are given.
+    static func configuration(_ a: Arguments) throws -> ModelConfiguration {
+        let presets = ModelConfiguration.presets.map(\.name)
+        var c = ModelConfiguration.preset(try a.choice("model", of: presets)) ?? ModelConfiguration.presets[0].configuration
+        let sizes = 1...65536
+        if let size = try imageSize(a) { (c.imageHeight, c.imageWidth) = size }
+        c.patchSize = try a.intIfGiven("patch-size", in: sizes) ?? c.patchSize
+        c.channels = try a.intIfGiven("channels", in: sizes) ?? c.channels
+        c.embedWidth = try a.intIfGiven("embed-dim", in: sizes) ?? c.embedWidth
+        c.depth = try a.intIfGiven("depth", in: sizes) ?? c.depth
+        c.heads = try a.intIfGiven("num-heads", in: sizes) ?? c.heads
+        c.decoderWidth = try a.intIfGiven("decoder-embed-dim", in: sizes) ?? c.decoderWidth
+        c.decoderDepth = try a.intIfGiven("decoder-depth", in: sizes) ?? c.decoderDepth
+        c.decoderHeads = try a.intIfGiven("decoder-num-heads", in: sizes) ?? c.decoderHeads
+        return c
+    }
+
+    /// `--image-size N` or `HEIGHT,WIDTH`.
+    static func imageSize(_ a: Arguments) throws -> (Int, Int)? {
+        guard let values = try a.doublesIfGiven("image-size", in: 1...65536, counts: 1...2) else { return nil }
+        guard values.allSatisfy({ $0 == $0.rounded() }) else { throw LearningError.configuration("--image-size takes whole numbers") }
+        return (Int(values[0]), Int(values[values.count - 1]))
+    }
+
+    /// `--mean` and `--std`; nil where neither is given.
+    static func normalization(_ a: Arguments) throws -> PixelNormalization? {
+        let mean = try a.doublesIfGiven("mean", in: -1e6...1e6), std = try a.doublesIfGiven("std", in: 1e-6...1e6)
+        guard mean != nil || std != nil else { return nil }
+        return PixelNormalization(mean: (mean ?? [0]).map { Float($0) }, std: (std ?? [1]).map { Float($0) })
+    }
+
+    /// ImageNet's for colour; a middle grey for other channel counts.
+    static func defaultNormalization(channels: Int) -> PixelNormalization {
+        channels == 3 ? .imageNet : PixelNormalization(mean: [0.5], std: [0.5])
+    }
+}

@@ -1,0 +1,170 @@
+import Foundation
+import Graph
+import Learning
+import Models
+import Runtime
+import Synchronization
+import Terminal
+import Vision
+
+/// Pretrains a CL-MAE on a folder of images or an IDX file.
+enum PretrainCommand {
+    static let command = Command(
+        name: "pretrain", summary: "pretrain a CL-MAE (or, with --masking random, an MAE) on images",
+        options: [
+            .value("data", "PATH", "folder of images (flat, nested, or one folder a class), or IDX files", section: "Data and output"),
+            .value("output", "RUN", "folder of the run: states, weights, logs, pictures", short: "o", section: "Data and output"),
+            .value("augment", "KIND", "mae (random crop and flip), flip or none", fallback: "mae", section: "Data and output"),
+            .value("mean", "M[,M…]", "pixel mean, one for all channels or one each (default: ImageNet's)", section: "Data and output"),
+            .value("std", "S[,S…]", "pixel deviation, likewise", section: "Data and output"),
+            .flag("drop-last", "leave out a last batch that is smaller", section: "Data and output"),
+            .flag("strict", "stop at a broken image instead of leaving it out", section: "Data and output"),
+
+            .value("model", "PRESET", ModelConfiguration.presets.map(\.name).joined(separator: ", "), fallback: "tiny-p16", section: "Model"),
+            .value("image-size", "N", "pixels, or height,width", section: "Model"),
+            .value("patch-size", "N", "pixels", section: "Model"),
+            .value("channels", "N", "of the images", section: "Model"),
+            .value("embed-dim", "N", "encoder width", section: "Model"),
+            .value("depth", "N", "encoder blocks", section: "Model"),
+            .value("num-heads", "N", "encoder heads", section: "Model"),
+            .value("decoder-embed-dim", "N", "decoder width", section: "Model"),
+            .value("decoder-depth", "N", "decoder blocks", section: "Model"),
+            .value("decoder-num-heads", "N", "decoder heads", section: "Model"),
+
+            .value("batch-size", "N", "images a batch", fallback: "256", section: "Training"),
+            .value("epochs", "N", "passes over the data", fallback: "200", section: "Training"),
+            .value("accum-iter", "N", "batches whose gradients are averaged for one update", fallback: "1", section: "Training"),
+            .value("mask-ratio", "R", "share of patches removed", fallback: "0.75", section: "Training"),
+            .value("masking", "KIND", "learned (CL-MAE) or random (MAE)", fallback: "learned", section: "Training"),
+            .flag("norm-pix-loss", "predict patches normalised by their own mean and deviation", section: "Training"),
+            .value("lambda-gauss", "L", "weight of the loss that drives scores from 1/2", fallback: "1", section: "Training"),
+            .value("lambda-kl", "L", "weight of the loss that holds the mean score at 1/4", fallback: "0.1", section: "Training"),
+            .value("lambda-diversity", "L", "weight of the loss that keeps masks apart", fallback: "2", section: "Training"),
+            .value("blr", "LR", "learning rate per 256 images", fallback: "0.001", section: "Training"),
+            .value("lr", "LR", "learning rate itself (instead of --blr)", section: "Training"),
+            .value("min-lr", "LR", "learning rate at the end", fallback: "0", section: "Training"),
+            .value("warmup-epochs", "N", "epochs of linear warm-up (of 40 epochs or fewer: a fifth)", fallback: "40", section: "Training"),
+            .value("weight-decay", "W", "AdamW's decay of weights", fallback: "0.05", section: "Training"),
+            .value("clip-grad", "NORM", "largest gradient norm of a step; 0 for none", fallback: "0", section: "Training"),
+            .value("seed", "N", "decides parameters, order, crops and random masks", fallback: "0", section: "Training"),
+            .value("on-nonfinite", "WHAT", "stop, or skip the step and go on", fallback: "stop", section: "Training"),
+
+            .value("threads", "N", "threads of the team (default: all processors)", section: "Run"),
+            .value("save-ckpt-freq", "EPOCHS", "epochs between permanent snapshots of the weights", fallback: "50", section: "Run"),
+            .value("save-every-steps", "N", "steps between states to resume from; 0: at the end of epochs only", fallback: "0", section: "Run"),
+            .value("max-steps", "N", "end cleanly after so many steps in all", section: "Run"),
+            .flag("resume", "go on from the newest state in RUN, to the same bits as a run never interrupted", section: "Run"),
+            .value("init-from", "FILE", "begin with these weights (safetensors)", section: "Run"),
+            .value("config", "FILE", "options from a JSON file, such as a run's config.json; the command line wins", section: "Run"),
+        ],
+        example: "curricle pretrain --data photos --output run --model tiny-p16 --batch-size 64 --epochs 100")
+
+    static func run(_ given: Arguments) throws -> Int32 {
+        var arguments = given
+        if let path = try arguments.stringIfGiven("config") { try arguments.merge(configurationAt: path) }
+        let output = try arguments.string("output"), resumes = try arguments.flag("resume")
+        let files = RunFiles(folder: output)
+        if resumes, FileManager.default.fileExists(atPath: files.configuration) { try arguments.merge(configurationAt: files.configuration) }
+        if resumes, arguments.isGiven("init-from") { throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights") }
+        let settings = try Self.settings(arguments)
+        if let problem = settings.problem { throw LearningError.configuration(problem) }
+        let threads = try arguments.intIfGiven("threads", in: 1...1024) ?? Machine.processors
+        let isa = try ISA.named(nil)
+        if !resumes, !files.states.isEmpty {
+            throw LearningError.file(path: output, reason: "holds a run already: go on with --resume, or choose another folder")
+        }
+        let source = try openDataset(at: arguments.string("data"), role: .train)
+        let training = try Pretraining(settings, source: source, output: output, threads: threads, isa: isa)
+        if !(try resumes && training.resume()) { try training.begin(from: arguments.stringIfGiven("init-from")) }
+        return try train(training, images: source.count)
+    }
+
+    private static func train(_ training: Pretraining, images: Int) throws -> Int32 {
+        let epochs = training.settings.schedule.epochs, perEpoch = training.stepsPerEpoch
+        var bar = ProgressBar(total: min(epochs * perEpoch, training.settings.maxSteps ?? .max), completed: training.position.step)
+        bar.message("\(images) images, \(perEpoch) steps an epoch, \(epochs) epochs; \(training.model.session.isa) on \(training.model.session.threads) threads")
+        if training.position.step > 0 { bar.message("resumed at step \(training.position.step)") }
+        let reports = Mutex<[String]>([])
+        training.report = { line in reports.withLock { $0.append(line) } }
+        let interrupts = Interrupts()
+        let end = try training.run(isInterrupted: { interrupts.happened }) { p in
+            for line in reports.withLock({ lines in defer { lines = [] }; return lines }) { bar.message(line) }
+            let label = "epoch \(min(p.position.epoch + 1, epochs))/\(epochs)"
+            if p.endsEpoch { bar.endEpoch(label: label, completed: p.position.step, fields: fields(p)) }
+            else { bar.update(label: label, completed: p.position.step) { fields(p) } }
+        }
+        bar.finish()
+        switch end {
+        case .interrupted:
+            print("interrupted at step \(training.position.step): go on with --resume")
+            return 130
+        case .reachedMaxSteps, .finished:
+            print("weights: \(training.files.model)\npictures: \(training.files.pictures)\nlog: \(training.files.log)")
+            return 0
+        }
+    }
+
+    private static func fields(_ p: TrainingProgress) -> [String] {
+        var fields: [String] = []
+        if let loss = p.losses.autoencoder { fields.append(String(format: "loss %.4f", loss)) }
+        fields.append(String(format: "λ %+.2f", p.settings.curriculum))
+        if let recon = p.losses.masker?.first { fields.append(String(format: "recon %.3f", recon)) }
+        fields.append(String(format: "%.1f img/s", p.imagesPerSecond))
+        fields.append(String(format: "data %.1f%%", 100 * p.dataShare))
+        fields.append("mem \(Machine.residentBytes.now / 1_000_000) MB")
+        return fields
+    }
+
+    static func settings(_ a: Arguments) throws -> PretrainSettings {
+        let batch = try a.int("batch-size", in: 1...1_000_000), accumulation = try a.int("accum-iter", in: 1...100_000)
+        let rate = try a.doubleIfGiven("lr", in: 0...1000) ?? a.double("blr", in: 0...1000) * Double(batch * accumulation) / 256
+        let model = try ModelOptions.configuration(a)
+        let epochs = try a.int("epochs", in: 1...10_000_000)
+        let clip = try a.double("clip-grad", in: 0...1e30)
+        // The default warm-up is for long runs; a run shorter than that warms up for a fifth of it.
+        let warmup = try a.isGiven("warmup-epochs") || epochs > 40 ? a.double("warmup-epochs", in: 0...1e7) : Double(epochs) / 5
+        var settings = PretrainSettings(
+            model: model,
+            step: StepOptions(
+                maskRatio: try a.double("mask-ratio", in: 0...1), normalizedTargets: try a.flag("norm-pix-loss"), masking: try a.choice("masking"),
+                weights: MaskerWeights(
+                    gauss: Float(try a.double("lambda-gauss", in: 0...1e6)), kl: Float(try a.double("lambda-kl", in: 0...1e6)),
+                    diversity: Float(try a.double("lambda-diversity", in: 0...1e6)))),
+            adamw: AdamW(weightDecay: try a.double("weight-decay", in: 0...1000)),
+            schedule: Schedule(epochs: epochs, warmupEpochs: warmup, learningRate: rate, minimumLearningRate: try a.double("min-lr", in: 0...1000)),
+            batchSize: batch, accumulation: accumulation, clip: clip > 0 ? Float(clip) : nil, augmentation: try a.choice("augment"),
+            normalization: try ModelOptions.normalization(a) ?? ModelOptions.defaultNormalization(channels: model.channels),
+            seed: UInt64(try a.int("seed", in: 0...Int.max)), dropLast: try a.flag("drop-last"))
+        settings.onNonfinite = try a.choice("on-nonfinite")
+        settings.snapshotEpochs = try a.int("save-ckpt-freq", in: 1...Int.max)
+        settings.saveEverySteps = try a.int("save-every-steps", in: 0...Int.max)
+        settings.maxSteps = try a.intIfGiven("max-steps", in: 0...Int.max)
+        settings.strict = try a.flag("strict")
+        return settings
+    }
+}
+
+/// SIGINT and SIGTERM as a question that the run asks between steps; a second one ends the process at once.
+/// Unchecked: the sources are only held.
+final class Interrupts: @unchecked Sendable {
+    private let count = Atomic<Int>(0)
+    private let sources: [any DispatchSourceSignal]
+    var happened: Bool { count.load(ordering: .relaxed) > 0 }
+
+    init() {
+        let queue = DispatchQueue(label: "interrupts")
+        var sources: [any DispatchSourceSignal] = []
+        for number in [SIGINT, SIGTERM] {
+            signal(number, SIG_IGN)
+            sources.append(DispatchSource.makeSignalSource(signal: number, queue: queue))
+        }
+        self.sources = sources
+        for source in sources {
+            source.setEventHandler { [weak self] in
+                guard let self else { return }
+                if self.count.add(1, ordering: .relaxed).newValue > 1 { _exit(130) }
+            }
+            source.resume()
+        }
+    }
+}
