@@ -8,6 +8,7 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     (NearestNeighboursCommand.command, NearestNeighboursCommand.run),
     (ProbeCommand.command, ProbeCommand.run),
     (VerifyCommand.command, VerifyCommand.run),
+    (BenchCommand.command, BenchCommand.run),
 ]
 
 /// Exit codes: 0 done, 1 a check failed, 2 bad input or usage, 130 interrupted.

@@ -36,7 +36,7 @@ extension OperationCase {
             }
         ]
         + [(1, 1), (15, 16), (17, 15), (40, 33), (97, 160)].map { rows, width in
-            OperationCase("layerNorm \(rows)×\(width)", ulps: 24, gradientULPs: 1024, carriesNaN: width > 1) { b in
+            OperationCase("layerNorm \(rows)×\(width)", ulps: 24, gradientULPs: width > 1 ? 1024 : nil, carriesNaN: width > 1) { b in
                 let x = try b.tensor([rows, width], in: -3...3)
                 return try b.graph.append(.layerNorm(epsilon: 1e-5), [x, b.parameter([width]), b.parameter([width])])
             }

@@ -1,0 +1,79 @@
+import Compiler
+import Graph
+import Program
+import Runtime
+
+/// One run's results: numbers row-major, and memory as it lay, padding included, to compare bits.
+public struct RunResults {
+    public var values: [String: [Float]] = [:]
+    public var bits: [String: [UInt32]] = [:]
+    public var padding: [String: [Float]] = [:]
+    public let status: RunStatus
+}
+
+/// A builder's graph as a program, with all it needs to run on any ISA and any number of threads.
+public struct CompiledCase {
+    public let program: Program
+    let builder: CaseBuilder
+    let layout: ParameterLayout
+    let constants: ConstantPool
+
+    public init(_ builder: CaseBuilder, training: Training? = nil, pipeline: Pipeline = Pipeline()) throws {
+        self.builder = builder
+        layout = ParameterLayout(builder.parameters.map(\.parameter))
+        var pool = ConstantPool()
+        program = try pipeline.compile(builder.graph, training: training, layout: layout, constants: &pool)
+        constants = pool
+    }
+
+    public func run(isa: ISA, threads: Int) throws -> RunResults {
+        let session = try Session(parameterBytes: layout.bytes, trains: true, storesGradients: true, threads: threads, isa: isa)
+        for (parameter, values) in builder.parameters {
+            let start = layout.offset(of: parameter.name)! / 4
+            for (i, x) in PanelOrder(shape: parameter.shape, sections: parameter.sections).packed(values).enumerated() {
+                session.parameters.floats[start + i] = x
+            }
+        }
+        let executable = try session.prepare(program, constants: constants.values)
+        for input in [GraphInput.curriculum, .step, .pixelScaleShift] {
+            if let values = builder.inputs[input] { session.setScalars(at: input.operand, values) }
+        }
+        let order = (builder.inputs[.order] ?? []).map { Int32($0) }
+        let status = try withBatch { batch in
+            try order.withUnsafeBytes { try session.run(executable, batch: batch, order: $0) }
+        }
+        return results(of: session, status)
+    }
+
+    /// The batch in a block of just its size, aligned as the loader's.
+    private func withBatch(_ body: (UnsafeRawBufferPointer) throws -> RunStatus) throws -> RunStatus {
+        let floats = builder.inputs[.patches] ?? [], pixels = (builder.inputs[.pixels] ?? []).map { UInt8($0) }
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: max(64, floats.count * 4 + pixels.count), alignment: 64)
+        defer { block.deallocate() }
+        floats.withUnsafeBytes { block.copyMemory(from: $0) }
+        pixels.withUnsafeBytes { if !$0.isEmpty { block.copyMemory(from: $0) } }
+        return try body(UnsafeRawBufferPointer(block))
+    }
+
+    private func results(of session: Session, _ status: RunStatus) -> RunResults {
+        var out = RunResults(status: status)
+        for place in program.results {
+            if place.isInteger {
+                let integers = session.integerResult(place)
+                out.values[place.name] = integers.map(Float.init)
+                out.bits[place.name] = integers.map { UInt32(truncatingIfNeeded: $0) }
+                continue
+            }
+            let stored = Array(session.result(place))
+            out.bits[place.name] = stored.map(\.bitPattern)
+            guard let sections = place.sections else {
+                out.values[place.name] = stored
+                continue
+            }
+            let order = PanelOrder(shape: place.shape, sections: sections)
+            out.values[place.name] = order.unpacked(stored)
+            out.padding[place.name] = order.padding(stored)
+        }
+        return out
+    }
+}
