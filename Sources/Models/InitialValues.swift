@@ -10,9 +10,8 @@ extension ModelParameter {
         case .zeros: return Array(repeating: 0, count: count)
         case .ones: return Array(repeating: 1, count: count)
         case .xavier:
-            var random = Philox(seed: seed, stream: (nameHash, 1, 0))
             let bound = (6 / Double(parameter.shape[0] + parameter.shape[1])).squareRoot()
-            return (0..<count).map { _ in Float(random.uniform(-bound, bound)) }
+            return Philox.uniforms(count, bound: Float(bound), seed: seed, stream: (nameHash, 1, 0))
         case .token:
             var random = Philox(seed: seed, stream: (nameHash, 1, 0))
             return (0..<count).map { _ in Float(0.02 * random.normal()) }

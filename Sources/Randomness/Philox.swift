@@ -18,19 +18,20 @@ public struct Philox: RandomNumberGenerator, Sendable {
     }
 
     /// The ten rounds on one counter block.
+    @inline(__always)
     public static func block(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
-        var c = counter
-        var k = key
+        var (a, b, c, d) = (counter[0], counter[1], counter[2], counter[3])
+        var (k0, k1) = (key[0], key[1])
         for _ in 0..<10 {
-            let p0 = UInt64(c[0]) * 0xD251_1F53
-            let p1 = UInt64(c[2]) * 0xCD9E_8D57
-            c = [
-                UInt32(truncatingIfNeeded: p1 >> 32) ^ c[1] ^ k[0], UInt32(truncatingIfNeeded: p1),
-                UInt32(truncatingIfNeeded: p0 >> 32) ^ c[3] ^ k[1], UInt32(truncatingIfNeeded: p0),
-            ]
-            k = k &+ [0x9E37_79B9, 0xBB67_AE85]
+            let p = UInt64(a) &* 0xD251_1F53, q = UInt64(c) &* 0xCD9E_8D57
+            (a, b, c, d) = (
+                UInt32(truncatingIfNeeded: q >> 32) ^ b ^ k0, UInt32(truncatingIfNeeded: q),
+                UInt32(truncatingIfNeeded: p >> 32) ^ d ^ k1, UInt32(truncatingIfNeeded: p)
+            )
+            k0 &+= 0x9E37_79B9
+            k1 &+= 0xBB67_AE85
         }
-        return c
+        return SIMD4(a, b, c, d)
     }
 
     private mutating func nextWord() -> UInt32 {
@@ -55,7 +56,31 @@ public struct Philox: RandomNumberGenerator, Sendable {
     public mutating func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
 
     /// An integer in 0..<bound (bound ≥ 1), by rejection, so that every value is equally likely.
-    public mutating func integer(below bound: Int) -> Int { Int(UInt64.random(in: 0..<UInt64(bound), using: &self)) }
+    public mutating func integer(below bound: Int) -> Int {
+        let bound = UInt64(bound)
+        let surplus = (UInt64.max % bound + 1) % bound // values at the top that would favour small remainders
+        while true {
+            let value = next()
+            if value <= UInt64.max - surplus { return Int(value % bound) }
+        }
+    }
+
+    /// `count` floats in [−bound, bound) with 24 random bits each, from counters 0, 1, … of a stream: for initial values.
+    public static func uniforms(_ count: Int, bound: Float, seed: UInt64, stream: (UInt32, UInt32, UInt32)) -> [Float] {
+        let key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+        return [Float](unsafeUninitializedCapacity: count) { out, filled in
+            for start in stride(from: 0, to: count, by: 4) {
+                let words = block(counter: [UInt32(truncatingIfNeeded: start / 4), stream.0, stream.1, stream.2], key: key)
+                let values = (SIMD4<Float>(SIMD4<Int32>(truncatingIfNeeded: words &>> 8)) * 0x1p-23 - 1) * bound
+                if start + 4 <= count {
+                    UnsafeMutableRawPointer(out.baseAddress! + start).storeBytes(of: values, as: SIMD4<Float>.self)
+                } else {
+                    for lane in 0..<(count - start) { out[start + lane] = values[lane] }
+                }
+            }
+            filled = count
+        }
+    }
 
     /// A standard normal deviate (Box–Muller, cosine branch).
     public mutating func normal() -> Double {

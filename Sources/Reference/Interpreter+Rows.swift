@@ -3,8 +3,8 @@ import Graph
 extension Interpreter {
     /// For each row of the few, its row among the many: 0 for a leading one, then offset + order[first + j] or offset + first + j.
     private func rows(_ selection: RowSelection, image: Int, order: Tensor?) -> [Int] {
-        (selection.lead ? [0] : []) + (selection.first..<selection.first + selection.count).map {
-            selection.offset + (order.map { order in Int(order[image, $0]) } ?? $0)
+        (selection.lead ? [0] : []) + (selection.first..<selection.first + selection.count).map { at in
+            selection.offset + (order.map { Int($0[image, at]) } ?? at)
         }
     }
 

@@ -7,6 +7,9 @@ import Synchronization
 import Terminal
 import Vision
 
+/// When the command began, for what it says of its readiness.
+let processStart = Date()
+
 /// Pretrains a CL-MAE on a folder of images or an IDX file.
 enum PretrainCommand {
     static let command = Command(
@@ -82,10 +85,16 @@ enum PretrainCommand {
     private static func train(_ training: Pretraining, images: Int) throws -> Int32 {
         let epochs = training.settings.schedule.epochs, perEpoch = training.stepsPerEpoch
         var bar = ProgressBar(total: min(epochs * perEpoch, training.settings.maxSteps ?? .max), completed: training.position.step)
-        bar.message("\(images) images, \(perEpoch) steps an epoch, \(epochs) epochs; \(training.model.session.isa) on \(training.model.session.threads) threads")
-        if training.position.step > 0 { bar.message("resumed at step \(training.position.step)") }
         let reports = Mutex<[String]>([])
         training.report = { line in reports.withLock { $0.append(line) } }
+        let session = training.model.session
+        training.willBegin = {
+            let ready = String(format: "%.1f", Date().timeIntervalSince(processStart))
+            reports.withLock {
+                $0.append("\(images) images, \(perEpoch) steps an epoch, \(epochs) epochs; \(session.isa) on \(session.threads) threads; ready in \(ready) s")
+            }
+        }
+        if training.position.step > 0 { bar.message("resumed at step \(training.position.step)") }
         let interrupts = Interrupts()
         let end = try training.run(isInterrupted: { interrupts.happened }) { p in
             for line in reports.withLock({ lines in defer { lines = [] }; return lines }) { bar.message(line) }
@@ -93,6 +102,7 @@ enum PretrainCommand {
             if p.endsEpoch { bar.endEpoch(label: label, completed: p.position.step, fields: fields(p)) }
             else { bar.update(label: label, completed: p.position.step) { fields(p) } }
         }
+        for line in reports.withLock({ $0 }) { bar.message(line) }
         bar.finish()
         switch end {
         case .interrupted:

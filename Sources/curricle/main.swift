@@ -40,4 +40,5 @@ func complain(_ error: any Error) { FileHandle.standardError.write(Data("curricl
 
 // A file size limit then gives an error that names the file, instead of ending the process.
 signal(SIGXFSZ, SIG_IGN)
+_ = processStart
 exit(runCommandLine(Array(CommandLine.arguments.dropFirst())))

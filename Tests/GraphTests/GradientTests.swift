@@ -13,11 +13,11 @@ struct GradientTests {
         // The rules, in Double.
         var differentiated = builder.graph
         let gradients = try differentiated.differentiate(loss, for: .autoencoder)
-        let values = try builder.interpreter.evaluate(differentiated).values
-        let differences = FiniteDifferences(builder.graph, loss: loss, interpreter: builder.interpreter)
+        let values = try builder.given.interpreter.evaluate(differentiated).values
+        let differences = FiniteDifferences(builder.graph, loss: loss, interpreter: builder.given.interpreter)
         var expected: [String: [Double]] = [:]
         for (slice, value) in gradients { expected["grad.\(slice)"] = values[value] }
-        for (parameter, _) in builder.parameters {
+        for (parameter, _) in builder.given.parameters {
             let gradient = try #require(expected["grad.\(parameter.name)"], "\(parameter.name) has no gradient")
             let largest = gradient.map { abs($0) }.max() ?? 0
             for direction in FiniteDifferences.directions(gradient.count) {

@@ -10,7 +10,7 @@ struct OperationTests {
     func forward(_ operation: OperationCase) throws {
         for feeding in [Feeding.constants, .parameters] {
             let builder = try operation.forward(feeding)
-            let expected = try builder.interpreter.evaluate(builder.graph).results
+            let expected = try builder.given.interpreter.evaluate(builder.graph).results
             try onEveryISA(CompiledCase(builder)) { isa, results in
                 #expect(results.status == .done)
                 for (name, numbers) in expected {
@@ -26,7 +26,7 @@ struct OperationTests {
     func notANumber(_ operation: OperationCase) throws {
         for poisoned in 0..<(try operation.forward().drawnTensors) {
             let builder = try operation.forward(poisoned: poisoned)
-            let expected = try builder.interpreter.evaluate(builder.graph).results
+            let expected = try builder.given.interpreter.evaluate(builder.graph).results
             try onEveryISA(CompiledCase(builder), threads: [1]) { isa, results in
                 for (name, numbers) in expected {
                     let missing = zip(numbers, results.values[name] ?? []).enumerated().filter { $0.element.0.isNaN != $0.element.1.isNaN }

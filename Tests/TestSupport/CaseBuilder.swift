@@ -1,6 +1,5 @@
 import Graph
 import Randomness
-import Reference
 
 /// How a case's tensors come into its graph.
 public enum Feeding: Sendable {
@@ -13,8 +12,7 @@ public enum Feeding: Sendable {
 /// Draws tensors for a small graph, and remembers them for the interpreter and for the runtime alike.
 public struct CaseBuilder {
     public var graph = Graph()
-    public private(set) var inputs: [GraphInput: [Float]] = [:]
-    public private(set) var parameters: [(parameter: Parameter, values: [Float])] = []
+    public private(set) var given = GivenTensors()
     private var random: Philox
     private let feeding: Feeding
     /// Which drawn tensor gets a NaN, counted from 0; nil for none.
@@ -55,38 +53,38 @@ public struct CaseBuilder {
     /// A parameter of its own: `[rows, depth]`, or `[width]`.
     public mutating func parameter(_ shape: [Int], sections: Int = 1, in range: ClosedRange<Double> = -1...1) throws -> ValueID {
         let parameter = Parameter(
-            name: "parameter.\(parameters.count)", shape: shape, sections: sections, group: .autoencoder, decays: shape.count > 1)
-        parameters.append((parameter, values(shape.reduce(1, *), range)))
+            name: "parameter.\(given.parameters.count)", shape: shape, sections: sections, group: .autoencoder, decays: shape.count > 1)
+        given.parameters.append((parameter, values(shape.reduce(1, *), range)))
         return try graph.append(.parameter(ParameterSlice(parameter)))[0]
     }
 
     /// The batch's patches [N, L, P].
     public mutating func patches(_ shape: [Int]) throws -> ValueID {
-        inputs[.patches] = values(shape.reduce(1, *), -2...2)
+        given.inputs[.patches] = values(shape.reduce(1, *), -2...2)
         return try graph.append(.input(.patches), type: TensorType(shape))[0]
     }
 
     /// A random order of patches for each image, [N, L].
     public mutating func order(_ images: Int, _ patches: Int) throws -> ValueID {
-        inputs[.order] = (0..<images).flatMap { _ in random.permutation(patches).map(Float.init) }
+        given.inputs[.order] = (0..<images).flatMap { _ in random.permutation(patches).map(Float.init) }
         return try graph.append(.input(.order), type: TensorType([images, patches], .int32))[0]
     }
 
     public mutating func curriculum(_ value: Float) throws -> ValueID {
-        inputs[.curriculum] = [value]
+        given.inputs[.curriculum] = [value]
         return try graph.append(.input(.curriculum), type: TensorType([1]))[0]
     }
 
     /// Step scalars: learning rate, step size, 1/√(1−β₂ᵗ), gradient scale.
     public mutating func step(_ values: [Float]) throws -> ValueID {
-        inputs[.step] = values
+        given.inputs[.step] = values
         return try graph.append(.input(.step), type: TensorType([4]))[0]
     }
 
     /// Pixels u8 [N, H, W, C], and their scale and shift [2, C].
     public mutating func pixels(_ shape: [Int]) throws -> [ValueID] {
-        inputs[.pixels] = (0..<shape.reduce(1, *)).map { _ in Float(random.integer(below: 256)) }
-        inputs[.pixelScaleShift] = (0..<2 * shape[3]).map { _ in Float(random.uniform(-1, 1)) }
+        given.inputs[.pixels] = (0..<shape.reduce(1, *)).map { _ in Float(random.integer(below: 256)) }
+        given.inputs[.pixelScaleShift] = (0..<2 * shape[3]).map { _ in Float(random.uniform(-1, 1)) }
         return [
             try graph.append(.input(.pixels), type: TensorType(shape, .uint8))[0],
             try graph.append(.input(.pixelScaleShift), type: TensorType([2, shape[3]]))[0],
@@ -94,11 +92,4 @@ public struct CaseBuilder {
     }
 
     public mutating func result(_ name: String, _ value: ValueID) { graph.results.append((name, value)) }
-
-    /// The same numbers for the oracle.
-    public var interpreter: Interpreter {
-        Interpreter(
-            inputs: inputs.mapValues { $0.map(Double.init) },
-            parameters: Dictionary(uniqueKeysWithValues: parameters.map { ($0.parameter.name, $0.values.map(Double.init)) }))
-    }
 }

@@ -11,24 +11,28 @@ public struct RunResults {
     public let status: RunStatus
 }
 
-/// A builder's graph as a program, with all it needs to run on any ISA and any number of threads.
+/// A graph as a program, with all it needs to run on any ISA and any number of threads.
 public struct CompiledCase {
     public let program: Program
-    let builder: CaseBuilder
+    let given: GivenTensors
     let layout: ParameterLayout
     let constants: ConstantPool
 
-    public init(_ builder: CaseBuilder, training: Training? = nil, pipeline: Pipeline = Pipeline()) throws {
-        self.builder = builder
-        layout = ParameterLayout(builder.parameters.map(\.parameter))
+    public init(_ graph: Graph, _ given: GivenTensors, training: Training? = nil, pipeline: Pipeline = Pipeline()) throws {
+        self.given = given
+        layout = ParameterLayout(given.parameters.map(\.parameter))
         var pool = ConstantPool()
-        program = try pipeline.compile(builder.graph, training: training, layout: layout, constants: &pool)
+        program = try pipeline.compile(graph, training: training, layout: layout, constants: &pool)
         constants = pool
+    }
+
+    public init(_ builder: CaseBuilder, training: Training? = nil) throws {
+        try self.init(builder.graph, builder.given, training: training)
     }
 
     public func run(isa: ISA, threads: Int) throws -> RunResults {
         let session = try Session(parameterBytes: layout.bytes, trains: true, storesGradients: true, threads: threads, isa: isa)
-        for (parameter, values) in builder.parameters {
+        for (parameter, values) in given.parameters {
             let start = layout.offset(of: parameter.name)! / 4
             for (i, x) in PanelOrder(shape: parameter.shape, sections: parameter.sections).packed(values).enumerated() {
                 session.parameters.floats[start + i] = x
@@ -36,9 +40,9 @@ public struct CompiledCase {
         }
         let executable = try session.prepare(program, constants: constants.values)
         for input in [GraphInput.curriculum, .step, .pixelScaleShift] {
-            if let values = builder.inputs[input] { session.setScalars(at: input.operand, values) }
+            if let values = given.inputs[input] { session.setScalars(at: input.operand, values) }
         }
-        let order = (builder.inputs[.order] ?? []).map { Int32($0) }
+        let order = (given.inputs[.order] ?? []).map { Int32($0) }
         let status = try withBatch { batch in
             try order.withUnsafeBytes { try session.run(executable, batch: batch, order: $0) }
         }
@@ -47,7 +51,7 @@ public struct CompiledCase {
 
     /// The batch in a block of just its size, aligned as the loader's.
     private func withBatch(_ body: (UnsafeRawBufferPointer) throws -> RunStatus) throws -> RunStatus {
-        let floats = builder.inputs[.patches] ?? [], pixels = (builder.inputs[.pixels] ?? []).map { UInt8($0) }
+        let floats = given.inputs[.patches] ?? [], pixels = (given.inputs[.pixels] ?? []).map { UInt8($0) }
         let block = UnsafeMutableRawBufferPointer.allocate(byteCount: max(64, floats.count * 4 + pixels.count), alignment: 64)
         defer { block.deallocate() }
         floats.withUnsafeBytes { block.copyMemory(from: $0) }

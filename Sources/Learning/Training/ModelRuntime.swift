@@ -1,4 +1,5 @@
 import Compiler
+import Dispatch
 import Graph
 import Models
 import Program
@@ -55,8 +56,14 @@ public final class ModelRuntime {
         Panels.pack(parameter.fromReference(values), rows: rows, depth: depth, sections: p.sections, into: range(of: p, in: memory))
     }
 
+    /// Fresh parameters, a function of the seed; several at a time, as large models have many.
     public func initialize(seed: UInt64) {
-        for parameter in parameters.all { set(parameter, in: session.parameters, parameter.initialValues(seed: seed)) }
+        // Each parameter is its own part of the memory, and what is read besides does not change.
+        nonisolated(unsafe) let runtime = self
+        DispatchQueue.concurrentPerform(iterations: parameters.all.count) { i in
+            let parameter = runtime.parameters.all[i]
+            runtime.set(parameter, in: runtime.session.parameters, parameter.initialValues(seed: seed))
+        }
     }
 
     private func range(of parameter: Parameter, in memory: Memory) -> UnsafeMutableBufferPointer<Float> {

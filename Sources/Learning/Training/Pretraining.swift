@@ -25,6 +25,8 @@ public final class Pretraining {
     public let files: RunFiles
     public let model: ModelRuntime
     public private(set) var position = RunPosition()
+    /// Called once, just before the first step.
+    public var willBegin: () -> Void = {}
     /// Messages for the user: broken images, skipped steps.
     public var report: (String) -> Void = { _ in }
 
@@ -88,6 +90,8 @@ public final class Pretraining {
     public func run(isInterrupted: () -> Bool = { false }, progress: (TrainingProgress) -> Void = { _ in }) throws -> RunEnd {
         var log = try StepLog(path: files.log)
         var events = try EventFile(folder: files.folder, resumingAtStep: position.step > 0 ? position.step : nil)
+        try trainer.prepare(images: min(settings.batchSize, source.count))
+        willBegin()
         var savedAt = position.step
         func save(_ training: Pretraining) throws {
             if training.lastState != nil, savedAt == training.position.step { return }

@@ -1,0 +1,161 @@
+import Foundation
+import Testing
+
+struct PretrainTests {
+    private func pretrain(_ data: String, _ run: String, _ more: [String]) -> [String] { ["pretrain", "--data", data, "--output", run] + smallModel + more }
+
+    private func finish(_ arguments: [String], environment: [String: String] = [:]) throws -> CommandResult {
+        let output = Pipe(), errors = Pipe()
+        let process = try startCurricle(arguments, environment: environment, output: output, errors: errors)
+        let errorText = errors.fileHandleForReading.readDataToEndOfFile(), outputText = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return CommandResult(code: process.terminationStatus, output: String(decoding: outputText, as: UTF8.self), errors: String(decoding: errorText, as: UTF8.self))
+    }
+
+    /// Power cuts at random moments: a run killed twenty times and resumed each time ends in the bits of one never killed.
+    @Test func killedTwentyTimes() throws {
+        let folder = try Folder()
+        let data = try writeDigits(folder, count: 44)
+        let options = ["--epochs", "30", "--save-every-steps", "2", "--threads", "2"]
+        #expect(try finish(pretrain(data, folder.file("whole"), options)).code == 0)
+        let state = "state-000000180.safetensors" // 6 steps an epoch
+        let expected = try Data(contentsOf: URL(fileURLWithPath: folder.file("whole/\(state)")))
+
+        var random = SystemRandomNumberGenerator()
+        var kills = 0
+        while kills < 20 {
+            let process = try startCurricle(pretrain(data, folder.file("killed"), options + (kills > 0 ? ["--resume"] : [])))
+            // Long enough to get somewhere now and then, short enough not to finish at once.
+            usleep(UInt32.random(in: 20_000...160_000, using: &random))
+            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+            process.waitUntilExit()
+            kills += 1
+            if kills == 1, !FileManager.default.fileExists(atPath: folder.file("killed/config.json")) { kills = 0 } // before it had begun
+        }
+        let last = try finish(pretrain(data, folder.file("killed"), options + ["--resume", "--threads", "1"]))
+        #expect(last.code == 0, "\(last.errors)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("killed/\(state)"))) == expected)
+        let logs = try ["whole", "killed"].map { try String(contentsOfFile: folder.file("\($0)/log.jsonl"), encoding: .utf8) }
+        #expect(logs[0] == logs[1])
+    }
+
+    @Test func learnsAndIsJudged() throws {
+        let folder = try Folder()
+        let data = try writeDigits(folder, count: 60)
+        let trained = try finish(pretrain(data, folder.file("run"), ["--epochs", "3", "--norm_pix_loss"]))
+        #expect(trained.code == 0, "\(trained.errors)")
+        for name in ["config.json", "log.jsonl", "model.safetensors", "checkpoint-3.safetensors", "pictures/epoch-0003.png"] {
+            #expect(FileManager.default.fileExists(atPath: folder.file("run/\(name)")), "\(name)")
+        }
+        let weights = folder.file("run/model.safetensors")
+        // Ten patterns that differ in every pixel: features of any encoder tell them apart.
+        let knn = try curricle("knn", "--weights", weights, "--train", data, "--test", data, "-k", "3", "--json")
+        let accuracy = try #require(try JSONSerialization.jsonObject(with: Data(knn.output.utf8)) as? [String: Double])
+        #expect(accuracy["acc1"] == 1 && accuracy["acc_nn"] == 1)
+        let probe = try curricle("probe", "--method", "ridge", "--weights", weights, "--train", data, "--test", data, "--pool", "mean", "--json")
+        #expect(try (JSONSerialization.jsonObject(with: Data(probe.output.utf8)) as? [String: Double])?["acc1"] == 1)
+        // The run's own configuration makes the same run again.
+        let again = try finish(["pretrain", "--data", data, "--output", folder.file("again"), "--config", folder.file("run/config.json")])
+        #expect(again.code == 0, "\(again.errors)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("again/model.safetensors"))) == Data(contentsOf: URL(fileURLWithPath: weights)))
+    }
+
+    @Test func interruptedRunSavesAndExits130() throws {
+        let folder = try Folder()
+        let data = try writeDigits(folder, count: 40)
+        let process = try startCurricle(pretrain(data, folder.file("run"), ["--epochs", "100000"]))
+        for _ in 0..<500 where !FileManager.default.fileExists(atPath: folder.file("run/model.safetensors")) { usleep(20_000) }
+        process.interrupt()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 130)
+        #expect(try finish(pretrain(data, folder.file("run"), ["--epochs", "100000", "--resume", "--max-steps", "1"])).code == 0)
+    }
+
+    @Test func nonfiniteLossStopsWithItsNumbers() throws {
+        let folder = try Folder()
+        let data = try writeDigits(folder, count: 40)
+        let options = ["--epochs", "5", "--lr", "1e6", "--warmup-epochs", "0"]
+        let stopped = try finish(pretrain(data, folder.file("run"), options))
+        #expect(stopped.code == 1)
+        #expect(stopped.lastError.contains("not finite") && stopped.lastError.contains("step "))
+        let skipped = try finish(pretrain(data, folder.file("other"), options + ["--on-nonfinite", "skip"]))
+        #expect(skipped.code == 0, "\(skipped.errors)")
+        #expect(skipped.errors.contains("left out"))
+    }
+
+    @Test(arguments: [
+        (["--mask-ratio", "0.99"], "mask ratio"), (["--image-size", "9"], "does not divide"), (["--embed-dim", "18"], "divide by 4"), (["--num-heads", "3"], "heads"),
+        (["--batch-size", "0"], "--batch-size"), (["--epochs", "x"], "--epochs"), (["--masking", "none"], "--masking"), (["--no-such-option"], "--no-such-option"),
+        (["--batch-size", "64", "--drop-last"], "batch"), (["--init-from", "/nowhere.safetensors"], "/nowhere.safetensors"), (["--config", "/nowhere.json"], "/nowhere.json"),
+        (["--mean", "0.1,0.2"], "mean"), (["--channels", "3", "--mean", "0.1,0.2"], "mean"),
+    ])
+    func badOptionsExitTwoWithOneLine(options: [String], word: String) throws {
+        let folder = try Folder()
+        let data = try writeDigits(folder, count: 40)
+        let result = try finish(pretrain(data, folder.file("run"), options))
+        #expect(result.code == 2)
+        #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+        #expect(result.lastError.contains(word), "\(result.lastError)")
+    }
+
+    @Test func badDataIsNamed() throws {
+        let folder = try Folder()
+        try FileManager.default.createDirectory(atPath: folder.file("empty"), withIntermediateDirectories: true)
+        let short = try folder.write("short/train-images-idx3-ubyte", [0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 8, 1, 2, 3])
+        let noImage = try folder.write("broken/a.png", Array("not a picture".utf8))
+        for (path, name) in [(folder.file("empty"), "empty"), ((short as NSString).deletingLastPathComponent, "train-images"), (folder.file("none"), "none"), ((noImage as NSString).deletingLastPathComponent, "a.png")] {
+            let result = try finish(pretrain(path, folder.file("run"), ["--epochs", "2"]))
+            #expect(result.code == 2)
+            #expect(result.lastError.contains(name), "\(result.errors)")
+        }
+    }
+
+    @Test func aRunIsNotOverwritten() throws {
+        let folder = try Folder()
+        let data = try writeDigits(folder, count: 20)
+        #expect(try finish(pretrain(data, folder.file("run"), ["--epochs", "2"])).code == 0)
+        let second = try finish(pretrain(data, folder.file("run"), ["--epochs", "2"]))
+        #expect(second.code == 2 && second.lastError.contains("--resume"))
+        let other = try finish(pretrain(data, folder.file("run"), ["--epochs", "3", "--resume"]))
+        #expect(other.code == 2 && other.lastError.contains("epochs"), "\(other.errors)")
+    }
+
+    /// A file size limit stands for a full disk: the system refuses to write more.
+    @Test func aFullDiskLeavesNothingHalfWritten() throws {
+        let folder = try Folder()
+        let data = try writeDigits(folder, count: 20)
+        let command = ([curricleExecutable().path] + pretrain(data, folder.file("run"), ["--epochs", "2"])).map { "'\($0)'" }.joined(separator: " ")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = ["-c", "ulimit -f 16; exec \(command)"]
+        let errors = Pipe()
+        process.standardError = errors
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 2)
+        #expect(text.contains("state-"), "\(text)")
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder.file("run")).filter { $0.contains("state") || $0.contains("tmp") }
+        #expect(left.isEmpty, "\(left)")
+    }
+
+    @Test func helpShowsEveryOptionAndAnExample() throws {
+        let help = try curricle("pretrain", "--help")
+        #expect(help.code == 0)
+        for word in ["--blr", "--mask-ratio", "--norm-pix-loss", "--accum-iter", "--resume", "--init-from", "curricle pretrain --data"] { #expect(help.output.contains(word)) }
+        #expect(try curricle("--help").output.contains("verify"))
+        #expect(try curricle("pretrian").code == 2)
+    }
+}
+
+struct VerifyCommandTests {
+    @Test func passesOnATraceAndFailsOnAnotherFile() throws {
+        let result = try curricle("verify", fixture("micro.safetensors"), "--threads", "1")
+        #expect(result.code == 0, "\(result.output)\(result.errors)")
+        #expect(result.output.contains("final parameters"))
+        #expect(try curricle("verify", fixture("mnist5k/README.md")).code == 2)
+        #expect(try curricle("verify", fixture("micro.safetensors"), "--isa", "sparc").lastError.contains("sparc"))
+        #expect(try curricle("verify", fixture("micro.safetensors"), environment: ["CURRICLE_ISA": "baseline"]).output.contains("baseline"))
+    }
+}

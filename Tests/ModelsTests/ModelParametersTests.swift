@@ -1,0 +1,125 @@
+import Graph
+import Models
+import Testing
+
+@Suite("Model parameters")
+struct ModelParametersTests {
+    /// The reference's checkpoint keys and shapes (MAE and CL-MAE; fixed position embeddings left out).
+    private func reference(_ c: ModelConfiguration) -> [String: [Int]] {
+        let d = c.embedWidth, w = c.decoderWidth
+        var keys: [String: [Int]] = [
+            "cls_token": [1, 1, d], "mask_token": [1, 1, w], "masking_net.cls_token": [1, 1, d],
+            "patch_embed.proj.weight": [d, c.channels, c.patchSize, c.patchSize], "patch_embed.proj.bias": [d],
+        ]
+        func norm(_ name: String, _ width: Int) { (keys["\(name).weight"], keys["\(name).bias"]) = ([width], [width]) }
+        func linear(_ name: String, _ out: Int, _ depth: Int) { (keys["\(name).weight"], keys["\(name).bias"]) = ([out, depth], [out]) }
+        func blocks(_ name: String, _ count: Int, _ width: Int) {
+            for i in 0..<count {
+                norm("\(name).\(i).norm1", width)
+                linear("\(name).\(i).attn.qkv", 3 * width, width)
+                linear("\(name).\(i).attn.proj", width, width)
+                norm("\(name).\(i).norm2", width)
+                linear("\(name).\(i).mlp.fc1", 4 * width, width)
+                linear("\(name).\(i).mlp.fc2", width, 4 * width)
+            }
+        }
+        blocks("blocks", c.depth, d)
+        norm("norm", d)
+        linear("decoder_embed", w, d)
+        blocks("decoder_blocks", c.decoderDepth, w)
+        norm("decoder_norm", w)
+        linear("decoder_pred", c.patchSize * c.patchSize * c.channels, w)
+        blocks("masking_net.blocks", 5, d)
+        norm("masking_net.mlp_head.0", d)
+        linear("masking_net.mlp_head.1", c.patches, d)
+        return keys
+    }
+
+    @Test("presets have the reference's names and shapes", arguments: ModelConfiguration.presets.map(\.name))
+    func presets(_ name: String) throws {
+        let configuration = try #require(ModelConfiguration.preset(name)), parameters = ModelParameters(configuration)
+        #expect(configuration.problem == nil)
+        #expect(Dictionary(uniqueKeysWithValues: parameters.all.map { ($0.parameter.name, $0.referenceShape) }) == reference(configuration))
+        for each in parameters.all {
+            #expect(each.parameter.shape.reduce(1, *) == each.referenceShape.reduce(1, *))
+            #expect(each.parameter.decays == (each.referenceShape.count > 1), "\(each.parameter.name)")
+            #expect((each.parameter.group == .masker) == each.parameter.name.hasPrefix("masking_net."))
+            #expect(each.parameter.sections == (each.parameter.name.contains("attn.qkv") ? 3 : 1))
+        }
+    }
+
+    @Test("sizes of the reference's presets")
+    func sizes() throws {
+        let sizes = [("base-p16", 16, 768, 12, 12), ("base-p8", 8, 768, 12, 12), ("large-p16", 16, 1024, 24, 16), ("huge-p14", 14, 1280, 32, 16)]
+        for (name, patch, width, depth, heads) in sizes {
+            let c = try #require(ModelConfiguration.preset(name))
+            #expect((c.imageHeight, c.imageWidth, c.patchSize, c.embedWidth) == (224, 224, patch, width))
+            #expect((c.depth, c.heads, c.decoderWidth, c.decoderDepth, c.decoderHeads) == (depth, heads, 512, 8, 16))
+            #expect((c.maskerDepth, c.maskerHeads, c.mlpRatio) == (5, 4, 4))
+        }
+    }
+
+    @Test("the patch embedding's columns go from (row, column, channel) to (channel, row, column) and back")
+    func columnOrder() throws {
+        let c = ModelConfiguration(imageHeight: 12, imageWidth: 12, patchSize: 6, embedWidth: 8, depth: 1, heads: 1)
+        let weight = try #require(ModelParameters(c)["patch_embed.proj.weight"]), values = (0..<8 * 108).map(Float.init)
+        let theirs = weight.toReference(values)
+        for (row, y, x, channel) in [(0, 0, 0, 1), (0, 0, 1, 0), (3, 5, 2, 2), (7, 5, 5, 2)] {
+            #expect(theirs[row * 108 + channel * 36 + y * 6 + x] == values[row * 108 + (y * 6 + x) * 3 + channel])
+        }
+        #expect(weight.fromReference(theirs) == values)
+        let other = try #require(ModelParameters(c)["decoder_pred.weight"]), untouched = [Float](repeating: 2, count: 108 * 512)
+        #expect(other.toReference(untouched) == untouched)
+    }
+
+    @Test("initial values: Xavier's bound and variance, zeros, ones, tokens of deviation 0.02; a function of seed and name")
+    func initialValues() throws {
+        let c = ModelConfiguration(imageHeight: 24, imageWidth: 24, patchSize: 6, embedWidth: 40, depth: 1, heads: 2, decoderWidth: 1600, decoderDepth: 1)
+        for each in ModelParameters(c).all {
+            let values = each.initialValues(seed: 5), shape = each.parameter.shape, name = each.parameter.name
+            #expect(values.count == shape.reduce(1, *))
+            if name.contains("norm") || name.hasSuffix("mlp_head.0.weight") || name.hasSuffix("mlp_head.0.bias") {
+                #expect(values.allSatisfy { $0 == (name.hasSuffix("weight") ? 1 : 0) }, "\(name)")
+            } else if name.hasSuffix("bias") {
+                #expect(values.allSatisfy { $0 == 0 }, "\(name)")
+            } else if name.hasSuffix("token") {
+                #expect(values.allSatisfy { abs($0) < 0.02 * 6 })
+                if values.count >= 1600 { #expect(abs(deviation(values) - 0.02) < 0.002, "\(name)") }
+            } else {
+                let bound = (6.0 / Double(shape[0] + shape[1])).squareRoot()
+                #expect(values.allSatisfy { abs(Double($0)) <= bound * (1 + 1e-6) }, "\(name)")
+                #expect(abs(deviation(values) / (bound / 3.0.squareRoot()) - 1) < 0.1, "\(name)")
+            }
+            #expect(values == each.initialValues(seed: 5))
+        }
+        let weight = try #require(ModelParameters(c)["blocks.0.mlp.fc1.weight"])
+        #expect(weight.initialValues(seed: 5) != weight.initialValues(seed: 6))
+    }
+
+    private func deviation(_ x: [Float]) -> Double {
+        let values = x.map(Double.init), mean = values.reduce(0, +) / Double(values.count)
+        return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot()
+    }
+
+    @Test("kept patches are int(L·(1 − ratio)) in Double as written")
+    func kept() {
+        let c = ModelConfiguration(imageHeight: 160, imageWidth: 80, embedWidth: 64, depth: 1, heads: 1)
+        #expect(c.patches == 50)
+        #expect(c.kept(maskRatio: 0.8) == 9)
+        #expect(c.kept(maskRatio: 0.75) == 12)
+    }
+
+    @Test("sizes that do not divide are refused with their reason")
+    func problems() {
+        var c = ModelConfiguration(imageHeight: 42, imageWidth: 42, patchSize: 6, embedWidth: 40, depth: 2, heads: 5, decoderWidth: 36, decoderHeads: 3)
+        #expect(c.problem == nil)
+        c.imageWidth = 43
+        #expect(c.problem?.contains("43") == true)
+        c.imageWidth = 42
+        c.heads = 3
+        #expect(c.problem?.contains("3 heads") == true)
+        c.heads = 5
+        c.embedWidth = 50
+        #expect(c.problem?.contains("divide by 4") == true)
+    }
+}

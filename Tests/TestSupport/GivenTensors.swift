@@ -1,0 +1,37 @@
+import Graph
+import Randomness
+import Reference
+
+/// What a run is given: the caller's tensors and the parameters, for the interpreter and for the runtime alike.
+public struct GivenTensors {
+    /// Integers and pixels as floats.
+    public var inputs: [GraphInput: [Float]] = [:]
+    /// Values row-major.
+    public var parameters: [(parameter: Parameter, values: [Float])] = []
+
+    public init() {}
+
+    /// Parameters drawn for a model: matrices by Xavier's bound, norm weights about 1, the rest about 0.
+    public init(drawing parameters: [Parameter], seed: UInt64) {
+        var random = Philox(seed: seed)
+        for parameter in parameters {
+            let bound = parameter.shape.count > 1 ? (6 / Double(parameter.shape[0] + parameter.shape[1])).squareRoot() : 0.2
+            let middle = parameter.shape.count == 1 && parameter.name.hasSuffix(".weight") ? 1.0 : 0.0
+            let values = (0..<parameter.shape.reduce(1, *)).map { _ in Float(middle + random.uniform(-bound, bound)) }
+            self.parameters.append((parameter, values))
+        }
+    }
+
+    /// A batch of `count` normal numbers.
+    public mutating func drawPatches(_ count: Int, seed: UInt64) {
+        var random = Philox(seed: seed, stream: (1, 0, 0))
+        inputs[.patches] = (0..<count).map { _ in Float(random.normal()) }
+    }
+
+    /// The same numbers for the oracle.
+    public var interpreter: Interpreter {
+        Interpreter(
+            inputs: inputs.mapValues { $0.map(Double.init) },
+            parameters: Dictionary(uniqueKeysWithValues: parameters.map { ($0.parameter.name, $0.values.map(Double.init)) }))
+    }
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Sets up, then builds and runs every test: the C kernels under sanitizers, then the Swift tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools/setup.sh
+tools/test_c.sh
+# A build of its own: tests look into the modules (-enable-testing), the released command does not have to.
+swift build -c release -Xswiftc -enable-testing --scratch-path .build/testing --build-tests
+swift test -c release -Xswiftc -enable-testing --scratch-path .build/testing --skip-build "$@"
