@@ -127,7 +127,7 @@ enum PretrainCommand {
 
     static func settings(_ a: Arguments) throws -> PretrainSettings {
         let batch = try a.int("batch-size", in: 1...1_000_000), accumulation = try a.int("accum-iter", in: 1...100_000)
-        let rate = try a.doubleIfGiven("lr", in: 0...1000) ?? a.double("blr", in: 0...1000) * Double(batch * accumulation) / 256
+        let rate = try a.doubleIfGiven("lr", in: 0...1e12) ?? a.double("blr", in: 0...1e12) * Double(batch * accumulation) / 256
         let model = try ModelOptions.configuration(a)
         let epochs = try a.int("epochs", in: 1...10_000_000)
         let clip = try a.double("clip-grad", in: 0...1e30)

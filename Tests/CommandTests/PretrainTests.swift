@@ -127,7 +127,7 @@ struct PretrainTests {
         let command = ([curricleExecutable().path] + pretrain(data, folder.file("run"), ["--epochs", "2"])).map { "'\($0)'" }.joined(separator: " ")
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", "ulimit -f 16; exec \(command)"]
+        process.arguments = ["-c", "ulimit -f 64; exec \(command)"]
         let errors = Pipe()
         process.standardError = errors
         process.standardOutput = FileHandle.nullDevice

@@ -10,8 +10,12 @@ func sharedFixture(_ name: String) -> String {
 }
 
 struct VerificationTests {
-    @Test(arguments: ["micro", "odd"], ISA.available, [1, 2])
-    func tracesAreMet(name: String, isa: ISA, threads: Int) throws {
+    @Test(arguments: ISA.available, [1, 2])
+    func tracesAreMet(isa: ISA, threads: Int) throws {
+        for name in ["micro", "odd"] { try meet(name, isa: isa, threads: threads) }
+    }
+
+    private func meet(_ name: String, isa: ISA, threads: Int) throws {
         let report = try Trace(path: sharedFixture("\(name).safetensors")).verify(threads: threads, isa: isa)
         #expect(report.comparisons.map(\.kind) == ["scores", "kept patches", "predictions", "losses", "gradients", "features", "trajectory", "final parameters"])
         for comparison in report.comparisons {

@@ -9,6 +9,13 @@ public struct RunResults {
     public var bits: [String: [UInt32]] = [:]
     public var padding: [String: [Float]] = [:]
     public let status: RunStatus
+
+    /// A parameter's exposed gradient, from one result or from its slices in order: a pass may cut rows [0, D) of qkv from the rest.
+    public func gradient(of parameter: String) -> [Float]? {
+        if let whole = values["grad.\(parameter)"] { return whole }
+        let slices = values.keys.filter { $0.hasPrefix("grad.\(parameter)[") }.sorted()
+        return slices.isEmpty ? nil : slices.flatMap { values[$0]! }
+    }
 }
 
 /// A graph as a program, with all it needs to run on any ISA and any number of threads.

@@ -38,13 +38,14 @@ public struct OperationCase: Sendable, CustomTestStringConvertible {
     /// The graph with a scalar loss: the first output if it is a loss already, or else mean(y∘c) for constants c.
     public func withLoss() throws -> (builder: CaseBuilder, loss: ValueID) {
         var builder = CaseBuilder(seed: seed, feeding: .parameters)
-        let y = try build(&builder)[0]
-        switch builder.graph.producer(y)?.operation {
-        case .mean?, .maskerLoss?: return (builder, y)
-        case .patchError?: return (builder, try builder.append(.mean, [y]))
+        var loss = try build(&builder)[0]
+        switch builder.graph.producer(loss)?.operation {
+        case .mean?, .maskerLoss?: break
+        case .patchError?: loss = try builder.append(.mean, [loss])
         default:
-            let weighted = try builder.append(.multiply, [y, builder.constant(builder.graph.shape(y))])
-            return (builder, try builder.append(.mean, [weighted]))
+            let weights = try builder.constant(builder.graph.shape(loss))
+            loss = try builder.append(.mean, [try builder.append(.multiply, [loss, weights])])
         }
+        return (builder, loss)
     }
 }

@@ -1,0 +1,64 @@
+import Compiler
+import Foundation
+import Graph
+import Runtime
+import TestSupport
+import Testing
+
+/// Worst errors of the kernels' own functions over 2²⁰ inputs each, in units in the last place of the true value.
+@Suite("Accuracy")
+struct AccuracyTests {
+    static let count = 1 << 20
+
+    /// Half of the inputs evenly over ±range, half over all magnitudes from 1e-30.
+    private static func inputs(range: Double) -> [Float] {
+        (0..<count).map { i in
+            let t = (Double(i / 2) + 0.5) / Double(count / 2)
+            if i % 2 == 0 { return Float(range * (2 * t - 1)) }
+            let magnitude = pow(10, -30 + t * (log10(range) + 30))
+            return Float(i % 4 == 1 ? magnitude : -magnitude)
+        }
+    }
+
+    private func run(_ operation: Operation, _ x: [Float], isa: ISA) throws -> [[Float]] {
+        var graph = Graph()
+        let input = try graph.define(constant: "x", x, shape: [1, x.count])
+        for (i, output) in try graph.append(operation, [input]).enumerated() { graph.results.append(("y\(i)", output)) }
+        let values = try CompiledCase(graph, GivenTensors()).run(isa: isa, threads: 2).values
+        return values.keys.sorted().map { values[$0]! }
+    }
+
+    private func ulps(_ actual: Float, _ exact: Double) -> Double { abs(Double(actual) - exact) / Double(Float(exact).ulp) }
+
+    @Test("gelu within 8 ulp from −9 up, within 1e-36 below; its derivative within 2e-7", arguments: ISA.available)
+    func gelu(_ isa: ISA) throws {
+        let x = Self.inputs(range: 15), y = try run(.gelu, x, isa: isa)
+        var worst = 0.0, worstTail = 0.0, worstSlope = 0.0
+        for (i, x) in x.enumerated() {
+            let x = Double(x), phi = 0.5 * erfc(-x / 2.0.squareRoot()), exact = x * phi
+            if x >= -9 { worst = max(worst, ulps(y[0][i], exact)) } else { worstTail = max(worstTail, abs(Double(y[0][i]) - exact) / 1e-18) }
+            worstSlope = max(worstSlope, abs(Double(y[1][i]) - phi - x * exp(-x * x / 2) / (2 * Double.pi).squareRoot()))
+        }
+        #expect(worst <= 8, "gelu on \(isa): \(worst) ulp")
+        #expect(worstTail <= 1e-5, "gelu below −9 on \(isa): \(worstTail)e-18")
+        #expect(worstSlope <= 2e-7, "gelu's derivative on \(isa): \(worstSlope)")
+    }
+
+    @Test("sigmoid within 4 ulp while it is normal, and never outside 0…1", arguments: ISA.available)
+    func sigmoid(_ isa: ISA) throws {
+        let x = Self.inputs(range: 100), y = try run(.sigmoid, x, isa: isa)[0]
+        var worst = 0.0
+        for (i, x) in x.enumerated() where x > -87 { worst = max(worst, ulps(y[i], 1 / (1 + exp(-Double(x))))) }
+        #expect(worst <= 4, "sigmoid on \(isa): \(worst) ulp")
+        #expect(y.allSatisfy { $0 >= 0 && $0 <= 1 })
+    }
+
+    @Test("infinities: gelu(±∞) is ∞ and 0, sigmoid(±∞) is 1 and 0", arguments: ISA.available)
+    func infinities(_ isa: ISA) throws {
+        let x: [Float] = [.infinity, -.infinity, 0, -0.0]
+        let gelu = try run(.gelu, x + Array(repeating: 0, count: 16), isa: isa), sigmoid = try run(.sigmoid, x + Array(repeating: 0, count: 16), isa: isa)[0]
+        #expect(gelu[0].prefix(4) == [.infinity, 0, 0, 0])
+        #expect(gelu[1].prefix(4) == [1, 0, 0.5, 0.5])
+        #expect(sigmoid.prefix(4) == [1, 0, 0.5, 0.5])
+    }
+}
