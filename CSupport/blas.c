@@ -1,4 +1,5 @@
 #include "curricle_blas.h"
+#include "team.h"
 
 #include <cblas.h>
 
@@ -23,4 +24,24 @@ int curricle_blas_solve_positive_definite(int width, int count, double *gram, do
     // Row-major's upper triangle is column-major's lower one, and rows of right sides are columns there.
     dposv_("L", &width, &count, gram, &width, right_sides, &width, &info, 1);
     return info;
+}
+
+typedef struct { int rows, columns, depth; float *y; const float *x; float *weight; int is_weight_gradient; } product;
+
+static void product_part(void *context, int thread, int threads) {
+    const product *p = context;
+    int extent = p->is_weight_gradient ? p->columns : p->rows;
+    int first = (int)((long)extent * thread / threads), count = (int)((long)extent * (thread + 1) / threads) - first;
+    if (p->is_weight_gradient)
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, count, p->depth, p->rows, 1, p->y + first, p->columns, p->x, p->depth, 0,
+                    p->weight + (long)first * p->depth, p->depth);
+    else
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, count, p->columns, p->depth, 1, p->x + (long)first * p->depth, p->depth, p->weight,
+                    p->depth, 0, p->y + (long)first * p->columns, p->columns);
+}
+
+void curricle_blas_product(int rows, int columns, int depth, float *y, const float *x, float *weight, int is_weight_gradient, int threads) {
+    openblas_set_num_threads(1);
+    product p = {rows, columns, depth, y, x, weight, is_weight_gradient};
+    team_run(threads, product_part, &p);
 }

@@ -20,6 +20,10 @@ void curricle_blas_add_gram(int rows, int width, const double *a, double *gram);
 /// Returns 0; a positive number where gram is not positive definite; a negative one for a wrong argument.
 int curricle_blas_solve_positive_definite(int width, int count, double *gram, double *right_sides);
 
+/// The yardstick of `bench kernels`: y [rows, columns] = x [rows, depth] · weightᵀ with weight [columns, depth] or, where
+/// `is_weight_gradient`, weight = yᵀ · x, by OpenBLAS on one thread each for equal parts of the output.
+void curricle_blas_product(int rows, int columns, int depth, float *y, const float *x, float *weight, int is_weight_gradient, int threads);
+
 #ifdef __cplusplus
 }
 #endif

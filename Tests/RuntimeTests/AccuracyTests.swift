@@ -20,33 +20,37 @@ struct AccuracyTests {
         }
     }
 
-    private func run(_ operation: Operation, _ x: [Float], isa: ISA) throws -> [[Float]] {
+    /// Outputs of what `append` adds to a graph that has x.
+    private func run(_ x: [Float], isa: ISA, _ append: (inout Graph, ValueID) throws -> [ValueID]) throws -> [[Float]] {
         var graph = Graph()
         let input = try graph.define(constant: "x", x, shape: [1, x.count])
-        for (i, output) in try graph.append(operation, [input]).enumerated() { graph.results.append(("y\(i)", output)) }
+        for (i, output) in try append(&graph, input).enumerated() { graph.results.append(("y\(i)", output)) }
         let values = try CompiledCase(graph, GivenTensors()).run(isa: isa, threads: 2).values
         return values.keys.sorted().map { values[$0]! }
     }
 
     private func ulps(_ actual: Float, _ exact: Double) -> Double { abs(Double(actual) - exact) / Double(Float(exact).ulp) }
 
-    @Test("gelu within 8 ulp from −9 up, within 1e-36 below; its derivative within 2e-7", arguments: ISA.available)
+    @Test("gelu within 9 ulp from −9 up (40 where there is no FMA to square exactly), within 1e-23 below; its derivative within 2e-7", arguments: ISA.available)
     func gelu(_ isa: ISA) throws {
-        let x = Self.inputs(range: 15), y = try run(.gelu, x, isa: isa)
-        var worst = 0.0, worstTail = 0.0, worstSlope = 0.0
+        let x = Self.inputs(range: 15), y = try run(x, isa: isa) { try $0.append(.gelu, [$1]) }
+        var worst = (ulps: 0.0, x: 0.0), worstTail = 0.0, worstSlope = 0.0
         for (i, x) in x.enumerated() {
             let x = Double(x), phi = 0.5 * erfc(-x / 2.0.squareRoot()), exact = x * phi
-            if x >= -9 { worst = max(worst, ulps(y[0][i], exact)) } else { worstTail = max(worstTail, abs(Double(y[0][i]) - exact) / 1e-18) }
-            worstSlope = max(worstSlope, abs(Double(y[1][i]) - phi - x * exp(-x * x / 2) / (2 * Double.pi).squareRoot()))
+            let error = ulps(y[0][i], exact)
+            if x >= -9, error > worst.ulps { worst = (error, x) }
+            if x < -9 { worstTail = max(worstTail, abs(Double(y[0][i]) - exact)) }
+            let slope: Double = phi + x * exp(-x * x / 2) / (2 * Double.pi).squareRoot()
+            worstSlope = max(worstSlope, abs(Double(y[1][i]) - slope))
         }
-        #expect(worst <= 8, "gelu on \(isa): \(worst) ulp")
-        #expect(worstTail <= 1e-5, "gelu below −9 on \(isa): \(worstTail)e-18")
+        #expect(worst.ulps <= (isa == .baseline ? 40 : 9), "gelu on \(isa): \(worst.ulps) ulp at \(worst.x)")
+        #expect(worstTail <= 1e-23, "gelu below −9 on \(isa): \(worstTail)")
         #expect(worstSlope <= 2e-7, "gelu's derivative on \(isa): \(worstSlope)")
     }
 
     @Test("sigmoid within 4 ulp while it is normal, and never outside 0…1", arguments: ISA.available)
     func sigmoid(_ isa: ISA) throws {
-        let x = Self.inputs(range: 100), y = try run(.sigmoid, x, isa: isa)[0]
+        let x = Self.inputs(range: 100), y = try run(x, isa: isa) { try $0.append(.sigmoid, [$1]) }[0]
         var worst = 0.0
         for (i, x) in x.enumerated() where x > -87 { worst = max(worst, ulps(y[i], 1 / (1 + exp(-Double(x))))) }
         #expect(worst <= 4, "sigmoid on \(isa): \(worst) ulp")
@@ -56,7 +60,7 @@ struct AccuracyTests {
     @Test("infinities: gelu(±∞) is ∞ and 0, sigmoid(±∞) is 1 and 0", arguments: ISA.available)
     func infinities(_ isa: ISA) throws {
         let x: [Float] = [.infinity, -.infinity, 0, -0.0]
-        let gelu = try run(.gelu, x + Array(repeating: 0, count: 16), isa: isa), sigmoid = try run(.sigmoid, x + Array(repeating: 0, count: 16), isa: isa)[0]
+        let gelu = try run(x, isa: isa) { try $0.append(.gelu, [$1]) }, sigmoid = try run(x, isa: isa) { try $0.append(.sigmoid, [$1]) }[0]
         #expect(gelu[0].prefix(4) == [.infinity, 0, 0, 0])
         #expect(gelu[1].prefix(4) == [1, 0, 0.5, 0.5])
         #expect(sigmoid.prefix(4) == [1, 0, 0.5, 0.5])

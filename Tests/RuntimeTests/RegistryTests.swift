@@ -21,11 +21,11 @@ struct RegistryTests {
     @Test("every kernel fits an instruction")
     func room() {
         for opcode in Opcode.allCases {
-            #expect(fields(opcode, 0).count <= Int(CURRICLE_OPERANDS.rawValue))
-            #expect(fields(opcode, 1).count <= Int(CURRICLE_SIZES.rawValue))
-            #expect(fields(opcode, 2).count <= Int(CURRICLE_REALS.rawValue))
+            #expect(fields(opcode, 0).count <= CURRICLE_OPERANDS)
+            #expect(fields(opcode, 1).count <= CURRICLE_SIZES)
+            #expect(fields(opcode, 2).count <= CURRICLE_REALS)
         }
-        #expect(Segment.allCases.count == Int(CURRICLE_SEGMENTS.rawValue))
+        #expect(Segment.allCases.count == CURRICLE_SEGMENTS)
     }
 
     @Test("lowered instructions have the fields that the registry names", arguments: TwoSteps.programs(update: .immediate(AdamW())) + TwoSteps.otherPrograms())

@@ -24,7 +24,7 @@ struct SameBitsTests {
                 for executable in executables {
                     #expect(try session.run(executable, batch: batch) == .done)
                     let losses = session.result(try #require(executable.program.result("losses")))
-                    #expect(losses.allSatisfy(\.isFinite))
+                    #expect(losses.allSatisfy { $0.isFinite })
                     digest.add(losses)
                 }
             }

@@ -57,6 +57,9 @@ struct TwoSteps {
         return try body(UnsafeRawBufferPointer(block))
     }
 
+    /// One run over the batch.
+    func run(_ session: Session, _ executable: Executable) throws -> RunStatus { try withBatch { try session.run(executable, batch: $0) } }
+
     /// The programs of an update, for tests that only look at them; empty where they cannot be compiled.
     static func programs(update: Update) -> [Program] { (try? TwoSteps(update: update).programs) ?? [] }
 

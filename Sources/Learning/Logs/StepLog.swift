@@ -33,6 +33,11 @@ extension LogValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Exp
     public init(booleanLiteral value: Bool) { self = .boolean(value) }
 }
 
+/// A JSON object on one line, keys in the order they are given.
+public func jsonLine(_ fields: [(key: String, value: LogValue)]) -> String {
+    "{" + fields.map { "\(jsonQuoted($0.key)):\($0.value.json)" }.joined(separator: ",") + "}"
+}
+
 /// `log.jsonl`: one JSON object a line, keys in the order they are given. It holds no time, so the logs of a run and of
 /// the same run interrupted and resumed are the same bytes.
 ///
@@ -50,8 +55,7 @@ public struct StepLog: ~Copyable, Sendable {
 
     /// Adds a line. Lines that belong to a step should say so under the key "step": ``truncate(path:toStep:)`` goes by it.
     public mutating func append(_ fields: [(key: String, value: LogValue)]) throws(FileError) {
-        let text = fields.map { "\(jsonQuoted($0.key)):\($0.value.json)" }.joined(separator: ",")
-        try file.append(Array("{\(text)}\n".utf8))
+        try file.append(Array((jsonLine(fields) + "\n").utf8))
     }
 
     /// Hands all lines to the system.

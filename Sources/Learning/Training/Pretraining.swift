@@ -270,11 +270,12 @@ private struct EpochSums {
         note("train_mean_score", losses.meanScore)
     }
 
-    /// The epoch's line of the log.
+    /// The epoch's line of the log; its times are of this process alone: seconds of steps, and of those waiting for data.
     func fields(epoch: Int, step: Int) -> [(key: String, value: LogValue)] {
         [("step", .integer(step)), ("epoch", .integer(epoch))]
             + ["train_loss", "train_recon", "train_gauss", "train_kl", "train_diversity", "train_mean_score"].compactMap { name in
                 sums[name].map { (name, .double($0 / Double(counts[name] ?? 1))) }
             }
+            + [("time_s", .double(seconds)), ("data_s", .double(dataSeconds))]
     }
 }

@@ -1,0 +1,115 @@
+// What the kernel tests share: tensors in blocks of their own, panels, and one instruction run alone.
+#include "curricle_program.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef M_PI
+#define M_PI 3.14159265358979323846
+#endif
+
+/// Floats in a malloc'd block of just their size.
+typedef struct { float *at; int count; } tensor;
+
+static tensor empty(int count) {
+    tensor t = {malloc((size_t)count * sizeof(float)), count};
+    for (int i = 0; i < count; i++) t.at[i] = NAN; // what is not written shows
+    return t;
+}
+/// Numbers in −1…1 from a linear congruential generator (Knuth's MMIX constants).
+static uint64_t random_state = 1;
+static uint32_t random_word(void) {
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(random_state >> 32);
+}
+static tensor drawn(int count) {
+    tensor t = empty(count);
+    for (int i = 0; i < count; i++) t.at[i] = (float)random_word() / 2147483648.f - 1.f;
+    return t;
+}
+/// A permutation of 0..<patches for each image, as int32.
+static tensor shuffled(int images, int patches) {
+    tensor t = empty(images * patches);
+    for (int n = 0; n < images; n++) {
+        int32_t *order = (int32_t *)t.at + n * patches;
+        for (int i = 0; i < patches; i++) order[i] = i;
+        for (int i = patches - 1; i > 0; i--) {
+            int j = (int)(random_word() % (uint32_t)(i + 1)), held = order[i];
+            order[i] = order[j];
+            order[j] = held;
+        }
+    }
+    return t;
+}
+/// A place inside another tensor's block; not to be released.
+static tensor part(tensor t, int offset) { return (tensor){t.at + offset, t.count - offset}; }
+
+static void release(int count, ...) {
+    va_list list;
+    va_start(list, count);
+    for (int i = 0; i < count; i++) free(va_arg(list, tensor).at);
+    va_end(list);
+}
+
+static int panel_floats(int rows, int depth) { return (rows + 15) / 16 * 16 * depth; }
+static int panel_index(int row, int k, int depth) { return (row / 16 * depth + k) * 16 + row % 16; }
+/// [rows, depth] in panels of 16 rows, zeros where rows are missing.
+static tensor panels(tensor t, int rows, int depth) {
+    tensor out = empty(panel_floats(rows, depth));
+    for (int i = 0; i < out.count; i++) out.at[i] = 0;
+    for (int i = 0; i < rows * depth; i++) out.at[panel_index(i / depth, i % depth, depth)] = t.at[i];
+    return out;
+}
+
+static curricle_isa test_isa;
+static int test_threads, failures, comparisons;
+
+static void begin(curricle_isa isa, int threads) {
+    test_isa = isa;
+    test_threads = threads;
+}
+static int finish(void) {
+    printf("%d comparisons, %d failures\n", comparisons, failures);
+    return failures != 0;
+}
+
+static void expect(const char *what, double actual, double expected, double tolerance) {
+    comparisons++;
+    double error = fabs(actual - expected);
+    if (error <= tolerance * fmax(1, fabs(expected))) return;
+    if (failures++ < 20) fprintf(stderr, "%s on %s, %d threads: %g, not %g\n", what, curricle_isa_name(test_isa), test_threads, actual, expected);
+}
+
+typedef struct {
+    const char *name;
+    int flags, zeroed; // zeroed: the outputs are zero before, to be added to
+    tensor *operands[CURRICLE_OPERANDS];
+    int sizes[CURRICLE_SIZES];
+    float reals[CURRICLE_REALS];
+} call;
+
+/// Runs one instruction, each operand in a segment of its own.
+static void run(call c) {
+    uint32_t opcode = 0;
+    while (opcode < curricle_opcode_count() && strcmp(curricle_opcode_name(opcode), c.name)) opcode++;
+    curricle_instruction instruction = {.opcode = opcode, .flags = (uint32_t)c.flags};
+    if (c.zeroed)
+        for (int i = 0; i < 2; i++)
+            for (int j = 0; j < c.operands[i]->count; j++) c.operands[i]->at[j] = 0;
+    curricle_run run = {.threads = test_threads, .isa = test_isa};
+    for (int i = 0; i < CURRICLE_OPERANDS; i++) {
+        instruction.operand[i] = c.operands[i] ? (uint64_t)i << 56 : CURRICLE_NO_OPERAND;
+        run.segments[i] = c.operands[i] ? c.operands[i]->at : NULL;
+    }
+    memcpy(instruction.size, c.sizes, sizeof instruction.size);
+    memcpy(instruction.real, c.reals, sizeof instruction.real);
+    size_t bytes = curricle_workspace_bytes(&instruction, 1, test_threads, test_isa);
+    run.workspace = aligned_alloc(128, (bytes + 127) / 128 * 128);
+    if (curricle_execute(&instruction, 1, &run) != CURRICLE_OK) {
+        fprintf(stderr, "%s does not run\n", c.name);
+        failures++;
+    }
+    free(run.workspace);
+}
