@@ -52,7 +52,12 @@ STYLE = {
 }
 
 
-def bars(axes, comparison: dict) -> None:
+def three_digits(value: float) -> str:
+    """Three significant digits, zeros at the end too."""
+    return f"{value:#.3g}".rstrip(".") if value < 100 else f"{value:,.0f}"
+
+
+def bars(axes, comparison: dict, slots: int) -> None:
     """Images/s of a configuration's runtimes, the number on each bar and the share of peak inside ours."""
     for i, contender in enumerate(comparison["contenders"]):
         value = contender["figures"]["img_s"]
@@ -61,13 +66,13 @@ def bars(axes, comparison: dict) -> None:
         if value["max"] > value["min"]:
             errors = [[value["median"] - value["min"]], [value["max"] - value["median"]]]
             axes.errorbar(i, value["median"], errors, color=INK, linewidth=1, capsize=2.5)
-        text = f"{value['median']:.3g}" if value["median"] < 100 else f"{value['median']:.0f}"
-        axes.annotate(text, (i, value["max"]), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=9, fontweight="bold" if ours else "normal")
+        axes.annotate(three_digits(value["median"]), (i, value["max"]), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=9, fontweight="bold" if ours else "normal")
         share = figure(contender, "peak_share")
         if ours and share is not None:
-            axes.annotate(f"{share:.0%}\nof peak", (i, value["median"] / 2), ha="center", va="center", color="white", fontsize=9, fontweight="bold")
+            axes.annotate(f"{share:.0%}\nof\npeak", (i, value["median"] / 2), ha="center", va="center", color="white", fontsize=9, fontweight="bold")
     axes.set_title(comparison["title"])
     axes.set_xticks([])
+    axes.set_xlim(-0.6, slots - 0.4)
     axes.set_ylim(0, 1.14 * max(c["figures"]["img_s"]["max"] for c in comparison["contenders"]))
     axes.grid(axis="y")
     axes.tick_params(length=0)
@@ -79,7 +84,7 @@ def bar_row(part, comparisons: list[dict], title: str) -> None:
     panels = part.subplots(1, len(comparisons), squeeze=False)[0]
     names: dict[str, str] = {}
     for axes, comparison in zip(panels, comparisons):
-        bars(axes, comparison)
+        bars(axes, comparison, max(len(c["contenders"]) for c in comparisons))
         for contender in comparison["contenders"]:
             names[contender["runtime"]] = OURS if contender.get("ours") else PEERS.get(contender["runtime"], FAINT)
     panels[0].set_ylabel("images a second")
@@ -101,11 +106,11 @@ def batch_panel(axes, comparison: dict) -> None:
     batches = [c["batch"] for c in points]
     axes.plot(batches, [figure(c, "peak_share") for c in points], "o-", color=OURS, linewidth=2, markersize=6)
     for c in points:
-        axes.annotate(f"{figure(c, 'img_s'):.3g} images/s", (c["batch"], figure(c, "peak_share")), (0, 8), textcoords="offset points", ha="center", fontsize=8.5)
+        axes.annotate(three_digits(figure(c, "img_s")), (c["batch"], figure(c, "peak_share")), (0, 8), textcoords="offset points", ha="center", fontsize=8.5)
     logarithmic(axes, batches)
     axes.set_xlim(min(batches) / 1.6, max(batches) * 1.6)
     axes.set_xlabel("images a batch")
-    axes.set_title(f"{points[0]['preset']}, {points[0]['image']} px: over the batch")
+    axes.set_title(f"{points[0]['preset']}: over the batch (images/s)")
     share_axis(axes)
 
 
@@ -133,7 +138,7 @@ def image_panels(share, time, comparisons: list[dict]) -> None:
         works, times = works + work, times + milliseconds
     logarithmic(share, sorted(sides))
     share.set_xlabel("side of the image, pixels")
-    share.set_title("over the image")
+    share.set_title(f"{comparisons[0]['contenders'][0]['preset']}: over the image")
     share_axis(share)
     share.legend(loc="lower right")
 
@@ -146,7 +151,7 @@ def image_panels(share, time, comparisons: list[dict]) -> None:
         axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
     time.set_xlabel("least work of an image, GFLOP")
     time.set_ylabel("ms an image")
-    time.set_title("time over work")
+    time.set_title("time of an image over its work")
     time.grid()
     time.legend(loc="lower right")
 

@@ -177,4 +177,4 @@ def markdown(machine: dict, comparisons: list[dict]) -> str:
         lines += [f"Peers: {', '.join(versions)}.", ""]
     lines += [f"The runtimes of a row were run in turn, {' to '.join(map(str, sorted({rounds[0], rounds[-1]})))} rounds; figures are medians over the "
               "rounds with the range in brackets, ratios the medians of each round's ratio.", ""] if rounds else []  # fmt: skip
-    return "\n".join(lines) + "\n\n".join(t.markdown() for t in tables(comparisons)) + "\n"
+    return "\n".join(lines) + "\n" + "\n\n".join(t.markdown() for t in tables(comparisons)) + "\n"

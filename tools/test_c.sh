@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 clang=${1:-clang}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-flags="-std=c17 -O1 -g -ffp-contract=off -fno-math-errno -Wall -Wextra -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all -DCURRICLE_TESTS -ICSupport/include -ICSupport"
+flags="-std=c17 -O1 -g -ffp-contract=off -fno-math-errno -Wall -Wextra -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all -ICSupport/include -ICSupport"
 sources="CSupport/dispatch.c CSupport/execute.c CSupport/team.c CSupport/isa_baseline.c CSupport/isa_avx2.c CSupport/isa_avx512.c CSupport/isa_neon.c"
 
 # The linker's warnings are of interest only where it fails.

@@ -43,7 +43,7 @@ typedef enum {
 /// What one run needs beside the program. Nothing is allocated or kept.
 typedef struct {
     void *segments[CURRICLE_SEGMENTS]; ///< base addresses, 64-byte aligned
-    void *workspace;                   ///< curricle_workspace_bytes(…) bytes, 64-byte aligned
+    void *workspace;                   ///< curricle_workspace_bytes(…) bytes, 128-byte aligned
     int threads;
     curricle_isa isa;
     uint64_t *nanoseconds;             ///< one per instruction, added to; or NULL

@@ -1,6 +1,5 @@
 // Kernels against plain double loops, on odd sizes, every ISA and 1 and 3 threads. Each tensor is a malloc'd block of just its
 // size, so that AddressSanitizer sees a read or a write past its end. Built and run by tools/test_c.sh.
-#ifdef CURRICLE_TESTS // the package compiles every file it is not told to leave
 #include "test_kernels.h"
 
 static void test_linear(int rows, int columns, int depth, int flags) {
@@ -281,4 +280,3 @@ int main(void) {
         }
     return finish();
 }
-#endif

@@ -9,7 +9,6 @@
 //   u64[10]  bytes of each segment
 //   u64[10]  bytes of each segment that are given; the rest is zero
 //   instructions, then the given bytes of each segment in turn, then the expected results
-#ifdef CURRICLE_TESTS // the package compiles every file it is not told to leave
 #include "curricle_program.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,4 +74,3 @@ int main(int count, char **arguments) {
     printf("%d runs of %llu instructions gave the expected bits\n", runs, (unsigned long long)instructions);
     return 0;
 }
-#endif

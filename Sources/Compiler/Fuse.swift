@@ -34,6 +34,12 @@ extension Graph {
                 guard let addend = addends[node.outputs[0]], let value = map[addend] else { return nil }
                 return try new.append(.layerNormGradient(hasAddend: true), inputs + [value])
             case .add:
+                // What a LayerNorm gradient has taken in already comes first: that addend may itself be a product.
+                for (main, other) in [(0, 1), (1, 0)] {
+                    guard let maker = onlyMaker(main, new), case .layerNormGradient(hasAddend: true) = maker.operation, maker.inputs.last == inputs[other]
+                    else { continue }
+                    return [inputs[main]]
+                }
                 for (main, other) in [(0, 1), (1, 0)] where main == 0 || new.shape(inputs[0]) == new.shape(inputs[1]) {
                     guard let maker = onlyMaker(main, new) else { continue }
                     switch maker.operation {
@@ -42,8 +48,6 @@ extension Graph {
                         var operands = maker.inputs
                         operands.insert(inputs[other], at: form.residualIndex!)
                         return try new.append(.linear(form), operands)
-                    case .layerNormGradient(hasAddend: true) where maker.inputs.last == inputs[other]:
-                        return [inputs[main]]
                     default: continue
                     }
                 }

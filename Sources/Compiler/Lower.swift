@@ -3,14 +3,21 @@ import Program
 
 extension Graph {
     /// Every node becomes one instruction over places in memory.
-    func lowered(_ placement: Placement, layout: ParameterLayout, accumulating: Bool) -> [Instruction] {
+    /// - Throws: `GraphError` where a gradient is to be added to by an operation that cannot.
+    func lowered(_ placement: Placement, layout: ParameterLayout, accumulating: Bool) throws(GraphError) -> [Instruction] {
         let held = Set(gradients.map(\.value))
-        return nodes.compactMap { node in
-            guard !node.isLeaf else { return nil }
+        var instructions: [Instruction] = []
+        for node in nodes where !node.isLeaf {
             var instruction = lower(node, placement, layout)
-            if accumulating, node.outputs.contains(where: held.contains) { instruction.flags.insert(.accumulate) }
-            return instruction
+            if accumulating, node.outputs.contains(where: held.contains) {
+                guard instruction.opcode == .linearWeightGradient || instruction.opcode == .columnSum else {
+                    throw GraphError(operation: node.operation.text, problem: "makes a gradient that cannot be accumulated: its parameter is used twice")
+                }
+                instruction.flags.insert(.accumulate)
+            }
+            instructions.append(instruction)
         }
+        return instructions
     }
 
     private func lower(_ node: Node, _ placement: Placement, _ layout: ParameterLayout) -> Instruction {
@@ -58,7 +65,10 @@ extension Graph {
         case .gelu:
             return Instruction(.gelu, operands: [outputs[0], outputs[1], input(0)], sizes: [y.count])
         case .add:
-            return Instruction(.add, operands: [outputs[0], input(0), input(1)], sizes: [y.rows, y.width, type(1).rows])
+            // Gradients of a parameter used twice are added as they lie, padding included.
+            let panel = TensorType.panelWidth
+            let sizes = y.layout == .rows ? [y.rows, y.width, type(1).rows] : [y.storedCount / panel, panel, type(1).storedCount / panel]
+            return Instruction(.add, operands: [outputs[0], input(0), input(1)], sizes: sizes)
         case .multiply:
             return Instruction(.multiply, operands: [outputs[0], input(0), input(1)], sizes: [y.count])
         case .sigmoid:

@@ -5,20 +5,20 @@ extension Graph {
     /// value any more, so that gradients die young. Everything else keeps its order.
     func orderingUpdatesEarly() throws(GraphError) -> Graph {
         var lastNeed: [Int: Int] = [:] // node index of an update → the last node it must follow
-        var readers: [ParameterSlice: Int] = [:]
+        var readers: [String: Int] = [:] // by parameter: slices of one may overlap
         var madeAt: [ValueID: Int] = [:]
         for (i, node) in nodes.enumerated() {
             for output in node.outputs { madeAt[output] = i }
             if case .adamw = node.operation { continue }
             for input in node.inputs {
-                if case .parameter(let slice)? = producer(input)?.operation { readers[slice] = i }
+                if case .parameter(let slice)? = producer(input)?.operation { readers[slice.parameter.name] = i }
             }
         }
         var guardIndex = -1
         for (i, node) in nodes.enumerated() {
             if case .guardFinite = node.operation { guardIndex = max(guardIndex, i) }
             guard case .adamw(let slice, _, _) = node.operation else { continue }
-            lastNeed[i] = max(node.inputs.map { madeAt[$0]! }.max() ?? -1, readers[slice] ?? -1, guardIndex)
+            lastNeed[i] = max(node.inputs.map { madeAt[$0]! }.max() ?? -1, readers[slice.parameter.name] ?? -1, guardIndex)
         }
         let early = Dictionary(grouping: lastNeed.keys.sorted(), by: { lastNeed[$0]! })
         var order: [Int] = early[-1] ?? []

@@ -50,7 +50,7 @@ public struct Pipeline: Sendable {
         let placement = try Placement(graph, layout: layout, constants: &constants)
         let accumulating = if case .store(adding: true)? = training?.update { true } else { false }
         let program = Program(
-            instructions: graph.lowered(placement, layout: layout, accumulating: accumulating), buffers: placement.buffers,
+            instructions: try graph.lowered(placement, layout: layout, accumulating: accumulating), buffers: placement.buffers,
             results: placement.results, arenaBytes: placement.plan.bytes, resultBytes: placement.resultBytes,
             lowerBoundBytes: placement.plan.lowerBound, naiveBytes: placement.plan.naive)
         dump?("program", program.description)

@@ -19,7 +19,9 @@ struct Placement {
             case .parameter(let slice): fixed[output] = Operand(.parameters, try layout.offset(of: slice))
             case .gradient(let slice): fixed[output] = Operand(.gradients, try layout.offset(of: slice))
             case .constant(let name): fixed[output] = Operand(.constants, constants.place(name, graph.constants[name] ?? []))
-            case .uniform: fixed[output] = Operand(.constants, 0) // never read: gradients of means are folded into their users
+            case .uniform(let value): // the gradient of a mean, where it is not folded into its user
+                let count = graph.type(output).storedCount
+                fixed[output] = Operand(.constants, constants.place("uniform \(value) of \(count)", Array(repeating: value, count: count)))
             default: break
             }
         }

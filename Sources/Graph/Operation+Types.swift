@@ -163,8 +163,13 @@ extension Operation {
     }
 
     private func requireOrder(_ selection: RowSelection, among rows: Int, order: TensorType?) throws(GraphError) {
+        if selection.indexed {
+            guard let order, order.element == .int32, order.shape.count == 2, selection.offset + order.width <= rows else {
+                throw GraphError(operation: name, problem: "takes an order of int32 [N, L] that names rows of \(rows)")
+            }
+        }
         let most = selection.indexed ? order?.width ?? 0 : rows - selection.offset
-        guard selection.count > 0, selection.first >= 0, selection.first + selection.count <= most else {
+        guard selection.count > 0, selection.first >= 0, selection.offset >= 0, selection.first + selection.count <= most else {
             throw GraphError(operation: name, problem: "rows \(selection.first) to \(selection.first + selection.count) of \(most)")
         }
     }

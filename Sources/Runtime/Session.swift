@@ -17,6 +17,7 @@ public final class Session {
     public let secondMoments: Memory?
     public let gradients: Memory?
     private var constants: Memory
+    private var constantCount = 0
     private let scalars: Memory
     private var arena: Memory
     private var results: Memory
@@ -44,7 +45,8 @@ public final class Session {
     /// - Parameter values: contents of the constants segment; what earlier programs use stands at the same places.
     public func prepare(_ program: Program, constants values: [Float] = []) throws(RuntimeError) -> Executable {
         let executable = try Executable(program)
-        if constants.bytes < values.count * 4 {
+        if constantCount < values.count {
+            constantCount = values.count
             constants = try Memory(bytes: values.count * 4, purpose: "constants")
             for (i, value) in values.enumerated() { constants.floats[i] = value }
         }

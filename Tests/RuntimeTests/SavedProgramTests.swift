@@ -25,7 +25,7 @@ struct SavedProgramTests {
         let support = Self.root.appending(path: "CSupport")
         let sources = ["dispatch", "execute", "team", "isa_baseline", "isa_avx2", "isa_avx512", "isa_neon", "tests/test_program"]
         let built = try Self.run("/usr/bin/env", [
-            "clang", "-std=c17", "-O3", "-Xclang", "-fopenmp", "-DCURRICLE_TESTS", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-psabi",
+            "clang", "-std=c17", "-O3", "-Xclang", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-psabi",
             "-I\(support.path)/include", "-I\(support.path)",
         ] + sources.map { "\(support.path)/\($0).c" } + ["-lomp5", "-lm", "-o", tool.path])
         #expect(built.status == 0, "\(built.output)")
