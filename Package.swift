@@ -40,7 +40,7 @@ let package = Package(
         .testTarget(name: "ModelsTests", dependencies: ["Models", "Graph"]),
         .testTarget(name: "LearningTests", dependencies: ["Learning", "Models", "Vision", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal"]),
-        .testTarget(name: "CommandTests", dependencies: ["Learning"]),
+        .testTarget(name: "CommandTests", dependencies: ["Vision"]),
     ],
     swiftLanguageModes: [.v6]
 )

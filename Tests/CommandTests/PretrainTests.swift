@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Vision
 
 /// A log's lines without the times at their ends, which differ from run to run.
 private func logWithoutTimes(_ path: String) throws -> [String] {
@@ -115,6 +116,23 @@ struct PretrainTests {
             #expect(result.code == 2)
             #expect(result.lastError.contains(name), "\(result.errors)")
         }
+    }
+
+    /// One broken picture among many is named and left out; `--strict` stops at it.
+    @Test func aBrokenImageAmongMany() throws {
+        let folder = try Folder()
+        for i in 0..<12 {
+            let pixels = (0..<(9 * 8 * 3)).map { UInt8(truncatingIfNeeded: $0 * (i + 3)) }
+            _ = try folder.write("photos/\(i % 2 == 0 ? "a" : "b")/\(i).png", encodePNG(PixelImage(width: 9, height: 8, channels: 3, pixels: pixels)))
+        }
+        _ = try folder.write("photos/a/torn.png", [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13])
+        let colour = ["--channels", "3", "--epochs", "2"]
+        let result = try finish(pretrain(folder.file("photos"), folder.file("run"), colour))
+        #expect(result.code == 0, "\(result.errors)")
+        #expect(result.errors.contains("torn.png"))
+        #expect(try String(contentsOfFile: folder.file("run/log.jsonl"), encoding: .utf8).contains("torn.png"))
+        let strict = try finish(pretrain(folder.file("photos"), folder.file("strict"), colour + ["--strict"]))
+        #expect(strict.code == 2 && strict.lastError.contains("torn.png"), "\(strict.errors)")
     }
 
     @Test func aRunIsNotOverwritten() throws {

@@ -23,7 +23,7 @@ struct VerificationTests {
         }
     }
 
-    @Test(arguments: ISA.available.filter { $0 != .baseline })
+    @Test(arguments: ISA.available)
     func fullSizeDigestIsMet(isa: ISA) throws {
         for comparison in try Digest(path: sharedFixture("tiny.json")).verify(threads: 2, isa: isa).comparisons {
             #expect(comparison.passes, "\(comparison.kind): \(comparison.worst) in \(comparison.worstTensor), limit \(comparison.tolerance)")

@@ -118,7 +118,7 @@ public final class Pretraining {
                     learningRate: settings.schedule.learningRate(at: Double(position.epoch) + Double(position.batch) / Double(loader.batchesPerEpoch)),
                     curriculum: settings.schedule.curriculum(epoch: position.epoch))
                 let started = DispatchTime.now().uptimeNanoseconds
-                let batches = try nextGroup()
+                let (batches, broken) = try nextGroup()
                 let loaded = DispatchTime.now().uptimeNanoseconds
                 let losses = try trainer.iterate(batches, now, mayContinue: { _ in settings.onNonfinite == .skip })
                 if !losses.skipped.isEmpty { try handleNonfinite(losses, now) }
@@ -127,6 +127,10 @@ public final class Pretraining {
                 position.batch += batches.count
                 position.updates = trainer.updates
                 epoch.add(losses, images: batches.reduce(0) { $0 + $1.images }, data: Double(loaded - started) * 1e-9, total: Double(ended - started) * 1e-9)
+                for line in broken {
+                    report(line)
+                    try log.append([("step", .integer(position.step)), ("epoch", .integer(position.epoch)), ("broken_image", .string(line))])
+                }
                 try log.append(logFields(now, losses))
                 try events.scalars(scalars(now, losses), step: position.step)
                 let endsEpoch = position.batch >= loader.batchesPerEpoch
@@ -154,12 +158,12 @@ public final class Pretraining {
         return .finished
     }
 
-    /// The batches of the next step, in memory until the step after.
-    private func nextGroup() throws -> [TrainingBatch] {
-        var batches: [TrainingBatch] = []
+    /// The batches of the next step, in memory until the step after, and a line for each broken image that another replaced.
+    private func nextGroup() throws -> (batches: [TrainingBatch], broken: [String]) {
+        var batches: [TrainingBatch] = [], broken: [String] = []
         for slot in 0..<settings.accumulation {
             guard let batch = try loader.next() else { break }
-            for line in batch.skipped { report(line) }
+            broken += batch.skipped
             let patches = settings.accumulation == 1 ? UnsafeRawBufferPointer(batch.patches) : group.keep(batch.patches, slot: slot)
             var order: UnsafeRawBufferPointer?
             if let orders {
@@ -169,7 +173,7 @@ public final class Pretraining {
             }
             batches.append(TrainingBatch(images: batch.samples.count, patches: patches, order: order))
         }
-        return batches
+        return (batches, broken)
     }
 
     private func handleNonfinite(_ losses: IterationLosses, _ now: IterationSettings) throws {
