@@ -23,7 +23,7 @@ public struct Training: Sendable {
     }
 }
 
-/// The passes, in order. Each has a name, which `--dump` and errors show.
+/// The passes, in order. Each has a name, which errors and `dump` show.
 public struct Pipeline: Sendable {
     /// Receives the graph after each pass.
     public var dump: (@Sendable (_ pass: String, _ text: String) -> Void)?

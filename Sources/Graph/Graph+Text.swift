@@ -23,7 +23,7 @@ extension Graph: CustomStringConvertible {
 }
 
 extension Operation {
-    /// Name and attributes as `--dump` shows them.
+    /// Name and attributes as the text form shows them.
     public var text: String {
         switch self {
         case .input(let input): "input(\(input.rawValue))"

@@ -54,7 +54,7 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
     public var patchWidth: Int { patchSize * patchSize * channels }
 
     /// Patches that a mask ratio keeps: int(L·(1 − ratio)) in Double, as the reference computes it.
-    public func kept(maskRatio: Double) -> Int { Int(Double(patches) * (1 - maskRatio)) }
+    public func kept(maskRatio: Double) -> Int { Int(Double(patches) * (1 - min(1, max(0, maskRatio)))) }
 
     /// What is wrong with the sizes, or nil.
     public var problem: String? {
@@ -73,6 +73,9 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
         if embedWidth % heads != 0 { return "embed dim \(embedWidth) does not divide into \(heads) heads" }
         if embedWidth % maskerHeads != 0 { return "embed dim \(embedWidth) does not divide into the masker's \(maskerHeads) heads" }
         if decoderWidth % decoderHeads != 0 { return "decoder embed dim \(decoderWidth) does not divide into \(decoderHeads) heads" }
+        // Parameters of blocks grow with width², those of embedding and prediction with the patch; all within what memory could hold.
+        let width = Double(max(embedWidth, decoderWidth)), blocks = Double(depth + decoderDepth + maskerDepth)
+        if blocks * width * width * Double(4 + 2 * mlpRatio) + width * (Double(patchWidth) * 2 + Double(patches)) > 1e12 { return "the model would have more than 10¹² parameters" }
         if patches < 2 { return "an image must have at least 2 patches, not \(patches)" }
         return nil
     }

@@ -26,12 +26,13 @@ enum Evaluation {
         let path = try a.string("weights")
         let extractor = try FeatureExtractor(
             weights: path, heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1,
-            normalization: ModelOptions.normalization(a), threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa: ISA.named(nil))
+            mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a), threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa: ISA.named(nil))
         if let patch = try a.intIfGiven("patch-size", in: 1...65536), patch != extractor.description.model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(extractor.description.model.patchSize) pixels, not \(patch)")
         }
         let train = try openDataset(at: a.string("train"), role: .train), test = try openDataset(at: a.string("test"), role: .test)
-        guard train.classNames == test.classNames || train.classNames.isEmpty || test.classNames.isEmpty else {
+        // A test set may lack the last classes; folders' names must otherwise be the same, in the same order.
+        guard zip(train.classNames, test.classNames).allSatisfy(==) else {
             throw LearningError.configuration("\(try a.string("test")): its classes are not those of \(try a.string("train"))")
         }
         var bar = ProgressBar(total: train.count + test.count)

@@ -29,11 +29,13 @@ enum ModelOptions {
         return (Int(values[0]), Int(values[values.count - 1]))
     }
 
-    /// `--mean` and `--std`; nil where neither is given.
-    static func normalization(_ a: Arguments) throws -> PixelNormalization? {
-        let mean = try a.doublesIfGiven("mean", in: -1e6...1e6), std = try a.doublesIfGiven("std", in: 1e-6...1e6)
-        guard mean != nil || std != nil else { return nil }
-        return PixelNormalization(mean: (mean ?? [0]).map { Float($0) }, std: (std ?? [1]).map { Float($0) })
+    static func mean(_ a: Arguments) throws -> [Float]? { try a.doublesIfGiven("mean", in: -1e6...1e6)?.map { Float($0) } }
+    static func deviation(_ a: Arguments) throws -> [Float]? { try a.doublesIfGiven("std", in: 1e-6...1e6)?.map { Float($0) } }
+
+    /// `--mean` and `--std`, each filled up by the default.
+    static func normalization(_ a: Arguments, channels: Int) throws -> PixelNormalization {
+        let standard = defaultNormalization(channels: channels)
+        return PixelNormalization(mean: try mean(a) ?? standard.mean, std: try deviation(a) ?? standard.std)
     }
 
     /// ImageNet's for colour; a middle grey for other channel counts.

@@ -18,7 +18,7 @@ enum PretrainCommand {
             .value("data", "PATH", "folder of images (flat, nested, or one folder a class), or IDX files", section: "Data and output"),
             .value("output", "RUN", "folder of the run: states, weights, logs, pictures", short: "o", section: "Data and output"),
             .value("augment", "KIND", "mae (random crop and flip), flip or none", fallback: "mae", section: "Data and output"),
-            .value("mean", "M[,M…]", "pixel mean, one for all channels or one each (default: ImageNet's)", section: "Data and output"),
+            .value("mean", "M[,M…]", "pixel mean, one for all channels or one each (default: ImageNet's for 3 channels, else 0.5)", section: "Data and output"),
             .value("std", "S[,S…]", "pixel deviation, likewise", section: "Data and output"),
             .flag("drop-last", "leave out a last batch that is smaller", section: "Data and output"),
             .flag("strict", "stop at a broken image instead of leaving it out", section: "Data and output"),
@@ -143,7 +143,7 @@ enum PretrainCommand {
             adamw: AdamW(weightDecay: try a.double("weight-decay", in: 0...1000)),
             schedule: Schedule(epochs: epochs, warmupEpochs: warmup, learningRate: rate, minimumLearningRate: try a.double("min-lr", in: 0...1000)),
             batchSize: batch, accumulation: accumulation, clip: clip > 0 ? Float(clip) : nil, augmentation: try a.choice("augment"),
-            normalization: try ModelOptions.normalization(a) ?? ModelOptions.defaultNormalization(channels: model.channels),
+            normalization: try ModelOptions.normalization(a, channels: model.channels),
             seed: UInt64(try a.int("seed", in: 0...Int.max)), dropLast: try a.flag("drop-last"))
         settings.onNonfinite = try a.choice("on-nonfinite")
         settings.snapshotEpochs = try a.int("save-ckpt-freq", in: 1...Int.max)

@@ -106,7 +106,7 @@ struct ResumeTests {
         #expect(file.tensors["blocks.0.attn.qkv.weight"]?.shape == [48, 16])
         #expect(file.tensors["pos_embed"]?.shape == [1, 10, 16])
         #expect(file.tensors.keys.allSatisfy { !$0.hasPrefix("optimizer") })
-        let description = try WeightsDescription(file, heads: nil, imageHeight: nil, imageWidth: nil, normalization: nil)
+        let description = try WeightsDescription(file, heads: nil, imageHeight: nil, imageWidth: nil)
         #expect(description.model == settings().model)
         #expect(description.normalization == settings().normalization)
         let model = try ModelRuntime(description.model, trains: false, threads: 1, isa: .best)

@@ -12,10 +12,10 @@ public final class FeatureExtractor {
 
     /// - Parameter weights: a safetensors file under the reference's names.
     public convenience init(
-        weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, normalization: PixelNormalization? = nil, threads: Int, isa: ISA
+        weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil, deviation: [Float]? = nil, threads: Int, isa: ISA
     ) throws {
         let file = try TensorFile(path: path)
-        let description = try WeightsDescription(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, normalization: normalization)
+        let description = try WeightsDescription(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, deviation: deviation)
         let position = try WeightsFile.encoderPosition(file, description.model)
         let model = try ModelRuntime(description.model, parts: .encoder, encoderPosition: position, trains: false, threads: threads, isa: isa)
         try WeightsFile.load(file, into: model)

@@ -69,6 +69,15 @@ public enum WeightsFile {
         return Array(values.dropFirst(c.embedWidth))
     }
 
+    /// Refuses a file whose patch tokens have positions of their own: training keeps the fixed sin-cos ones.
+    static func requireFixedPositions(_ file: TensorFile, _ c: ModelConfiguration) throws {
+        guard let positions = try encoderPosition(file, c) else { return }
+        let fixed = positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.embedWidth).dropFirst(c.embedWidth)
+        guard zip(positions, fixed).allSatisfy({ abs($0 - $1) < 1e-4 }) else {
+            throw LearningError.file(path: file.path, reason: "has learned positions, but pretraining keeps the fixed sin-cos ones: it cannot begin with these weights")
+        }
+    }
+
     /// Fills all of a model's parameters from a file.
     /// - Throws: `TensorFileError.missingTensor`, `LearningError.file` for a wrong shape; the model is then partly filled.
     public static func load(_ file: TensorFile, into model: ModelRuntime) throws {
@@ -84,20 +93,26 @@ public struct WeightsDescription: Sendable {
     public var normalization: PixelNormalization
 
     /// Reads our metadata, or the shapes: width, depth, patch, channels and grid from the tensors, heads from `heads`.
-    /// - Parameter overrides: what the user says; it wins where the file is silent.
-    public init(_ file: TensorFile, heads: Int?, imageHeight: Int?, imageWidth: Int?, normalization given: PixelNormalization?) throws {
+    /// - Parameters heads, imageHeight, imageWidth: what the user says where the file is silent; refused where it says otherwise.
+    /// - Parameters mean, deviation: the user's, before the file's.
+    public init(_ file: TensorFile, heads: Int?, imageHeight: Int?, imageWidth: Int?, mean: [Float]? = nil, deviation: [Float]? = nil) throws {
         if let text = file.metadata["curricle.model"] {
             guard let known = try? JSONDecoder().decode(ModelConfiguration.self, from: Data(text.utf8)), known.problem == nil else {
                 throw LearningError.file(path: file.path, reason: "its metadata's curricle.model cannot be read")
             }
             model = known
             let pixels = file.metadata["curricle.pixels"].flatMap { try? JSONDecoder().decode(PixelNormalization.self, from: Data($0.utf8)) }
-            normalization = given ?? pixels ?? .imageNet
+            normalization = pixels ?? .imageNet
+            for (name, said, known) in [("--num-heads", heads, model.heads), ("--image-size", imageHeight, model.imageHeight), ("--image-size", imageWidth, model.imageWidth)] {
+                if let said, said != known { throw LearningError.file(path: file.path, reason: "says \(name) \(known), not \(said)") }
+            }
         } else {
             model = try WeightsDescription.fromShapes(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth)
-            normalization = given ?? .imageNet
+            normalization = .imageNet
         }
         if let problem = model.problem { throw LearningError.file(path: file.path, reason: problem) }
+        if let mean { normalization.mean = mean }
+        if let deviation { normalization.std = deviation }
     }
 
     private static func fromShapes(_ file: TensorFile, heads: Int?, imageHeight: Int?, imageWidth: Int?) throws -> ModelConfiguration {
@@ -111,7 +126,7 @@ public struct WeightsDescription: Sendable {
             throw LearningError.file(path: file.path, reason: "does not say how many heads its attention has: give --num-heads")
         }
         var height = imageHeight, width = imageWidth
-        if height == nil, let position = file.tensors["pos_embed"]?.shape, position.count == 3 {
+        if height == nil, let position = file.tensors["pos_embed"]?.shape, position.count == 3, (2...(1 << 32)).contains(position[1]) {
             let side = Int(Double(position[1] - 1).squareRoot().rounded())
             if side * side == position[1] - 1 { (height, width) = (side * patch[2], side * patch[2]) }
         }

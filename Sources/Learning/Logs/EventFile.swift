@@ -3,8 +3,7 @@ import Foundation
 /// A TensorBoard event file: scalars and pictures by step.
 ///
 /// Framing (TFRecord): `u64 length | u32 masked CRC-32C of the length | data | u32 masked CRC-32C of the data`, all
-/// little-endian; each record an `Event` protocol buffer, the first of them the version. Its `wall_time` is the only
-/// time that a run writes anywhere.
+/// little-endian; each record an `Event` protocol buffer with its `wall_time`, the first of them the version.
 ///
 ///     var events = try EventFile(folder: "run", resumingAtStep: nil)
 ///     try events.scalars([("train_loss", 0.41), ("lr", 1e-3)], step: 12)

@@ -69,6 +69,9 @@ public struct PretrainSettings: Sendable {
         return nil
     }
 
+    /// Whether weights are kept for good after so many epochs.
+    func takesSnapshot(after epochs: Int) -> Bool { epochs > 0 && (epochs % snapshotEpochs == 0 || epochs == schedule.epochs) }
+
     /// The settings that decide the run's bits, under the command's option names: `config.json`, and what a state records.
     public var entries: [(key: String, value: LogValue)] {
         [

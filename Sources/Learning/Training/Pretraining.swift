@@ -47,25 +47,32 @@ public final class Pretraining {
         let stores = settings.accumulation > 1 || settings.clip != nil
         model = try ModelRuntime(settings.model, trains: true, storesGradients: stores, threads: threads, isa: isa)
         trainer = JointTrainer(model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1)
-        let m = settings.model
+        let m = settings.model, batchSize = min(settings.batchSize, source.count)
         let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
-        let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed)
-        loader = BatchLoader(
-            source: source, pipeline: pipeline, batchSize: settings.batchSize, dropLast: settings.dropLast, shuffle: true, seed: settings.seed,
-            workers: max(1, threads / 2), prefetch: max(2, threads / 2), strict: settings.strict)
-        guard loader.batchesPerEpoch > 0 else {
+        guard source.count >= settings.batchSize || !settings.dropLast else {
             throw LearningError.configuration("\(source.count) images give no batch of \(settings.batchSize): lower --batch-size or leave out --drop-last")
         }
-        orders = settings.step.masking == .random ? try Memory(bytes: settings.batchSize * settings.accumulation * m.patches * 4, purpose: "masks") : nil
-        group = try BatchGroup(settings.accumulation, floats: settings.batchSize * grid.count * grid.patchWidth)
+        let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed)
+        loader = BatchLoader(
+            source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast, shuffle: true, seed: settings.seed,
+            workers: max(1, threads / 2), prefetch: max(2, threads / 2), strict: settings.strict)
+        orders = settings.step.masking == .random ? try Memory(bytes: batchSize * settings.accumulation * m.patches * 4, purpose: "masks") : nil
+        group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
         pictures = try RunPictures(source: source, pipeline: pipeline, settings: settings)
     }
 
     /// Begins with fresh parameters, or with those of a weights file.
     public func begin(from weights: String?) throws {
         model.initialize(seed: settings.seed)
-        if let weights { try WeightsFile.load(TensorFile(path: weights), into: model) }
-        try FileManager.default.createDirectory(atPath: files.pictures, withIntermediateDirectories: true)
+        if let weights {
+            let file = try TensorFile(path: weights)
+            try WeightsFile.requireFixedPositions(file, settings.model)
+            try WeightsFile.load(file, into: model)
+        }
+        do { try FileManager.default.createDirectory(atPath: files.pictures, withIntermediateDirectories: true) } catch {
+            throw LearningError.file(path: files.folder, reason: "cannot be made a folder: \(error.localizedDescription)")
+        }
+        try files.removeStaleTemporaries()
         try DurableFile.write(Array(settings.json.utf8), to: files.configuration)
         try StepLog.truncate(path: files.log, toStep: -1)
     }
@@ -73,10 +80,12 @@ public final class Pretraining {
     /// Goes on from the newest state; false where there is none.
     public func resume() throws -> Bool {
         guard let found = try files.load(into: model, settings, samples: source.count) else { return false }
-        position = found
-        trainer.updates = found.updates
-        lastState = files.states.first
-        try StepLog.truncate(path: files.log, toStep: found.step)
+        position = found.position
+        trainer.updates = position.updates
+        lastState = found.path
+        try files.removeStaleTemporaries()
+        try files.republish(position, settings, model)
+        try StepLog.truncate(path: files.log, toStep: position.step)
         return true
     }
 
@@ -96,6 +105,7 @@ public final class Pretraining {
         func save(_ training: Pretraining) throws {
             if training.lastState != nil, savedAt == training.position.step { return }
             try log.flush()
+            try events.flush()
             try training.files.save(training.position, training.settings, samples: training.source.count, training.model)
             training.lastState = training.files.state(step: training.position.step)
             savedAt = training.position.step
@@ -150,7 +160,7 @@ public final class Pretraining {
             position.epoch += 1
             position.batch = 0
             try save(self)
-            if position.epoch % settings.snapshotEpochs == 0 || position.epoch == settings.schedule.epochs {
+            if settings.takesSnapshot(after: position.epoch) {
                 try files.saveWeights(settings, model, to: files.snapshot(epoch: position.epoch))
             }
         }
@@ -169,7 +179,7 @@ public final class Pretraining {
             if let orders {
                 let patchesEach = settings.model.patches
                 let rows = RandomOrders(seed: settings.seed, patches: patchesEach)
-                order = rows.fill(orders, row: slot * settings.batchSize, samples: batch.samples, epoch: position.epoch)
+                order = rows.fill(orders, row: slot * min(settings.batchSize, source.count), samples: batch.samples, epoch: position.epoch)
             }
             batches.append(TrainingBatch(images: batch.samples.count, patches: patches, order: order))
         }

@@ -45,7 +45,6 @@ public struct RunFiles: Sendable {
     /// Publishes the state, then the weights, then removes states that are no longer needed.
     /// - Throws: `TensorFileError`; what was there before stays.
     public func save(_ position: RunPosition, _ settings: PretrainSettings, samples: Int, _ model: ModelRuntime) throws {
-        _ = try DurableFile.removeStaleTemporaries(of: state(step: position.step))
         var metadata = ["format": "pt", "curricle": RunFiles.format, "settings": settings.json]
         metadata["step"] = String(position.step)
         metadata["epoch"] = String(position.epoch)
@@ -70,10 +69,27 @@ public struct RunFiles: Sendable {
         try WeightsFile.write(WeightsFile.tensors(of: model), metadata: WeightsFile.metadata(settings), to: path)
     }
 
+    /// Removes what killed writers of this folder left.
+    public func removeStaleTemporaries() throws {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.hasPrefix(".") {
+            guard let end = name.range(of: ".tmp.") else { continue }
+            _ = try DurableFile.removeStaleTemporaries(of: "\(folder)/\(name[name.index(after: name.startIndex)..<end.lowerBound])")
+        }
+    }
+
+    /// Publishes again what stands behind a state, which a kill may have kept from being written: weights and a due snapshot.
+    func republish(_ position: RunPosition, _ settings: PretrainSettings, _ model: ModelRuntime) throws {
+        try saveWeights(settings, model, to: self.model)
+        let snapshot = snapshot(epoch: position.epoch)
+        if position.batch == 0, settings.takesSnapshot(after: position.epoch), !FileManager.default.fileExists(atPath: snapshot) {
+            try saveWeights(settings, model, to: snapshot)
+        }
+    }
+
     /// Loads the newest state that is whole into the model. A torn one is passed over for the one before it.
-    /// - Returns: the position, or nil where there is no state.
+    /// - Returns: the position and the file it is from, or nil where there is no state.
     /// - Throws: `LearningError` where the state was made by other settings or other data, naming which.
-    public func load(into model: ModelRuntime, _ settings: PretrainSettings, samples: Int) throws -> RunPosition? {
+    public func load(into model: ModelRuntime, _ settings: PretrainSettings, samples: Int) throws -> (position: RunPosition, path: String)? {
         var lastError: (any Error)?
         for path in states {
             let file: TensorFile
@@ -81,7 +97,7 @@ public struct RunFiles: Sendable {
                 lastError = error
                 continue
             }
-            return try load(file, into: model, settings, samples: samples)
+            return (try load(file, into: model, settings, samples: samples), path)
         }
         if let lastError { throw lastError }
         return nil

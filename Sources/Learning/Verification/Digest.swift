@@ -40,7 +40,7 @@ public struct Digest {
         do { contents = try JSONDecoder().decode(Contents.self, from: data) } catch {
             throw LearningError.file(path: path, reason: "is not a digest: \(error)")
         }
-        guard contents.format == "clmae-digest/1", contents.batch > 0 else { throw LearningError.file(path: path, reason: "is not a digest of format clmae-digest/1") }
+        guard contents.format == "clmae-digest/1", (1...4096).contains(contents.batch), (0...1).contains(contents.mask_ratio) else { throw LearningError.file(path: path, reason: "is not a digest of format clmae-digest/1, or its batch or mask ratio is out of range") }
     }
 
     /// Replays the iteration at the formula's parameters.
@@ -57,7 +57,8 @@ public struct Digest {
             }
             model.set(parameter, in: model.session.parameters, values)
         }
-        let grid = PatchGrid(imageHeight: configuration.imageHeight, imageWidth: configuration.imageWidth, patchSize: configuration.patchSize, channels: configuration.channels)
+        let grid = try PatchGrid.validated(
+            imageHeight: configuration.imageHeight, imageWidth: configuration.imageWidth, patchSize: configuration.patchSize, channels: configuration.channels)
         let images = Digest.uniform("images", seed: contents.seed, count: contents.batch * grid.count * grid.patchWidth).map { Float(2 * $0) }
         if let expected = contents.check["images"] { formula.note(Array(images.prefix(expected.count)), expected.map(Float.init), "images") }
         let patches = patchBatchOf(planes: images, grid: grid, images: contents.batch)
@@ -75,8 +76,11 @@ public struct Digest {
         func note(_ ours: [Float], _ expected: Summary, _ name: String) {
             let norm = ours.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
             norms.noteRelative(norm, expected.norm, name)
+            let largest = ours.reduce(0.0) { max($0, abs(Double($1))) }
+            guard expected.max > 0, !expected.at.isEmpty, expected.at.count == expected.values.count else { return values.note(.infinity, name) }
+            values.note(abs(largest - expected.max) / expected.max, name)
             for (at, value) in zip(expected.at, expected.values) {
-                values.note(at < ours.count ? abs(Double(ours[at]) - value) / expected.max : .infinity, name)
+                values.note(ours.indices.contains(at) ? abs(Double(ours[at]) - value) / expected.max : .infinity, name)
             }
         }
         let session = model.session

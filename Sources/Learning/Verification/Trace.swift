@@ -48,7 +48,7 @@ public struct Trace {
             depth: header.depth, heads: header.num_heads, decoderWidth: header.decoder_embed_dim, decoderDepth: header.decoder_depth,
             decoderHeads: header.decoder_num_heads, maskerDepth: header.masker_depth, maskerHeads: header.masker_heads, mlpRatio: header.mlp_ratio)
         if let problem = configuration.problem { throw LearningError.file(path: path, reason: problem) }
-        guard header.iterations > 0, header.batch > 0, (1..<configuration.patches).contains(configuration.kept(maskRatio: header.mask_ratio)) else {
+        guard header.iterations > 0, header.batch > 0, (0...1).contains(header.mask_ratio), (1..<configuration.patches).contains(configuration.kept(maskRatio: header.mask_ratio)) else {
             throw LearningError.file(path: path, reason: "its config keeps no patch, or all of them, or has no iterations")
         }
         options = StepOptions(
@@ -87,7 +87,8 @@ public struct Trace {
 
     private func patchBatch() throws -> UnsafeMutableBufferPointer<Float> {
         let images = try file.floats("images")
-        let grid = PatchGrid(imageHeight: configuration.imageHeight, imageWidth: configuration.imageWidth, patchSize: configuration.patchSize, channels: configuration.channels)
+        let grid = try PatchGrid.validated(
+            imageHeight: configuration.imageHeight, imageWidth: configuration.imageWidth, patchSize: configuration.patchSize, channels: configuration.channels)
         return patchBatchOf(planes: images, grid: grid, images: batch)
     }
 
@@ -108,11 +109,12 @@ public struct Trace {
         if let place = a.program.result("order") {
             let kept = configuration.kept(maskRatio: options.maskRatio), all = session.integerResult(place)
             let ours = (0..<batch.images).flatMap { all[($0 * configuration.patches)..<($0 * configuration.patches + kept)] }
-            order.note(Double(zip(ours, try file.integers("ids_keep")).count { $0 != $1 }), "ids_keep")
+            let expected = try file.integers("ids_keep")
+            order.note(ours.count == expected.count ? Double(zip(ours, expected).count { $0 != $1 }) : .infinity, "ids_keep")
         }
         predictions.note(model.result("pred", of: a), try file.floats("mae.pred"), "mae.pred")
         features.note(model.result("latent_cls", of: a), try file.floats("mae.latent_cls"), "mae.latent_cls")
-        losses.noteRelative(Double(model.result("losses", of: a)[0]), Double(try file.floats("mae.loss")[0]), "mae.loss")
+        losses.noteRelative(Double(model.result("losses", of: a)[0]), try expectedValue("mae.loss"), "mae.loss")
         for parameter in model.parameters.all where parameter.parameter.group == .autoencoder {
             gradients.note(exposedGradient(parameter, model, a), try file.floats("mae.grad.\(parameter.parameter.name)"), "mae.grad.\(parameter.parameter.name)")
         }
@@ -122,7 +124,7 @@ public struct Trace {
         predictions.note(model.result("pred", of: b), try file.floats("masker.pred"), "masker.pred")
         for (name, value) in zip(["recon", "gauss", "kl", "diversity", "total"], model.result("losses", of: b)) {
             let tensor = "masker.loss.\(name)"
-            losses.noteRelative(Double(value), Double(try file.floats(tensor)[0]), tensor, absolute: name == "kl" ? klTolerance : 0)
+            losses.noteRelative(Double(value), try expectedValue(tensor), tensor, absolute: name == "kl" ? klTolerance : 0)
         }
         for parameter in model.parameters.all where parameter.parameter.group == .masker {
             gradients.note(exposedGradient(parameter, model, b), try file.floats("masker.grad.\(parameter.parameter.name)"), "masker.grad.\(parameter.parameter.name)")
@@ -133,6 +135,9 @@ public struct Trace {
         for name in ["cls", "mean"] { features.note(model.result(name, of: f), try file.floats("features.\(name)"), "features.\(name)") }
         return [scores, order, predictions, losses, gradients, features]
     }
+
+    /// The only value of a tensor; not a number where it has none, which no comparison passes.
+    private func expectedValue(_ tensor: String) throws -> Double { try file.floats(tensor).first.map(Double.init) ?? .nan }
 
     private var klTolerance: Double { 1e-6 * Double(options.weights.kl) * Double(batch) }
 
@@ -156,6 +161,7 @@ public struct Trace {
             let name = parameter.parameter.name
             var start = try file.floats("param.\(name)"), end = try file.floats("final.\(name)")
             var ours = model.values(of: parameter, in: model.session.parameters)
+            guard ours.count == end.count, start.count == end.count else { finals.note(.infinity, "final.\(name)"); continue }
             if name.hasSuffix("attn.qkv.bias") { // softmax ignores a bias of the keys: its true gradient is 0
                 let third = start.count / 3
                 for range in [third..<2 * third] {
@@ -164,7 +170,6 @@ public struct Trace {
                     ours.removeSubrange(range)
                 }
             }
-            guard ours.count == end.count, start.count == end.count else { finals.note(.infinity, "final.\(name)"); continue }
             var miss = 0.0, move = 0.0
             for i in end.indices {
                 miss += power(Double(ours[i]) - Double(end[i]), 2)
