@@ -5,9 +5,17 @@ extension Operand: CustomStringConvertible {
 extension Instruction: CustomStringConvertible {
     public var description: String {
         let places = operands.map { $0.map(\.description) ?? "-" }.joined(separator: " ")
-        let marks = [(flags.contains(.gelu), "gelu"), (flags.contains(.accumulate), "accumulate"), (flags.contains(.normalizeTarget), "normalized")]
-            .filter(\.0).map { " " + $0.1 }.joined()
         return "\(opcode.kernelName)\(marks) \(places) \(sizes)\(reals.isEmpty ? "" : " \(reals)")"
+    }
+
+    /// What decides its time: the kernel, its flags, which operands there are (`#`) or not (`-`), and its sizes.
+    public var shapeDescription: String {
+        "\(opcode.kernelName)\(marks) \(operands.map { $0 == nil ? "-" : "#" }.joined()) \(sizes.map(String.init).joined(separator: " "))"
+    }
+
+    private var marks: String {
+        [(flags.contains(.gelu), "gelu"), (flags.contains(.accumulate), "accumulate"), (flags.contains(.normalizeTarget), "normalized")]
+            .filter(\.0).map { " " + $0.1 }.joined()
     }
 }
 

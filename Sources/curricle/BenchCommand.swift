@@ -22,6 +22,7 @@ enum BenchCommand {
             .value("threads", "N", "threads of the team (default: all processors)"),
             .value("isa", "NAME", "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best)"),
             .value("repeats", "N", "counted calls", fallback: "10"), .value("warmup", "N", "calls before those", fallback: "2"),
+            .flag("shapes", "`step`: time each shape of a kernel apart"),
             .value("output", "FILE", "`all`: the file to write", short: "o"),
             .flag("json", "print one JSON object a line"),
         ],
@@ -69,7 +70,9 @@ enum BenchCommand {
     private static func step(_ a: Arguments) throws -> [Row] {
         let s = try setting(a)
         var bar = ProgressBar(total: s.repeats + s.warmup)
-        let r = try StepBenchmark(configuration: configuration(a), options: options(a), setting: s).run { done in bar.update(label: "iterations", completed: done) { [] } }
+        var benchmark = StepBenchmark(configuration: try configuration(a), options: try options(a), setting: s)
+        benchmark.byShape = try a.flag("shapes")
+        let r = try benchmark.run { done in bar.update(label: "iterations", completed: done) { [] } }
         bar.finish()
         let row: Row = [("bench", "step")] + (try common(a, s)) + [
             ("step_s", .double(r.step)), ("step_p90_s", .double(r.stepP90)), ("step_a_s", .double(r.stepA)), ("step_b_s", .double(r.stepB)),
@@ -82,9 +85,10 @@ enum BenchCommand {
             String(format: "%.1f of %.1f GFLOP/s calibrated peak: %.3f", r.gflops, r.peakGFLOPs, r.peakShare),
             String(format: "peak memory %.0f MB, arena %.0f MB", Double(r.residentBytes) / 1e6, Double(r.arenaBytes) / 1e6),
         ]
+        let column = r.kernels.map(\.name.count).max() ?? 0
         for k in r.kernels where k.seconds > 0 {
             let rate = k.flops > 0 ? String(format: "%7.1f GFLOP/s (%.2f of peak)", k.flops / k.seconds * 1e-9, k.flops / k.seconds * 1e-9 / r.peakGFLOPs) : ""
-            lines.append("  \(k.name.padded(24)) \(String(format: "%4d × %9.3f ms %5.1f %%", k.count, k.seconds * 1e3, 100 * k.seconds / r.step))  \(rate)")
+            lines.append("  \(k.name.padded(column)) \(String(format: "%4d × %9.3f ms %5.1f %%", k.count, k.seconds * 1e3, 100 * k.seconds / r.step))  \(rate)")
         }
         try show(a, row, lines.joined(separator: "\n"))
         return [row]

@@ -21,7 +21,7 @@ public struct StepBenchmark: Sendable {
         public var peakShare: Double { gflops / peakGFLOPs }
     }
 
-    /// Time of all instructions of one kernel in an iteration.
+    /// Time of all instructions of one kernel (or of one shape of it) in an iteration.
     public struct KernelTime: Sendable {
         public let name: String
         public let seconds: Double
@@ -32,6 +32,8 @@ public struct StepBenchmark: Sendable {
     public var configuration: ModelConfiguration
     public var options: StepOptions
     public var setting: BenchmarkSetting
+    /// Times each shape and set of operands of a kernel apart.
+    public var byShape = false
 
     public init(configuration: ModelConfiguration, options: StepOptions, setting: BenchmarkSetting) {
         self.configuration = configuration
@@ -74,16 +76,17 @@ public struct StepBenchmark: Sendable {
         stepsA.removeFirst(setting.warmup)
         stepsB.removeFirst(setting.warmup)
         peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
-        var kernels: [Opcode: (UInt64, Double, Int)] = [:]
+        var kernels: [String: (UInt64, Double, Int)] = [:]
         for (instruction, time) in zip(instructions, clock) {
-            let old = kernels[instruction.opcode] ?? (0, 0, 0)
-            kernels[instruction.opcode] = (old.0 + time, old.1 + instruction.flops, old.2 + 1)
+            let name = byShape ? instruction.shapeDescription : instruction.opcode.kernelName
+            let old = kernels[name] ?? (0, 0, 0)
+            kernels[name] = (old.0 + time, old.1 + instruction.flops, old.2 + 1)
         }
         return Result(
             step: quantile(steps, 0.5), stepP90: quantile(steps, 0.9), stepA: quantile(stepsA, 0.5), stepB: quantile(stepsB, 0.5), images: batchSize,
             flops: LeastWork(configuration, maskRatio: options.maskRatio).flops * Double(batchSize), peakGFLOPs: peak, arenaBytes: session.arenaBytes,
             residentBytes: Machine.residentBytes.peak,
-            kernels: kernels.map { KernelTime(name: $0.key.kernelName, seconds: Double($0.value.0) * 1e-9 / Double(setting.repeats), flops: $0.value.1, count: $0.value.2) }
+            kernels: kernels.map { KernelTime(name: $0.key, seconds: Double($0.value.0) * 1e-9 / Double(setting.repeats), flops: $0.value.1, count: $0.value.2) }
                 .sorted { $0.seconds > $1.seconds })
     }
 }
