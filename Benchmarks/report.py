@@ -16,8 +16,8 @@ NOTES = {
     "step": "One joint iteration in float32: step A with its update, step B with its update; 224 px, mask ratio 0.75, normalised "
             "targets. *Ratio* is Curricle's images/s over the row's, *memory* its peak memory over the row's, *share of peak* "
             "the GFLOP/s of the least work that the mathematics needs over those of a calibrated register-only FMA loop.",
-    "features": "The encoder on whole images without a mask, float32. Curricle returns the class token's features, the peers "
-                "those of all tokens. *Ratio* is Curricle's images/s over the row's.",
+    "features": "The encoder on whole images without a mask, float32, over all tokens: Curricle returns the class token and the mean "
+                "of the patch tokens, the peers all tokens. *Ratio* is Curricle's images/s over the row's.",
     "isa": "The same training step with either instruction set. *Ratio* is AVX2's images/s over the row's.",
     "threads": "The same training step with more threads. *Ratio* is the speed-up over the row's.",
     "scaling": "Curricle's training step over batches and image sizes. *Cost* is the time an image takes relative to batch 16 "

@@ -16,8 +16,10 @@ struct MemoryPlan: Sendable {
     static let alignment = 64
     static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) / alignment * alignment }
 
-    /// Greedy by several orders, each buffer into the smallest gap that fits (Pisarchyk & Lee, arXiv 2001.03288); the best wins.
-    init(_ requests: [BufferRequest]) {
+    /// Greedy by several orders, each buffer into the smallest gap that fits (Pisarchyk & Lee, arXiv 2001.03288); the best wins;
+    /// then an exact search.
+    /// - Parameter searchNodes: placements that the exact search may try for each capacity; it only begins where greedy orders fail.
+    init(_ requests: [BufferRequest], searchNodes: Int = 60_000) {
         let sizes = requests.map { MemoryPlan.aligned($0.bytes) }
         lowerBound = MemoryPlan.mostAlive(requests, sizes)
         naive = sizes.reduce(0, +)
@@ -33,6 +35,17 @@ struct MemoryPlan: Sendable {
             let candidate = MemoryPlan.place(requests, sizes, requests.indices.sorted(by: order))
             if candidate.bytes < best?.bytes ?? .max { best = candidate }
             if best?.bytes == lowerBound { break }
+        }
+        // Where no order reaches the bound, a search for a plan that does; failing that, halfway between.
+        var floor = lowerBound
+        while let found = best, floor < found.bytes, searchNodes > 0 {
+            if let exact = PackingSearch.offsets(sizes: sizes, lifetimes: requests.map(\.lifetime), capacity: floor, nodes: searchNodes) {
+                best = (exact, zip(exact, sizes).reduce(0) { max($0, $1.0 + $1.1) })
+                break
+            }
+            let half = MemoryPlan.aligned((floor + found.bytes) / 2)
+            if half >= found.bytes || found.bytes - floor < found.bytes / 500 { break }
+            floor = half
         }
         offsets = best?.offsets ?? []
         bytes = best?.bytes ?? 0

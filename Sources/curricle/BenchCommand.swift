@@ -105,7 +105,7 @@ enum BenchCommand {
             ("arena_mb", .double(Double(r.arenaBytes) / 1e6)),
         ]
         try show(a, row, String(
-            format: "class-token features, batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, peak memory %.0f MB",
+            format: "features (class token and mean), batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, peak memory %.0f MB",
             r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs, Double(r.residentBytes) / 1e6))
         return [row]
     }

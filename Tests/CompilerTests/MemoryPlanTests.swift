@@ -1,4 +1,5 @@
 @testable import Compiler
+import Foundation
 import Graph
 import Models
 import Program
@@ -7,7 +8,7 @@ import Testing
 
 @Suite("Memory plan")
 struct MemoryPlanTests {
-    @Test("plans of the presets hold, and take at most 1.5 % more than the lower bound", arguments: ModelConfiguration.presets.map(\.name), [1, 8])
+    @Test("plans of the presets take no more than the lower bound", arguments: ModelConfiguration.presets.map(\.name), [1, 8, 64])
     func presets(_ name: String, images: Int) throws {
         let configuration = try #require(ModelConfiguration.preset(name)), parameters = ModelParameters(configuration)
         let layout = ParameterLayout(parameters.parameters)
@@ -20,7 +21,7 @@ struct MemoryPlanTests {
             #expect(PlanChecker.problems(program).isEmpty, "\(step)")
             let bound = PlanChecker.mostAlive(program.buffers.map { ($0.bytes, $0.lifetime) })
             #expect(program.lowerBoundBytes == bound)
-            #expect(Double(program.arenaBytes) <= 1.015 * Double(bound), "\(step): \(program.arenaBytes) of \(bound)")
+            #expect(program.arenaBytes == bound, "\(step): \(program.arenaBytes) of \(bound)")
             #expect(program.naiveBytes >= program.arenaBytes)
         }
     }
@@ -42,16 +43,31 @@ struct MemoryPlanTests {
         }
     }
 
-    @Test("2000 random plans hold")
+    @Test("10,000 random plans of nested lifetimes hold and are within 1 % of the lower bound")
     func random() {
+        var worst = 1.0
         var random = Draws(state: 99)
-        for instance in 0..<2000 {
+        for instance in 0..<10_000 {
             let requests = nested(&random), plan = MemoryPlan(requests)
             let placed = zip(plan.offsets, requests).map { PlacedBuffer(offset: $0, bytes: $1.bytes, lifetime: $1.lifetime) }
             #expect(PlanChecker.problems(placed, arenaBytes: plan.bytes).isEmpty, "instance \(instance)")
             let bound = PlanChecker.mostAlive(requests.map { ($0.bytes, $0.lifetime) })
             #expect(plan.lowerBound == bound && plan.bytes >= bound && plan.bytes <= plan.naive, "instance \(instance)")
+            worst = max(worst, Double(plan.bytes) / Double(bound))
         }
+        #expect(worst <= 1.01)
+    }
+
+    /// Google's hard instances, each known to fit 1 MiB (Tests/Fixtures/minimalloc/README.md).
+    @Test("the exact search solves nine of MiniMalloc's eleven hard instances", arguments: Array("ABCDFGHJK"))
+    func hardInstances(_ name: Character) throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/minimalloc")
+        let text = try String(contentsOf: folder.appendingPathComponent("\(name).csv"), encoding: .utf8)
+        let rows = text.split(separator: "\n").dropFirst().map { $0.split(separator: ",").compactMap { Int($0) } }
+        let lifetimes = rows.map { $0[1]...($0[2] - 1) }, sizes = rows.map { $0[3] }, capacity = 1 << 20
+        let offsets = try #require(PackingSearch.offsets(sizes: sizes, lifetimes: lifetimes, capacity: capacity, nodes: 1_000_000))
+        let placed = zip(offsets, rows).map { PlacedBuffer(offset: $0, bytes: $1[3], lifetime: $1[1]...($1[2] - 1)) }
+        #expect(PlanChecker.problems(placed, arenaBytes: capacity, alignment: 1).isEmpty)
     }
 
     @Test("the checker sees what is wrong")

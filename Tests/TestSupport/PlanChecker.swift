@@ -12,11 +12,11 @@ public struct PlacedBuffer {
 
 /// Proves plans of memory, or says what is wrong with them. Written apart from the planner: it looks at every instruction's moment in turn.
 public enum PlanChecker {
-    /// Buffers that live at once must not overlap, and all must lie in the arena, aligned to 64 bytes.
-    public static func problems(_ buffers: [PlacedBuffer], arenaBytes: Int) -> [String] {
+    /// Buffers that live at once must not overlap, and all must lie in the arena, aligned.
+    public static func problems(_ buffers: [PlacedBuffer], arenaBytes: Int, alignment: Int = 64) -> [String] {
         var problems: [String] = []
         for (i, b) in buffers.enumerated() {
-            if b.offset % 64 != 0 { problems.append("buffer \(i) begins at \(b.offset)") }
+            if b.offset % alignment != 0 { problems.append("buffer \(i) begins at \(b.offset)") }
             if b.offset < 0 || b.offset + b.bytes > arenaBytes { problems.append("buffer \(i) ends at \(b.offset + b.bytes) of \(arenaBytes)") }
         }
         // Only where a buffer is born can a new pair come to live together.

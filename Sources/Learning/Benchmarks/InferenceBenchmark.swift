@@ -2,7 +2,7 @@ import Dispatch
 import Models
 import Runtime
 
-/// Time of the encoder's class-token features of whole images.
+/// Time of the encoder's features of whole images: the class token and the mean of the patch tokens, so all tokens are computed.
 public struct InferenceBenchmark: Sendable {
     public struct Result: Sendable {
         /// Median and 90th percentile, seconds a batch.
@@ -27,7 +27,7 @@ public struct InferenceBenchmark: Sendable {
     public func run(progress: (Int) -> Void = { _ in }) throws -> Result {
         let model = try ModelRuntime(configuration, parts: .encoder, trains: false, threads: setting.threads, isa: setting.isa)
         model.initialize(seed: 0)
-        let executable = try model.features(images: setting.batchSize, cls: true, mean: false)
+        let executable = try model.features(images: setting.batchSize, cls: true, mean: true)
         let patches = try RandomPatches(configuration, images: setting.batchSize)
         let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
         let times = try setting.times(progress) { _ = try model.session.run(executable, batch: patches.bytes) }

@@ -16,10 +16,10 @@ public struct LeastWork: Sendable {
         return (linear(n, d, 2 * d) + linear(r, d, d) * 2 + 2 * linear(r, d, mlpRatio * d), 4 * Double(r) * Double(n) * Double(d))
     }
 
-    /// The class token's features of an image, no mask.
+    /// The features of an image at every token, no mask.
     public static func features(_ c: ModelConfiguration) -> Double {
-        let whole = block(c.patches + 1, c.embedWidth, c.mlpRatio), last = block(c.patches + 1, c.embedWidth, c.mlpRatio, rows: 1)
-        return linear(c.patches, c.patchWidth, c.embedWidth) + Double(c.depth - 1) * (whole.linear + whole.attention) + last.linear + last.attention
+        let block = block(c.patches + 1, c.embedWidth, c.mlpRatio)
+        return linear(c.patches, c.patchWidth, c.embedWidth) + Double(c.depth) * (block.linear + block.attention)
     }
 
     public init(_ c: ModelConfiguration, maskRatio: Double) {
