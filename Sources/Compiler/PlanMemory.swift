@@ -19,7 +19,7 @@ struct MemoryPlan: Sendable {
     /// Greedy by several orders, each buffer into the smallest gap that fits (Pisarchyk & Lee, arXiv 2001.03288); the best wins;
     /// then an exact search.
     /// - Parameter searchNodes: placements that the exact search may try for each capacity; it only begins where greedy orders fail.
-    init(_ requests: [BufferRequest], searchNodes: Int = 60_000) {
+    init(_ requests: [BufferRequest], searchNodes: Int = 300_000) {
         let sizes = requests.map { MemoryPlan.aligned($0.bytes) }
         lowerBound = MemoryPlan.mostAlive(requests, sizes)
         naive = sizes.reduce(0, +)
@@ -36,16 +36,15 @@ struct MemoryPlan: Sendable {
             if candidate.bytes < best?.bytes ?? .max { best = candidate }
             if best?.bytes == lowerBound { break }
         }
-        // Where no order reaches the bound, a search for a plan that does; failing that, halfway between.
-        var floor = lowerBound
-        while let found = best, floor < found.bytes, searchNodes > 0 {
-            if let exact = PackingSearch.offsets(sizes: sizes, lifetimes: requests.map(\.lifetime), capacity: floor, nodes: searchNodes) {
+        // Where no order reaches the bound, a search for a plan that does; failing that, bisection between the two.
+        var failed: Int?
+        while let found = best, found.bytes - (failed ?? 0) > max(MemoryPlan.alignment, found.bytes / 400), found.bytes > lowerBound {
+            let capacity = failed.map { ($0 + found.bytes) / 2 } ?? lowerBound
+            if let exact = PackingSearch.offsets(sizes: sizes, lifetimes: requests.map(\.lifetime), capacity: capacity, nodes: searchNodes) {
                 best = (exact, zip(exact, sizes).reduce(0) { max($0, $1.0 + $1.1) })
-                break
+            } else {
+                failed = capacity
             }
-            let half = MemoryPlan.aligned((floor + found.bytes) / 2)
-            if half >= found.bytes || found.bytes - floor < found.bytes / 500 { break }
-            floor = half
         }
         offsets = best?.offsets ?? []
         bytes = best?.bytes ?? 0
