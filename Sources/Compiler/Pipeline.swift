@@ -33,9 +33,11 @@ public struct Pipeline: Sendable {
     public init() {}
 
     /// Compiles a described graph into a program.
+    /// - Parameter arenaLimit: the most bytes the arena may have: as little as gets there is computed a second time instead of
+    ///   kept. Where nothing gets there, the program is the smallest there is: compare its `arenaBytes`.
     /// - Throws: `GraphError` naming the pass's operation that cannot be.
     public func compile(
-        _ described: Graph, training: Training? = nil, layout: ParameterLayout, constants: inout ConstantPool
+        _ described: Graph, training: Training? = nil, layout: ParameterLayout, constants: inout ConstantPool, arenaLimit: Int? = nil
     ) throws(GraphError) -> Program {
         var graph = described
         if let training { graph.results.append(("loss", training.loss)) } // keeps the loss known by name while passes renumber
@@ -47,14 +49,40 @@ public struct Pipeline: Sendable {
         }
         try apply("fuse epilogues", to: &graph) { g throws(GraphError) in try g.fusingEpilogues() }
         try apply("order updates early", to: &graph) { g throws(GraphError) in try g.orderingUpdatesEarly() }
-        let placement = try Placement(graph, layout: layout, constants: &constants)
+        var placement = try Placement(graph, layout: layout, constants: &constants)
+        let once = graph.flops
+        if training != nil, let arenaLimit, placement.plan.bytes > arenaLimit {
+            (graph, placement) = try smallest(graph, placement, within: arenaLimit, layout, &constants)
+            dump?("recompute", graph.description)
+        }
         let accumulating = if case .store(adding: true)? = training?.update { true } else { false }
         let program = Program(
             instructions: try graph.lowered(placement, layout: layout, accumulating: accumulating), buffers: placement.buffers,
             results: placement.results, arenaBytes: placement.plan.bytes, resultBytes: placement.resultBytes,
-            lowerBoundBytes: placement.plan.lowerBound, naiveBytes: placement.plan.naive)
+            lowerBoundBytes: placement.plan.lowerBound, naiveBytes: placement.plan.naive, recomputedFlops: graph.flops - once)
         dump?("program", program.description)
         return program
+    }
+
+    /// The graph that computes the least a second time and whose plan is within the limit, or the smallest plan there is.
+    /// Choices promise ever less memory, so the first that keeps its promise is found by halving.
+    private func smallest(
+        _ graph: Graph, _ plain: Placement, within limit: Int, _ layout: ParameterLayout, _ constants: inout ConstantPool
+    ) throws(GraphError) -> (Graph, Placement) {
+        let choices = RecomputeChoices(ForwardChain(graph)).choices
+        func attempt(_ index: Int, _ constants: inout ConstantPool) throws(GraphError) -> (Graph, Placement) {
+            let changed = try graph.recomputing(choices[index].recomputation)
+            return (changed, try Placement(changed, layout: layout, constants: &constants))
+        }
+        var best = (graph, plain), low = 0, high = choices.count
+        while low < high {
+            let middle = (low + high) / 2, tried = try attempt(middle, &constants)
+            if tried.1.plan.bytes <= limit { (best, high) = (tried, middle) } else {
+                if best.1.plan.bytes > limit, tried.1.plan.bytes < best.1.plan.bytes { best = tried }
+                low = middle + 1
+            }
+        }
+        return best
     }
 
     private func apply(_ pass: String, to graph: inout Graph, _ transform: (Graph) throws(GraphError) -> Graph) throws(GraphError) {

@@ -36,17 +36,18 @@ public struct Graph: Sendable {
     public func producer(_ value: ValueID) -> Node? { producers[value.index].map { nodes[$0] } }
 
     /// Adds a node, or finds the equal one, and returns its outputs.
+    /// - Parameter again: adds it even where there is an equal one: to compute something a second time.
     /// - Throws: `GraphError` where the inputs do not fit the operation.
     @discardableResult
-    public mutating func append(_ operation: Operation, _ inputs: [ValueID] = [], type: TensorType? = nil) throws(GraphError) -> [ValueID] {
+    public mutating func append(_ operation: Operation, _ inputs: [ValueID] = [], type: TensorType? = nil, again: Bool = false) throws(GraphError) -> [ValueID] {
         let key = Key(operation: operation, inputs: inputs)
-        if !operation.isEffect, let outputs = known[key] { return outputs }
+        if !operation.isEffect, !again, let outputs = known[key] { return outputs }
         let outputTypes = try operation.outputTypes(inputs.map { types[$0.index] }, leaf: type)
         let outputs = outputTypes.indices.map { ValueID(index: types.count + $0) }
         types += outputTypes
         producers += outputs.map { _ in nodes.count }
         nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs))
-        if !operation.isEffect { known[key] = outputs }
+        if !operation.isEffect, !again { known[key] = outputs }
         return outputs
     }
 

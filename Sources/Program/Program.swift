@@ -99,11 +99,14 @@ public struct Program: Sendable {
     public var lowerBoundBytes: Int
     /// What the arena would be if every value had its own place.
     public var naiveBytes: Int
+    /// FLOPs done a second time so that less has to be kept; part of `flops`.
+    public var recomputedFlops: Double
 
     public init(
         instructions: [Instruction], buffers: [PlannedBuffer], results: [ResultPlace],
-        arenaBytes: Int, resultBytes: Int, lowerBoundBytes: Int, naiveBytes: Int
+        arenaBytes: Int, resultBytes: Int, lowerBoundBytes: Int, naiveBytes: Int, recomputedFlops: Double = 0
     ) {
+        self.recomputedFlops = recomputedFlops
         self.instructions = instructions
         self.buffers = buffers
         self.results = results

@@ -15,6 +15,11 @@ public struct Executable {
         instructions = encoded
     }
 
+    /// Bytes of scratch that a team needs to run it.
+    public func workspaceBytes(threads: Int, isa: ISA) -> Int {
+        instructions.withUnsafeBufferPointer { curricle_workspace_bytes($0.baseAddress, UInt32($0.count), Int32(threads), isa.value) }
+    }
+
     private static func encode(_ instruction: Instruction) throws(RuntimeError) -> curricle_instruction {
         var out = curricle_instruction()
         out.opcode = instruction.opcode.rawValue

@@ -33,6 +33,9 @@ public enum Machine {
     /// Processors this process may use.
     public static var processors: Int { ProcessInfo.processInfo.activeProcessorCount }
 
+    /// Physical memory of the machine in bytes.
+    public static var memoryBytes: Int { Int(clamping: ProcessInfo.processInfo.physicalMemory) }
+
     /// CPU model, as the system names it.
     public static var cpu: String {
         let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""

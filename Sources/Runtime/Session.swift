@@ -52,9 +52,7 @@ public final class Session {
         }
         if arena.bytes < program.arenaBytes { arena = try Memory(bytes: program.arenaBytes, purpose: "the arena") }
         if results.bytes < program.resultBytes { results = try Memory(bytes: program.resultBytes, purpose: "results") }
-        let need = executable.instructions.withUnsafeBufferPointer {
-            curricle_workspace_bytes($0.baseAddress, UInt32($0.count), Int32(threads), isa.value)
-        }
+        let need = executable.workspaceBytes(threads: threads, isa: isa)
         if workspace.bytes < need { workspace = try Memory(bytes: need, purpose: "the threads' scratch") }
         return executable
     }

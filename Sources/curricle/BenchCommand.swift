@@ -9,12 +9,8 @@ import Vision
 enum BenchCommand {
     static let command = Command(
         name: "bench", summary: "time training, features, matrix products or the loader against the machine's peak",
-        options: [
-            .value("model", "PRESET", ModelConfiguration.presets.map(\.name).joined(separator: ", "), fallback: "tiny-p16"),
+        options: ModelOptions.sizes() + [
             .value("batch-size", "N", "images a batch", fallback: "16"),
-            .value("image-size", "N", "pixels, or height,width"), .value("patch-size", "N", "pixels"), .value("channels", "N", "of the images"),
-            .value("embed-dim", "N", "encoder width"), .value("depth", "N", "encoder blocks"), .value("num-heads", "N", "encoder heads"),
-            .value("decoder-embed-dim", "N", "decoder width"), .value("decoder-depth", "N", "decoder blocks"), .value("decoder-num-heads", "N", "decoder heads"),
             .value("mask-ratio", "R", "share of patches removed", fallback: "0.75"),
             .flag("norm-pix-loss", "predict normalised patches"),
             .value("data", "PATH", "images for `loader`"),

@@ -5,6 +5,34 @@ import Vision
 
 /// Options that say what a model looks like, shared by the commands.
 enum ModelOptions {
+    /// Preset and sizes.
+    static func sizes(section: String = "Options") -> [Option] {
+        [
+            .value("model", "PRESET", ModelConfiguration.presets.map(\.name).joined(separator: ", "), fallback: "tiny-p16", section: section),
+            .value("image-size", "N", "pixels, or height,width", section: section),
+            .value("patch-size", "N", "pixels", section: section),
+            .value("channels", "N", "of the images", section: section),
+            .value("embed-dim", "N", "encoder width", section: section),
+            .value("depth", "N", "encoder blocks", section: section),
+            .value("num-heads", "N", "encoder heads", section: section),
+            .value("decoder-embed-dim", "N", "decoder width", section: section),
+            .value("decoder-depth", "N", "decoder blocks", section: section),
+            .value("decoder-num-heads", "N", "decoder heads", section: section),
+        ]
+    }
+
+    static let memoryLimit = Option.value(
+        "memory-limit", "BYTES", "most memory the process may take (512M, 2G, 1.5GiB): what does not fit is computed twice", section: "Run")
+
+    /// `--memory-limit` in bytes.
+    static func memoryLimit(_ a: Arguments) throws -> Int? {
+        guard let text = try a.stringIfGiven("memory-limit") else { return nil }
+        guard let bytes = ByteCount.parse(text) else {
+            throw LearningError.configuration("--memory-limit \(text) is not an amount of memory: write 512M, 2G or 1.5GiB")
+        }
+        return bytes
+    }
+
     /// A preset, changed by the sizes that are given.
     static func configuration(_ a: Arguments) throws -> ModelConfiguration {
         let presets = ModelConfiguration.presets.map(\.name)

@@ -22,18 +22,7 @@ enum PretrainCommand {
             .value("std", "S[,S…]", "pixel deviation, likewise", section: "Data and output"),
             .flag("drop-last", "leave out a last batch that is smaller", section: "Data and output"),
             .flag("strict", "stop at a broken image instead of leaving it out", section: "Data and output"),
-
-            .value("model", "PRESET", ModelConfiguration.presets.map(\.name).joined(separator: ", "), fallback: "tiny-p16", section: "Model"),
-            .value("image-size", "N", "pixels, or height,width", section: "Model"),
-            .value("patch-size", "N", "pixels", section: "Model"),
-            .value("channels", "N", "of the images", section: "Model"),
-            .value("embed-dim", "N", "encoder width", section: "Model"),
-            .value("depth", "N", "encoder blocks", section: "Model"),
-            .value("num-heads", "N", "encoder heads", section: "Model"),
-            .value("decoder-embed-dim", "N", "decoder width", section: "Model"),
-            .value("decoder-depth", "N", "decoder blocks", section: "Model"),
-            .value("decoder-num-heads", "N", "decoder heads", section: "Model"),
-
+        ] + ModelOptions.sizes(section: "Model") + [
             .value("batch-size", "N", "images a batch", fallback: "256", section: "Training"),
             .value("epochs", "N", "passes over the data", fallback: "200", section: "Training"),
             .value("accum-iter", "N", "batches whose gradients are averaged for one update", fallback: "1", section: "Training"),
@@ -53,6 +42,7 @@ enum PretrainCommand {
             .value("on-nonfinite", "WHAT", "stop, or skip the step and go on", fallback: "stop", section: "Training"),
 
             .value("threads", "N", "threads of the team (default: all processors)", section: "Run"),
+            ModelOptions.memoryLimit,
             .value("save-ckpt-freq", "EPOCHS", "epochs between permanent snapshots of the weights", fallback: "50", section: "Run"),
             .value("save-every-steps", "N", "steps between states to resume from; 0: at the end of epochs only", fallback: "0", section: "Run"),
             .value("max-steps", "N", "end cleanly after so many steps in all", section: "Run"),
@@ -150,6 +140,7 @@ enum PretrainCommand {
         settings.saveEverySteps = try a.int("save-every-steps", in: 0...Int.max)
         settings.maxSteps = try a.intIfGiven("max-steps", in: 0...Int.max)
         settings.strict = try a.flag("strict")
+        settings.memoryLimit = try ModelOptions.memoryLimit(a)
         return settings
     }
 }

@@ -5,6 +5,7 @@ import Terminal
 /// The table of commands: one file each.
 let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     (PretrainCommand.command, PretrainCommand.run),
+    (PlanCommand.command, PlanCommand.run),
     (NearestNeighboursCommand.command, NearestNeighboursCommand.run),
     (ProbeCommand.command, ProbeCommand.run),
     (VerifyCommand.command, VerifyCommand.run),

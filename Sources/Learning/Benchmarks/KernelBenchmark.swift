@@ -28,7 +28,7 @@ public struct KernelBenchmark {
 
     /// The shapes, from the compiled programs, with their counts.
     public func shapes() throws -> [(shape: Shape, count: Int)] {
-        let model = try ModelRuntime(configuration, trains: true, threads: setting.threads, isa: setting.isa)
+        var model = ModelPrograms(configuration)
         let programs = [
             try model.compile(.autoencoder(images: setting.batchSize, options, .immediate(.init()), examined: false)),
             try model.compile(.masker(images: setting.batchSize, options, .immediate(.init()), examined: false)),

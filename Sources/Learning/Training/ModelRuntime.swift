@@ -8,35 +8,22 @@ import Runtime
 /// A model ready to run: its parameters in memory and its programs, compiled when first asked for.
 public final class ModelRuntime {
     public let configuration: ModelConfiguration
-    public let parameters: ModelParameters
-    public let layout: ParameterLayout
     public let session: Session
-    private let pipeline: Pipeline
-    private var constants = ConstantPool()
+    private var programs: ModelPrograms
     private var executables: [ProgramKey: Executable] = [:]
-    /// Positions of the patch tokens [L, D] where the weights bring their own; nil for the fixed sin-cos ones.
-    private let encoderPosition: [Float]?
+    public var parameters: ModelParameters { programs.parameters }
+    public var layout: ParameterLayout { programs.layout }
 
-    /// What tells one program of a model from another.
-    enum ProgramKey: Hashable {
-        case autoencoder(images: Int, StepOptions, Update?, examined: Bool)
-        case masker(images: Int, StepOptions, Update?, examined: Bool)
-        case update(ParameterGroup, AdamW, clip: Float?)
-        case features(images: Int, cls: Bool, mean: Bool)
-    }
-
+    /// - Parameter arenaLimit: see `ModelPrograms`.
     /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
     public init(
         _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, encoderPosition: [Float]? = nil, trains: Bool,
-        storesGradients: Bool = false, threads: Int, isa: ISA, pipeline: Pipeline = Pipeline()
+        storesGradients: Bool = false, threads: Int, isa: ISA, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
     ) throws {
         if let problem = configuration.problem { throw LearningError.configuration(problem) }
         self.configuration = configuration
-        parameters = ModelParameters(configuration, parts: parts)
-        self.encoderPosition = encoderPosition
-        layout = ParameterLayout(parameters.parameters)
-        self.pipeline = pipeline
-        session = try Session(parameterBytes: layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
+        programs = ModelPrograms(configuration, parts: parts, encoderPosition: encoderPosition, arenaLimit: arenaLimit, pipeline: pipeline)
+        session = try Session(parameterBytes: programs.layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
     }
 
     // MARK: Parameters
@@ -92,32 +79,10 @@ public final class ModelRuntime {
 
     private func executable(_ key: ProgramKey) throws -> Executable {
         if let known = executables[key] { return known }
-        let made = try session.prepare(compile(key), constants: constants.values)
+        let program = try programs.compile(key)
+        let made = try session.prepare(program, constants: programs.constants.values)
         executables[key] = made
         return made
-    }
-
-    /// Compiles without keeping or preparing: for plans and dumps.
-    func compile(_ key: ProgramKey) throws(GraphError) -> Program {
-        switch key {
-        case .autoencoder(let images, let options, let update, let examined):
-            var builder = ModelBuilder(configuration, parameters: parameters, images: images)
-            let step = try builder.autoencoderStep(options, examined: examined)
-            let training = update.map { Training(loss: step.loss, group: .autoencoder, update: $0) }
-            return try pipeline.compile(step.graph, training: training, layout: layout, constants: &constants)
-        case .masker(let images, let options, let update, let examined):
-            var builder = ModelBuilder(configuration, parameters: parameters, images: images)
-            let step = try builder.maskerStep(options, examined: examined)
-            let training = update.map { Training(loss: step.loss, group: .masker, update: $0) }
-            return try pipeline.compile(step.graph, training: training, layout: layout, constants: &constants)
-        case .update(let group, let adamw, let clip):
-            let slices = parameters.parameters.filter { $0.group == group }.map { ParameterSlice($0) }
-            return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout)
-        case .features(let images, let cls, let mean):
-            var builder = ModelBuilder(configuration, parameters: parameters, images: images, encoderPosition: encoderPosition)
-            let graph = try builder.features(cls: cls, mean: mean)
-            return try pipeline.compile(graph, layout: layout, constants: &constants)
-        }
     }
 
     /// A result of the executable that ran last, row-major in the reference's order of rows.
@@ -134,15 +99,24 @@ public enum LearningError: Error, Sendable, Equatable, CustomStringConvertible {
     case configuration(String)
     case file(path: String, reason: String)
     case nonfinite(String)
+    /// A limit on memory that nothing fits.
+    case memory(limit: Int, least: Int)
 
-    /// The input was good, but what was computed is not.
-    public var isFailedCheck: Bool { if case .nonfinite = self { true } else { false } }
+    /// The input was good, but what was asked for cannot be, or what was computed is not.
+    public var isFailedCheck: Bool {
+        switch self {
+        case .nonfinite, .memory: true
+        case .configuration, .file: false
+        }
+    }
 
     public var description: String {
         switch self {
         case .configuration(let problem): problem
         case .file(let path, let reason): "\(path): \(reason)"
         case .nonfinite(let what): what
+        case .memory(let limit, let least):
+            "nothing fits in \(ByteCount.text(limit)): the least this training takes is \(ByteCount.text(least)); raise --memory-limit, or lower --batch-size"
         }
     }
 }

@@ -34,6 +34,8 @@ public struct PretrainSettings: Sendable {
     /// Ends the run after so many steps in all.
     public var maxSteps: Int?
     public var strict = false
+    /// The most resident bytes of the process; nil for what it takes. Bits do not depend on it.
+    public var memoryLimit: Int?
 
     public init(
         model: ModelConfiguration, step: StepOptions, adamw: AdamW, schedule: Schedule, batchSize: Int, accumulation: Int = 1, clip: Float? = nil,
@@ -51,6 +53,9 @@ public struct PretrainSettings: Sendable {
         self.seed = seed
         self.dropLast = dropLast
     }
+
+    /// Whether gradients stay between programs: for several batches an update, or for their norm.
+    var storesGradients: Bool { accumulation > 1 || clip != nil }
 
     /// What is wrong with the settings, or nil.
     public var problem: String? {
@@ -87,7 +92,7 @@ public struct PretrainSettings: Sendable {
             ("warmup-epochs", .double(schedule.warmupEpochs)), ("weight-decay", .double(adamw.weightDecay)), ("clip-grad", .float(clip ?? 0)),
             ("augment", .string(augmentation.rawValue)), ("mean", .string(PretrainSettings.list(normalization.mean))),
             ("std", .string(PretrainSettings.list(normalization.std))), ("seed", .integer(Int(seed))), ("drop-last", .boolean(dropLast)),
-        ]
+        ] + (memoryLimit.map { [("memory-limit", .string("\($0)"))] } ?? [])
     }
 
     static func list(_ values: [Float]) -> String { values.map(\.description).joined(separator: ",") }

@@ -44,8 +44,11 @@ public final class Pretraining {
         self.settings = settings
         self.source = source
         files = RunFiles(folder: output)
-        let stores = settings.accumulation > 1 || settings.clip != nil
-        model = try ModelRuntime(settings.model, trains: true, storesGradients: stores, threads: threads, isa: isa)
+        var planned = settings
+        planned.batchSize = min(settings.batchSize, source.count)
+        let arena = try settings.memoryLimit.map { try TrainingPlan(planned, threads: threads, isa: isa, memoryLimit: $0).arenaBytes }
+        model = try ModelRuntime(
+            settings.model, trains: true, storesGradients: settings.storesGradients, threads: threads, isa: isa, arenaLimit: arena)
         trainer = JointTrainer(model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1)
         let m = settings.model, batchSize = min(settings.batchSize, source.count)
         let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
@@ -55,11 +58,14 @@ public final class Pretraining {
         let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed)
         loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast, shuffle: true, seed: settings.seed,
-            workers: max(1, threads / 2), prefetch: max(2, threads / 2), strict: settings.strict)
+            workers: max(1, threads / 2), prefetch: Pretraining.batchesAhead(threads: threads), strict: settings.strict)
         orders = settings.step.masking == .random ? try Memory(bytes: batchSize * settings.accumulation * m.patches * 4, purpose: "masks") : nil
         group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
         pictures = try RunPictures(source: source, pipeline: pipeline, settings: settings)
     }
+
+    /// Batches that are ready before a step asks for them.
+    static func batchesAhead(threads: Int) -> Int { max(2, threads / 2) }
 
     /// Begins with fresh parameters, or with those of a weights file.
     public func begin(from weights: String?) throws {

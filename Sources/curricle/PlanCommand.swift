@@ -1,0 +1,98 @@
+import Foundation
+import Learning
+import Models
+import Runtime
+import Terminal
+
+/// Says what a training run will take before it begins.
+enum PlanCommand {
+    static let command = Command(
+        name: "plan", summary: "memory, FLOPs and time of a pretraining run, before it begins",
+        options: ModelOptions.sizes() + [
+            .value("batch-size", "N", "images a batch", fallback: "256"),
+            .value("accum-iter", "N", "batches whose gradients are averaged for one update", fallback: "1"),
+            .value("mask-ratio", "R", "share of patches removed", fallback: "0.75"),
+            .value("masking", "KIND", "learned (CL-MAE) or random (MAE)", fallback: "learned"),
+            .flag("norm-pix-loss", "predict patches normalised by their own mean and deviation"),
+            .flag("clip-grad", "gradients are clipped by their norm, so all of them are kept until the update"),
+            .value("memory-limit", "BYTES", "most memory the process may take (512M, 2G, 1.5GiB): what does not fit is computed twice"),
+            .value("images", "N", "images of the dataset, for hours an epoch and a run"),
+            .value("epochs", "N", "passes over the data", fallback: "200"),
+            .value("threads", "N", "threads of the team (default: all processors)"),
+            .value("picture", "FILE.svg", "draw the memory over the steps of both programs"),
+            .value("dump", "FOLDER", "write the graph after each pass and the final programs as text"),
+            .flag("skip-timing", "leave out the seconds, which take a short measurement"),
+            .flag("json", "print one JSON object"),
+        ],
+        example: "curricle plan --model base-p16 --batch-size 8 --memory-limit 2G --picture plan.svg")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        let threads = try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa = try ISA.named(nil)
+        let settings = try settings(a)
+        let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit)
+        let available = settings.memoryLimit ?? Machine.memoryBytes
+        let largest = try TrainingPlan.largestBatch(settings, threads: threads, isa: isa, within: available)
+        let seconds = try a.flag("skip-timing") ? nil : plan.predictedSeconds(settings, threads: threads, isa: isa)
+        if let path = try a.stringIfGiven("picture") { try draw(plan, path) }
+        if let folder = try a.stringIfGiven("dump") { try plan.dump(settings, to: folder) }
+        if try a.flag("json") {
+            var row: [(key: String, value: LogValue)] = [
+                ("preset", .string(try a.string("model"))), ("batch", .integer(settings.batchSize)), ("precision", "f32"), ("threads", .integer(threads)),
+                ("isa", .string("\(isa)")), ("parameter_bytes", .integer(plan.parameterBytes)), ("moment_bytes", .integer(plan.momentBytes)),
+                ("gradient_bytes", .integer(plan.gradientBytes)), ("persistent_bytes", .integer(plan.persistentBytes)), ("arena_bytes", .integer(plan.arenaBytes)),
+                ("lower_bound_bytes", .integer(plan.lowerBoundBytes)), ("naive_bytes", .integer(plan.naiveBytes)), ("scratch_bytes", .integer(plan.workspaceBytes)),
+                ("loader_bytes", .integer(plan.loaderBytes)), ("process_bytes", .integer(plan.processBytes)), ("predicted_rss_bytes", .integer(plan.residentBytes)),
+                ("flops_a", .double(plan.flopsA)), ("flops_b", .double(plan.flopsB)), ("recomputed_flops", .double(plan.recomputedFlops)),
+                ("largest_batch", .integer(largest)),
+            ]
+            if let seconds { row.append(("predicted_step_s", .double(seconds))) }
+            print(jsonLine(row))
+        } else {
+            print(text(plan, settings, seconds: seconds, largest: largest, available: available, images: try a.intIfGiven("images", in: 1...Int.max)))
+        }
+        return 0
+    }
+
+    private static func settings(_ a: Arguments) throws -> PretrainSettings {
+        var settings = PretrainSettings(
+            model: try ModelOptions.configuration(a),
+            step: StepOptions(maskRatio: try a.double("mask-ratio", in: 0...1), normalizedTargets: try a.flag("norm-pix-loss"), masking: try a.choice("masking")),
+            adamw: .init(), schedule: Schedule(epochs: try a.int("epochs", in: 1...10_000_000), warmupEpochs: 0, learningRate: 1e-3, minimumLearningRate: 0),
+            batchSize: try a.int("batch-size", in: 1...1_000_000), accumulation: try a.int("accum-iter", in: 1...100_000), clip: try a.flag("clip-grad") ? 1 : nil)
+        settings.memoryLimit = try ModelOptions.memoryLimit(a)
+        return settings
+    }
+
+    private static func draw(_ plan: TrainingPlan, _ path: String) throws {
+        var programs = [("Step A", plan.programA)]
+        if let b = plan.programB { programs.append(("Step B", b)) }
+        try DurableFile.write(Array(PlanPicture.svg(programs).utf8), to: path)
+    }
+
+    private static func text(_ p: TrainingPlan, _ s: PretrainSettings, seconds: Double?, largest: Int, available: Int, images: Int?) -> String {
+        func line(_ name: String, _ bytes: Int, _ note: String = "") -> String {
+            "  \(name.padded(22)) \(String(repeating: " ", count: max(0, 10 - ByteCount.text(bytes).count)))\(ByteCount.text(bytes))\(note.isEmpty ? "" : "   \(note)")"
+        }
+        var lines = [
+            "Memory, batch \(s.batchSize):",
+            line("parameters", p.parameterBytes), line("moments", p.momentBytes),
+        ]
+        if p.gradientBytes > 0 { lines.append(line("gradients", p.gradientBytes)) }
+        lines += [
+            line("arena", p.arenaBytes, String(
+                format: "%.3f of the least possible; %@ without reuse", Double(p.arenaBytes) / Double(max(1, p.lowerBoundBytes)), ByteCount.text(p.naiveBytes))),
+            line("threads' scratch", p.workspaceBytes), line("batches ahead", p.loaderBytes), line("the process itself", p.processBytes), line("total", p.residentBytes),
+            "Largest batch in \(ByteCount.text(available)): \(largest)\(largest == 0 ? " (nothing fits without computing twice)" : "")",
+            String(format: "Work: A %.1f, B %.1f GFLOP a step%@", p.flopsA * 1e-9, p.flopsB * 1e-9,
+                   p.recomputedFlops > 0 ? String(format: ", of which %.1f a second time to save memory", p.recomputedFlops * 1e-9) : ""),
+        ]
+        if let seconds {
+            lines.append(String(format: "Time: %.3g s a step, %.3g images/s", seconds, Double(s.batchSize) / seconds))
+            if let images {
+                let epoch = seconds * (Double(images) / Double(s.batchSize)).rounded(.up) / 3600
+                lines.append(String(format: "      %.3g h an epoch of %d images, %.3g h for %d epochs", epoch, images, epoch * Double(s.schedule.epochs), s.schedule.epochs))
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+}
