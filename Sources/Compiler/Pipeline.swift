@@ -77,10 +77,13 @@ public struct Pipeline: Sendable {
         var best = (graph, plain), low = 0, high = choices.count
         while low < high {
             let middle = (low + high) / 2, tried = try attempt(middle, &constants)
-            if tried.1.plan.bytes <= limit { (best, high) = (tried, middle) } else {
-                if best.1.plan.bytes > limit, tried.1.plan.bytes < best.1.plan.bytes { best = tried }
-                low = middle + 1
-            }
+            if tried.1.plan.bytes <= limit { (best, high) = (tried, middle) } else { low = middle + 1 }
+        }
+        if best.1.plan.bytes <= limit { return best }
+        for index in choices.indices { // promises are estimates: one that came before may be kept after all
+            let tried = try attempt(index, &constants)
+            if tried.1.plan.bytes < best.1.plan.bytes { best = tried }
+            if tried.1.plan.bytes <= limit { return tried }
         }
         return best
     }

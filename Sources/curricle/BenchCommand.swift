@@ -18,7 +18,7 @@ enum BenchCommand {
             .value("threads", "N", "threads of the team (default: all processors)"),
             .value("isa", "NAME", "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best)"),
             .value("repeats", "N", "counted calls", fallback: "10"), .value("warmup", "N", "calls before those", fallback: "2"),
-            .flag("shapes", "`step`: time each shape of a kernel apart"),
+            .flag("shapes", "`step`, `infer`: time each shape of a kernel apart"),
             .value("output", "FILE", "`all`: the file to write", short: "o"),
             .flag("json", "print one JSON object a line"),
         ],
@@ -81,28 +81,36 @@ enum BenchCommand {
             String(format: "%.1f of %.1f GFLOP/s calibrated peak: %.3f", r.gflops, r.peakGFLOPs, r.peakShare),
             String(format: "peak memory %.0f MB, arena %.0f MB", Double(r.residentBytes) / 1e6, Double(r.arenaBytes) / 1e6),
         ]
-        let column = r.kernels.map(\.name.count).max() ?? 0
-        for k in r.kernels where k.seconds > 0 {
-            let rate = k.flops > 0 ? String(format: "%7.1f GFLOP/s (%.2f of peak)", k.flops / k.seconds * 1e-9, k.flops / k.seconds * 1e-9 / r.peakGFLOPs) : ""
-            lines.append("  \(k.name.padded(column)) \(String(format: "%4d × %9.3f ms %5.1f %%", k.count, k.seconds * 1e3, 100 * k.seconds / r.step))  \(rate)")
-        }
+        lines += table(r.kernels, of: r.step, peak: r.peakGFLOPs)
         try show(a, row, lines.joined(separator: "\n"))
         return [row]
+    }
+
+    /// A line for each kernel: how often, time, share of the whole, rate.
+    private static func table(_ kernels: [KernelTime], of whole: Double, peak: Double) -> [String] {
+        let column = kernels.map(\.name.count).max() ?? 0
+        return kernels.filter { $0.seconds > 0 }.map { k in
+            let rate = k.flops > 0 ? String(format: "%7.1f GFLOP/s (%.2f of peak)", k.flops / k.seconds * 1e-9, k.flops / k.seconds * 1e-9 / peak) : ""
+            return "  \(k.name.padded(column)) \(String(format: "%4d × %9.3f ms %5.1f %%", k.count, k.seconds * 1e3, 100 * k.seconds / whole))  \(rate)"
+        }
     }
 
     private static func infer(_ a: Arguments) throws -> [Row] {
         let s = try setting(a)
         var bar = ProgressBar(total: s.repeats + s.warmup)
-        let r = try InferenceBenchmark(configuration: configuration(a), setting: s).run { done in bar.update(label: "batches", completed: done) { [] } }
+        var benchmark = InferenceBenchmark(configuration: try configuration(a), setting: s)
+        benchmark.byShape = try a.flag("shapes")
+        let r = try benchmark.run { done in bar.update(label: "batches", completed: done) { [] } }
         bar.finish()
         let row: Row = [("bench", "infer")] + (try common(a, s)) + [
             ("infer_s", .double(r.batch)), ("infer_p90_s", .double(r.batchP90)), ("img_s", .double(r.imagesPerSecond)), ("gflop_s", .double(r.gflops)),
             ("peak_gflop_s", .double(r.peakGFLOPs)), ("peak_share", .double(r.peakShare)), ("rss_mb", .double(Double(r.residentBytes) / 1e6)),
             ("arena_mb", .double(Double(r.arenaBytes) / 1e6)),
         ]
-        try show(a, row, String(
+        try show(a, row, ([String(
             format: "features (class token and mean), batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, peak memory %.0f MB",
-            r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs, Double(r.residentBytes) / 1e6))
+            r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs, Double(r.residentBytes) / 1e6)]
+            + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(separator: "\n"))
         return [row]
     }
 

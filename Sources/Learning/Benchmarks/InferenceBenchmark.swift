@@ -12,6 +12,7 @@ public struct InferenceBenchmark: Sendable {
         public let peakGFLOPs: Double
         public let arenaBytes: Int
         public let residentBytes: Int
+        public let kernels: [KernelTime]
         public var imagesPerSecond: Double { Double(images) / batch }
         public var gflops: Double { flops / batch * 1e-9 }
         public var peakShare: Double { gflops / peakGFLOPs }
@@ -19,6 +20,8 @@ public struct InferenceBenchmark: Sendable {
 
     public var configuration: ModelConfiguration
     public var setting: BenchmarkSetting
+    /// Times each shape and set of operands of a kernel apart.
+    public var byShape = false
     public init(configuration: ModelConfiguration, setting: BenchmarkSetting) {
         self.configuration = configuration
         self.setting = setting
@@ -30,11 +33,21 @@ public struct InferenceBenchmark: Sendable {
         let executable = try model.features(images: setting.batchSize, cls: true, mean: true)
         let patches = try RandomPatches(configuration, images: setting.batchSize)
         let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
-        let times = try setting.times(progress) { _ = try model.session.run(executable, batch: patches.bytes) }
+        let instructions = executable.program.instructions
+        let clock = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: instructions.count)
+        clock.initialize(repeating: 0)
+        defer { clock.deallocate() }
+        var done = 0
+        let times = try setting.times(progress) {
+            if done == setting.warmup { clock.update(repeating: 0) }
+            done += 1
+            _ = try model.session.run(executable, batch: patches.bytes, nanoseconds: clock)
+        }
         return Result(
             batch: quantile(times, 0.5), batchP90: quantile(times, 0.9), images: setting.batchSize,
             flops: LeastWork.features(configuration) * Double(setting.batchSize), peakGFLOPs: peak, arenaBytes: model.session.arenaBytes,
-            residentBytes: Machine.residentBytes.peak)
+            residentBytes: Machine.residentBytes.peak,
+            kernels: KernelTime.table(instructions, clock, repeats: setting.repeats, byShape: byShape))
     }
 }
 

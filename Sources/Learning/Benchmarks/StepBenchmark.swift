@@ -21,14 +21,6 @@ public struct StepBenchmark: Sendable {
         public var peakShare: Double { gflops / peakGFLOPs }
     }
 
-    /// Time of all instructions of one kernel (or of one shape of it) in an iteration.
-    public struct KernelTime: Sendable {
-        public let name: String
-        public let seconds: Double
-        public let flops: Double
-        public let count: Int
-    }
-
     public var configuration: ModelConfiguration
     public var options: StepOptions
     public var setting: BenchmarkSetting
@@ -76,18 +68,32 @@ public struct StepBenchmark: Sendable {
         stepsA.removeFirst(setting.warmup)
         stepsB.removeFirst(setting.warmup)
         peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
-        var kernels: [String: (UInt64, Double, Int)] = [:]
-        for (instruction, time) in zip(instructions, clock) {
-            let name = byShape ? instruction.shapeDescription : instruction.opcode.kernelName
-            let old = kernels[name] ?? (0, 0, 0)
-            kernels[name] = (old.0 + time, old.1 + instruction.flops, old.2 + 1)
-        }
+        let kernels = KernelTime.table(instructions, clock, repeats: setting.repeats, byShape: byShape)
         return Result(
             step: quantile(steps, 0.5), stepP90: quantile(steps, 0.9), stepA: quantile(stepsA, 0.5), stepB: quantile(stepsB, 0.5), images: batchSize,
             flops: LeastWork(configuration, maskRatio: options.maskRatio).flops * Double(batchSize), peakGFLOPs: peak, arenaBytes: session.arenaBytes,
             residentBytes: Machine.residentBytes.peak,
-            kernels: kernels.map { KernelTime(name: $0.key, seconds: Double($0.value.0) * 1e-9 / Double(setting.repeats), flops: $0.value.1, count: $0.value.2) }
-                .sorted { $0.seconds > $1.seconds })
+            kernels: kernels)
+    }
+}
+
+/// Time of all instructions of one kernel (or of one shape of it) in a run.
+public struct KernelTime: Sendable {
+    public let name: String
+    public let seconds: Double
+    public let flops: Double
+    public let count: Int
+
+    /// The slowest first; seconds are means over the repeats.
+    static func table(_ instructions: [Instruction], _ nanoseconds: UnsafeMutableBufferPointer<UInt64>, repeats: Int, byShape: Bool) -> [KernelTime] {
+        var kernels: [String: (UInt64, Double, Int)] = [:]
+        for (instruction, time) in zip(instructions, nanoseconds) {
+            let name = byShape ? instruction.shapeDescription : instruction.opcode.kernelName
+            let old = kernels[name] ?? (0, 0, 0)
+            kernels[name] = (old.0 + time, old.1 + instruction.flops, old.2 + 1)
+        }
+        return kernels.map { KernelTime(name: $0.key, seconds: Double($0.value.0) * 1e-9 / Double(repeats), flops: $0.value.1, count: $0.value.2) }
+            .sorted { $0.seconds > $1.seconds }
     }
 }
 

@@ -19,7 +19,8 @@ public struct TrainingPlan: Sendable {
     public let workspaceBytes: Int
     /// Batches ready ahead, and copies of those that one update needs together.
     public let loaderBytes: Int
-    /// The process before any of that: its code, libraries and small things.
+    /// The process besides: its code and libraries as they lie in memory now, what decoders, logs and stacks take, and two copies of
+    /// the largest parameter, which is turned into the files' layout when it is saved.
     public let processBytes: Int
     /// Matrix-product FLOPs of the two steps.
     public let flopsA, flopsB: Double
@@ -39,6 +40,7 @@ public struct TrainingPlan: Sendable {
     /// - Parameter memoryLimit: the most resident bytes; parts of the forward pass are computed a second time to stay below.
     /// - Throws: `LearningError.memory` where nothing fits, naming the least that would; `LearningError.configuration`.
     public init(_ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil) throws {
+        _ = TrainingPlan.startBytes
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         let plain = try TrainingPlan(settings, threads: threads, isa: isa, arenaLimit: nil)
         guard let memoryLimit, plain.residentBytes > memoryLimit else {
@@ -49,6 +51,11 @@ public struct TrainingPlan: Sendable {
         guard tight.residentBytes <= memoryLimit else { throw LearningError.memory(limit: memoryLimit, least: tight.residentBytes) }
         self = tight
     }
+
+    /// Resident bytes before the first plan was made.
+    private static let startBytes = Machine.residentBytes.now
+    /// Decoders, logs, threads' stacks and the compiler: about the same for every run (measured).
+    private static let workingBytes = 14_000_000
 
     /// The arena's bytes if a limit on them were given.
     private init(_ settings: PretrainSettings, threads: Int, isa: ISA, arenaLimit: Int?) throws {
@@ -66,7 +73,8 @@ public struct TrainingPlan: Sendable {
         workspaceBytes = try both.map { try Executable($0).workspaceBytes(threads: threads, isa: isa) }.max() ?? 0
         let batch = settings.batchSize * settings.model.patches * settings.model.patchWidth * 4
         loaderBytes = batch * (Pretraining.batchesAhead(threads: threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
-        processBytes = Machine.residentBytes.now
+        let largest = programs.parameters.parameters.map(\.type.bytes).max() ?? 0
+        processBytes = TrainingPlan.startBytes + TrainingPlan.workingBytes + 2 * largest
         flopsA = a.flops
         flopsB = b?.flops ?? 0
         recomputedFlops = both.reduce(0) { $0 + $1.recomputedFlops }

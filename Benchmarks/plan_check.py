@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Compare what `curricle plan` predicts with what training takes.
+
+usage: plan_check.py --data FOLDER [--curricle PATH] [--threads N] [--skip-timing]
+
+For six configurations from tiny-p16, batch 1, to base-p16, batch 16: the predicted peak memory beside that of
+`curricle pretrain` on a folder of images, and the predicted seconds of a step beside those of `curricle bench step`.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+
+CONFIGURATIONS = [("tiny-p16", 1), ("tiny-p16", 16), ("tiny-p16", 64), ("small-p16", 16), ("base-p16", 8), ("base-p16", 16)]
+
+
+def measured(command: list[str]) -> int:
+    """Runs a command and returns its peak resident memory in bytes."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    error = process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed: {error}")
+    return usage.ru_maxrss * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare what `curricle plan` predicts with what training takes.")
+    parser.add_argument("--curricle", default=".build/release/curricle")
+    parser.add_argument("--data", required=True, help="folder of images")
+    parser.add_argument("--threads", default="2")
+    parser.add_argument("--skip-timing", action="store_true")
+    options = parser.parse_args()
+    print("| configuration | predicted MB | measured MB | ratio | predicted s a step | measured s | ratio |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for preset, batch in CONFIGURATIONS:
+        shape = ["--model", preset, "--batch-size", str(batch), "--threads", options.threads, "--norm-pix-loss"]
+        timing = ["--skip-timing"] if options.skip_timing else []
+        plan = json.loads(subprocess.run([options.curricle, "plan", *shape, *timing, "--json"], capture_output=True, text=True, check=True).stdout)
+        with tempfile.TemporaryDirectory() as folder:
+            resident = measured([options.curricle, "pretrain", "--data", options.data, "--output", f"{folder}/run", *shape, "--epochs", "1", "--max-steps", "2"])
+        row = [f"{preset}, batch {batch}", f"{plan['predicted_rss_bytes'] / 1e6:.0f}", f"{resident / 1e6:.0f}", f"{plan['predicted_rss_bytes'] / resident:.3f}"]
+        if not options.skip_timing:
+            step = json.loads(subprocess.run(
+                [options.curricle, "bench", "step", *shape, "--repeats", "5", "--warmup", "1", "--json"], capture_output=True, text=True, check=True).stdout)
+            row += [f"{plan['predicted_step_s']:.3f}", f"{step['step_s']:.3f}", f"{plan['predicted_step_s'] / step['step_s']:.3f}"]
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
