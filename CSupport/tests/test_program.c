@@ -1,18 +1,28 @@
 // Loads a saved program and runs it with nothing but CSupport: a program is data. Written by SavedProgramTests.swift.
 //
-//   test_program FILE      exit 0 where every run gives the expected bits
+//   test_program FILE      exit 0 where every run gives the expected bits, and none but a team's first allocates
 //
 // The file, little-endian, without padding:
 //   char[8]  "CURRICT1"
 //   u64      instructions
 //   u64      bytes of results expected
-//   u64[10]  bytes of each segment
-//   u64[10]  bytes of each segment that are given; the rest is zero
+//   u64[13]  bytes of each segment
+//   u64[13]  bytes of each segment that are given; the rest is zero
 //   instructions, then the given bytes of each segment in turn, then the expected results
 #include "curricle_program.h"
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+// Every allocation of the process is counted: the C library's own functions do the work.
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+static atomic_int allocations;
+void *malloc(size_t bytes) { atomic_fetch_add(&allocations, 1); return __libc_malloc(bytes); }
+void *calloc(size_t count, size_t bytes) { atomic_fetch_add(&allocations, 1); return __libc_calloc(count, bytes); }
+void *realloc(void *old, size_t bytes) { atomic_fetch_add(&allocations, 1); return __libc_realloc(old, bytes); }
+void *aligned_alloc(size_t alignment, size_t bytes) { atomic_fetch_add(&allocations, 1); return __libc_memalign(alignment, bytes); }
+int posix_memalign(void **place, size_t alignment, size_t bytes) { return (*place = aligned_alloc(alignment, bytes)) ? 0 : 12; }
 
 static void fail(const char *why) {
     fprintf(stderr, "test_program: %s\n", why);
@@ -68,6 +78,9 @@ int main(int count, char **arguments) {
                 fprintf(stderr, "test_program: other bits on %s, %d threads\n", curricle_isa_name(run.isa), threads);
                 return 1;
             }
+            int before = atomic_load(&allocations);
+            for (int again = 0; again < 3; again++) curricle_execute(program, (uint32_t)instructions, &run);
+            if (atomic_load(&allocations) != before) fail("a run after the first allocates");
             free(run.workspace);
         }
     }

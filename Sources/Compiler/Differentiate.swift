@@ -1,21 +1,38 @@
 import Graph
 
 extension Graph {
-    /// Adds the gradients of `loss` with respect to the parameters of a group, by the chain rule from the loss back
+    /// The gradients of a loss, times a weight, with respect to the parameters of a group: by slice.
+    mutating func gradients(of loss: ValueID, weight: Float = 1, for group: ParameterGroup) throws(GraphError) -> [(slice: ParameterSlice, value: ValueID)] {
+        try parameterGradients(of: loss, upstream: append(.uniform(weight), type: type(loss))[0], for: group)
+    }
+
+    mutating func parameterGradients(
+        of value: ValueID, upstream: ValueID, for group: ParameterGroup
+    ) throws(GraphError) -> [(slice: ParameterSlice, value: ValueID)] {
+        let leaves = try differentiate(value, upstream: upstream) { if case .parameter(let slice) = $0 { slice.parameter.group == group } else { false } }
+        return leaves.compactMap { leaf, gradient in if case .parameter(let slice) = leaf { (slice, gradient) } else { nil } }
+    }
+
+    /// Adds the gradients of a value's function with respect to some leaves, by the chain rule from the value back
     /// (reverse mode), and nothing that those gradients do not need.
-    /// - Returns: each parameter slice used, with the value that holds its gradient.
-    mutating func differentiate(_ loss: ValueID, for group: ParameterGroup) throws(GraphError) -> [(slice: ParameterSlice, value: ValueID)] {
-        let active = activeValues(for: group)
+    /// - Parameters:
+    ///   - upstream: the gradient of `value` itself.
+    ///   - isWanted: the leaves in question.
+    /// - Returns: each such leaf used, with the value that holds its gradient.
+    mutating func differentiate(
+        _ value: ValueID, upstream: ValueID, for isWanted: (Operation) -> Bool
+    ) throws(GraphError) -> [(leaf: Operation, value: ValueID)] {
+        let active = activeValues(for: isWanted)
         let forward = nodes
-        var pending: [ValueID: [ValueID]] = [loss: [try append(.uniform(1), type: type(loss))[0]]]
-        var parameters: [(slice: ParameterSlice, value: ValueID)] = []
+        var pending: [ValueID: [ValueID]] = [value: [upstream]]
+        var leaves: [(leaf: Operation, value: ValueID)] = []
 
         for node in forward.reversed() {
             var incoming: [ValueID?] = []
             for output in node.outputs { incoming.append(try total(pending.removeValue(forKey: output) ?? [])) }
             guard incoming.contains(where: { $0 != nil }) else { continue }
-            if case .parameter(let slice) = node.operation {
-                if let gradient = incoming[0] { parameters.append((slice, gradient)) }
+            if isWanted(node.operation) {
+                if let gradient = incoming[0] { leaves.append((node.operation, gradient)) }
                 continue
             }
             guard node.inputs.contains(where: active.contains) else { continue }
@@ -23,15 +40,14 @@ extension Graph {
                 pending[node.inputs[input], default: []].append(gradient)
             }
         }
-        return parameters
+        return leaves
     }
 
-    /// Values that depend on a parameter of the group.
-    private func activeValues(for group: ParameterGroup) -> Set<ValueID> {
+    /// Values that depend on a wanted leaf.
+    private func activeValues(for isWanted: (Operation) -> Bool) -> Set<ValueID> {
         var active = Set<ValueID>()
         for node in nodes {
-            let isTrained = if case .parameter(let slice) = node.operation { slice.parameter.group == group } else { false }
-            if isTrained || node.inputs.contains(where: active.contains) { active.formUnion(node.outputs) }
+            if isWanted(node.operation) || node.inputs.contains(where: active.contains) { active.formUnion(node.outputs) }
         }
         return active
     }

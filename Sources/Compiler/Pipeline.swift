@@ -11,15 +11,39 @@ public enum Update: Sendable, Hashable {
     case expose
 }
 
-/// What to train: which loss, for whose parameters, and how.
+/// What to train: from which value back, with respect to what.
 public struct Training: Sendable {
-    public let loss: ValueID
-    public let group: ParameterGroup
-    public let update: Update
+    /// Where the backward pass begins.
+    public enum Start: Sendable {
+        /// A scalar (for several, the last), whose gradient is its weight: the share of a whole batch that it stands for.
+        case loss(ValueID, weight: Float)
+        /// Any value, with the gradient that the caller provides.
+        case given(ValueID, upstream: ValueID)
+    }
+    /// Where it ends.
+    public enum Target: Sendable {
+        case parameters(ParameterGroup, Update)
+        /// Gradients of inputs, as results `grad.NAME`.
+        case inputs([GraphInput])
+    }
+    public let start: Start
+    public let target: Target
+
+    public init(_ start: Start, _ target: Target) {
+        self.start = start
+        self.target = target
+    }
+
     public init(loss: ValueID, group: ParameterGroup, update: Update) {
-        self.loss = loss
-        self.group = group
-        self.update = update
+        self.init(.loss(loss, weight: 1), .parameters(group, update))
+    }
+
+    /// The values of the described graph that it names.
+    fileprivate var values: [ValueID] {
+        switch start {
+        case .loss(let loss, _): [loss]
+        case .given(let value, let upstream): [value, upstream]
+        }
     }
 }
 
@@ -29,6 +53,12 @@ public struct Pipeline: Sendable {
     public var dump: (@Sendable (_ pass: String, _ text: String) -> Void)?
     /// Passes to leave out by name: to find the one that breaks something.
     public var skipping: Set<String> = []
+    /// Bytes left free behind each buffer, for a session that checks them; a multiple of 64.
+    #if DEBUG
+    public var guardBytes = 64
+    #else
+    public var guardBytes = 0
+    #endif
 
     public init() {}
 
@@ -40,7 +70,7 @@ public struct Pipeline: Sendable {
         _ described: Graph, training: Training? = nil, layout: ParameterLayout, constants: inout ConstantPool, arenaLimit: Int? = nil
     ) throws(GraphError) -> Program {
         var graph = described
-        if let training { graph.results.append(("loss", training.loss)) } // keeps the loss known by name while passes renumber
+        if let training { graph.results += training.values.map { ("training", $0) } } // keeps track of them while passes renumber
         try apply("prune", to: &graph) { g throws(GraphError) in try g.pruned() }
         try apply("hoist selections", to: &graph) { g throws(GraphError) in try g.hoistingSelections() }
         if let training {
@@ -49,43 +79,49 @@ public struct Pipeline: Sendable {
         }
         try apply("fuse epilogues", to: &graph) { g throws(GraphError) in try g.fusingEpilogues() }
         try apply("order updates early", to: &graph) { g throws(GraphError) in try g.orderingUpdatesEarly() }
-        var placement = try Placement(graph, layout: layout, constants: &constants)
+        var placement = try Placement(graph, layout: layout, constants: &constants, guardBytes: guardBytes)
         let once = graph.flops
         if training != nil, let arenaLimit, placement.plan.bytes > arenaLimit {
             (graph, placement) = try smallest(graph, placement, within: arenaLimit, layout, &constants)
             dump?("recompute", graph.description)
         }
-        let accumulating = if case .store(adding: true)? = training?.update { true } else { false }
+        let accumulating = if case .parameters(_, .store(adding: true))? = training?.target { true } else { false }
         let program = Program(
             instructions: try graph.lowered(placement, layout: layout, accumulating: accumulating), buffers: placement.buffers,
             results: placement.results, arenaBytes: placement.plan.bytes, resultBytes: placement.resultBytes,
-            lowerBoundBytes: placement.plan.lowerBound, naiveBytes: placement.plan.naive, recomputedFlops: graph.flops - once)
+            lowerBoundBytes: placement.plan.lowerBound, naiveBytes: placement.plan.naive, recomputedFlops: graph.flops - once, guardBytes: guardBytes)
         dump?("program", program.description)
         return program
     }
 
     /// The graph that computes the least a second time and whose plan is within the limit, or the smallest plan there is.
-    /// Choices promise ever less memory, so the first that keeps its promise is found by halving.
+    /// Choices promise ever less memory, so the first that keeps its promise is found by halving; promises are estimates, so
+    /// where the smallest breaks its own, others are looked at. Only the one taken is planned with the exact search.
     private func smallest(
         _ graph: Graph, _ plain: Placement, within limit: Int, _ layout: ParameterLayout, _ constants: inout ConstantPool
     ) throws(GraphError) -> (Graph, Placement) {
         let choices = RecomputeChoices(ForwardChain(graph)).choices
-        func attempt(_ index: Int, _ constants: inout ConstantPool) throws(GraphError) -> (Graph, Placement) {
+        var bytes: [Int: Int] = [:]
+        func attempt(_ index: Int, exact: Bool, _ constants: inout ConstantPool) throws(GraphError) -> (Graph, Placement) {
             let changed = try graph.recomputing(choices[index].recomputation)
-            return (changed, try Placement(changed, layout: layout, constants: &constants))
+            let placement = try Placement(changed, layout: layout, constants: &constants, guardBytes: guardBytes, isExact: exact)
+            bytes[index] = placement.plan.bytes
+            return (changed, placement)
         }
-        var best = (graph, plain), low = 0, high = choices.count
+        var low = 0, high = choices.count
         while low < high {
-            let middle = (low + high) / 2, tried = try attempt(middle, &constants)
-            if tried.1.plan.bytes <= limit { (best, high) = (tried, middle) } else { low = middle + 1 }
+            let middle = (low + high) / 2
+            if try attempt(middle, exact: false, &constants).1.plan.bytes <= limit { high = middle } else { low = middle + 1 }
         }
-        if best.1.plan.bytes <= limit { return best }
-        for index in choices.indices { // promises are estimates: one that came before may be kept after all
-            let tried = try attempt(index, &constants)
-            if tried.1.plan.bytes < best.1.plan.bytes { best = tried }
-            if tried.1.plan.bytes <= limit { return tried }
+        if high == choices.count {
+            let looks = 32
+            for index in Set((0..<looks).map { $0 * choices.count / looks }).sorted() where bytes[index] == nil {
+                if try attempt(index, exact: false, &constants).1.plan.bytes <= limit { break }
+            }
         }
-        return best
+        let within = bytes.filter { $0.value <= limit }.keys.min()
+        guard let chosen = within ?? bytes.min(by: { ($0.value, $0.key) < ($1.value, $1.key) })?.key, bytes[chosen] ?? .max < plain.plan.bytes else { return (graph, plain) }
+        return try attempt(chosen, exact: true, &constants)
     }
 
     private func apply(_ pass: String, to graph: inout Graph, _ transform: (Graph) throws(GraphError) -> Graph) throws(GraphError) {
@@ -119,22 +155,33 @@ public struct Pipeline: Sendable {
 }
 
 extension Graph {
-    /// Guard, gradients and what becomes of them.
+    /// Guard, gradients and what becomes of them. The values that training names are the last results.
     fileprivate func addingTraining(_ training: Training) throws(GraphError) -> Graph {
         var graph = self
-        guard let loss = results.last?.value else { throw GraphError(operation: "training", problem: "has no loss") }
-        graph.results.removeLast()
-        try graph.append(.guardFinite, [loss])
-        let gradients = try graph.differentiate(loss, for: training.group)
-        switch training.update {
-        case .immediate(let adamw):
-            let step = try graph.append(.input(.step), type: TensorType([4]))[0]
-            for (slice, gradient) in gradients {
-                let parameter = try graph.append(.parameter(slice))[0]
-                try graph.append(.adamw(slice, adamw, clipped: false), [parameter, gradient, step])
+        let count = training.values.count
+        let named = graph.results.suffix(count).map(\.value)
+        graph.results.removeLast(count)
+        try graph.append(.guardFinite, [named[0]])
+        let upstream: ValueID = switch training.start {
+        case .loss(_, let weight): try graph.append(.uniform(weight), type: graph.type(named[0]))[0]
+        case .given: named[1]
+        }
+        switch training.target {
+        case .inputs(let inputs):
+            let gradients = try graph.differentiate(named[0], upstream: upstream) { if case .input(let input) = $0 { inputs.contains(input) } else { false } }
+            for case (.input(let input), let gradient) in gradients { graph.results.append(("grad.\(input.rawValue)", gradient)) }
+        case .parameters(let group, let update):
+            let gradients = try graph.parameterGradients(of: named[0], upstream: upstream, for: group)
+            switch update {
+            case .immediate(let adamw):
+                let step = try graph.append(.input(.step), type: TensorType([4]))[0]
+                for (slice, gradient) in gradients {
+                    let parameter = try graph.append(.parameter(slice))[0]
+                    try graph.append(.adamw(slice, adamw, clipped: false), [parameter, gradient, step])
+                }
+            case .store: graph.gradients = gradients
+            case .expose: graph.results += gradients.map { ("grad.\($0.slice)", $0.value) }
             }
-        case .store: graph.gradients = gradients
-        case .expose: graph.results += gradients.map { ("grad.\($0.slice)", $0.value) }
         }
         return graph
     }

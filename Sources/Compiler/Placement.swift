@@ -10,7 +10,10 @@ struct Placement {
     private(set) var plan: MemoryPlan
 
     /// - Throws: `GraphError` for a parameter that the layout lacks, or a result that no instruction makes.
-    init(_ graph: Graph, layout: ParameterLayout, constants: inout ConstantPool) throws(GraphError) {
+    /// - Parameters:
+    ///   - guardBytes: left free behind each buffer.
+    ///   - isExact: whether a plan above the lower bound is searched further.
+    init(_ graph: Graph, layout: ParameterLayout, constants: inout ConstantPool, guardBytes: Int = 0, isExact: Bool = true) throws(GraphError) {
         var fixed: [ValueID: Operand] = [:]
         for node in graph.nodes {
             guard let output = node.outputs.first else { continue }
@@ -68,7 +71,7 @@ struct Placement {
                 }
             }
         }
-        plan = MemoryPlan(requests.map { BufferRequest(bytes: $0.bytes, lifetime: $0.first...$0.last) })
+        plan = MemoryPlan(requests.map { BufferRequest(bytes: MemoryPlan.aligned($0.bytes) + guardBytes, lifetime: $0.first...$0.last) }, searchNodes: isExact ? MemoryPlan.searchNodes : 0)
         for (value, request) in home { operands[value] = Operand(.arena, plan.offsets[request]) }
         buffers = zip(requests, plan.offsets).map {
             PlannedBuffer(name: $0.name, offset: $1, bytes: MemoryPlan.aligned($0.bytes), lifetime: $0.first...$0.last)
@@ -94,6 +97,9 @@ extension GraphInput {
         switch self {
         case .patches, .pixels: Operand(.batch, 0)
         case .order: Operand(.order, 0)
+        case .scores: Operand(.scores, 0)
+        case .errors: Operand(.errors, 0)
+        case .upstream: Operand(.upstream, 0)
         case .curriculum: Operand(.scalars, 0)
         case .step: Operand(.scalars, 64)
         case .pixelScaleShift: Operand(.scalars, 128)

@@ -14,12 +14,14 @@ struct MemoryPlan: Sendable {
     let naive: Int
 
     static let alignment = 64
+    /// Placements that the exact search may try.
+    static let searchNodes = 300_000
     static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) / alignment * alignment }
 
     /// Greedy by several orders, each buffer into the smallest gap that fits (Pisarchyk & Lee, arXiv 2001.03288); the best wins;
     /// then an exact search.
     /// - Parameter searchNodes: placements that the exact search may try for each capacity; it only begins where greedy orders fail.
-    init(_ requests: [BufferRequest], searchNodes: Int = 300_000) {
+    init(_ requests: [BufferRequest], searchNodes: Int = MemoryPlan.searchNodes) {
         let sizes = requests.map { MemoryPlan.aligned($0.bytes) }
         lowerBound = MemoryPlan.mostAlive(requests, sizes)
         naive = sizes.reduce(0, +)
@@ -38,7 +40,7 @@ struct MemoryPlan: Sendable {
         }
         // Where no order reaches the bound, a search for a plan that does; failing that, bisection between the two.
         var failed: Int?
-        while let found = best, found.bytes - (failed ?? 0) > max(MemoryPlan.alignment, found.bytes / 400), found.bytes > lowerBound {
+        while searchNodes > 0, let found = best, found.bytes - (failed ?? 0) > max(MemoryPlan.alignment, found.bytes / 400), found.bytes > lowerBound {
             let capacity = failed.map { ($0 + found.bytes) / 2 } ?? lowerBound
             if let exact = PackingSearch.offsets(sizes: sizes, lifetimes: requests.map(\.lifetime), capacity: capacity, nodes: searchNodes) {
                 best = (exact, zip(exact, sizes).reduce(0) { max($0, $1.0 + $1.1) })

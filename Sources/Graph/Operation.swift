@@ -111,6 +111,12 @@ public enum GraphInput: String, Sendable, Hashable, CaseIterable {
     case patches
     /// [N, L] int32, patches to keep first: a mask chosen outside
     case order
+    /// [N, 1, L] the masker's scores, where another program made them
+    case scores
+    /// [N, L] the patches' errors, where another program made them
+    case errors
+    /// the gradient that a program's backward pass begins with, of the value it is given for
+    case upstream
     /// [N, H, W, C] uint8
     case pixels
     /// [2, C] float32

@@ -67,17 +67,49 @@ extension ModelBuilder {
     /// Results: `losses` [5]: recon, gauss, kl, diversity, total.
     public mutating func maskerStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
         let patches = try patches(), tokens = try tokens(patches), scores = try scores(tokens)
+        let (errors, prediction) = try maskerErrors(options, patches, tokens: tokens, scores: scores)
+        let losses = try maskerLosses(options, errors: errors, scores: scores)
+        graph.results += [("losses", losses), ("scores", scores)]
+        if examined { graph.results.append(("pred", prediction)) }
+        return DescribedStep(graph: graph, loss: losses)
+    }
+
+    // Step B in pieces of a batch. Its losses couple images (through Σ w and the pairs), so the whole batch's scores come first,
+    // then each piece's errors with the gradient that reaches its scores through them, then the losses, then the masker again.
+
+    /// Patches' errors of step B from given scores. Result `errors` [N, L]; train from the errors to the input `scores`.
+    public mutating func maskerErrors(_ options: StepOptions) throws(GraphError) -> (graph: Graph, errors: ValueID, upstream: ValueID) {
+        let patches = try patches(), scores = try graph.append(.input(.scores), type: TensorType([images, 1, configuration.patches]))[0]
+        let errors = try maskerErrors(options, patches, tokens: tokens(patches), scores: scores).errors
+        graph.results.append(("errors", errors))
+        let upstream = try graph.append(.input(.upstream), type: graph.type(errors))[0]
+        return (graph, errors, upstream)
+    }
+
+    /// Losses of step B from given scores and errors. Result `losses` [5].
+    public mutating func maskerLosses(_ options: StepOptions) throws(GraphError) -> DescribedStep {
+        let scores = try graph.append(.input(.scores), type: TensorType([images, 1, configuration.patches]))[0]
+        let errors = try graph.append(.input(.errors), type: TensorType([images, configuration.patches]))[0]
+        let losses = try maskerLosses(options, errors: errors, scores: scores)
+        graph.results.append(("losses", losses))
+        return DescribedStep(graph: graph, loss: losses)
+    }
+
+    private mutating func maskerErrors(
+        _ options: StepOptions, _ patches: ValueID, tokens: ValueID, scores: ValueID
+    ) throws(GraphError) -> (errors: ValueID, prediction: ValueID) {
         let scaled = try graph.append(.scaleRows, [tokens, scores])[0]
         let embedded = try linear(encoded(scaled), "decoder_embed")
         let output = try decoded(graph.append(.add, [embedded, decoderPosition()])[0])
         let prediction = try predictions(output, RowSelection(first: 1, count: configuration.patches), order: nil)
-        let error = try graph.append(.patchError(PatchErrorForm(normalized: options.normalizedTargets)), [prediction, patches])[0]
-        let terms = try graph.append(.maskerTerms, [error, scores])[0]
+        let errors = try graph.append(.patchError(PatchErrorForm(normalized: options.normalizedTargets)), [prediction, patches])[0]
+        return (errors, prediction)
+    }
+
+    private mutating func maskerLosses(_ options: StepOptions, errors: ValueID, scores: ValueID) throws(GraphError) -> ValueID {
+        let terms = try graph.append(.maskerTerms, [errors, scores])[0]
         let curriculum = try graph.append(.input(.curriculum), type: TensorType([1]))[0]
-        let losses = try graph.append(.maskerLoss(options.weights), [terms, error, scores, curriculum])[0]
-        graph.results += [("losses", losses), ("scores", scores)]
-        if examined { graph.results.append(("pred", prediction)) }
-        return DescribedStep(graph: graph, loss: losses)
+        return try graph.append(.maskerLoss(options.weights), [terms, errors, scores, curriculum])[0]
     }
 
     /// Features of all tokens, no mask, after the final norm. Results as asked: `cls` [N, D], `mean` [N, D] of the patch tokens.
@@ -90,9 +122,11 @@ extension ModelBuilder {
         return graph
     }
 
-    /// Masker scores alone: result `scores` [N, 1, L].
-    public mutating func scoring() throws(GraphError) -> Graph {
-        graph.results.append(("scores", try scores(tokens(patches()))))
-        return graph
+    /// Masker scores alone: result `scores` [N, 1, L]; train from them with a given gradient.
+    public mutating func scoring() throws(GraphError) -> (graph: Graph, scores: ValueID, upstream: ValueID) {
+        let scores = try scores(tokens(patches()))
+        graph.results.append(("scores", scores))
+        let upstream = try graph.append(.input(.upstream), type: graph.type(scores))[0]
+        return (graph, scores, upstream)
     }
 }

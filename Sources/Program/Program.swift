@@ -12,6 +12,10 @@ public enum Segment: UInt8, Sendable, CaseIterable, Codable {
     case batch
     /// The caller's order of patches.
     case order
+    /// What other programs made of the same images: scores, errors, and a gradient to begin with.
+    case scores
+    case errors
+    case upstream
     /// The caller's scalars: learning rate, curriculum factor …
     case scalars
     /// What a run hands back.
@@ -101,12 +105,15 @@ public struct Program: Sendable {
     public var naiveBytes: Int
     /// FLOPs done a second time so that less has to be kept; part of `flops`.
     public var recomputedFlops: Double
+    /// Bytes left free behind each buffer of the arena.
+    public var guardBytes: Int
 
     public init(
         instructions: [Instruction], buffers: [PlannedBuffer], results: [ResultPlace],
-        arenaBytes: Int, resultBytes: Int, lowerBoundBytes: Int, naiveBytes: Int, recomputedFlops: Double = 0
+        arenaBytes: Int, resultBytes: Int, lowerBoundBytes: Int, naiveBytes: Int, recomputedFlops: Double = 0, guardBytes: Int = 0
     ) {
         self.recomputedFlops = recomputedFlops
+        self.guardBytes = guardBytes
         self.instructions = instructions
         self.buffers = buffers
         self.results = results

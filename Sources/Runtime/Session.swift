@@ -22,6 +22,13 @@ public final class Session {
     private var arena: Memory
     private var results: Memory
     private var workspace: Memory
+    /// Runs programs instruction by instruction: whatever of the arena is dead holds signalling NaNs, so that reading it shows in
+    /// the results, and what is left free behind each buffer (`Pipeline.guardBytes`) must stay as it is. Debug builds do.
+    #if DEBUG
+    public var checksMemory = true
+    #else
+    public var checksMemory = false
+    #endif
 
     /// - Parameters:
     ///   - parameterBytes: size of the parameters segment; moments and gradients, where wanted, have the same.
@@ -72,10 +79,12 @@ public final class Session {
     /// - Parameters:
     ///   - batch: patches or pixels, as the program was compiled for; valid during the call.
     ///   - order: the caller's order of patches, if the program reads one.
+    ///   - scores, errors, upstream: what other programs made, if the program reads it (`GraphInput`).
     ///   - nanoseconds: one place per instruction, added to; nil for no clock.
     /// - Throws: `RuntimeError.badProgram`.
     public func run(
         _ executable: Executable, batch: UnsafeRawBufferPointer? = nil, order: UnsafeRawBufferPointer? = nil,
+        scores: UnsafeRawBufferPointer? = nil, errors: UnsafeRawBufferPointer? = nil, upstream: UnsafeRawBufferPointer? = nil,
         nanoseconds: UnsafeMutableBufferPointer<UInt64>? = nil
     ) throws(RuntimeError) -> RunStatus {
         var run = curricle_run()
@@ -87,13 +96,17 @@ public final class Session {
         run.segments.5 = constants.base
         run.segments.6 = UnsafeMutableRawPointer(mutating: batch?.baseAddress)
         run.segments.7 = UnsafeMutableRawPointer(mutating: order?.baseAddress)
-        run.segments.8 = scalars.base
-        run.segments.9 = results.base
+        run.segments.8 = UnsafeMutableRawPointer(mutating: scores?.baseAddress)
+        run.segments.9 = UnsafeMutableRawPointer(mutating: errors?.baseAddress)
+        run.segments.10 = UnsafeMutableRawPointer(mutating: upstream?.baseAddress)
+        run.segments.11 = scalars.base
+        run.segments.12 = results.base
         run.workspace = workspace.base
         run.threads = Int32(threads)
         run.isa = isa.value
         run.nanoseconds = nanoseconds?.baseAddress
-        let status = executable.instructions.withUnsafeBufferPointer { curricle_execute($0.baseAddress, UInt32($0.count), &run) }
+        let status = checksMemory ? try runChecked(executable, &run)
+            : executable.instructions.withUnsafeBufferPointer { curricle_execute($0.baseAddress, UInt32($0.count), &run) }
         switch status {
         case CURRICLE_OK: return .done
         case CURRICLE_NONFINITE: return .nonfinite

@@ -22,7 +22,7 @@ enum ModelOptions {
     }
 
     static let memoryLimit = Option.value(
-        "memory-limit", "BYTES", "most memory the process may take (512M, 2G, 1.5GiB): what does not fit is computed twice", section: "Run")
+        "memory-limit", "BYTES", "most memory the process may take (512M, 2G, 1.5GiB): the batch is cut in pieces, or parts are computed twice, as is cheapest", section: "Run")
 
     /// `--memory-limit` in bytes.
     static func memoryLimit(_ a: Arguments) throws -> Int? {

@@ -15,7 +15,7 @@ enum PlanCommand {
             .value("masking", "KIND", "learned (CL-MAE) or random (MAE)", fallback: "learned"),
             .flag("norm-pix-loss", "predict patches normalised by their own mean and deviation"),
             .flag("clip-grad", "gradients are clipped by their norm, so all of them are kept until the update"),
-            .value("memory-limit", "BYTES", "most memory the process may take (512M, 2G, 1.5GiB): what does not fit is computed twice"),
+            .value("memory-limit", "BYTES", "most memory the process may take (512M, 2G, 1.5GiB): the batch is cut in pieces, or parts are computed twice, as is cheapest"),
             .value("images", "N", "images of the dataset, for hours an epoch and a run"),
             .value("epochs", "N", "passes over the data", fallback: "200"),
             .value("threads", "N", "threads of the team (default: all processors)"),
@@ -43,7 +43,7 @@ enum PlanCommand {
                 ("lower_bound_bytes", .integer(plan.lowerBoundBytes)), ("naive_bytes", .integer(plan.naiveBytes)), ("scratch_bytes", .integer(plan.workspaceBytes)),
                 ("loader_bytes", .integer(plan.loaderBytes)), ("process_bytes", .integer(plan.processBytes)), ("predicted_rss_bytes", .integer(plan.residentBytes)),
                 ("flops_a", .double(plan.flopsA)), ("flops_b", .double(plan.flopsB)), ("recomputed_flops", .double(plan.recomputedFlops)),
-                ("largest_batch", .integer(largest)),
+                ("micro_batch", .integer(plan.pieceImages ?? settings.batchSize)), ("largest_batch", .integer(largest)),
             ]
             if let seconds { row.append(("predicted_step_s", .double(seconds))) }
             print(jsonLine(row))
@@ -64,9 +64,7 @@ enum PlanCommand {
     }
 
     private static func draw(_ plan: TrainingPlan, _ path: String) throws {
-        var programs = [("Step A", plan.programA)]
-        if let b = plan.programB { programs.append(("Step B", b)) }
-        try DurableFile.write(Array(PlanPicture.svg(programs).utf8), to: path)
+        try DurableFile.write(Array(PlanPicture.svg(plan.programs).utf8), to: path)
     }
 
     private static func text(_ p: TrainingPlan, _ s: PretrainSettings, seconds: Double?, largest: Int, available: Int, images: Int?) -> String {
@@ -82,6 +80,7 @@ enum PlanCommand {
             line("arena", p.arenaBytes, String(
                 format: "%.3f of the least possible; %@ without reuse", Double(p.arenaBytes) / Double(max(1, p.lowerBoundBytes)), ByteCount.text(p.naiveBytes))),
             line("threads' scratch", p.workspaceBytes), line("batches ahead", p.loaderBytes), line("the process itself", p.processBytes), line("total", p.residentBytes),
+            "The batch is computed \(p.pieceImages.map { "in pieces of \($0) images, their gradients added up" } ?? "whole")",
             "Largest batch in \(ByteCount.text(available)): \(largest)\(largest == 0 ? " (nothing fits without computing twice)" : "")",
             String(format: "Work: A %.1f, B %.1f GFLOP a step%@", p.flopsA * 1e-9, p.flopsB * 1e-9,
                    p.recomputedFlops > 0 ? String(format: ", of which %.1f a second time to save memory", p.recomputedFlops * 1e-9) : ""),

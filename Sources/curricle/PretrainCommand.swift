@@ -67,7 +67,7 @@ enum PretrainCommand {
             throw LearningError.file(path: output, reason: "holds a run already: go on with --resume, or choose another folder")
         }
         let source = try openDataset(at: arguments.string("data"), role: .train)
-        let training = try Pretraining(settings, source: source, output: output, threads: threads, isa: isa)
+        let training = try Pretraining(settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes)
         if !(try resumes && training.resume()) { try training.begin(from: arguments.stringIfGiven("init-from")) }
         return try train(training, images: source.count)
     }

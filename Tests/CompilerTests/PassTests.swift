@@ -16,7 +16,7 @@ struct PassTests {
     func skipping(_ step: MicroModel.Step, passes: Set<String>) throws {
         let model = try MicroModel(step)
         var differentiated = model.graph
-        let gradients = try differentiated.differentiate(model.loss, for: model.group)
+        let gradients = try differentiated.gradients(of: model.loss, for: model.group)
         let expected = try model.given.interpreter.evaluate(differentiated)
         var pipeline = Pipeline()
         pipeline.skipping = passes
@@ -34,7 +34,7 @@ struct PassTests {
     func rewriting(_ step: MicroModel.Step) throws {
         let model = try MicroModel(step)
         var trained = model.graph
-        for (slice, value) in try trained.differentiate(model.loss, for: model.group) { trained.results.append(("grad.\(slice)", value)) }
+        for (slice, value) in try trained.gradients(of: model.loss, for: model.group) { trained.results.append(("grad.\(slice)", value)) }
         let expected = try model.given.interpreter.evaluate(trained).results
         let rewrites: [(String, (Graph) throws -> Graph)] = [
             ("prune", { try $0.pruned() }), ("hoist selections", { try $0.hoistingSelections() }),

@@ -12,7 +12,7 @@ struct GradientTests {
 
         // The rules, in Double.
         var differentiated = builder.graph
-        let gradients = try differentiated.differentiate(loss, for: .autoencoder)
+        let gradients = try differentiated.gradients(of: loss, for: .autoencoder)
         let values = try builder.given.interpreter.evaluate(differentiated).values
         let differences = FiniteDifferences(builder.graph, loss: loss, interpreter: builder.given.interpreter)
         var expected: [String: [Double]] = [:]

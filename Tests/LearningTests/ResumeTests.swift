@@ -38,7 +38,7 @@ struct ResumeTests {
     private func run(_ settings: PretrainSettings, _ folder: String, maxSteps: Int? = nil, resume: Bool, threads: Int = 2) throws -> Data {
         var settings = settings
         settings.maxSteps = maxSteps
-        let training = try Pretraining(settings, source: GeneratedImages(count: 22), output: folder, threads: threads, isa: .best)
+        let training = try Pretraining(settings, source: GeneratedImages(count: 22), output: folder, threads: threads, isa: .best, resumes: resume)
         if !(try resume && training.resume()) { try training.begin(from: nil) }
         _ = try training.run()
         return try Data(contentsOf: URL(fileURLWithPath: try #require(training.files.states.first)))
@@ -57,6 +57,18 @@ struct ResumeTests {
             let logs = try ["whole", "cut\(i)"].map { try logWithoutTimes(folder.file("\($0)/log.jsonl")) }
             #expect(logs[0] == logs[1])
         }
+    }
+
+    /// A limit that the whole batch does not fit: the way it is met is recorded and kept, whatever resuming finds.
+    @Test func aLimitIsMetTheSameWayAfterResuming() throws {
+        let folder = try TemporaryFolder()
+        var settings = settings()
+        settings.memoryLimit = try TrainingPlan(settings, threads: 2, isa: .best).residentBytes - 1
+        let whole = try run(settings, folder.file("whole"), resume: false)
+        let recorded = try #require(RunFiles(folder: folder.file("whole")).recordedChoice)
+        _ = try run(settings, folder.file("cut"), maxSteps: 4, resume: false)
+        #expect(RunFiles(folder: folder.file("cut")).recordedChoice == recorded)
+        #expect(try run(settings, folder.file("cut"), resume: true, threads: 1) == whole)
     }
 
     @Test func aTornStateIsPassedOver() throws {

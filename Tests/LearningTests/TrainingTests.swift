@@ -19,10 +19,12 @@ struct SmallTraining {
         patches = (0..<count).map { Float(sin(Double($0 * 7 + seed * 131)) * 1.5) }
     }
 
-    static func trainer(_ options: StepOptions = StepOptions(), clip: Float? = nil, accumulates: Bool = false, threads: Int = 2, isa: ISA = .best) throws -> JointTrainer {
-        let model = try ModelRuntime(configuration, trains: true, storesGradients: clip != nil || accumulates, threads: threads, isa: isa)
+    static func trainer(
+        _ options: StepOptions = StepOptions(), clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil, threads: Int = 2, isa: ISA = .best
+    ) throws -> JointTrainer {
+        let model = try ModelRuntime(configuration, trains: true, storesGradients: clip != nil || accumulates || pieceImages != nil, threads: threads, isa: isa)
         model.initialize(seed: 5)
-        return JointTrainer(model: model, options: options, adamw: AdamW(), clip: clip, accumulates: accumulates)
+        return JointTrainer(model: model, options: options, adamw: AdamW(), clip: clip, accumulates: accumulates, pieceImages: pieceImages)
     }
 
     /// Runs a joint iteration on the whole batch, or on it cut in equal pieces.
@@ -84,6 +86,32 @@ struct TrainingTests {
         let agreeing = moved.filter { abs($0 - $1) <= 0.02 * 1e-3 }.count
         #expect(zip(whole.parameters(.autoencoder), start).contains { $0 != $1 })
         #expect(Double(agreeing) > 0.99 * Double(start.count))
+    }
+
+    /// Pieces of a batch give the whole batch's losses and gradients, to rounding, though step B's losses couple its images.
+    @Test(arguments: [1, 2, 4, 6], [Masking.learned, .random])
+    func piecesAreTheWholeBatch(pieceImages: Int, masking: Masking) throws {
+        let options = StepOptions(normalizedTargets: true, masking: masking), data = SmallTraining(images: 6)
+        let orders = try Memory(bytes: 6 * SmallTraining.configuration.patches * 4, purpose: "masks")
+        let order = RandomOrders(seed: 1, patches: SmallTraining.configuration.patches).fill(orders, row: 0, samples: Array(0..<6), epoch: 0)
+        func gradients(_ trainer: JointTrainer) throws -> (losses: IterationLosses, gradients: [(name: String, values: [Float])]) {
+            let losses = try data.patches.withUnsafeBytes {
+                try trainer.iterate([TrainingBatch(images: 6, patches: $0, order: order)], IterationSettings(learningRate: 0, curriculum: -0.7))
+            }
+            let model = trainer.model, memory = try #require(model.session.gradients)
+            return (losses, model.parameters.all.map { ($0.parameter.name, model.values(of: $0, in: memory)) })
+        }
+        let whole = try gradients(SmallTraining.trainer(options, accumulates: true))
+        let pieces = try gradients(SmallTraining.trainer(options, pieceImages: pieceImages))
+        #expect(abs((whole.losses.autoencoder ?? .nan) - (pieces.losses.autoencoder ?? .nan)) < 1e-5)
+        #expect(zip(whole.losses.masker ?? [], pieces.losses.masker ?? []).allSatisfy { abs($0 - $1) <= 1e-5 * max(1, abs($0)) })
+        #expect(whole.losses.masker?.count == pieces.losses.masker?.count && whole.losses.masker != nil || masking == .random)
+        for (one, other) in zip(whole.gradients, pieces.gradients) {
+            let largest = one.values.reduce(0) { max($0, abs($1)) }
+            #expect(largest > 0 || one.name.hasPrefix("masking_net") && masking == .random, "\(one.name)")
+            let worst = zip(one.values, other.values).reduce(0) { max($0, abs($1.0 - $1.1)) }
+            #expect(worst <= 2e-5 * largest + 1e-9, "\(one.name): \(worst) of \(largest)")
+        }
     }
 
     /// A group of one through stored gradients does what the immediate update does, bit for bit.

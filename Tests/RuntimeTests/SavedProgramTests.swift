@@ -8,19 +8,18 @@ import Runtime
 import TestSupport
 import Testing
 
-/// The encoder as a file, run by a C program that has CSupport and nothing else (CSupport/tests/test_program.c, where the format is).
+/// Programs as files, run by a C program that has CSupport and nothing else (CSupport/tests/test_program.c, where the format is).
 @Suite("Saved programs")
 struct SavedProgramTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     static let hasClang = (try? run("/usr/bin/env", ["clang", "--version"]))?.status == 0
 
-    @Test("a program saved to a file gives the same bits to C", .enabled(if: hasClang, "needs clang"))
-    func encoder() throws {
+    @Test("a program saved to a file gives the same bits to C, and allocates nothing after its first run", .enabled(if: hasClang, "needs clang"))
+    func programs() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "curricle-program-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "encoder.program"), tool = folder.appending(path: "test_program")
-        try savedEncoder().write(to: file)
+        let file = folder.appending(path: "saved.program"), tool = folder.appending(path: "test_program")
 
         let support = Self.root.appending(path: "CSupport")
         let sources = ["dispatch", "execute", "team", "isa_baseline", "isa_avx2", "isa_avx512", "isa_neon", "tests/test_program"]
@@ -29,8 +28,11 @@ struct SavedProgramTests {
             "-I\(support.path)/include", "-I\(support.path)",
         ] + sources.map { "\(support.path)/\($0).c" } + ["-lomp5", "-lm", "-o", tool.path])
         #expect(built.status == 0, "\(built.output)")
-        let ran = try Self.run(tool.path, [file.path])
-        #expect(ran.status == 0, "\(ran.output)")
+        for name in ["step A", "step B", "encoder"] {
+            try saved(name).write(to: file)
+            let ran = try Self.run(tool.path, [file.path])
+            #expect(ran.status == 0, "\(name): \(ran.output)")
+        }
         // A changed bit of what is expected must show.
         var bytes = try Data(contentsOf: file)
         bytes[bytes.count - 1] ^= 1
@@ -38,28 +40,33 @@ struct SavedProgramTests {
         #expect(try Self.run(tool.path, [file.path]).status == 1)
     }
 
-    /// The encoder of patches, with its parameters, constants, one batch, and what Swift's session made of it.
-    private func savedEncoder() throws -> Data {
-        let c = TwoSteps.configuration, parameters = ModelParameters(c), layout = ParameterLayout(parameters.parameters)
-        var pool = ConstantPool(), builder = ModelBuilder(c, parameters: parameters, images: 2)
-        let program = try Pipeline().compile(builder.features(), layout: layout, constants: &pool)
-        var given = GivenTensors(drawing: parameters.parameters, seed: 31)
-        given.drawPatches(2 * c.patches * c.patchWidth, seed: 32)
-        let batch = given.inputs[.patches]!
-
-        let session = try Session(parameterBytes: layout.bytes, trains: false, threads: 2, isa: .best)
-        for (parameter, values) in given.parameters {
-            let start = layout.offset(of: parameter.name)! / 4
-            for (i, x) in PanelOrder(shape: parameter.shape, sections: parameter.sections).packed(values).enumerated() {
-                session.parameters.floats[start + i] = x
-            }
+    /// The programs that are saved: the encoder of patches, and steps A and B with their gradients as results.
+    private func saved(_ name: String) throws -> Data {
+        let steps = try TwoSteps(update: .expose)
+        var pool = steps.constants
+        let program: Program
+        switch name {
+        case "step A": program = steps.programs[0]
+        case "step B": program = steps.programs[1]
+        default:
+            var builder = ModelBuilder(TwoSteps.configuration, parameters: steps.parameters, images: TwoSteps.images)
+            program = try Pipeline().compile(builder.features(), layout: steps.layout, constants: &pool)
         }
+        let (session, _) = try steps.session(isa: .best, threads: 2)
         let executable = try session.prepare(program, constants: pool.values)
-        #expect(try batch.withUnsafeBytes { try session.run(executable, batch: $0) } == .done)
+        #expect(try steps.run(session, executable) == .done)
         var results = [Float](repeating: 0, count: program.resultBytes / 4)
-        for place in program.results { results.replaceSubrange(place.offset / 4..<place.offset / 4 + place.shape.reduce(1, *), with: session.result(place)) }
+        for place in program.results {
+            let values = session.result(place)
+            results.replaceSubrange(place.offset / 4..<place.offset / 4 + values.count, with: values)
+        }
 
-        let contents: [Segment: [Float]] = [.parameters: Array(session.parameters.floats.prefix(layout.bytes / 4)), .constants: pool.values, .batch: batch]
+        // Scalars lie where the compiler puts them: the curriculum at 0, the step's at 64.
+        let scalars: [Float] = [0.3] + Array(repeating: 0, count: 15) + [1e-3, 1e-2, 4.5, 1]
+        let contents: [Segment: [Float]] = [
+            .parameters: Array(session.parameters.floats.prefix(steps.layout.bytes / 4)), .constants: pool.values, .batch: try #require(steps.given.inputs[.patches]),
+            .scalars: scalars,
+        ]
         let sizes = Segment.allCases.map { segment in
             switch segment {
             case .arena: program.arenaBytes

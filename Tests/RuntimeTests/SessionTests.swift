@@ -45,6 +45,36 @@ struct SessionTests {
         #expect(idle.count < times.count / 10)
     }
 
+    @Test("poisoned memory and guarded buffers change no bit", arguments: [Update.immediate(AdamW()), .expose])
+    func checkedRuns(_ update: Update) throws {
+        func run(checked: Bool, isa: ISA) throws -> [UInt32] {
+            let steps = try TwoSteps(update: update, guardBytes: checked ? 64 : 0)
+            let (session, executables) = try steps.session(isa: isa, threads: 2)
+            session.checksMemory = checked
+            var bits: [UInt32] = []
+            for executable in executables {
+                #expect(try steps.run(session, executable) == .done)
+                for place in executable.program.results { bits += session.result(place).map(\.bitPattern) }
+            }
+            return bits + session.parameters.floats.map(\.bitPattern)
+        }
+        for isa in ISA.available { #expect(try run(checked: true, isa: isa) == run(checked: false, isa: isa)) }
+    }
+
+    @Test("a write behind a buffer is found and named")
+    func overrun() throws {
+        // A sum of 32 floats into a buffer that the plan says has 16.
+        let sum = Instruction(.add, operands: [Operand(.arena, 0), Operand(.arena, 256), Operand(.arena, 256)], sizes: [1, 32, 1])
+        let short = PlannedBuffer(name: "short", offset: 0, bytes: 64, lifetime: 0...0)
+        let program = Program(
+            instructions: [sum], buffers: [short], results: [], arenaBytes: 512, resultBytes: 0, lowerBoundBytes: 512, naiveBytes: 512, guardBytes: 64)
+        let session = try Session(parameterBytes: 0, trains: false, threads: 1, isa: .best)
+        session.checksMemory = true
+        let executable = try session.prepare(program)
+        let error = #expect(throws: RuntimeError.self) { try session.run(executable) }
+        #expect(error?.description.contains("short") == true)
+    }
+
     @Test("an instruction with too many fields is refused")
     func tooManyFields() {
         let instruction = Instruction(.mean, operands: Array(repeating: nil, count: 10), sizes: [1])

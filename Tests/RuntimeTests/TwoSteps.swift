@@ -19,7 +19,7 @@ struct TwoSteps {
     /// Step A and step B.
     let programs: [Program]
 
-    init(update: Update, options: StepOptions = StepOptions(normalizedTargets: true)) throws {
+    init(update: Update, options: StepOptions = StepOptions(normalizedTargets: true), guardBytes: Int = 0) throws {
         layout = ParameterLayout(parameters.parameters)
         var given = GivenTensors(drawing: parameters.parameters, seed: 21)
         given.drawPatches(Self.images * Self.configuration.patches * Self.configuration.patchWidth, seed: 22)
@@ -27,9 +27,11 @@ struct TwoSteps {
         var pool = ConstantPool()
         var a = ModelBuilder(Self.configuration, parameters: parameters, images: Self.images), b = a
         let stepA = try a.autoencoderStep(options), stepB = try b.maskerStep(options)
+        var pipeline = Pipeline()
+        pipeline.guardBytes = guardBytes
         programs = [
-            try Pipeline().compile(stepA.graph, training: Training(loss: stepA.loss, group: .autoencoder, update: update), layout: layout, constants: &pool),
-            try Pipeline().compile(stepB.graph, training: Training(loss: stepB.loss, group: .masker, update: update), layout: layout, constants: &pool),
+            try pipeline.compile(stepA.graph, training: Training(loss: stepA.loss, group: .autoencoder, update: update), layout: layout, constants: &pool),
+            try pipeline.compile(stepB.graph, training: Training(loss: stepB.loss, group: .masker, update: update), layout: layout, constants: &pool),
         ]
         constants = pool
     }

@@ -5,10 +5,30 @@ import Program
 
 /// What tells one program of a model from another.
 enum ProgramKey: Hashable {
-    case autoencoder(images: Int, StepOptions, Update?, examined: Bool)
-    case masker(images: Int, StepOptions, Update?, examined: Bool)
+    /// Step A; `weight` is the batch's share of the whole one, where it is a piece.
+    case autoencoder(images: Int, StepOptions, Update?, weight: Float = 1, examined: Bool = false)
+    case masker(images: Int, StepOptions, Update?, examined: Bool = false)
+    /// The masker alone: scores, or with an update its backward pass from a given gradient of them.
+    case scoring(images: Int, Update?)
+    /// Errors of a piece of step B, and the gradient that reaches its scores through them.
+    case maskerErrors(images: Int, StepOptions)
+    /// Losses of step B on the whole batch's scores and errors, with the gradients of both.
+    case maskerLosses(images: Int, StepOptions)
     case update(ParameterGroup, AdamW, clip: Float?)
     case features(images: Int, cls: Bool, mean: Bool)
+
+    /// What a person calls it.
+    var title: String {
+        switch self {
+        case .autoencoder(let images, _, _, let weight, _): weight == 1 ? "Step A" : "Step A on \(images) images"
+        case .masker: "Step B"
+        case .scoring(let images, let update): update == nil ? "Step B scores of \(images) images" : "Step B masker of \(images) images"
+        case .maskerErrors(let images, _): "Step B errors of \(images) images"
+        case .maskerLosses: "Step B losses"
+        case .update(let group, _, _): "Update of the \(group.rawValue)"
+        case .features: "Features"
+        }
+    }
 }
 
 /// The programs of a model, compiled: what a runtime runs, and what a plan is made from without any of its memory.
@@ -37,23 +57,40 @@ struct ModelPrograms {
 
     mutating func compile(_ key: ProgramKey) throws(GraphError) -> Program {
         switch key {
-        case .autoencoder(let images, let options, let update, let examined):
-            var builder = ModelBuilder(configuration, parameters: parameters, images: images)
+        case .autoencoder(let images, let options, let update, let weight, let examined):
+            var builder = describe(images)
             let step = try builder.autoencoderStep(options, examined: examined)
-            let training = update.map { Training(loss: step.loss, group: .autoencoder, update: $0) }
-            return try pipeline.compile(step.graph, training: training, layout: layout, constants: &constants, arenaLimit: arenaLimit)
+            return try compile(step.graph, update.map { Training(.loss(step.loss, weight: weight), .parameters(.autoencoder, $0)) })
         case .masker(let images, let options, let update, let examined):
-            var builder = ModelBuilder(configuration, parameters: parameters, images: images)
+            var builder = describe(images)
             let step = try builder.maskerStep(options, examined: examined)
-            let training = update.map { Training(loss: step.loss, group: .masker, update: $0) }
-            return try pipeline.compile(step.graph, training: training, layout: layout, constants: &constants, arenaLimit: arenaLimit)
+            return try compile(step.graph, update.map { Training(.loss(step.loss, weight: 1), .parameters(.masker, $0)) })
+        case .scoring(let images, let update):
+            var builder = describe(images)
+            let scoring = try builder.scoring()
+            return try compile(scoring.graph, update.map { Training(.given(scoring.scores, upstream: scoring.upstream), .parameters(.masker, $0)) })
+        case .maskerErrors(let images, let options):
+            var builder = describe(images)
+            let piece = try builder.maskerErrors(options)
+            return try compile(piece.graph, Training(.given(piece.errors, upstream: piece.upstream), .inputs([.scores])))
+        case .maskerLosses(let images, let options):
+            var builder = describe(images)
+            let step = try builder.maskerLosses(options)
+            return try compile(step.graph, Training(.loss(step.loss, weight: 1), .inputs([.errors, .scores])))
         case .update(let group, let adamw, let clip):
             let slices = parameters.parameters.filter { $0.group == group }.map { ParameterSlice($0) }
             return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout)
         case .features(let images, let cls, let mean):
-            var builder = ModelBuilder(configuration, parameters: parameters, images: images, encoderPosition: encoderPosition)
-            let graph = try builder.features(cls: cls, mean: mean)
-            return try pipeline.compile(graph, layout: layout, constants: &constants)
+            var builder = describe(images)
+            return try compile(builder.features(cls: cls, mean: mean), nil)
         }
+    }
+
+    private func describe(_ images: Int) -> ModelBuilder {
+        ModelBuilder(configuration, parameters: parameters, images: images, encoderPosition: encoderPosition)
+    }
+
+    private mutating func compile(_ graph: Graph, _ training: Training?) throws(GraphError) -> Program {
+        try pipeline.compile(graph, training: training, layout: layout, constants: &constants, arenaLimit: arenaLimit)
     }
 }

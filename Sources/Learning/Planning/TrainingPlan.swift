@@ -1,9 +1,18 @@
 import Compiler
 import Foundation
+import Graph
 import Models
 import Program
 import Runtime
 import Synchronization
+
+/// How a run saves memory: recorded in its states, so that a resumed run does the same.
+public struct MemoryChoice: Sendable, Hashable, Codable {
+    /// Images of the pieces that a batch is computed in; nil for whole batches.
+    public let pieceImages: Int?
+    /// The most bytes of the arena: what does not fit is computed a second time.
+    public let arenaBytes: Int
+}
 
 /// What a training run takes, known before it begins: every byte and every FLOP of its joint iteration.
 public struct TrainingPlan: Sendable {
@@ -17,7 +26,7 @@ public struct TrainingPlan: Sendable {
     public let naiveBytes: Int
     /// The threads' scratch.
     public let workspaceBytes: Int
-    /// Batches ready ahead, and copies of those that one update needs together.
+    /// Batches ready ahead, copies of those that one update needs together, and what pieces of a batch hand on.
     public let loaderBytes: Int
     /// The process besides: its code and libraries as they lie in memory now, what decoders, logs and stacks take, and two copies of
     /// the largest parameter, which is turned into the files' layout when it is saved.
@@ -26,10 +35,13 @@ public struct TrainingPlan: Sendable {
     public let flopsA, flopsB: Double
     /// Of those, what is computed a second time to save memory.
     public let recomputedFlops: Double
-    public let programA: Program
-    /// Nil where masks are random: there is no masker to train.
-    public let programB: Program?
+    /// Images of the pieces that a batch is computed in; nil where it is computed whole.
+    public let pieceImages: Int?
+    /// The programs of a step in the order they first run.
+    public let programs: [(title: String, program: Program)]
 
+    /// What a run has to know to do as planned.
+    public var choice: MemoryChoice { MemoryChoice(pieceImages: pieceImages, arenaBytes: arenaBytes) }
     /// Parameters and moments: what stays whatever the batch.
     public var persistentBytes: Int { parameterBytes + momentBytes + gradientBytes }
     /// The process's peak resident memory.
@@ -37,19 +49,36 @@ public struct TrainingPlan: Sendable {
     public var flops: Double { flopsA + flopsB }
 
     /// Plans a run.
-    /// - Parameter memoryLimit: the most resident bytes; parts of the forward pass are computed a second time to stay below.
+    /// - Parameter memoryLimit: the most resident bytes. To stay below, the batch is computed in pieces, and parts of the forward
+    ///   pass are computed a second time, whichever takes the fewest FLOPs.
     /// - Throws: `LearningError.memory` where nothing fits, naming the least that would; `LearningError.configuration`.
     public init(_ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil) throws {
         _ = TrainingPlan.startBytes
         if let problem = settings.problem { throw LearningError.configuration(problem) }
-        let plain = try TrainingPlan(settings, threads: threads, isa: isa, arenaLimit: nil)
-        guard let memoryLimit, plain.residentBytes > memoryLimit else {
-            self = plain
-            return
+        var least = Int.max, best: TrainingPlan?
+        for pieces in TrainingPlan.pieceCounts(images: settings.batchSize) {
+            let pieceImages = pieces == 1 ? nil : (settings.batchSize + pieces - 1) / pieces
+            let plain = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: nil)
+            guard let memoryLimit, plain.residentBytes > memoryLimit else {
+                // Smaller pieces do the same work: the first that fits as it is ends the search.
+                if plain.flops < best?.flops ?? .infinity { best = plain }
+                break
+            }
+            let rest = plain.residentBytes - plain.arenaBytes
+            if rest > memoryLimit, best != nil { continue }
+            let tight = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: max(0, memoryLimit - rest))
+            least = min(least, tight.residentBytes)
+            if tight.residentBytes <= memoryLimit, tight.flops < best?.flops ?? .infinity { best = tight }
         }
-        let tight = try TrainingPlan(settings, threads: threads, isa: isa, arenaLimit: max(0, memoryLimit - (plain.residentBytes - plain.arenaBytes)))
-        guard tight.residentBytes <= memoryLimit else { throw LearningError.memory(limit: memoryLimit, least: tight.residentBytes) }
-        self = tight
+        guard let best else { throw LearningError.memory(limit: memoryLimit ?? 0, least: least) }
+        self = best
+    }
+
+    /// Into how many pieces a batch may be cut.
+    private static func pieceCounts(images: Int) -> [Int] {
+        var counts = [1, 2, 3, 4, 6, 8, 12]
+        while let last = counts.last, last < images { counts.append(last * 4 / 3) }
+        return counts.filter { $0 < images } + [images]
     }
 
     /// Resident bytes before the first plan was made.
@@ -57,66 +86,79 @@ public struct TrainingPlan: Sendable {
     /// Decoders, logs, threads' stacks and the compiler: about the same for every run (measured).
     private static let workingBytes = 14_000_000
 
-    /// The arena's bytes if a limit on them were given.
-    private init(_ settings: PretrainSettings, threads: Int, isa: ISA, arenaLimit: Int?) throws {
-        var programs = ModelPrograms(settings.model, arenaLimit: arenaLimit)
-        let update: Update = settings.storesGradients ? .store(adding: false) : .immediate(settings.adamw)
-        let a = try programs.compile(.autoencoder(images: settings.batchSize, settings.step, update, examined: false))
-        let b = settings.step.masking == .learned ? try programs.compile(.masker(images: settings.batchSize, settings.step, update, examined: false)) : nil
-        let both = [a] + (b.map { [$0] } ?? [])
-        parameterBytes = programs.layout.bytes
+    /// A plan with a given way to save memory.
+    private init(_ settings: PretrainSettings, threads: Int, isa: ISA, pieceImages: Int?, arenaLimit: Int?) throws {
+        var models = ModelPrograms(settings.model, arenaLimit: arenaLimit)
+        let stores = settings.storesGradients || pieceImages != nil
+        let keys = TrainingPlan.keys(settings, pieceImages: pieceImages)
+        var flops: [ParameterGroup: Double] = [:], recomputed = 0.0, programs: [(title: String, program: Program)] = []
+        for (group, list) in [(ParameterGroup.autoencoder, keys.autoencoder), (.masker, keys.masker)] {
+            for key in list {
+                let program = try models.compile(key), times = Double(StepPrograms.repeats(key, images: settings.batchSize, pieceImages: pieceImages))
+                flops[group, default: 0] += times * program.flops
+                recomputed += times * program.recomputedFlops
+                programs.append((key.title, program))
+            }
+        }
+        parameterBytes = models.layout.bytes
         momentBytes = 2 * parameterBytes
-        gradientBytes = settings.storesGradients ? parameterBytes : 0
-        arenaBytes = both.map(\.arenaBytes).max() ?? 0
-        lowerBoundBytes = both.map(\.lowerBoundBytes).max() ?? 0
-        naiveBytes = both.map(\.naiveBytes).max() ?? 0
-        workspaceBytes = try both.map { try Executable($0).workspaceBytes(threads: threads, isa: isa) }.max() ?? 0
-        let batch = settings.batchSize * settings.model.patches * settings.model.patchWidth * 4
+        gradientBytes = stores ? parameterBytes : 0
+        arenaBytes = programs.map(\.program.arenaBytes).max() ?? 0
+        lowerBoundBytes = programs.map(\.program.lowerBoundBytes).max() ?? 0
+        naiveBytes = programs.map(\.program.naiveBytes).max() ?? 0
+        workspaceBytes = try programs.map { try Executable($0.program).workspaceBytes(threads: threads, isa: isa) }.max() ?? 0
+        let patches = settings.batchSize * settings.model.patches, batch = patches * settings.model.patchWidth * 4
         loaderBytes = batch * (Pretraining.batchesAhead(threads: threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
-        let largest = programs.parameters.parameters.map(\.type.bytes).max() ?? 0
+            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * 4 * patches : 0)
+        let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
         processBytes = TrainingPlan.startBytes + TrainingPlan.workingBytes + 2 * largest
-        flopsA = a.flops
-        flopsB = b?.flops ?? 0
-        recomputedFlops = both.reduce(0) { $0 + $1.recomputedFlops }
-        programA = a
-        programB = b
+        flopsA = flops[.autoencoder] ?? 0
+        flopsB = flops[.masker] ?? 0
+        recomputedFlops = recomputed
+        self.pieceImages = pieceImages
+        self.programs = programs
     }
 
-    /// Writes the graph after each pass and the final program of each step, as text: `a-01-prune.txt` … `b-07-program.txt`.
+    private static func keys(_ settings: PretrainSettings, pieceImages: Int?) -> StepPrograms {
+        let stores = settings.storesGradients || pieceImages != nil
+        return StepPrograms(
+            images: settings.batchSize, pieceImages: pieceImages, settings.step, update: stores ? .store(adding: false) : .immediate(settings.adamw))
+    }
+
+    /// Writes the graph after each pass and the final program, of each program of a step, as text: `1-step-a-01-prune.txt` ….
     /// - Throws: `LearningError.file`.
     public func dump(_ settings: PretrainSettings, to folder: String) throws {
         do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
             throw LearningError.file(path: folder, reason: "cannot be made a folder: \(error.localizedDescription)")
         }
-        let update: Update = settings.storesGradients ? .store(adding: false) : .immediate(settings.adamw)
-        for (step, key) in [
-            ("a", ProgramKey.autoencoder(images: settings.batchSize, settings.step, update, examined: false)),
-            ("b", ProgramKey.masker(images: settings.batchSize, settings.step, update, examined: false)),
-        ] where step == "a" || programB != nil {
+        let keys = TrainingPlan.keys(settings, pieceImages: pieceImages)
+        for (number, key) in (keys.autoencoder + keys.masker).enumerated() {
             let texts = Mutex<[(pass: String, text: String)]>([])
             var pipeline = Pipeline()
             pipeline.dump = { pass, text in texts.withLock { $0.append((pass, text)) } }
-            var programs = ModelPrograms(settings.model, arenaLimit: recomputedFlops > 0 ? arenaBytes : nil, pipeline: pipeline)
-            _ = try programs.compile(key)
+            var models = ModelPrograms(settings.model, arenaLimit: recomputedFlops > 0 ? arenaBytes : nil, pipeline: pipeline)
+            _ = try models.compile(key)
             for (index, entry) in texts.withLock({ $0 }).enumerated() {
-                let name = "\(step)-\(index < 9 ? "0" : "")\(index + 1)-\(entry.pass.replacingOccurrences(of: " ", with: "-")).txt"
-                try DurableFile.write(Array((entry.text + "\n").utf8), to: "\(folder)/\(name)")
+                let name = "\(number + 1)-\(key.title)-\(index < 9 ? "0" : "")\(index + 1)-\(entry.pass)".lowercased().replacingOccurrences(of: " ", with: "-")
+                try DurableFile.write(Array((entry.text + "\n").utf8), to: "\(folder)/\(name).txt")
             }
         }
     }
 
     /// The largest batch whose plan stays below so many resident bytes; 0 where not even one image does.
     public static func largestBatch(_ settings: PretrainSettings, threads: Int, isa: ISA, within bytes: Int) throws -> Int {
-        func resident(_ images: Int) throws -> Int {
+        func fits(_ images: Int) throws -> Bool {
             var changed = settings
             changed.batchSize = images
-            return try TrainingPlan(changed, threads: threads, isa: isa).residentBytes
+            return try TrainingPlan(changed, threads: threads, isa: isa).residentBytes <= bytes
         }
-        // Memory grows by the same bytes with each image, or nearly: a line through two batches, then single steps.
-        let one = try resident(1), nine = try resident(9), each = max(1, (nine - one) / 8)
-        guard one <= bytes else { return 0 }
-        var images = min(65536, 1 + (bytes - one) / each)
-        while images > 1, try resident(images) > bytes { images -= max(1, images / 100) }
-        return images
+        guard try fits(1) else { return 0 }
+        var (fitting, tooMany) = (1, 2)
+        while tooMany < 65536, try fits(tooMany) { (fitting, tooMany) = (tooMany, 2 * tooMany) }
+        while tooMany - fitting > max(1, fitting / 100) { // to a hundredth
+            let middle = (fitting + tooMany) / 2
+            if try fits(middle) { fitting = middle } else { tooMany = middle }
+        }
+        return fitting
     }
 }

@@ -39,6 +39,27 @@ public struct TrainingBatch {
         self.patches = patches
         self.order = order
     }
+
+    struct Piece {
+        /// Its first image's place in the batch.
+        let first: Int
+        let images: Int
+        let patches: UnsafeRawBufferPointer
+        let order: UnsafeRawBufferPointer?
+    }
+
+    /// The batch in pieces of so many images, the last of which may be smaller; nil for the whole.
+    func pieces(of size: Int?) -> [Piece] {
+        let size = size ?? images
+        func rows(_ memory: UnsafeRawBufferPointer, _ range: Range<Int>) -> UnsafeRawBufferPointer {
+            let each = memory.count / images
+            return UnsafeRawBufferPointer(rebasing: memory[(range.lowerBound * each)..<(range.upperBound * each)])
+        }
+        return stride(from: 0, to: images, by: size).map { first in
+            let range = first..<min(images, first + size)
+            return Piece(first: first, images: range.count, patches: rows(patches, range), order: order.map { rows($0, range) })
+        }
+    }
 }
 
 /// Runs joint iterations: step A of a group of batches with its update, then step B with the parameters that A wrote.
@@ -50,22 +71,26 @@ public final class JointTrainer {
     public let clip: Float?
     /// Updates done so far: AdamW's t, for each half its own.
     public var updates: [ParameterGroup: Int] = [.autoencoder: 0, .masker: 0]
-    /// Whether gradients of several batches are added up, or clipped, before an update.
+    /// Images of the pieces that a batch is computed in, their gradients added up; nil for whole batches.
+    public let pieceImages: Int?
+    /// Whether gradients of several batches or pieces are added up, or clipped, before an update.
     private let stores: Bool
+    private var pieces: MaskerPieces?
 
-    /// - Parameter accumulates: groups of more than one batch may come; the model must store gradients.
-    public init(model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float? = nil, accumulates: Bool = false) {
+    /// - Parameter accumulates: groups of more than one batch may come; the model must store gradients, as it must for pieces.
+    public init(model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil) {
         self.model = model
         self.options = options
         self.adamw = adamw
         self.clip = clip
-        stores = accumulates || clip != nil
+        self.pieceImages = pieceImages
+        stores = accumulates || clip != nil || pieceImages != nil
     }
 
     /// Compiles and prepares everything that a batch of this size needs.
     public func prepare(images: Int) throws {
-        _ = try model.autoencoderStep(images: images, options, update: update(adding: false))
-        if options.masking == .learned { _ = try model.maskerStep(images: images, options, update: update(adding: false)) }
+        let keys = StepPrograms(images: images, pieceImages: pieceImages, options, update: update(adding: false))
+        for key in keys.autoencoder + keys.masker { _ = try model.executable(key) }
     }
 
     /// One joint iteration on a group of batches.
@@ -93,21 +118,17 @@ public final class JointTrainer {
         if !stores { setStep(group, settings, batches: 1) }
         var sums: [Float] = [], scores: Float = 0, count = 0
         for batch in batches {
-            let executable = switch group {
-            case .autoencoder: try model.autoencoderStep(images: batch.images, options, update: update(adding: count > 0))
-            case .masker: try model.maskerStep(images: batch.images, options, update: update(adding: count > 0))
+            let done = switch group {
+            case .autoencoder: try autoencoder(batch, adding: count > 0)
+            case .masker: try masker(batch, adding: count > 0)
             }
-            guard try session.run(executable, batch: batch.patches, order: batch.order) == .done else {
+            guard let done else {
                 losses.skipped.append(group)
                 if !mayContinue(group) { return nil }
                 continue
             }
-            let values = model.result("losses", of: executable)
-            sums = sums.isEmpty ? values : zip(sums, values).map { $0 + $1 }
-            if group == .masker {
-                let batchScores = model.result("scores", of: executable)
-                scores += batchScores.reduce(0, +) / Float(batchScores.count)
-            }
+            sums = sums.isEmpty ? done.losses : zip(sums, done.losses).map { $0 + $1 }
+            scores += done.meanScore
             count += 1
         }
         guard count > 0 else { return nil }
@@ -120,6 +141,32 @@ public final class JointTrainer {
         updates[group, default: 0] += 1
         if group == .masker { losses.meanScore = scores / Float(count) }
         return sums.map { $0 / Float(count) }
+    }
+
+    private typealias Done = (losses: [Float], meanScore: Float)
+
+    /// Step A of a batch, whole or piece by piece; nil where a loss is not finite.
+    private func autoencoder(_ batch: TrainingBatch, adding: Bool) throws -> Done? {
+        var loss: Float = 0
+        for piece in batch.pieces(of: pieceImages) {
+            let weight = Float(piece.images) / Float(batch.images)
+            let executable = try model.autoencoderStep(images: piece.images, options, update: update(adding: adding || piece.first > 0), weight: weight)
+            guard try model.session.run(executable, batch: piece.patches, order: piece.order) == .done else { return nil }
+            loss += weight * (model.result("losses", of: executable).first ?? .nan)
+        }
+        return ([loss], 0)
+    }
+
+    /// Step B of a batch.
+    private func masker(_ batch: TrainingBatch, adding: Bool) throws -> Done? {
+        if let pieceImages {
+            if pieces == nil { pieces = try MaskerPieces(model, options, most: batch.images) }
+            return try pieces?.run(batch, pieceImages: pieceImages, adding: adding)
+        }
+        let executable = try model.maskerStep(images: batch.images, options, update: update(adding: adding))
+        guard try model.session.run(executable, batch: batch.patches, order: batch.order) == .done else { return nil }
+        let scores = model.result("scores", of: executable)
+        return (model.result("losses", of: executable), scores.reduce(0, +) / Float(scores.count))
     }
 
     /// AdamW's scalars for update t = updates + 1: lr, lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale.

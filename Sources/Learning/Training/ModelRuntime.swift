@@ -61,8 +61,9 @@ public final class ModelRuntime {
     // MARK: Programs
 
     /// Step A; with no update, only its losses.
-    public func autoencoderStep(images: Int, _ options: StepOptions, update: Update?, examined: Bool = false) throws -> Executable {
-        try executable(.autoencoder(images: images, options, update, examined: examined))
+    /// - Parameter weight: the batch's share of a whole one, where it is a piece: its gradients are times that.
+    public func autoencoderStep(images: Int, _ options: StepOptions, update: Update?, weight: Float = 1, examined: Bool = false) throws -> Executable {
+        try executable(.autoencoder(images: images, options, update, weight: weight, examined: examined))
     }
     /// Step B.
     public func maskerStep(images: Int, _ options: StepOptions, update: Update?, examined: Bool = false) throws -> Executable {
@@ -77,7 +78,7 @@ public final class ModelRuntime {
         try executable(.update(group, adamw, clip: clip))
     }
 
-    private func executable(_ key: ProgramKey) throws -> Executable {
+    func executable(_ key: ProgramKey) throws -> Executable {
         if let known = executables[key] { return known }
         let program = try programs.compile(key)
         let made = try session.prepare(program, constants: programs.constants.values)

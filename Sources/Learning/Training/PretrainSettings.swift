@@ -34,7 +34,7 @@ public struct PretrainSettings: Sendable {
     /// Ends the run after so many steps in all.
     public var maxSteps: Int?
     public var strict = false
-    /// The most resident bytes of the process; nil for what it takes. Bits do not depend on it.
+    /// The most resident bytes of the process; nil for what it takes.
     public var memoryLimit: Int?
 
     public init(

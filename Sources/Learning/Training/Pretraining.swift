@@ -30,6 +30,8 @@ public final class Pretraining {
     /// Messages for the user: broken images, skipped steps.
     public var report: (String) -> Void = { _ in }
 
+    /// How a limit on memory is met.
+    private let memoryChoice: MemoryChoice?
     private let source: any ImageSource
     private let trainer: JointTrainer
     private let loader: BatchLoader
@@ -38,18 +40,23 @@ public final class Pretraining {
     private var pictures: RunPictures?
     private var lastState: String?
 
-    /// - Throws: `LearningError.configuration`, `RuntimeError`, `VisionError`.
-    public init(_ settings: PretrainSettings, source: any ImageSource, output: String, threads: Int, isa: ISA) throws {
+    /// - Parameter resumes: whether `resume` will follow: a limit on memory is then met as the run's newest state records.
+    /// - Throws: `LearningError.configuration`, `LearningError.memory`, `RuntimeError`, `VisionError`.
+    public init(_ settings: PretrainSettings, source: any ImageSource, output: String, threads: Int, isa: ISA, resumes: Bool = false) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         self.settings = settings
         self.source = source
         files = RunFiles(folder: output)
         var planned = settings
         planned.batchSize = min(settings.batchSize, source.count)
-        let arena = try settings.memoryLimit.map { try TrainingPlan(planned, threads: threads, isa: isa, memoryLimit: $0).arenaBytes }
+        let recorded = resumes ? files.recordedChoice : nil
+        memoryChoice = try settings.memoryLimit.map { try recorded ?? TrainingPlan(planned, threads: threads, isa: isa, memoryLimit: $0).choice }
+        let pieceImages = memoryChoice?.pieceImages
         model = try ModelRuntime(
-            settings.model, trains: true, storesGradients: settings.storesGradients, threads: threads, isa: isa, arenaLimit: arena)
-        trainer = JointTrainer(model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1)
+            settings.model, trains: true, storesGradients: settings.storesGradients || pieceImages != nil, threads: threads, isa: isa,
+            arenaLimit: memoryChoice?.arenaBytes)
+        trainer = JointTrainer(
+            model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1, pieceImages: pieceImages)
         let m = settings.model, batchSize = min(settings.batchSize, source.count)
         let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
         guard source.count >= settings.batchSize || !settings.dropLast else {
@@ -112,7 +119,7 @@ public final class Pretraining {
             if training.lastState != nil, savedAt == training.position.step { return }
             try log.flush()
             try events.flush()
-            try training.files.save(training.position, training.settings, samples: training.source.count, training.model)
+            try training.files.save(training.position, training.settings, training.memoryChoice, samples: training.source.count, training.model)
             training.lastState = training.files.state(step: training.position.step)
             savedAt = training.position.step
         }

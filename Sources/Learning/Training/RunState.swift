@@ -44,13 +44,14 @@ public struct RunFiles: Sendable {
 
     /// Publishes the state, then the weights, then removes states that are no longer needed.
     /// - Throws: `TensorFileError`; what was there before stays.
-    public func save(_ position: RunPosition, _ settings: PretrainSettings, samples: Int, _ model: ModelRuntime) throws {
+    public func save(_ position: RunPosition, _ settings: PretrainSettings, _ memory: MemoryChoice?, samples: Int, _ model: ModelRuntime) throws {
         var metadata = ["format": "pt", "curricle": RunFiles.format, "settings": settings.json]
         metadata["step"] = String(position.step)
         metadata["epoch"] = String(position.epoch)
         metadata["batch"] = String(position.batch)
         metadata["skipped"] = String(position.skipped)
         metadata["samples"] = String(samples)
+        metadata["memory"] = memory.map { WeightsFile.json($0) }
         for group in ParameterGroup.allCases { metadata["updates.\(group.rawValue)"] = String(position.updates[group] ?? 0) }
         var tensors = WeightsFile.tensors(of: model)
         if let first = model.session.firstMoments, let second = model.session.secondMoments {
@@ -84,6 +85,15 @@ public struct RunFiles: Sendable {
         if position.batch == 0, settings.takesSnapshot(after: position.epoch), !FileManager.default.fileExists(atPath: snapshot) {
             try saveWeights(settings, model, to: snapshot)
         }
+    }
+
+    /// How the newest state's run met a limit on memory.
+    var recordedChoice: MemoryChoice? {
+        for path in states {
+            guard let file = try? TensorFile(path: path) else { continue }
+            return file.metadata["memory"].flatMap { try? JSONDecoder().decode(MemoryChoice.self, from: Data($0.utf8)) }
+        }
+        return nil
     }
 
     /// Loads the newest state that is whole into the model. A torn one is passed over for the one before it.
