@@ -4,13 +4,15 @@
 
 void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context) {
 #ifdef _OPENMP
-    extern int omp_get_thread_num(void), omp_get_num_threads(void);
+    if (threads > 1) { // the runtime allocates for a region of one thread
+        extern int omp_get_thread_num(void), omp_get_num_threads(void);
 #pragma omp parallel num_threads(threads)
-    body(context, omp_get_thread_num(), omp_get_num_threads());
-#else
+        body(context, omp_get_thread_num(), omp_get_num_threads());
+        return;
+    }
+#endif
     (void)threads;
     body(context, 0, 1);
-#endif
 }
 
 static inline void relax(void) {
