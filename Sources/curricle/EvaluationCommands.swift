@@ -43,38 +43,110 @@ enum Evaluation {
     }
 }
 
-/// k nearest neighbours by Euclidean distance, as the reference judges.
+/// k nearest neighbours, by the reference's protocol or DINOv2's.
 enum NearestNeighboursCommand {
+    enum Manner: String, CaseIterable { case reference, dino }
+
     static let command = Command(
         name: "knn", summary: "judge features by k nearest neighbours",
-        options: Evaluation.options + [.value("neighbours", "K", "neighbours that vote", fallback: "5", short: "k")],
+        options: Evaluation.options + [
+            .value("protocol", "KIND", "reference (Euclidean, majority) or dino (cosine, votes weighted by similarity)", fallback: "reference"),
+            .value("neighbours", "K[,K…]", "neighbours that vote (default: 5; dino: 10,20,100,200)", short: "k"),
+            .value("temperature", "T", "of the weights, with dino", fallback: "0.07"),
+        ],
         example: "curricle knn --weights run/model.safetensors --train data --test data --pool cls")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let k = try a.int("neighbours", in: 1...1_000_000)
+        let manner: Manner = try a.choice("protocol"), asJSON = try a.flag("json")
+        let given = try a.doublesIfGiven("neighbours", in: 1...1e6, counts: 1...20)?.map { Int($0) }
+        let temperature = try a.double("temperature", in: 1e-6...1e6)
         let (train, test) = try Evaluation.features(a)
-        let accuracy = try NearestNeighbours(training: train, k: k).accuracy(on: test)
-        if try a.flag("json") {
-            print("{\"acc1\": \(accuracy.top1), \"acc_nn\": \(accuracy.anyNeighbour)}")
-        } else {
-            print("kNN (k \(k), Euclidean) on \(test.count) images, against \(train.count): Acc@1 \(accuracy.top1), Acc@NN \(accuracy.anyNeighbour)")
+        let facing = "on \(test.count) images, against \(train.count)"
+        switch manner {
+        case .reference:
+            for k in given ?? [5] {
+                let accuracy = try NearestNeighbours(training: train, k: k).accuracy(on: test)
+                print(asJSON
+                    ? jsonLine([("protocol", "reference"), ("k", .integer(k)), ("acc1", .double(accuracy.top1)), ("acc_nn", .double(accuracy.anyNeighbour))])
+                    : "kNN (k \(k), Euclidean) \(facing): Acc@1 \(accuracy.top1), Acc@NN \(accuracy.anyNeighbour)")
+            }
+        case .dino:
+            // The customary list, as far as there are that many images to learn from.
+            let ks = given ?? [10, 20, 100, 200].filter { $0 <= train.count }
+            let accuracies = try CosineNeighbours(training: train, temperature: temperature).accuracy(on: test, ks: ks)
+            for (k, accuracy) in zip(ks, accuracies) {
+                print(asJSON
+                    ? jsonLine([("protocol", "dino"), ("k", .integer(k)), ("acc1", .double(accuracy))])
+                    : "kNN (k \(k), cosine, T \(temperature)) \(facing): Acc@1 \(accuracy)")
+            }
         }
         return 0
     }
 }
 
-/// A closed-form linear probe.
+/// A linear probe: in closed form, or trained as MAE does.
 enum ProbeCommand {
+    enum Method: String, CaseIterable { case ridge, lars }
+
     static let command = Command(
         name: "probe", summary: "judge features by a linear probe",
-        options: Evaluation.options + [.value("method", "KIND", "ridge: closed form on standardised features", fallback: "ridge")],
-        example: "curricle probe --method ridge --weights run/model.safetensors --train data --test data --pool mean")
+        options: Evaluation.options + [
+            .value("method", "KIND", "ridge (closed form on standardised features) or lars (batch norm and linear layer, trained)", fallback: "ridge"),
+            .value("penalty", "L", "ridge: weight of the penalty", fallback: "0.01"),
+            .value("probe-batch-size", "N", "lars: images a step (MAE's recipe for ImageNet: 16384)", fallback: "256"),
+            .value("blr", "LR", "lars: learning rate per 256 images", fallback: "0.1"),
+            .value("epochs", "N", "lars: passes over the features", fallback: "90"),
+            .value("warmup-epochs", "N", "lars: epochs of linear warm-up", fallback: "10"),
+            .value("seed", "N", "lars: decides initial weights and order", fallback: "0"),
+        ],
+        example: "curricle probe --method lars --weights run/model.safetensors --train data --test data --pool mean")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        _ = try a.choice("method", of: ["ridge"])
+        let method: Method = try a.choice("method"), penalty = try a.double("penalty", in: 1e-12...1e12)
+        let recipe = LinearProbe.Recipe(
+            batchSize: try a.int("probe-batch-size", in: 2...10_000_000), epochs: try a.int("epochs", in: 1...1_000_000),
+            warmupEpochs: try a.double("warmup-epochs", in: 0...1e6), baseRate: try a.double("blr", in: 0...1e6), seed: UInt64(try a.int("seed", in: 0...Int.max)))
+        guard recipe.warmupEpochs < Double(recipe.epochs) else { throw LearningError.configuration("--warmup-epochs must be less than --epochs") }
         let (train, test) = try Evaluation.features(a)
-        let accuracy = try RidgeProbe(training: train).accuracy(on: test)
-        print(try a.flag("json") ? "{\"acc1\": \(accuracy)}" : "ridge probe on \(test.count) images, learned from \(train.count): Acc@1 \(accuracy)")
+        let accuracy: Double
+        switch method {
+        case .ridge: accuracy = try RidgeProbe(training: train, penalty: penalty).accuracy(on: test)
+        case .lars:
+            var bar = ProgressBar(total: recipe.epochs)
+            let probe = LinearProbe(training: train, recipe: recipe) { done, _, loss in bar.update(label: "probe", completed: done) { [String(format: "loss %.4f", loss)] } }
+            bar.finish()
+            accuracy = try probe.accuracy(on: test)
+        }
+        print(try a.flag("json")
+            ? jsonLine([("method", .string(method.rawValue)), ("acc1", .double(accuracy))])
+            : "\(method.rawValue) probe on \(test.count) images, learned from \(train.count): Acc@1 \(accuracy)")
+        return 0
+    }
+}
+
+/// Classes told apart from a few examples each.
+enum FewShotCommand {
+    static let command = Command(
+        name: "fewshot", summary: "judge features by learning classes from a few images each",
+        options: Evaluation.options + [
+            .value("ways", "N", "classes an episode", fallback: "5"), .value("shots", "K", "images to learn from, a class", fallback: "5"),
+            .value("episodes", "N", "draws of classes and images", fallback: "600"), .value("queries", "N", "images judged, a class", fallback: "15"),
+            .value("seed", "N", "decides the draws", fallback: "0"),
+        ],
+        example: "curricle fewshot --weights run/model.safetensors --train data --test data --ways 5 --shots 5")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        let episodes = FewShot(
+            ways: try a.int("ways", in: 2...100_000), shots: try a.int("shots", in: 1...100_000), episodes: try a.int("episodes", in: 1...10_000_000),
+            queries: try a.int("queries", in: 1...100_000), seed: UInt64(try a.int("seed", in: 0...Int.max)))
+        let (train, test) = try Evaluation.features(a)
+        var bar = ProgressBar(total: episodes.episodes)
+        let result = try episodes.run(training: train, test: test) { done, _ in bar.update(label: "episodes", completed: done) { [] } }
+        bar.finish()
+        print(try a.flag("json")
+            ? jsonLine([("ways", .integer(episodes.ways)), ("shots", .integer(episodes.shots)), ("episodes", .integer(result.episodes)),
+                ("acc1", .double(result.mean)), ("interval95", .double(result.interval))])
+            : String(format: "%d-way %d-shot, %d episodes: Acc@1 %.4f ± %.4f (95 %%)", episodes.ways, episodes.shots, result.episodes, result.mean, result.interval))
         return 0
     }
 }

@@ -47,6 +47,12 @@ struct PretrainTests {
         #expect(logs[0] == logs[1])
     }
 
+    /// The numbers of a JSON object.
+    private func numbers(_ text: String) throws -> [String: Double] {
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+        return object.compactMapValues { $0 as? Double }
+    }
+
     @Test func learnsAndIsJudged() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 60)
@@ -58,10 +64,15 @@ struct PretrainTests {
         let weights = folder.file("run/model.safetensors")
         // Ten patterns that differ in every pixel: features of any encoder tell them apart.
         let knn = try curricle("knn", "--weights", weights, "--train", data, "--test", data, "-k", "3", "--json")
-        let accuracy = try #require(try JSONSerialization.jsonObject(with: Data(knn.output.utf8)) as? [String: Double])
-        #expect(accuracy["acc1"] == 1 && accuracy["acc_nn"] == 1)
-        let probe = try curricle("probe", "--method", "ridge", "--weights", weights, "--train", data, "--test", data, "--pool", "mean", "--json")
-        #expect(try (JSONSerialization.jsonObject(with: Data(probe.output.utf8)) as? [String: Double])?["acc1"] == 1)
+        #expect(try numbers(knn.output)["acc1"] == 1 && numbers(knn.output)["acc_nn"] == 1)
+        let judged = ["--weights", weights, "--train", data, "--test", data, "--pool", "mean", "--json"]
+        for command in [
+            ["probe", "--method", "ridge"], ["probe", "--method", "lars", "--probe-batch-size", "20"], ["knn", "--protocol", "dino", "-k", "3"],
+            ["fewshot", "--ways", "4", "--shots", "2", "--episodes", "20"],
+        ] {
+            let result = try curricle(command + judged)
+            #expect(try numbers(result.output)["acc1"] == 1, "\(command): \(result.output) \(result.errors)")
+        }
         // The run's own configuration makes the same run again.
         let again = try finish(["pretrain", "--data", data, "--output", folder.file("again"), "--config", folder.file("run/config.json")])
         #expect(again.code == 0, "\(again.errors)")

@@ -35,6 +35,7 @@ public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible
     case neighbourCount(Int, training: Int)
     case penalty(Double)
     case unsolvable
+    case fewClasses(ways: Int, shots: Int, found: Int)
 
     public var description: String {
         switch self {
@@ -52,6 +53,8 @@ public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible
             "a ridge penalty of \(penalty) is not possible; give a number above 0"
         case .unsolvable:
             "the ridge equations have no stable solution; check the features or raise the penalty"
+        case .fewClasses(let ways, let shots, let found):
+            "\(ways) ways of \(shots) shots need at least 2 and at most the \(found) classes that have \(shots) training images and a test image"
         }
     }
 }

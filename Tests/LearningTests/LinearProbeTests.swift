@@ -1,0 +1,84 @@
+import Foundation
+import Testing
+
+@testable import Learning
+
+/// What PyTorch computed: tools/make_evaluation_fixtures.py.
+struct EvaluationFixture: Decodable {
+    struct LARS: Decodable {
+        let features: [Float], labels: [Int], width: Int, batch: Int, epochs: Int, warmup: Double, base_rate: Double
+        let initial: [Double], orders: [[Int]], weights: [Double], bias: [Double], mean: [Double], variance: [Double]
+    }
+    struct DINO: Decodable {
+        let train: [Float], train_labels: [Int], test: [Float], test_labels: [Int], width: Int, ks: [Int], accuracy: [Double]
+    }
+    let lars: LARS, dino: DINO
+
+    init() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/evaluation.json")
+        self = try JSONDecoder().decode(EvaluationFixture.self, from: Data(contentsOf: file))
+    }
+}
+
+@Suite struct LinearProbeTests {
+    @Test func trainsAsPyTorchDoes() throws {
+        let f = try EvaluationFixture().lars
+        let training = try LabelledFeatures(features: f.features, width: f.width, labels: f.labels)
+        let recipe = LinearProbe.Recipe(batchSize: f.batch, epochs: f.epochs, warmupEpochs: f.warmup, baseRate: f.base_rate)
+        let probe = LinearProbe(training: training, recipe: recipe, initialWeights: f.initial, order: { f.orders[$0] })
+        for (ours, theirs) in [(probe.weights, f.weights), (probe.bias, f.bias), (probe.mean, f.mean), (probe.variance, f.variance)] {
+            #expect(ours.count == theirs.count)
+            #expect(zip(ours, theirs).allSatisfy { abs($0 - $1) < 1e-6 * max(1, abs($1)) }) // features are rounded to Float here
+        }
+        #expect(zip(probe.weights, f.initial).contains { abs($0 - $1) > 0.1 })
+    }
+
+    @Test func separatesWhatIsSeparable() throws {
+        var features: [Float] = [], labels: [Int] = []
+        for i in 0..<400 {
+            let label = i % 4
+            labels.append(label * 3)
+            features += (0..<6).map { Float(sin(Double(i * 7 + $0))) * 0.2 + ($0 == label ? 3 : 0) }
+        }
+        let all = try LabelledFeatures(features: features, width: 6, labels: labels)
+        let probe = LinearProbe(training: try all.rows(Array(0..<300)), recipe: .smallBatch)
+        #expect(probe.classes == [0, 3, 6, 9])
+        #expect(try probe.accuracy(on: all.rows(Array(300..<400))) == 1)
+        let narrow = try LabelledFeatures(features: [1, 2], width: 2, labels: [0])
+        #expect(throws: EvaluationError.differentWidths(training: 6, test: 2)) { try probe.accuracy(on: narrow) }
+    }
+}
+
+@Suite struct CosineNeighboursTests {
+    @Test func votesAsDINOv2Does() throws {
+        let f = try EvaluationFixture().dino
+        let neighbours = CosineNeighbours(training: try LabelledFeatures(features: f.train, width: f.width, labels: f.train_labels))
+        let test = try LabelledFeatures(features: f.test, width: f.width, labels: f.test_labels)
+        #expect(try neighbours.accuracy(on: test, ks: f.ks) == f.accuracy)
+        #expect(Set(f.accuracy).count > 1)
+        #expect(throws: EvaluationError.neighbourCount(111, training: 110)) { try neighbours.accuracy(on: test, ks: [111]) }
+    }
+}
+
+@Suite struct FewShotTests {
+    /// Classes far apart are told apart from one example; labels that say nothing are guessed.
+    @Test func knowsAndGuesses() throws {
+        func set(_ count: Int, phase: Double, informative: Bool) throws -> LabelledFeatures {
+            let labels = (0..<count).map { $0 % 8 }
+            let features = (0..<count).flatMap { i in
+                (0..<8).map { Float(sin(Double(i * 13 + $0 * 5) + phase)) * 0.1 + (informative && $0 == labels[i] ? 4 : 0) }
+            }
+            return try LabelledFeatures(features: features, width: 8, labels: labels)
+        }
+        let sure = try FewShot(ways: 5, shots: 1, episodes: 50).run(training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
+        #expect(sure == FewShot.Result(mean: 1, interval: 0, episodes: 50))
+        let blind = try FewShot(ways: 5, shots: 5, episodes: 200).run(training: set(160, phase: 0, informative: false), test: set(80, phase: 1, informative: false))
+        #expect(blind.mean < 0.5 && blind.interval > 0)
+        #expect(throws: EvaluationError.fewClasses(ways: 9, shots: 1, found: 8)) {
+            try FewShot(ways: 9, shots: 1, episodes: 1).run(training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
+        }
+        #expect(throws: EvaluationError.fewClasses(ways: 5, shots: 21, found: 0)) {
+            try FewShot(ways: 5, shots: 21, episodes: 1).run(training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
+        }
+    }
+}
