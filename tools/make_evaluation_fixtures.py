@@ -25,7 +25,7 @@ def clusters(count: int, width: int, classes: int, spread: float):
 
 
 def lars_probe() -> dict:
-    count, width, classes, batch, epochs, warmup, base = 26, 5, 3, 8, 6, 2, 40.0
+    count, width, classes, batch, epochs, warmup, base = 26, 5, 3, 8, 6, 2, 3000.0
     features, labels = clusters(count, width, classes, 1.0)
     features = features.double()
     norm, linear = nn.BatchNorm1d(width, affine=False, eps=1e-6).double(), nn.Linear(width, classes).double()

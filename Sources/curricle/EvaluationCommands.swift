@@ -93,8 +93,8 @@ enum ProbeCommand {
         options: Evaluation.options + [
             .value("method", "KIND", "ridge (closed form on standardised features) or lars (batch norm and linear layer, trained)", fallback: "ridge"),
             .value("penalty", "L", "ridge: weight of the penalty", fallback: "0.01"),
-            .value("probe-batch-size", "N", "lars: images a step (MAE's recipe for ImageNet: 16384)", fallback: "256"),
-            .value("blr", "LR", "lars: learning rate per 256 images", fallback: "0.1"),
+            .value("probe-batch-size", "N", "lars: images a step (MAE's recipe for ImageNet: 16384)", fallback: "64"),
+            .value("lr", "LR", "lars: peak learning rate (MAE's 0.1 per 256 images, at 16384)", fallback: "6.4"),
             .value("epochs", "N", "lars: passes over the features", fallback: "90"),
             .value("warmup-epochs", "N", "lars: epochs of linear warm-up", fallback: "10"),
             .value("seed", "N", "lars: decides initial weights and order", fallback: "0"),
@@ -105,7 +105,7 @@ enum ProbeCommand {
         let method: Method = try a.choice("method"), penalty = try a.double("penalty", in: 1e-12...1e12)
         let recipe = LinearProbe.Recipe(
             batchSize: try a.int("probe-batch-size", in: 2...10_000_000), epochs: try a.int("epochs", in: 1...1_000_000),
-            warmupEpochs: try a.double("warmup-epochs", in: 0...1e6), baseRate: try a.double("blr", in: 0...1e6), seed: UInt64(try a.int("seed", in: 0...Int.max)))
+            warmupEpochs: try a.double("warmup-epochs", in: 0...1e6), rate: try a.double("lr", in: 0...1e6), seed: UInt64(try a.int("seed", in: 0...Int.max)))
         guard recipe.warmupEpochs < Double(recipe.epochs) else { throw LearningError.configuration("--warmup-epochs must be less than --epochs") }
         let (train, test) = try Evaluation.features(a)
         let accuracy: Double

@@ -26,7 +26,9 @@ func startCurricle(_ arguments: [String], environment: [String: String] = [:], o
     return process
 }
 
-func curricle(_ arguments: String..., environment: [String: String] = [:]) throws -> CommandResult {
+func curricle(_ arguments: String..., environment: [String: String] = [:]) throws -> CommandResult { try curricle(arguments, environment: environment) }
+
+func curricle(_ arguments: [String], environment: [String: String] = [:]) throws -> CommandResult {
     let output = Pipe(), errors = Pipe()
     let process = try startCurricle(arguments, environment: environment, output: output, errors: errors)
     // Both are small; standard error first, as progress goes there.

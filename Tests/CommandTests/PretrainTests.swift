@@ -12,20 +12,12 @@ private func logWithoutTimes(_ path: String) throws -> [String] {
 struct PretrainTests {
     private func pretrain(_ data: String, _ run: String, _ more: [String]) -> [String] { ["pretrain", "--data", data, "--output", run] + smallModel + more }
 
-    private func finish(_ arguments: [String], environment: [String: String] = [:]) throws -> CommandResult {
-        let output = Pipe(), errors = Pipe()
-        let process = try startCurricle(arguments, environment: environment, output: output, errors: errors)
-        let errorText = errors.fileHandleForReading.readDataToEndOfFile(), outputText = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return CommandResult(code: process.terminationStatus, output: String(decoding: outputText, as: UTF8.self), errors: String(decoding: errorText, as: UTF8.self))
-    }
-
     /// Power cuts at random moments: a run killed twenty times and resumed each time ends in the bits of one never killed.
     @Test func killedTwentyTimes() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 44)
         let options = ["--epochs", "30", "--save-every-steps", "2", "--threads", "2"]
-        #expect(try finish(pretrain(data, folder.file("whole"), options)).code == 0)
+        #expect(try curricle(pretrain(data, folder.file("whole"), options)).code == 0)
         let state = "state-000000180.safetensors" // 6 steps an epoch
         let expected = try Data(contentsOf: URL(fileURLWithPath: folder.file("whole/\(state)")))
 
@@ -40,7 +32,7 @@ struct PretrainTests {
             kills += 1
             if kills == 1, !FileManager.default.fileExists(atPath: folder.file("killed/config.json")) { kills = 0 } // before it had begun
         }
-        let last = try finish(pretrain(data, folder.file("killed"), options + ["--resume", "--threads", "1"]))
+        let last = try curricle(pretrain(data, folder.file("killed"), options + ["--resume", "--threads", "1"]))
         #expect(last.code == 0, "\(last.errors)")
         #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("killed/\(state)"))) == expected)
         let logs = try ["whole", "killed"].map { try logWithoutTimes(folder.file("\($0)/log.jsonl")) }
@@ -56,7 +48,7 @@ struct PretrainTests {
     @Test func learnsAndIsJudged() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 60)
-        let trained = try finish(pretrain(data, folder.file("run"), ["--epochs", "3", "--norm_pix_loss"]))
+        let trained = try curricle(pretrain(data, folder.file("run"), ["--epochs", "3", "--norm_pix_loss"]))
         #expect(trained.code == 0, "\(trained.errors)")
         for name in ["config.json", "log.jsonl", "model.safetensors", "checkpoint-3.safetensors", "pictures/epoch-0003.png"] {
             #expect(FileManager.default.fileExists(atPath: folder.file("run/\(name)")), "\(name)")
@@ -71,10 +63,10 @@ struct PretrainTests {
             ["fewshot", "--ways", "4", "--shots", "2", "--episodes", "20"],
         ] {
             let result = try curricle(command + judged)
-            #expect(try numbers(result.output)["acc1"] == 1, "\(command): \(result.output) \(result.errors)")
+            #expect(try numbers(result.output)["acc1"] == 1, "\(command)")
         }
         // The run's own configuration makes the same run again.
-        let again = try finish(["pretrain", "--data", data, "--output", folder.file("again"), "--config", folder.file("run/config.json")])
+        let again = try curricle(["pretrain", "--data", data, "--output", folder.file("again"), "--config", folder.file("run/config.json")])
         #expect(again.code == 0, "\(again.errors)")
         #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("again/model.safetensors"))) == Data(contentsOf: URL(fileURLWithPath: weights)))
     }
@@ -87,17 +79,17 @@ struct PretrainTests {
         process.interrupt()
         process.waitUntilExit()
         #expect(process.terminationStatus == 130)
-        #expect(try finish(pretrain(data, folder.file("run"), ["--epochs", "100000", "--resume", "--max-steps", "1"])).code == 0)
+        #expect(try curricle(pretrain(data, folder.file("run"), ["--epochs", "100000", "--resume", "--max-steps", "1"])).code == 0)
     }
 
     @Test func nonfiniteLossStopsWithItsNumbers() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 40)
         let options = ["--epochs", "5", "--lr", "1e6", "--warmup-epochs", "0"]
-        let stopped = try finish(pretrain(data, folder.file("run"), options))
+        let stopped = try curricle(pretrain(data, folder.file("run"), options))
         #expect(stopped.code == 1)
         #expect(stopped.lastError.contains("not finite") && stopped.lastError.contains("step "))
-        let skipped = try finish(pretrain(data, folder.file("other"), options + ["--on-nonfinite", "skip"]))
+        let skipped = try curricle(pretrain(data, folder.file("other"), options + ["--on-nonfinite", "skip"]))
         #expect(skipped.code == 0, "\(skipped.errors)")
         #expect(skipped.errors.contains("left out"))
     }
@@ -111,7 +103,7 @@ struct PretrainTests {
     func badOptionsExitTwoWithOneLine(options: [String], word: String) throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 40)
-        let result = try finish(pretrain(data, folder.file("run"), options))
+        let result = try curricle(pretrain(data, folder.file("run"), options))
         #expect(result.code == 2)
         #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
         #expect(result.lastError.contains(word), "\(result.lastError)")
@@ -123,7 +115,7 @@ struct PretrainTests {
         let short = try folder.write("short/train-images-idx3-ubyte", [0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 8, 1, 2, 3])
         let noImage = try folder.write("broken/a.png", Array("not a picture".utf8))
         for (path, name) in [(folder.file("empty"), "empty"), ((short as NSString).deletingLastPathComponent, "train-images"), (folder.file("none"), "none"), ((noImage as NSString).deletingLastPathComponent, "a.png")] {
-            let result = try finish(pretrain(path, folder.file("run"), ["--epochs", "2"]))
+            let result = try curricle(pretrain(path, folder.file("run"), ["--epochs", "2"]))
             #expect(result.code == 2)
             #expect(result.lastError.contains(name), "\(result.errors)")
         }
@@ -138,21 +130,21 @@ struct PretrainTests {
         }
         _ = try folder.write("photos/a/torn.png", [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13])
         let colour = ["--channels", "3", "--epochs", "2"]
-        let result = try finish(pretrain(folder.file("photos"), folder.file("run"), colour))
+        let result = try curricle(pretrain(folder.file("photos"), folder.file("run"), colour))
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.errors.contains("torn.png"))
         #expect(try String(contentsOfFile: folder.file("run/log.jsonl"), encoding: .utf8).contains("torn.png"))
-        let strict = try finish(pretrain(folder.file("photos"), folder.file("strict"), colour + ["--strict"]))
+        let strict = try curricle(pretrain(folder.file("photos"), folder.file("strict"), colour + ["--strict"]))
         #expect(strict.code == 2 && strict.lastError.contains("torn.png"), "\(strict.errors)")
     }
 
     @Test func aRunIsNotOverwritten() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 20)
-        #expect(try finish(pretrain(data, folder.file("run"), ["--epochs", "2"])).code == 0)
-        let second = try finish(pretrain(data, folder.file("run"), ["--epochs", "2"]))
+        #expect(try curricle(pretrain(data, folder.file("run"), ["--epochs", "2"])).code == 0)
+        let second = try curricle(pretrain(data, folder.file("run"), ["--epochs", "2"]))
         #expect(second.code == 2 && second.lastError.contains("--resume"))
-        let other = try finish(pretrain(data, folder.file("run"), ["--epochs", "3", "--resume"]))
+        let other = try curricle(pretrain(data, folder.file("run"), ["--epochs", "3", "--resume"]))
         #expect(other.code == 2 && other.lastError.contains("epochs"), "\(other.errors)")
     }
 

@@ -2,7 +2,8 @@ import Foundation
 import Randomness
 
 /// n-way k-shot classification: in each episode n classes are drawn, k images of each to learn from and some others to judge
-/// on, and a ridge probe in closed form is fitted to those few.
+/// on. A query belongs to the class whose examples' mean is nearest, on features with the training set's mean taken away and
+/// of length 1 (SimpleShot, Wang et al., arXiv 1911.04623, "CL2N").
 public struct FewShot: Sendable {
     public struct Result: Sendable, Equatable {
         /// Mean accuracy over the episodes, and half the width of its 95 % interval, 1.96·σ/√episodes.
@@ -28,20 +29,36 @@ public struct FewShot: Sendable {
     /// - Parameters:
     ///   - training: what shots are drawn from.
     ///   - test: what queries are drawn from.
-    /// - Throws: `.fewClasses` where fewer than n classes have k training images and a test image.
+    /// - Throws: `.differentWidths`; `.fewClasses` where fewer than n classes have k training images and a test image.
     public func run(training: LabelledFeatures, test: LabelledFeatures, progress: (Int, Int) -> Void = { _, _ in }) throws(EvaluationError) -> Result {
+        guard test.width == training.width else { throw .differentWidths(training: training.width, test: test.width) }
         let shotRows = Dictionary(grouping: training.labels.indices) { training.labels[$0] }
         let queryRows = Dictionary(grouping: test.labels.indices) { test.labels[$0] }
         let classes = shotRows.filter { $0.value.count >= shots && queryRows[$0.key] != nil }.keys.sorted()
         guard classes.count >= ways, ways >= 2 else { throw .fewClasses(ways: ways, shots: shots, found: classes.count) }
+        let centre = training.mean, shotsNormal = training.centredAndNormalised(centre), queriesNormal = test.centredAndNormalised(centre)
+        let width = training.width
         var accuracies: [Double] = []
         for episode in 0..<episodes {
             var random = Philox(seed: seed, stream: (0x6665_7773, UInt32(truncatingIfNeeded: episode), 0))
             let chosen = random.permutation(classes.count).prefix(ways).map { classes[$0] }
             func draw(_ rows: [Int], _ count: Int) -> [Int] { random.permutation(rows.count).prefix(count).map { rows[$0] } }
-            let support = chosen.flatMap { draw(shotRows[$0] ?? [], shots) }, judged = chosen.flatMap { draw(queryRows[$0] ?? [], queries) }
-            let probe = try RidgeProbe(training: training.rows(support), penalty: 0.1)
-            accuracies.append(try probe.accuracy(on: test.rows(judged)))
+            let means = chosen.map { label in
+                var mean = [Double](repeating: 0, count: width)
+                for row in draw(shotRows[label] ?? [], shots) { for i in 0..<width { mean[i] += shotsNormal[row * width + i] / Double(shots) } }
+                return mean
+            }
+            var right = 0, judged = 0
+            for label in chosen {
+                for row in draw(queryRows[label] ?? [], queries) {
+                    let distances = means.map { mean in
+                        (0..<width).reduce(0.0) { $0 + (mean[$1] - queriesNormal[row * width + $1]) * (mean[$1] - queriesNormal[row * width + $1]) }
+                    }
+                    if let best = distances.indices.min(by: { (distances[$0], $0) < (distances[$1], $1) }), chosen[best] == label { right += 1 }
+                    judged += 1
+                }
+            }
+            accuracies.append(Double(right) / Double(judged))
             progress(episode + 1, episodes)
         }
         let n = Double(accuracies.count), mean = accuracies.reduce(0, +) / n
@@ -51,9 +68,22 @@ public struct FewShot: Sendable {
 }
 
 extension LabelledFeatures {
-    /// Some of the rows, in the order given.
-    func rows(_ rows: [Int]) throws(EvaluationError) -> LabelledFeatures {
-        let values = rows.flatMap { features[($0 * width)..<(($0 + 1) * width)] }
-        return try LabelledFeatures(features: values, width: width, labels: rows.map { labels[$0] })
+    /// Mean of each column.
+    fileprivate var mean: [Double] {
+        var sums = [Double](repeating: 0, count: width)
+        for row in 0..<count { for i in 0..<width { sums[i] += Double(features[row * width + i]) } }
+        return sums.map { $0 / Double(count) }
+    }
+
+    /// Rows with a centre taken away, of length 1; a row at the centre is zero.
+    fileprivate func centredAndNormalised(_ centre: [Double]) -> [Double] {
+        var values = widened(self, rows: 0..<count)
+        for row in 0..<count {
+            let range = (row * width)..<((row + 1) * width)
+            for i in range { values[i] -= centre[i - range.lowerBound] }
+            let length = values[range].reduce(0) { $0 + $1 * $1 }.squareRoot()
+            if length > 0 { for i in range { values[i] /= length } }
+        }
+        return values
     }
 }

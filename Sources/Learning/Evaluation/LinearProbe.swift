@@ -13,20 +13,20 @@ public struct LinearProbe: Sendable {
         public var batchSize: Int
         public var epochs: Int
         public var warmupEpochs: Double
-        /// lr = `baseRate`·batch/256, with the batch there is.
-        public var baseRate: Double
+        /// The peak learning rate. LARS divides gradients by their norm, so it does not follow from the batch.
+        public var rate: Double
         public var seed: UInt64
-        public init(batchSize: Int, epochs: Int, warmupEpochs: Double, baseRate: Double, seed: UInt64 = 0) {
+        public init(batchSize: Int, epochs: Int, warmupEpochs: Double, rate: Double, seed: UInt64 = 0) {
             self.batchSize = batchSize
             self.epochs = epochs
             self.warmupEpochs = warmupEpochs
-            self.baseRate = baseRate
+            self.rate = rate
             self.seed = seed
         }
-        /// MAE's: 90 epochs of batches of 16,384, for ImageNet.
-        public static let reference = Recipe(batchSize: 16384, epochs: 90, warmupEpochs: 10, baseRate: 0.1)
-        /// For thousands of images instead of a million: the same rate an image, but hundreds of steps.
-        public static let smallBatch = Recipe(batchSize: 256, epochs: 90, warmupEpochs: 10, baseRate: 0.1)
+        /// MAE's for ImageNet: batches of 16,384, so a rate of 0.1·16384/256 = 6.4.
+        public static let reference = Recipe(batchSize: 16384, epochs: 90, warmupEpochs: 10, rate: 6.4)
+        /// For thousands of images instead of a million: enough steps to get as far.
+        public static let smallBatch = Recipe(batchSize: 64, epochs: 90, warmupEpochs: 10, rate: 6.4)
     }
 
     private static let momentum = 0.9, trust = 0.001, epsilon = 1e-6, statisticsMomentum = 0.1
@@ -72,7 +72,7 @@ public struct LinearProbe: Sendable {
         let targets = training.labels.map { place[$0] ?? 0 }
         let batch = min(recipe.batchSize, training.count), steps = training.count / batch
         let schedule = Schedule(
-            epochs: recipe.epochs, warmupEpochs: recipe.warmupEpochs, learningRate: recipe.baseRate * Double(batch) / 256, minimumLearningRate: 0)
+            epochs: recipe.epochs, warmupEpochs: recipe.warmupEpochs, learningRate: recipe.rate, minimumLearningRate: 0)
         var weightVelocity = weights.map { _ in 0.0 }, biasVelocity = bias.map { _ in 0.0 }
         for epoch in 0..<recipe.epochs {
             let order = order(epoch)
