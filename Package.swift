@@ -44,3 +44,9 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The fuzzers need the sanitizers' main and so are no part of an ordinary build: tools/fuzz.sh.
+if Context.environment["CURRICLE_FUZZ"] != nil {
+    package.targets.append(.executableTarget(
+        name: "Fuzz", dependencies: ["Learning", "Terminal", "Vision"], path: "Tests/Fuzz", exclude: ["Corpus"]))
+}

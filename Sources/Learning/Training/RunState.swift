@@ -88,7 +88,7 @@ public struct RunFiles: Sendable {
     }
 
     /// How the newest state's run met a limit on memory.
-    var recordedChoice: MemoryChoice? {
+    public var recordedChoice: MemoryChoice? {
         for path in states {
             guard let file = try? TensorFile(path: path) else { continue }
             return file.metadata["memory"].flatMap { try? JSONDecoder().decode(MemoryChoice.self, from: Data($0.utf8)) }
