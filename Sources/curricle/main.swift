@@ -8,6 +8,8 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     (PlanCommand.command, PlanCommand.run),
     (NearestNeighboursCommand.command, NearestNeighboursCommand.run),
     (ProbeCommand.command, ProbeCommand.run),
+    (ImportCommand.command, ImportCommand.run),
+    (ExportCommand.command, ExportCommand.run),
     (VerifyCommand.command, VerifyCommand.run),
     (BenchCommand.command, BenchCommand.run),
 ]
