@@ -18,6 +18,7 @@ let package = Package(
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
 
         .target(name: "Randomness", exclude: ["README.md"]),
         .target(name: "Graph", exclude: ["README.md"]),
@@ -26,7 +27,7 @@ let package = Package(
         .target(name: "Runtime", dependencies: ["Program", "CSupport"], exclude: ["README.md"]),
         .target(name: "Vision", dependencies: ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CZlib"], exclude: ["README.md"]),
         .target(name: "Models", dependencies: ["Graph", "Randomness"], exclude: ["README.md"]),
-        .target(name: "Learning", dependencies: ["Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Randomness", "CSupport"], exclude: ["README.md"]),
+        .target(name: "Learning", dependencies: ["Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Randomness", "CSupport", "CZip"], exclude: ["README.md"]),
         .target(name: "Terminal", exclude: ["README.md"]),
         .executableTarget(name: "curricle", dependencies: ["Terminal", "Learning", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program"]),
 

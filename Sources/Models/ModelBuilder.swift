@@ -8,7 +8,6 @@ public struct ModelBuilder {
     public let parameters: ModelParameters
     public let images: Int
 
-    static let encoderEpsilon: Float = 1e-6
     static let maskerEpsilon: Float = 1e-5
 
     /// Positions of the patch tokens [L, D], where they are not the fixed sin-cos ones.
@@ -76,11 +75,17 @@ public struct ModelBuilder {
         return try graph.append(.sigmoid, [linear(first, "masking_net.mlp_head.1")])[0]
     }
 
-    /// Encoder with its final norm: tokens [N, K, D] → [N, 1 + K, D].
+    /// Encoder with its final norm, if it has one on every token: tokens [N, K, D] → [N, 1 + K, D].
     public mutating func encoded(_ tokens: ValueID) throws(GraphError) -> ValueID {
         var x = try graph.append(.prependRow, [tokens, parameter("cls_token")])[0]
-        for i in 0..<c.depth { x = try block(x, "blocks.\(i)", heads: c.heads, epsilon: Self.encoderEpsilon) }
-        return try norm(x, "norm", Self.encoderEpsilon)
+        for i in 0..<c.depth { x = try block(x, "blocks.\(i)", heads: c.heads, epsilon: c.epsilon) }
+        return c.normalizesPooled == true ? x : try norm(x, "norm", c.epsilon)
+    }
+
+    /// Mean of the patch tokens, with the norm that some encoders have there: [N, 1 + L, D] → [N, D].
+    public mutating func meanOfPatches(_ x: ValueID) throws(GraphError) -> ValueID {
+        let mean = try graph.append(.meanRows(first: 1, count: c.patches), [x])[0]
+        return c.normalizesPooled == true ? try norm(mean, "fc_norm", c.epsilon) : mean
     }
 
     public mutating func classRow(_ x: ValueID) throws(GraphError) -> ValueID {
@@ -90,8 +95,8 @@ public struct ModelBuilder {
     /// Decoder blocks and norm on x [N, 1 + L, Dd] with positions added.
     mutating func decoded(_ input: ValueID) throws(GraphError) -> ValueID {
         var x = input
-        for i in 0..<c.decoderDepth { x = try block(x, "decoder_blocks.\(i)", heads: c.decoderHeads, epsilon: Self.encoderEpsilon) }
-        return try norm(x, "decoder_norm", Self.encoderEpsilon)
+        for i in 0..<c.decoderDepth { x = try block(x, "decoder_blocks.\(i)", heads: c.decoderHeads, epsilon: c.epsilon) }
+        return try norm(x, "decoder_norm", c.epsilon)
     }
 
     /// Predictions [N, R, P] for the selected rows of the decoder's output; selections are moved up by the compiler.

@@ -15,6 +15,10 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
     public var maskerDepth: Int
     public var maskerHeads: Int
     public var mlpRatio: Int
+    /// What encoder and decoder add to a variance, where it is not the reference's 1e-6 (Hugging Face's models: 1e-12).
+    public var layerNormEpsilon: Float?
+    /// Whether the encoder ends with `fc_norm` on the mean of the patch tokens, as fine-tuned nets do, instead of `norm` on every token.
+    public var normalizesPooled: Bool?
 
     public init(
         imageHeight: Int = 224, imageWidth: Int = 224, patchSize: Int = 16, channels: Int = 3, embedWidth: Int, depth: Int, heads: Int,
@@ -46,6 +50,8 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
     ]
     public static func preset(_ name: String) -> ModelConfiguration? { presets.first { $0.name == name }?.configuration }
 
+    /// Of encoder and decoder.
+    public var epsilon: Float { layerNormEpsilon ?? 1e-6 }
     public var gridRows: Int { imageHeight / patchSize }
     public var gridColumns: Int { imageWidth / patchSize }
     /// L, patches per image.
@@ -68,6 +74,7 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
         if imageHeight % patchSize != 0 || imageWidth % patchSize != 0 {
             return "image size \(imageHeight)×\(imageWidth) does not divide into patches of \(patchSize)"
         }
+        if !(epsilon >= 0 && epsilon < 1) { return "layer norm epsilon \(epsilon) must be at least 0 and below 1" }
         if embedWidth % 4 != 0 { return "embed dim \(embedWidth) must divide by 4 (position embedding)" }
         if decoderWidth % 4 != 0 { return "decoder embed dim \(decoderWidth) must divide by 4 (position embedding)" }
         if embedWidth % heads != 0 { return "embed dim \(embedWidth) does not divide into \(heads) heads" }

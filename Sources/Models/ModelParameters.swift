@@ -73,7 +73,7 @@ public struct ModelParameters: Sendable {
             referenceShape: [d, c.channels, c.patchSize, c.patchSize], patch: (c.patchSize, c.channels))
         add("patch_embed.proj.bias", [d], .zeros, .autoencoder)
         for i in 0..<c.depth { block("blocks.\(i)", d, .autoencoder) }
-        norm("norm", d, .autoencoder)
+        norm(c.normalizesPooled == true ? "fc_norm" : "norm", d, .autoencoder)
         if parts == .encoder {
             self.init(list)
             return

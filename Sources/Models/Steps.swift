@@ -118,7 +118,7 @@ extension ModelBuilder {
         let input = fromPixels ? try patchesOfPixels() : try patches()
         let output = try encoded(tokens(input))
         if cls { graph.results.append(("cls", try classRow(output))) }
-        if mean { graph.results.append(("mean", try graph.append(.meanRows(first: 1, count: configuration.patches), [output])[0])) }
+        if mean { graph.results.append(("mean", try meanOfPatches(output))) }
         return graph
     }
 

@@ -7,14 +7,14 @@ import Vision
 /// What the evaluation commands share: their options, and the features of a training and a test set.
 enum Evaluation {
     static let options: [Option] = [
-        .value("weights", "FILE", "safetensors file: a run's model.safetensors, or any with the reference's names", short: "w"),
+        .value("weights", "FILE", "a run's model.safetensors, or any file that import reads", short: "w"),
         .value("train", "PATH", "labelled images to compare with or learn from"),
         .value("test", "PATH", "labelled images to judge"),
         .value("pool", "KIND", "cls (class token) or mean (of the patch tokens)", fallback: "cls"),
         .value("batch-size", "N", "images a batch", fallback: "64"),
         .value("threads", "N", "threads of the team (default: all processors)"),
         .value("num-heads", "N", "encoder heads, where the file does not say"),
-        .value("image-size", "N", "pixels, or height,width, where the file does not say"),
+        .value("image-size", "N", "pixels, or height,width: positions are interpolated to that grid"),
         .value("patch-size", "N", "pixels; checked against the file"),
         .value("mean", "M[,M…]", "pixel mean (default: the file's)"),
         .value("std", "S[,S…]", "pixel deviation (default: the file's)"),

@@ -47,7 +47,7 @@ enum PretrainCommand {
             .value("save-every-steps", "N", "steps between states to resume from; 0: at the end of epochs only", fallback: "0", section: "Run"),
             .value("max-steps", "N", "end cleanly after so many steps in all", section: "Run"),
             .flag("resume", "go on from the newest state in RUN, to the same bits as a run never interrupted", section: "Run"),
-            .value("init-from", "FILE", "begin with these weights (safetensors)", section: "Run"),
+            .value("init-from", "FILE", "begin with these weights (any layout that import reads); a decoder or masker that it lacks begins afresh", section: "Run"),
             .value("config", "FILE", "options from a JSON file, such as a run's config.json; the command line wins", section: "Run"),
         ],
         example: "curricle pretrain --data photos --output run --model tiny-p16 --batch-size 64 --epochs 100")
@@ -68,7 +68,10 @@ enum PretrainCommand {
         }
         let source = try openDataset(at: arguments.string("data"), role: .train)
         let training = try Pretraining(settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes)
-        if !(try resumes && training.resume()) { try training.begin(from: arguments.stringIfGiven("init-from")) }
+        if !(try resumes && training.resume()) {
+            let fresh = try training.begin(from: arguments.stringIfGiven("init-from"))
+            if !fresh.isEmpty { print("not in the file, so begun afresh: \(fresh.joined(separator: " and "))") }
+        }
         return try train(training, images: source.count)
     }
 

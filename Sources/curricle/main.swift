@@ -9,6 +9,8 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     (NearestNeighboursCommand.command, NearestNeighboursCommand.run),
     (ProbeCommand.command, ProbeCommand.run),
     (FewShotCommand.command, FewShotCommand.run),
+    (ImportCommand.command, ImportCommand.run),
+    (ExportCommand.command, ExportCommand.run),
     (VerifyCommand.command, VerifyCommand.run),
     (BenchCommand.command, BenchCommand.run),
 ]

@@ -10,11 +10,11 @@ public final class FeatureExtractor {
     public let description: WeightsDescription
     private let model: ModelRuntime
 
-    /// - Parameter weights: a safetensors file under the reference's names.
+    /// - Parameter weights: a file of any layout that ``Checkpoint`` reads.
     public convenience init(
         weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil, deviation: [Float]? = nil, threads: Int, isa: ISA
     ) throws {
-        let file = try TensorFile(path: path)
+        let file = try Checkpoint(path: path)
         let description = try WeightsDescription(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, deviation: deviation)
         let position = try WeightsFile.encoderPosition(file, description.model)
         let model = try ModelRuntime(description.model, parts: .encoder, encoderPosition: position, trains: false, threads: threads, isa: isa)

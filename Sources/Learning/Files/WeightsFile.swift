@@ -7,7 +7,7 @@ import Vision
 /// Weights under the reference's names, as PyTorch reads them.
 public enum WeightsFile {
     /// A tensor to be written: its name, shape, and where its values come from.
-    typealias Source = (name: String, shape: [Int], values: () -> [Float])
+    typealias Source = (name: String, shape: [Int], values: () throws -> [Float])
 
     /// All parameters, and the fixed position embeddings that PyTorch's modules hold too.
     static func tensors(of model: ModelRuntime) -> [Source] {
@@ -23,10 +23,10 @@ public enum WeightsFile {
         return tensors
     }
 
-    static func write(_ tensors: [Source], metadata: [String: String], to path: String) throws(TensorFileError) {
+    static func write(_ tensors: [Source], metadata: [String: String], to path: String) throws {
         let sources = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.values) })
         var writer = try TensorFileWriter(path: path, tensors: tensors.map { .init(name: $0.name, shape: $0.shape) }, metadata: metadata)
-        for declaration in writer.order { try writer.write(declaration.name, sources[declaration.name]?() ?? []) }
+        for declaration in writer.order { try writer.write(declaration.name, try sources[declaration.name]?() ?? []) }
         try writer.finish()
     }
 
@@ -47,92 +47,106 @@ public enum WeightsFile {
     }
 
     /// A tensor's values, its shape checked.
-    static func values(_ file: TensorFile, _ name: String, _ parameter: ModelParameter) throws -> [Float] {
-        let shape = try file.entry(name).shape
+    static func values(_ file: some TensorSource, _ name: String, _ parameter: ModelParameter) throws -> [Float] {
+        guard let shape = file.shape(of: name) else { throw TensorFileError.missingTensor(path: file.path, name: name) }
         guard shape == parameter.referenceShape else {
             throw LearningError.file(path: file.path, reason: "tensor \(name) has shape \(shape), but the model needs \(parameter.referenceShape)")
         }
         return try file.floats(name)
     }
 
-    /// Positions of the patch tokens that the file brings, where they are not the fixed sin-cos ones; the class token's
-    /// row must be zero or it is refused: it would have to be added to the class token.
-    static func encoderPosition(_ file: TensorFile, _ c: ModelConfiguration) throws -> [Float]? {
-        guard file.tensors["pos_embed"] != nil else { return nil }
-        guard try file.entry("pos_embed").shape == [1, 1 + c.patches, c.embedWidth] else {
-            throw LearningError.file(path: file.path, reason: "pos_embed has shape \(try file.entry("pos_embed").shape), but the image size needs \([1, 1 + c.patches, c.embedWidth])")
-        }
+    /// Positions of the patch tokens [L, D] that the file brings, brought to the model's grid; nil where it has none.
+    /// The class token's row must be zero: a ``Checkpoint`` has added it to the class token.
+    static func encoderPosition(_ file: some TensorSource, _ c: ModelConfiguration) throws -> [Float]? {
+        guard let grid = try positionGrid(file, c) else { return nil }
         let values = try file.floats("pos_embed")
         guard values.prefix(c.embedWidth).allSatisfy({ $0 == 0 }) else {
-            throw LearningError.file(path: file.path, reason: "has a position for the class token, which this version does not take")
+            throw LearningError.file(path: file.path, reason: "has a position for the class token: import it first")
         }
-        return Array(values.dropFirst(c.embedWidth))
+        let positions = Array(values.dropFirst(c.embedWidth))
+        if grid == (c.gridRows, c.gridColumns) { return positions }
+        return resampledPositions(positions, width: c.embedWidth, from: grid, to: (c.gridRows, c.gridColumns), file.facts.resampling)
+    }
+
+    /// The grid that the file's positions are of: what it says, else the model's or a square one of as many places.
+    static func positionGrid(_ file: some TensorSource, _ c: ModelConfiguration) throws -> (rows: Int, columns: Int)? {
+        guard let shape = file.shape(of: "pos_embed") else { return nil }
+        guard shape.count == 3, shape[0] == 1, shape[1] > 1, shape[2] == c.embedWidth else {
+            throw LearningError.file(path: file.path, reason: "tensor pos_embed has shape \(shape), but the model needs \([1, 1 + c.patches, c.embedWidth])")
+        }
+        let places = shape[1] - 1, known = ownConfiguration(file)
+        let said = (known?.imageHeight ?? file.facts.imageHeight ?? 0, known?.imageWidth ?? file.facts.imageWidth ?? 0)
+        var grids = [(rows: said.0 / c.patchSize, columns: said.1 / c.patchSize), (rows: c.gridRows, columns: c.gridColumns)]
+        if let side = squareRoot(places) { grids.append((side, side)) }
+        guard let grid = grids.first(where: { $0.rows.multipliedReportingOverflow(by: $0.columns) == (places, false) }) else {
+            throw LearningError.file(path: file.path, reason: "tensor pos_embed has shape \(shape): \(places) patches make no square; give the --image-size that they are of")
+        }
+        return grid
+    }
+
+    /// The configuration that this project's files carry.
+    static func ownConfiguration(_ file: some TensorSource) -> ModelConfiguration? {
+        file.metadata["curricle.model"].flatMap { try? JSONDecoder().decode(ModelConfiguration.self, from: Data($0.utf8)) }
     }
 
     /// Refuses a file whose patch tokens have positions of their own: training keeps the fixed sin-cos ones.
-    static func requireFixedPositions(_ file: TensorFile, _ c: ModelConfiguration) throws {
-        guard let positions = try encoderPosition(file, c) else { return }
-        let fixed = positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.embedWidth).dropFirst(c.embedWidth)
-        guard zip(positions, fixed).allSatisfy({ abs($0 - $1) < 1e-4 }) else {
+    static func requireFixedPositions(_ file: some TensorSource, _ c: ModelConfiguration) throws {
+        guard let grid = try positionGrid(file, c) else { return }
+        guard isFixed(try file.floats("pos_embed"), grid, width: c.embedWidth) else {
             throw LearningError.file(path: file.path, reason: "has learned positions, but pretraining keeps the fixed sin-cos ones: it cannot begin with these weights")
         }
     }
 
+    /// Whether positions [1 + L, width] are the fixed sin-cos ones of their grid.
+    static func isFixed(_ positions: [Float], _ grid: (rows: Int, columns: Int), width: Int) -> Bool {
+        let fixed = positionEmbedding(rows: grid.rows, columns: grid.columns, width: width)
+        return positions.count == fixed.count && zip(positions, fixed).allSatisfy { abs($0 - $1) < 1e-4 }
+    }
+
     /// Fills all of a model's parameters from a file.
-    /// - Throws: `TensorFileError.missingTensor`, `LearningError.file` for a wrong shape; the model is then partly filled.
-    public static func load(_ file: TensorFile, into model: ModelRuntime) throws {
+    /// - Throws: `LearningError.file` naming the tensors that are missing, or one of a wrong shape with both shapes.
+    public static func load(_ file: some TensorSource, into model: ModelRuntime) throws {
+        try requireAll(model.parameters.all, in: file)
         for parameter in model.parameters.all {
             model.set(parameter, in: model.session.parameters, try values(file, parameter.parameter.name, parameter))
         }
     }
-}
 
-/// What a weights file says of its model, filled up from the command line where it does not.
-public struct WeightsDescription: Sendable {
-    public var model: ModelConfiguration
-    public var normalization: PixelNormalization
-
-    /// Reads our metadata, or the shapes: width, depth, patch, channels and grid from the tensors, heads from `heads`.
-    /// - Parameters heads, imageHeight, imageWidth: what the user says where the file is silent; refused where it says otherwise.
-    /// - Parameters mean, deviation: the user's, before the file's.
-    public init(_ file: TensorFile, heads: Int?, imageHeight: Int?, imageWidth: Int?, mean: [Float]? = nil, deviation: [Float]? = nil) throws {
-        if let text = file.metadata["curricle.model"] {
-            guard let known = try? JSONDecoder().decode(ModelConfiguration.self, from: Data(text.utf8)), known.problem == nil else {
-                throw LearningError.file(path: file.path, reason: "its metadata's curricle.model cannot be read")
+    /// Fills the encoder, and the decoder and the masker where the file has them.
+    /// - Returns: what was left as it is, for a person to read.
+    public static func loadParts(_ file: some TensorSource, into model: ModelRuntime) throws -> [String] {
+        let names = Set(file.names)
+        var kept: [String] = []
+        for part in ModelPart.allCases {
+            let parameters = model.parameters.all.filter { ModelPart.of($0.parameter.name) == part }
+            if part != .encoder, !parameters.contains(where: { names.contains($0.parameter.name) }) {
+                kept.append(part.rawValue)
+                continue
             }
-            model = known
-            let pixels = file.metadata["curricle.pixels"].flatMap { try? JSONDecoder().decode(PixelNormalization.self, from: Data($0.utf8)) }
-            normalization = pixels ?? .imageNet
-            for (name, said, known) in [("--num-heads", heads, model.heads), ("--image-size", imageHeight, model.imageHeight), ("--image-size", imageWidth, model.imageWidth)] {
-                if let said, said != known { throw LearningError.file(path: file.path, reason: "says \(name) \(known), not \(said)") }
-            }
-        } else {
-            model = try WeightsDescription.fromShapes(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth)
-            normalization = .imageNet
+            try requireAll(parameters, in: file)
+            for parameter in parameters { model.set(parameter, in: model.session.parameters, try values(file, parameter.parameter.name, parameter)) }
         }
-        if let problem = model.problem { throw LearningError.file(path: file.path, reason: problem) }
-        if let mean { normalization.mean = mean }
-        if let deviation { normalization.std = deviation }
+        return kept
     }
 
-    private static func fromShapes(_ file: TensorFile, heads: Int?, imageHeight: Int?, imageWidth: Int?) throws -> ModelConfiguration {
-        let patch = try file.entry("patch_embed.proj.weight").shape
-        guard patch.count == 4, patch[2] == patch[3], patch.allSatisfy({ $0 > 0 }) else {
-            throw LearningError.file(path: file.path, reason: "patch_embed.proj.weight has shape \(patch), not [D, C, p, p]")
+    static func requireAll(_ parameters: [ModelParameter], in file: some TensorSource) throws {
+        let missing = parameters.map(\.parameter.name).filter { file.shape(of: $0) == nil }
+        guard missing.isEmpty else {
+            throw LearningError.file(path: file.path, reason: "lacks \(listed(missing)): is it a checkpoint of this kind of model?")
         }
-        var depth = 0
-        while file.tensors["blocks.\(depth).norm1.weight"] != nil { depth += 1 }
-        guard let heads else {
-            throw LearningError.file(path: file.path, reason: "does not say how many heads its attention has: give --num-heads")
-        }
-        var height = imageHeight, width = imageWidth
-        if height == nil, let position = file.tensors["pos_embed"]?.shape, position.count == 3, (2...(1 << 32)).contains(position[1]) {
-            let side = Int(Double(position[1] - 1).squareRoot().rounded())
-            if side * side == position[1] - 1 { (height, width) = (side * patch[2], side * patch[2]) }
-        }
-        guard let height else { throw LearningError.file(path: file.path, reason: "does not say its image size: give --image-size") }
-        return ModelConfiguration(
-            imageHeight: height, imageWidth: width ?? height, patchSize: patch[2], channels: patch[1], embedWidth: patch[0], depth: max(depth, 1), heads: heads,
-            maskerHeads: patch[0] % 4 == 0 ? 4 : 1)
+    }
+
+    /// The first few names and how many there are besides.
+    static func listed(_ names: [String]) -> String {
+        names.prefix(4).joined(separator: ", ") + (names.count > 4 ? " and \(names.count - 4) more" : "")
+    }
+}
+
+/// The parts of a model that a checkpoint may have or lack.
+enum ModelPart: String, CaseIterable {
+    case encoder, decoder, masker
+
+    static func of(_ name: String) -> ModelPart {
+        name.hasPrefix("masking_net.") ? .masker : name.hasPrefix("decoder_") || name == "mask_token" ? .decoder : .encoder
     }
 }

@@ -74,13 +74,16 @@ public final class Pretraining {
     /// Batches that are ready before a step asks for them.
     static func batchesAhead(threads: Int) -> Int { max(2, threads / 2) }
 
-    /// Begins with fresh parameters, or with those of a weights file.
-    public func begin(from weights: String?) throws {
+    /// Begins with fresh parameters, or with those of a weights file (any that ``Checkpoint`` reads).
+    /// - Returns: the parts that are fresh because the file does not have them.
+    @discardableResult
+    public func begin(from weights: String?) throws -> [String] {
         model.initialize(seed: settings.seed)
+        var fresh: [String] = []
         if let weights {
-            let file = try TensorFile(path: weights)
+            let file = try Checkpoint(path: weights)
             try WeightsFile.requireFixedPositions(file, settings.model)
-            try WeightsFile.load(file, into: model)
+            fresh = try WeightsFile.loadParts(file, into: model)
         }
         do { try FileManager.default.createDirectory(atPath: files.pictures, withIntermediateDirectories: true) } catch {
             throw LearningError.file(path: files.folder, reason: "cannot be made a folder: \(error.localizedDescription)")
@@ -88,6 +91,7 @@ public final class Pretraining {
         try files.removeStaleTemporaries()
         try DurableFile.write(Array(settings.json.utf8), to: files.configuration)
         try StepLog.truncate(path: files.log, toStep: -1)
+        return fresh
     }
 
     /// Goes on from the newest state; false where there is none.

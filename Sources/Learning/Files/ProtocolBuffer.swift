@@ -1,4 +1,4 @@
-/// Protocol buffer wire format, as much of it as TensorBoard's events need.
+/// Protocol buffer wire format, as much of it as TensorBoard's events and ONNX need.
 struct ProtocolBuffer {
     private(set) var bytes: [UInt8] = []
 
@@ -19,9 +19,23 @@ struct ProtocolBuffer {
 
     /// Bytes, a string or a message.
     mutating func delimited(field: Int, _ content: [UInt8]) {
-        append(varint: UInt64(field) << 3 | 2)
-        append(varint: UInt64(content.count))
+        delimiter(field: field, count: content.count)
         bytes += content
+    }
+
+    mutating func text(field: Int, _ text: String) { delimited(field: field, Array(text.utf8)) }
+
+    /// A message, as `body` fills it.
+    mutating func message(field: Int, _ body: (inout ProtocolBuffer) -> Void) {
+        var inner = ProtocolBuffer()
+        body(&inner)
+        delimited(field: field, inner.bytes)
+    }
+
+    /// What stands before `count` bytes that are written elsewhere.
+    mutating func delimiter(field: Int, count: Int) {
+        append(varint: UInt64(field) << 3 | 2)
+        append(varint: UInt64(count))
     }
 
     private mutating func append(varint value: UInt64) {

@@ -1,0 +1,83 @@
+import Foundation
+import Learning
+import Terminal
+
+/// What both commands say and ask of the file that they read.
+private enum Checkpoints {
+    static let options: [Option] = [
+        .value("num-heads", "N", "encoder heads, where the file does not say"),
+        .value("decoder-num-heads", "N", "decoder heads, where the file does not say"),
+        .value("image-size", "N", "pixels, or height,width: positions are interpolated to that grid"),
+        .value("mean", "M[,M…]", "pixel mean (default: the file's, else ImageNet's)"),
+        .value("std", "S[,S…]", "pixel deviation (default: the file's, else ImageNet's)"),
+    ]
+    /// Part of both summaries: what is made of weights has their licence.
+    static let licence = "MAE's published weights are CC-BY-NC 4.0, and so is what comes of them"
+
+    static func contents(_ a: Arguments, _ path: String, layout: CheckpointLayout?) throws -> CheckpointContents {
+        let size = try ModelOptions.imageSize(a)
+        let file = try Checkpoint(path: path, layout: layout)
+        let description = try WeightsDescription(
+            file, heads: a.intIfGiven("num-heads", in: 1...65536), decoderHeads: a.intIfGiven("decoder-num-heads", in: 1...65536),
+            imageHeight: size?.0, imageWidth: size?.1, mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a))
+        return try CheckpointContents(file, description)
+    }
+
+    /// What was in the file, and what was left out.
+    static func report(_ contents: CheckpointContents) {
+        let m = contents.description.model
+        print("layout \(contents.layout.rawValue): width \(m.embedWidth), depth \(m.depth), \(m.heads) heads, patches of \(m.patchSize) in images of \(m.imageHeight)×\(m.imageWidth)")
+        let parts = [("encoder", true), ("decoder", contents.hasDecoder), ("masker", contents.hasMasker), ("classifier", contents.hasHead)]
+        print("holds \(parts.filter(\.1).map(\.0).joined(separator: ", ")): \(contents.tensorCount) tensors")
+        for note in contents.notes { print(note) }
+        for (title, names) in [("missing", contents.missing), ("unexpected, left out", contents.unexpected)] where !names.isEmpty {
+            let more = names.count > 20 ? " and \(names.count - 20) more" : ""
+            print("\(title) (\(names.count)): \(names.prefix(20).joined(separator: ", "))\(more)")
+        }
+    }
+}
+
+/// Reads the checkpoint of another program.
+enum ImportCommand {
+    static let command = Command(
+        name: "import", summary: "turn a checkpoint of MAE, CL-MAE, timm or Hugging Face into our safetensors (\(Checkpoints.licence))",
+        options: [
+            .value("output", "OUT.safetensors", "the file to write", short: "o"),
+            .value("layout", "KIND", "mae, timm or hf (default: told from the names)"),
+        ] + Checkpoints.options,
+        arguments: "FILE", argumentCount: 1...1,
+        example: "curricle import mae_pretrain_vit_base.pth -o base.safetensors")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        let layout = try a.choiceIfGiven("layout", of: CheckpointLayout.allCases.map(\.rawValue)).flatMap(CheckpointLayout.init(rawValue:))
+        let output = try a.string("output")
+        let contents = try Checkpoints.contents(a, a.positional[0], layout: layout)
+        try contents.importTo(output)
+        Checkpoints.report(contents)
+        print("wrote \(output)")
+        return 0
+    }
+}
+
+/// Writes weights for another program.
+enum ExportCommand {
+    static let command = Command(
+        name: "export", summary: "write weights for MAE's code, timm, Hugging Face or ONNX Runtime (\(Checkpoints.licence))",
+        options: [
+            .value("weights", "FILE", "a run's model.safetensors, or any file that import reads", short: "w"),
+            .value("layout", "KIND", "mae, timm, hf (a folder with config.json) or onnx (pixel_values to last_hidden_state)"),
+            .value("part", "PART", "encoder or all (default: all for mae and hf, encoder for timm and onnx; timm's all adds a classifier)"),
+            .value("output", "OUT", "the file to write, or the folder for hf", short: "o"),
+        ] + Checkpoints.options,
+        example: "curricle export --weights run/model.safetensors --layout timm -o vit.safetensors")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        let format: CheckpointExport.Format = try a.choice("layout"), output = try a.string("output")
+        let part = try a.choiceIfGiven("part", of: CheckpointExport.Part.allCases.map(\.rawValue)).flatMap(CheckpointExport.Part.init(rawValue:))
+        let contents = try Checkpoints.contents(a, a.string("weights"), layout: nil)
+        let files = try CheckpointExport.write(contents, format, part: part, to: output)
+        Checkpoints.report(contents)
+        print("wrote \(files.joined(separator: ", "))")
+        return 0
+    }
+}
