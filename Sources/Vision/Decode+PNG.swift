@@ -2,7 +2,8 @@ import CPNG
 
 /// Any PNG to RGB: palette, 1…16 bits, interlaced; gamma and profiles ignored.
 ///
-/// Alpha and transparent colours are dropped, or composited on `background`; 16-bit samples of the latter kinds are rounded by libpng, at most one level from Pillow's.
+/// Alpha and transparent colours are dropped, or composited on `background`. 16-bit samples that have either are rounded by libpng
+/// (grey with alpha is not): at most one level from Pillow's.
 /// - Returns: the picture, and the file's EXIF block (empty if there is none).
 func decodePNG(_ file: [UInt8], name: String, background: BackgroundColor?) throws(VisionError) -> (PixelImage, exif: [UInt8]) {
     let stream = try PNGStream(file, keepsTransparency: background != nil, name: name)
@@ -26,7 +27,9 @@ private func decodeAlpha(_ original: PNGStream, name: String) throws(VisionError
     stream.relabelGreyAlpha16()
     var pixels = try decodeBytes(stream, channels: 4, name: name)
     // Now grey's high and low byte, then alpha's.
-    for pixel in stride(from: 0, to: pixels.count, by: 4) { (pixels[pixel + 1], pixels[pixel + 2], pixels[pixel + 3]) = (pixels[pixel], pixels[pixel], pixels[pixel + 2]) }
+    for pixel in stride(from: 0, to: pixels.count, by: 4) {
+        (pixels[pixel + 1], pixels[pixel + 2], pixels[pixel + 3]) = (pixels[pixel], pixels[pixel], pixels[pixel + 2])
+    }
     return pixels
 }
 

@@ -1,6 +1,6 @@
 /// How files become pictures, where it may differ from Pillow's `Image.open(…).convert("RGB")`; the default is exactly that.
 public struct DecodeOptions: Sendable, Equatable {
-    /// Turns a picture upright by its EXIF orientation, as Pillow's `ImageOps.exif_transpose` does.
+    /// Turns a picture upright by its EXIF orientation (JPEG, PNG's eXIf, WebP), as Pillow's `ImageOps.exif_transpose` does; XMP is not read.
     public var appliesOrientation = false
     /// What shows through transparent pixels; nil drops the alpha instead, whatever colours lie under it.
     public var background: BackgroundColor?

@@ -55,14 +55,16 @@ func upright(_ image: PixelImage, orientation: Int) -> PixelImage {
         default: (right, line, -channels)  // to be turned anticlockwise
         }
     let (newWidth, newHeight) = turns ? (height, width) : (width, height)
-    let pixels = [UInt8](unsafeUninitializedCapacity: image.pixels.count) { output, count in
-        for y in 0..<newHeight {
-            for x in 0..<newWidth {
-                let source = start + y * down + x * across
-                for channel in 0..<channels { output[(y * newWidth + x) * channels + channel] = image.pixels[source + channel] }
+    let pixels = image.pixels.withUnsafeBufferPointer { input in
+        [UInt8](unsafeUninitializedCapacity: input.count) { output, count in
+            for y in 0..<newHeight {
+                for x in 0..<newWidth {
+                    let source = start + y * down + x * across, target = (y * newWidth + x) * channels
+                    for channel in 0..<channels { output[target + channel] = input[source + channel] }
+                }
             }
+            count = input.count
         }
-        count = image.pixels.count
     }
     return PixelImage(width: newWidth, height: newHeight, channels: channels, pixels: pixels)
 }

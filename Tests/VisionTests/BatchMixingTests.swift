@@ -53,7 +53,11 @@ import Testing
         #expect(boxes.allSatisfy { $0.top >= 0 && $0.left >= 0 && $0.height >= 0 && $0.width >= 0 && $0.top + $0.height <= 64 && $0.left + $0.width <= 64 })
         var mixing = BatchMixing()
         (mixing.mixup, mixing.cutmix) = (0, 0)
-        #expect(mixing.choice(grid: wide, seed: 1, epoch: 2, batch: 0) == .none)
+        #expect(mixing.choice(grid: wide, seed: 1, epoch: 2, batch: 0) == .none && mixing.problem == nil && BatchMixing().problem == nil)
+        for wrong in [-1, 1e-9, 5, .nan] as [Double] {
+            mixing.mixup = wrong
+            #expect(mixing.problem != nil)
+        }
     }
 
     /// timm's `rand_bbox` by hand: λ = 0.75 of a 40 × 60 image cuts 20 × 30.

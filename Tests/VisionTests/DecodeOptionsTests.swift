@@ -67,7 +67,7 @@ struct AugmentationCases: Decodable {
         }
     }
 
-    @Test(arguments: ["lossy.webp", "lossless-alpha.webp", "animated-alpha.webp", "orientation-5.webp"]) func damageNeverCrashes(_ name: String) {
+    @Test(arguments: ["lossy.webp", "lossless-alpha.webp", "animated-alpha.webp", "orientation-5.webp", "palette-alpha.png", "orientation-6.jpg"]) func damageNeverCrashes(_ name: String) {
         let file = Fixture.bytes(name), options = DecodeOptions(appliesOrientation: true, background: BackgroundColor("white"))
         for place in file.indices {
             var damaged = file

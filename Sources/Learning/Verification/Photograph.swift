@@ -55,7 +55,7 @@ public struct Photograph {
 
     /// The view for evaluation [3, H, W]: its bytes are found again from the expected numbers; where they are equal, so must be the numbers.
     private func evaluation(of image: PixelImage, _ bytes: inout ByteComparison) throws -> Comparison {
-        var values = Comparison("evaluation", "where bytes are equal", tolerance: 1e-5)
+        var values = Comparison("evaluation", "for equal bytes", tolerance: 1e-5)
         let shape = try file.entry("eval224").shape
         guard shape.count == 3, shape[0] == 3 else { throw LearningError.file(path: path, reason: "eval224 has shape \(shape), not [3, H, W]") }
         let grid = try PatchGrid.validated(imageHeight: shape[1], imageWidth: shape[2], patchSize: 1, channels: 3)
@@ -85,7 +85,7 @@ public struct Photograph {
 /// Pictures against expected ones, byte by byte.
 private struct ByteComparison {
     var largest = Comparison("pictures", "levels apart", tolerance: 2)
-    var further = Comparison("more than a level", "of a picture's bytes", tolerance: 1e-3)
+    var further = Comparison("more than a level", "of its bytes", tolerance: 1e-3)
 
     mutating func note(_ ours: [UInt8], _ expected: [Int], _ name: String) {
         guard ours.count == expected.count, !ours.isEmpty else { return largest.note(.infinity, name) }

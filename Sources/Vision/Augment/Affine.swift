@@ -66,6 +66,7 @@ private struct Sampler {
     @inline(__always)
     private func pixel(_ row: Int, _ column: Int) -> SIMD4<Double> {
         let place = (row * width + min(max(column, 0), width - 1)) * channels + first
+        if lanes == 3 { return SIMD4(Double(input[place]), Double(input[place + 1]), Double(input[place + 2]), 0) }
         var value = SIMD4<Double>()
         for lane in 0..<lanes { value[lane] = Double(input[place + lane]) }
         return value

@@ -3,7 +3,8 @@ import Randomness
 
 /// Mixes each image of a batch with another one, and their labels in the same share.
 ///
-/// Mixup (Zhang et al., 2018) blends the images, CutMix (Yun et al., 2019) replaces a rectangle; one draw holds for the whole batch, and image i meets image N − 1 − i.
+/// Mixup (Zhang et al., 2018) blends the images, CutMix (Yun et al., 2019) replaces a rectangle. One draw holds for the whole batch,
+/// and image i meets image N − 1 − i; the middle one of an odd number stays.
 /// Source: timm's `Mixup` in its mode `batch`; `BatchMixing()` is what MAE fine-tunes with.
 public struct BatchMixing: Sendable, Equatable, Codable {
     /// Parameter of the beta distribution that mixup's share is drawn from; 0 for none.
@@ -19,6 +20,14 @@ public struct BatchMixing: Sendable, Equatable, Codable {
 
     public init() {}
 
+    /// What is wrong with the numbers, or nil.
+    public var problem: String? {
+        guard [mixup, cutmix].allSatisfy({ $0 == 0 || (0.01...4).contains($0) }) else { return "mixup and cutmix must be 0, or 0.01…4" }
+        guard [switchProbability, probability].allSatisfy((0...1).contains) else { return "probabilities of mixing must be 0…1" }
+        guard (0..<1).contains(smoothing) else { return "smoothing must be 0 or more and below 1, not \(smoothing)" }
+        return nil
+    }
+
     /// What happens to one batch.
     public enum Choice: Sendable, Equatable {
         case none
@@ -28,7 +37,7 @@ public struct BatchMixing: Sendable, Equatable, Codable {
         case replace(CropBox)
     }
 
-    /// Draws what happens to a batch: a pure function of (seed, epoch, batch).
+    /// Draws what happens to a batch: a pure function of (seed, epoch, batch). `problem` must be nil.
     public func choice(grid: PatchGrid, seed: UInt64, epoch: Int, batch: Int) -> Choice {
         var random = Philox(seed: seed, stream: RandomStream.mixing.at(epoch: epoch, sample: batch))
         guard random.uniform() < probability, mixup > 0 || cutmix > 0 else { return .none }
@@ -97,11 +106,10 @@ public struct BatchMixing: Sendable, Equatable, Codable {
 extension Philox {
     /// A deviate of the beta distribution with both parameters alike (positive), by Jöhnk's method.
     ///
-    /// Source: M. D. Jöhnk, "Erzeugung von betaverteilten und gammaverteilten Zufallszahlen", Metrika 8 (1964); quick for parameters up to about 2.
+    /// Source: M. D. Jöhnk, "Erzeugung von betaverteilten und gammaverteilten Zufallszahlen", Metrika 8 (1964); for parameters of 0.01…4: the larger, the more tries.
     mutating func symmetricBeta(_ parameter: Double) -> Double {
         while true {
             let (x, y) = (pow(uniform(), 1 / parameter), pow(uniform(), 1 / parameter))
-            // Both may underflow to 0 where the parameter is tiny.
             if x + y > 0 && x + y <= 1 { return x / (x + y) }
         }
     }

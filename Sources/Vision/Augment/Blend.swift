@@ -5,40 +5,27 @@ func blend(_ degenerate: UInt8, _ value: UInt8, _ factor: Float) -> UInt8 {
 }
 
 extension PixelImage {
-    /// Blends the picture with another version of itself, sixteen samples at a time.
-    mutating func blend(from degenerate: [UInt8], factor: Float) {
-        precondition(degenerate.count == pixels.count, "a picture is blended with one of its size")
-        pixels.withUnsafeMutableBytes { values in
-            degenerate.withUnsafeBytes { others in
-                var place = 0
-                while place + 16 <= values.count {
-                    let value = SIMD16<Int32>(truncatingIfNeeded: values.loadUnaligned(fromByteOffset: place, as: SIMD16<UInt8>.self))
-                    let other = SIMD16<Int32>(truncatingIfNeeded: others.loadUnaligned(fromByteOffset: place, as: SIMD16<UInt8>.self))
-                    // Multiply, then add: a fused operation would round differently.
-                    let blended = SIMD16<Float>(other) + factor * SIMD16<Float>(value &- other)
-                    let clipped = blended.clamped(lowerBound: SIMD16(repeating: 0), upperBound: SIMD16(repeating: 255))
-                    values.storeBytes(of: SIMD16<UInt8>(truncatingIfNeeded: SIMD16<Int32>(clipped, rounding: .towardZero)), toByteOffset: place, as: SIMD16<UInt8>.self)
-                    place += 16
-                }
-                while place < values.count {
-                    values[place] = Vision.blend(others[place], values[place], factor)
-                    place += 1
-                }
-            }
+    /// Blends each sample with what `degenerate` has in its place.
+    @inline(__always)
+    mutating func blend(factor: Float, from degenerate: (_ place: Int) -> UInt8) {
+        pixels.withUnsafeMutableBufferPointer { pixels in
+            for place in pixels.indices { pixels[place] = Vision.blend(degenerate(place), pixels[place], factor) }
         }
     }
 
     /// Grey values [H, W] by ITU-R 601 with Pillow's weights; other than three channels: the first.
     var luminance: [UInt8] {
         let channels = channels
-        return [UInt8](unsafeUninitializedCapacity: width * height) { output, count in
-            for pixel in 0..<(width * height) {
-                let place = pixel * channels
-                output[pixel] = channels == 3
-                    ? UInt8(truncatingIfNeeded: (Int(pixels[place]) * 19595 + Int(pixels[place + 1]) * 38470 + Int(pixels[place + 2]) * 7471 + 0x8000) >> 16)
-                    : pixels[place]
+        return pixels.withUnsafeBufferPointer { pixels in
+            [UInt8](unsafeUninitializedCapacity: pixels.count / channels) { output, count in
+                count = pixels.count / channels
+                for pixel in 0..<count {
+                    let place = pixel * channels
+                    output[pixel] = channels == 3
+                        ? UInt8(truncatingIfNeeded: (Int(pixels[place]) * 19595 + Int(pixels[place + 1]) * 38470 + Int(pixels[place + 2]) * 7471 + 0x8000) >> 16)
+                        : pixels[place]
+                }
             }
-            count = width * height
         }
     }
 }
@@ -48,13 +35,15 @@ extension PixelImage {
 /// Source: Pillow's `ImageEnhance.Color`, bit for bit.
 func adjustSaturation(_ image: inout PixelImage, factor: Float) {
     guard image.channels == 3 else { return }
-    image.blend(from: image.luminance.flatMap { [$0, $0, $0] }, factor: factor)
+    image.luminance.withUnsafeBufferPointer { grey in image.blend(factor: factor) { grey[$0 / 3] } }
 }
 
 /// Goes from a smoothed picture (factor 0) through the picture (1) to a sharpened one.
 ///
 /// Source: Pillow's `ImageEnhance.Sharpness`, bit for bit.
-func adjustSharpness(_ image: inout PixelImage, factor: Float) { image.blend(from: smoothed(image), factor: factor) }
+func adjustSharpness(_ image: inout PixelImage, factor: Float) {
+    smoothed(image).withUnsafeBufferPointer { smooth in image.blend(factor: factor) { smooth[$0] } }
+}
 
 /// Pillow's `ImageFilter.SMOOTH`: each pixel five times and its eight neighbours once, over 13; the border is left as it is.
 private func smoothed(_ image: PixelImage) -> [UInt8] {

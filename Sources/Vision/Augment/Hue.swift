@@ -14,7 +14,7 @@ func adjustHue(_ image: inout PixelImage, by share: Double) {
 
 /// Pillow's `rgb2hsv`, with its mixture of single and double precision.
 private func hsv(_ red: UInt8, _ green: UInt8, _ blue: UInt8) -> (UInt8, UInt8, UInt8) {
-    let (largest, smallest) = (max(red, green, blue), min(red, green, blue))
+    let largest = max(max(red, green), blue), smallest = min(min(red, green), blue)
     if largest == smallest { return (0, 0, largest) }
     let range = Float(largest - smallest)
     let (r, g, b) = (Float(largest - red) / range, Float(largest - green) / range, Float(largest - blue) / range)
@@ -26,7 +26,8 @@ private func hsv(_ red: UInt8, _ green: UInt8, _ blue: UInt8) -> (UInt8, UInt8, 
     } else {
         sector = Float(4 + Double(g) - Double(r))
     }
-    let hue = Float((Double(sector) / 6 + 1).truncatingRemainder(dividingBy: 1))
+    let turned = Double(sector) / 6 + 1  // 5/6…11/6
+    let hue = Float(turned < 1 ? turned : turned - 1)
     return (UInt8(Double(hue) * 255), UInt8(Double(range / Float(largest)) * 255), largest)
 }
 
@@ -36,7 +37,10 @@ private func rgb(_ hue: UInt8, _ saturation: UInt8, _ value: UInt8) -> (UInt8, U
     let angle = Double(hue) * 6 / 255
     let sector = Int(angle)
     let fraction = Float(angle - Double(sector)), share = Float(Double(saturation) / 255)
-    func level(_ missing: Double) -> UInt8 { UInt8(min(max((Double(value) * (1 - missing)).rounded(), 0), 255)) }
+    func level(_ missing: Double) -> UInt8 {
+        let exact = min(max(Double(value) * (1 - missing), 0), 255), whole = UInt8(exact)
+        return exact - Double(whole) < 0.5 ? whole : whole + 1
+    }
     let low = level(Double(share)), falling = level(Double(share * fraction)), rising = level(Double(share) * (1 - Double(fraction)))
     switch sector % 6 {
     case 0: return (value, rising, low)

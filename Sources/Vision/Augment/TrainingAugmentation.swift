@@ -52,7 +52,8 @@ public struct TrainingAugmentation: Sendable, Equatable, Codable {
             }
         }
         if let erasing {
-            guard shares.contains(erasing.probability), erasing.area.lowerBound > 0, erasing.area.upperBound <= 1, erasing.aspect.lowerBound > 0, erasing.aspect.upperBound.isFinite
+            guard shares.contains(erasing.probability), erasing.area.lowerBound > 0, erasing.area.upperBound <= 1, erasing.aspect.lowerBound > 0,
+                erasing.aspect.upperBound.isFinite
             else { return "random erasing takes a probability of 0…1, an area above 0 and at most 1, and positive aspects" }
         }
         return nil
