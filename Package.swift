@@ -17,6 +17,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("openblas"), .linkedLibrary("m")]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
+        .systemLibrary(name: "CExif", pkgConfig: "libexif", providers: [.apt(["libexif-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
 
@@ -25,7 +27,7 @@ let package = Package(
         .target(name: "Program", exclude: ["README.md"]),
         .target(name: "Compiler", dependencies: ["Graph", "Program"], exclude: ["README.md"]),
         .target(name: "Runtime", dependencies: ["Program", "CSupport"], exclude: ["README.md"]),
-        .target(name: "Vision", dependencies: ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CZlib"], exclude: ["README.md"]),
+        .target(name: "Vision", dependencies: ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CWebP", "CExif", "CZlib"], exclude: ["README.md"]),
         .target(name: "Models", dependencies: ["Graph", "Randomness"], exclude: ["README.md"]),
         .target(name: "Learning", dependencies: ["Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Randomness", "CSupport", "CZip"], exclude: ["README.md"]),
         .target(name: "Terminal", exclude: ["README.md"]),

@@ -1,15 +1,18 @@
 import CTurboJPEG
 
 /// Baseline or progressive JPEG to RGB: accurate DCT and smooth ("fancy") upsampling, which are libjpeg's defaults and so Pillow's.
-func decodeJPEG(_ bytes: [UInt8], name: String) throws(VisionError) -> PixelImage {
+/// - Parameter shortestSide: decodes at the largest reduction (½, ¼, ⅛) whose shorter side is at least that; nil for the full size.
+func decodeJPEG(_ bytes: [UInt8], name: String, shortestSide: Int?) throws(VisionError) -> PixelImage {
     guard let decoder = tjInitDecompress() else { throw .corrupt(name: name, reason: "the JPEG decoder did not start") }
     defer { tjDestroy(decoder) }
 
-    var (width, height, subsampling, colorSpace) = (Int32(0), Int32(0), Int32(-1), Int32(-1))
-    let status = tjDecompressHeader3(decoder, bytes, UInt(bytes.count), &width, &height, &subsampling, &colorSpace)
+    var (fullWidth, fullHeight, subsampling, colorSpace) = (Int32(0), Int32(0), Int32(-1), Int32(-1))
+    let status = tjDecompressHeader3(decoder, bytes, UInt(bytes.count), &fullWidth, &fullHeight, &subsampling, &colorSpace)
     // An uncommon subsampling is reported as a failure after sizes and colour space were found; decoding does not need its name.
-    if status != 0 && (width == 0 || height == 0 || colorSpace < 0) { throw jpegError(decoder, name: name) }
-    try PixelImage.checkDimensions(width: Int(width), height: Int(height), name: name)
+    if status != 0 && (fullWidth == 0 || fullHeight == 0 || colorSpace < 0) { throw jpegError(decoder, name: name) }
+    try PixelImage.checkDimensions(width: Int(fullWidth), height: Int(fullHeight), name: name)
+    let reduction = largestReduction(ofSide: Int(min(fullWidth, fullHeight)), to: shortestSide)
+    let (width, height) = ((fullWidth + reduction - 1) / reduction, (fullHeight + reduction - 1) / reduction)
 
     let isInk = colorSpace == Int32(TJCS_CMYK.rawValue) || colorSpace == Int32(TJCS_YCCK.rawValue)
     let channels = isInk ? 4 : 3
@@ -23,6 +26,12 @@ func decodeJPEG(_ bytes: [UInt8], name: String) throws(VisionError) -> PixelImag
     }
     if decoded != 0 && !(isHarmlessWarning(decoder) && endsWithMarker(bytes)) { throw jpegError(decoder, name: name) }
     return PixelImage(width: Int(width), height: Int(height), channels: 3, pixels: isInk ? rgb(fromInk: pixels) : pixels)
+}
+
+/// The largest of 8, 4 and 2 by which a side may be divided (rounded up, as libjpeg does) and still be as long as is wanted; else 1.
+private func largestReduction(ofSide side: Int, to wanted: Int?) -> Int32 {
+    guard let wanted else { return 1 }
+    return [8, 4, 2].first { (side + $0 - 1) / $0 >= max(wanted, 1) }.map(Int32.init) ?? 1
 }
 
 private func message(_ decoder: tjhandle) -> String {

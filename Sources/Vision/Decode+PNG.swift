@@ -1,32 +1,36 @@
 import CPNG
 
-/// Any PNG to RGB: palette, 1…16 bits, interlaced; alpha and transparency are dropped, gamma and profiles ignored.
-func decodePNG(_ file: [UInt8], name: String) throws(VisionError) -> PixelImage {
-    var stream = try PNGStream(file, name: name)
+/// Any PNG to RGB: palette, 1…16 bits, interlaced; gamma and profiles ignored.
+///
+/// Alpha and transparent colours are dropped, or composited on `background`. 16-bit samples that have either are rounded by libpng
+/// (grey with alpha is not): at most one level from Pillow's.
+/// - Returns: the picture, and the file's EXIF block (empty if there is none).
+func decodePNG(_ file: [UInt8], name: String, background: BackgroundColor?) throws(VisionError) -> (PixelImage, exif: [UInt8]) {
+    let stream = try PNGStream(file, keepsTransparency: background != nil, name: name)
     let (width, height) = (stream.width, stream.height)
-    if stream.bitDepth == 16 && stream.colorType == 4 {
-        stream.relabelGreyAlpha16()
-        let pairs = try decodeBytes(stream, channels: 4, name: name)
-        return rgbImage(width: width, height: height) { pixel, _ in pairs[4 * pixel] }
+    if stream.hasAlpha || stream.hasTransparency {
+        let pixels = try decodeAlpha(stream, name: name)
+        let image = background?.under(pixels, width: width, height: height)
+            ?? PixelImage(width: width, height: height, fromRGBA: pixels) { value, _, _ in UInt8(value) }
+        return (image, stream.exif)
     }
-    if stream.bitDepth == 16 && !stream.hasAlpha {
-        let samples = try decodeSamples(stream, name: name)
-        return PixelImage(width: width, height: height, channels: 3, pixels: samples.map { UInt8($0 >> 8) })
-    }
-    guard stream.hasAlpha else {
-        return PixelImage(width: width, height: height, channels: 3, pixels: try decodeBytes(stream, channels: 3, name: name))
-    }
-    let pixels = try decodeBytes(stream, channels: 4, name: name)
-    return rgbImage(width: width, height: height) { pixel, channel in pixels[4 * pixel + channel] }
+    let pixels = stream.bitDepth == 16
+        ? try decodeSamples(stream, name: name).map { UInt8($0 >> 8) }
+        : try decodeBytes(stream, channels: 3, name: name)
+    return (PixelImage(width: width, height: height, channels: 3, pixels: pixels), stream.exif)
 }
 
-private func rgbImage(width: Int, height: Int, _ sample: (_ pixel: Int, _ channel: Int) -> UInt8) -> PixelImage {
-    var pixels: [UInt8] = []
-    pixels.reserveCapacity(width * height * 3)
-    for pixel in 0..<(width * height) {
-        for channel in 0..<3 { pixels.append(sample(pixel, channel)) }
+/// [H, W, 4] bytes of a picture that has alpha, not multiplied in.
+private func decodeAlpha(_ original: PNGStream, name: String) throws(VisionError) -> [UInt8] {
+    var stream = original
+    guard stream.bitDepth == 16 && stream.colorType == 4 else { return try decodeBytes(stream, channels: 4, name: name) }
+    stream.relabelGreyAlpha16()
+    var pixels = try decodeBytes(stream, channels: 4, name: name)
+    // Now grey's high and low byte, then alpha's.
+    for pixel in stride(from: 0, to: pixels.count, by: 4) {
+        (pixels[pixel + 1], pixels[pixel + 2], pixels[pixel + 3]) = (pixels[pixel], pixels[pixel], pixels[pixel + 2])
     }
-    return PixelImage(width: width, height: height, channels: 3, pixels: pixels)
+    return pixels
 }
 
 /// [H, W, 3 or 4] bytes, alpha (when asked for) not multiplied in.

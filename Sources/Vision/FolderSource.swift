@@ -1,6 +1,6 @@
 import Foundation
 
-/// JPEG and PNG files below a folder; each is read when it is asked for.
+/// JPEG, PNG and WebP files below a folder; each is read when it is asked for.
 struct FolderSource: ImageSource {
     /// Put before each file; empty when files are whole paths.
     let root: String
@@ -9,27 +9,29 @@ struct FolderSource: ImageSource {
     let classNames: [String]
     /// [files], or empty when unlabelled.
     let labels: [Int]
+    let decoding: DecodeOptions
 
-    init(root: String, files: [String], classNames: [String], labels: [Int]) {
+    init(root: String, files: [String], classNames: [String], labels: [Int], decoding: DecodeOptions) {
         self.root = root
         self.files = files
         self.classNames = classNames
         self.labels = labels
+        self.decoding = decoding
     }
 
-    init(root: String) throws(VisionError) {
+    init(root: String, decoding: DecodeOptions) throws(VisionError) {
         var files: [String] = []
         try collectImages(root: root, below: "", ancestors: [], into: &files)
         guard !files.isEmpty else { throw .emptyFolder(path: root) }
         files.sort(by: bytesAscend)
         let classes = files.map { file in file.firstIndex(of: "/").map { String(file[..<$0]) } }
         guard !classes.contains(nil) else {
-            self.init(root: root, files: files, classNames: [], labels: [])
+            self.init(root: root, files: files, classNames: [], labels: [], decoding: decoding)
             return
         }
         let names = Set(classes.compactMap { $0 }).sorted(by: bytesAscend)
         let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
-        self.init(root: root, files: files, classNames: names, labels: classes.compactMap { $0.flatMap { numbers[$0] } })
+        self.init(root: root, files: files, classNames: names, labels: classes.compactMap { $0.flatMap { numbers[$0] } }, decoding: decoding)
     }
 
     var count: Int { files.count }
@@ -43,13 +45,13 @@ struct FolderSource: ImageSource {
 
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
-        return try loadImage(at: name(at: index))
+        return try loadImage(at: name(at: index), options: decoding)
     }
 }
 
 func isImageName(_ name: String) -> Bool {
     let lower = name.lowercased()
-    return lower.hasSuffix(".jpg") || lower.hasSuffix(".jpeg") || lower.hasSuffix(".png")
+    return [".jpg", ".jpeg", ".png", ".webp"].contains { lower.hasSuffix($0) }
 }
 
 /// All images below `root/folder`, links to folders followed, but never into a folder that is being walked already.

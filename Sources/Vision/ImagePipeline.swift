@@ -8,10 +8,15 @@ public struct ImagePipeline: Sendable {
     public let augmentation: Augmentation
     public let normalization: PixelNormalization
     public let seed: UInt64
+    /// For training a classifier: takes the place of `augmentation`. Its `problem` must be nil.
+    public let training: TrainingAugmentation?
 
-    public init(grid: PatchGrid, augmentation: Augmentation, normalization: PixelNormalization, seed: UInt64) {
+    public init(
+        grid: PatchGrid, augmentation: Augmentation, normalization: PixelNormalization, seed: UInt64, training: TrainingAugmentation? = nil
+    ) {
         self.grid = grid
         self.augmentation = augmentation
+        self.training = training
         self.normalization = normalization
         self.seed = seed
     }
@@ -28,6 +33,13 @@ public struct ImagePipeline: Sendable {
     /// - Parameter sample: the image's index in its dataset.
     public func prepared(_ image: PixelImage, epoch: Int, sample: Int) -> PixelImage {
         var random = Philox(seed: seed, stream: RandomStream.augmentation.at(epoch: epoch, sample: sample))
+        return prepared(image, using: &random)
+    }
+
+    private func prepared(_ image: PixelImage, using random: inout Philox) -> PixelImage {
+        if let training {
+            return training.prepared(image, height: grid.imageHeight, width: grid.imageWidth, mean: normalization.mean, using: &random)
+        }
         var result: PixelImage
         switch augmentation {
         case .mae:
@@ -44,7 +56,9 @@ public struct ImagePipeline: Sendable {
     /// The prepared picture's patches [L, P].
     /// - Precondition: `check` passes.
     public func patches(of image: PixelImage, epoch: Int, sample: Int, into patches: UnsafeMutableBufferPointer<Float>) {
-        patchify(prepared(image, epoch: epoch, sample: sample), grid: grid, normalization: normalization, into: patches)
+        var random = Philox(seed: seed, stream: RandomStream.augmentation.at(epoch: epoch, sample: sample))
+        patchify(prepared(image, using: &random), grid: grid, normalization: normalization, into: patches)
+        training?.erasing?.apply(to: patches, grid: grid, using: &random)
     }
 }
 
@@ -52,6 +66,7 @@ public struct ImagePipeline: Sendable {
 enum RandomStream: UInt32 {
     case order = 0x6F72_6465  // "orde"
     case augmentation = 0x6175_676D  // "augm"
+    case mixing = 0x6D69_7869  // "mixi"
 
     func at(epoch: Int, sample: Int = 0) -> (UInt32, UInt32, UInt32) {
         (UInt32(truncatingIfNeeded: epoch), UInt32(truncatingIfNeeded: sample), rawValue)

@@ -42,19 +42,20 @@ public enum DatasetRole: Sendable {
 /// - Parameters:
 ///   - path: one of
 ///     - an IDX images file, plain or gzip; labels are found beside it (`…images…idx3…` → `…labels…idx1…`) if present;
-///     - a single JPEG or PNG file;
+///     - a single JPEG, PNG or WebP file;
 ///     - a folder of MNIST-style IDX files: the pair of the role is taken;
-///     - a folder of JPEG or PNG files, flat, nested or one folder per class; `train/` or else `test/` or `val/` below it is taken for the role.
+///     - a folder of JPEG, PNG or WebP files, flat, nested or one folder per class; `train/` or else `test/` or `val/` below it is taken for the role.
 ///       When every image lies at least one folder deep, the first folder is the class (sorted); otherwise the images are unlabelled.
 ///   - role: which part, where there are parts.
+///   - decoding: how image files become pictures.
 /// - Returns: the images in the order of their paths' UTF-8 bytes.
 ///
 /// Errors: nothing there, unreadable, no image, the other role's part only, or IDX files that are cut short or lie about themselves.
-public func openDataset(at path: String, role: DatasetRole) throws(VisionError) -> any ImageSource {
+public func openDataset(at path: String, role: DatasetRole, decoding: DecodeOptions = DecodeOptions()) throws(VisionError) -> any ImageSource {
     let (exists, isFolder) = kind(of: path)
     guard exists else { throw .notFound(path: path) }
     guard isFolder else {
-        if isImageName(path) { return FolderSource(root: "", files: [path], classNames: [], labels: []) }
+        if isImageName(path) { return FolderSource(root: "", files: [path], classNames: [], labels: [], decoding: decoding) }
         return try IndexedSource(images: path, labels: labelsBeside(path))
     }
     if let source = try indexedSource(in: path, role: role) { return source }
@@ -63,10 +64,10 @@ public func openDataset(at path: String, role: DatasetRole) throws(VisionError) 
     if let part = holds(role) {
         let folder = join(path, part)
         if let source = try indexedSource(in: folder, role: role) { return source }
-        return try FolderSource(root: folder)
+        return try FolderSource(root: folder, decoding: decoding)
     }
     if let other = holds(role.other) { throw .missingRole(path: path, wanted: role.name, found: other + "/") }
-    return try FolderSource(root: path)
+    return try FolderSource(root: path, decoding: decoding)
 }
 
 /// The IDX pair for the role among a folder's files; nil when it has no IDX images at all.

@@ -11,12 +11,18 @@ struct PNGStream {
     var height = 0
     var bitDepth: UInt8 = 0
     var colorType: UInt8 = 0
-    /// Signature, IHDR, PLTE, IDAT…, IEND.
+    /// Signature, IHDR, PLTE, tRNS if it is kept, IDAT…, IEND.
     var bytes = PNGStream.signature
+    /// The EXIF block; empty if there is none, or a damaged one.
+    var exif: [UInt8] = []
+    /// Whether a tRNS chunk was kept: colours or palette entries that are transparent.
+    var hasTransparency = false
 
     var hasAlpha: Bool { colorType & 4 != 0 }
 
-    init(_ file: [UInt8], name: String) throws(VisionError) {
+    /// - Parameter keepsTransparency: keeps the tRNS chunk too, for who asks libpng for alpha.
+    init(_ file: [UInt8], keepsTransparency: Bool = false, name: String) throws(VisionError) {
+        let kept = ["IHDR", "PLTE", "IDAT", "IEND"] + (keepsTransparency ? ["tRNS"] : [])
         var place = Self.signature.count
         while true {
             guard place + 12 <= file.count else { throw .truncated(name: name, reason: "the PNG stream ends before its IEND chunk") }
@@ -24,13 +30,14 @@ struct PNGStream {
             guard length <= file.count - place - 12 else { throw .truncated(name: name, reason: "the PNG stream ends inside a chunk") }
             let kind = String(decoding: file[(place + 4)..<(place + 8)], as: UTF8.self)
             if width == 0 && kind != "IHDR" { throw .corrupt(name: name, reason: "the first PNG chunk is not IHDR") }
-            if ["IHDR", "PLTE", "IDAT", "IEND"].contains(kind) {
-                let checksum = Self.checksum(file, from: place + 4, to: place + 8 + length)
-                guard checksum == Self.bigEndian(file, place + 8 + length) else {
-                    throw .corrupt(name: name, reason: "checksum of PNG chunk \(kind)")
-                }
+            let isSound = Self.checksum(file, from: place + 4, to: place + 8 + length) == Self.bigEndian(file, place + 8 + length)
+            if kept.contains(kind) {
+                guard isSound else { throw .corrupt(name: name, reason: "checksum of PNG chunk \(kind)") }
                 if kind == "IHDR" { try readHeader(file, at: place + 8, length: length, name: name) }
+                if kind == "tRNS" { hasTransparency = true }
                 bytes.append(contentsOf: file[place..<(place + 12 + length)])
+            } else if kind == "eXIf" {
+                if isSound { exif = Array(file[(place + 8)..<(place + 8 + length)]) }
             } else if file[place + 4] & 0x20 == 0 {
                 throw .unsupportedFormat(name: name, reason: "unknown critical PNG chunk \(kind)")
             }

@@ -41,4 +41,10 @@ public struct PatchGrid: Sendable, Equatable {
     public var count: Int { rows * columns }
     /// P, the numbers of a patch: p · p · channels.
     public var patchWidth: Int { patchSize * patchSize * channels }
+
+    /// Where a pixel's first channel lies in an image's patches [L, P].
+    func place(row: Int, column: Int) -> Int {
+        let patch = row / patchSize * columns + column / patchSize
+        return patch * patchWidth + (row % patchSize * patchSize + column % patchSize) * channels
+    }
 }

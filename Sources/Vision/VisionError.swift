@@ -27,11 +27,11 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unreadable(let path, let reason):
             "\(path): cannot be read (\(reason)); check permissions and the disk"
         case .emptyFolder(let path):
-            "\(path): holds no .jpg, .jpeg or .png image and no IDX files; pass a folder that does"
+            "\(path): holds no .jpg, .jpeg, .png or .webp image and no IDX files; pass a folder that does"
         case .missingRole(let path, let wanted, let found):
             "\(path): holds \(found) but nothing for the role '\(wanted)'; add it, or pass the folder of images itself"
         case .unsupportedFormat(let name, let reason):
-            "\(name): \(reason); convert it to JPEG or PNG"
+            "\(name): \(reason); convert it to JPEG, PNG or WebP"
         case .badDimensions(let name, let width, let height):
             "\(name): is \(width)×\(height); sides must be 1…\(PixelImage.maximumSide) and the area at most 64 megapixels: resize it"
         case .truncated(let name, let reason):

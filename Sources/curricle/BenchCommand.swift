@@ -21,7 +21,7 @@ enum BenchCommand {
             .flag("shapes", "`step`, `infer`: time each shape of a kernel apart"),
             .value("output", "FILE", "`all`: the file to write", short: "o"),
             .flag("json", "print one JSON object a line"),
-        ],
+        ] + DataOptions.decoding(),
         arguments: "step|infer|kernels|loader|all", argumentCount: 1...1, example: "curricle bench step --model tiny-p16 --batch-size 16 --threads 2")
 
     static func run(_ a: Arguments) throws -> Int32 {
@@ -133,7 +133,8 @@ enum BenchCommand {
     }
 
     private static func loader(_ a: Arguments) throws -> [Row] {
-        let c = try configuration(a), source = try openDataset(at: a.string("data"), role: .train)
+        let c = try configuration(a)
+        let source = try openDataset(at: a.string("data"), role: .train, decoding: DataOptions.decoding(a, size: max(c.imageHeight, c.imageWidth)))
         let grid = try PatchGrid.validated(imageHeight: c.imageHeight, imageWidth: c.imageWidth, patchSize: c.patchSize, channels: c.channels)
         let pipeline = ImagePipeline(grid: grid, augmentation: .mae, normalization: ModelOptions.defaultNormalization(channels: c.channels), seed: 0)
         var bar = ProgressBar(total: source.count)

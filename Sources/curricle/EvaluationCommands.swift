@@ -19,7 +19,7 @@ enum Evaluation {
         .value("mean", "M[,M…]", "pixel mean (default: the file's)"),
         .value("std", "S[,S…]", "pixel deviation (default: the file's)"),
         .flag("json", "print one JSON object"),
-    ]
+    ] + DataOptions.decoding()
 
     static func features(_ a: Arguments) throws -> (train: LabelledFeatures, test: LabelledFeatures) {
         let size = try ModelOptions.imageSize(a), pool: Pooling = try a.choice("pool"), batch = try a.int("batch-size", in: 1...100_000)
@@ -30,7 +30,9 @@ enum Evaluation {
         if let patch = try a.intIfGiven("patch-size", in: 1...65536), patch != extractor.description.model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(extractor.description.model.patchSize) pixels, not \(patch)")
         }
-        let train = try openDataset(at: a.string("train"), role: .train), test = try openDataset(at: a.string("test"), role: .test)
+        let model = extractor.description.model, decoding = try DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth))
+        let train = try openDataset(at: a.string("train"), role: .train, decoding: decoding)
+        let test = try openDataset(at: a.string("test"), role: .test, decoding: decoding)
         // A test set may lack the last classes; folders' names must otherwise be the same, in the same order.
         guard zip(train.classNames, test.classNames).allSatisfy(==) else {
             throw LearningError.configuration("\(try a.string("test")): its classes are not those of \(try a.string("train"))")

@@ -22,7 +22,7 @@ enum PretrainCommand {
             .value("std", "S[,S…]", "pixel deviation, likewise", section: "Data and output"),
             .flag("drop-last", "leave out a last batch that is smaller", section: "Data and output"),
             .flag("strict", "stop at a broken image instead of leaving it out", section: "Data and output"),
-        ] + ModelOptions.sizes(section: "Model") + [
+        ] + DataOptions.decoding(section: "Data and output") + ModelOptions.sizes(section: "Model") + [
             .value("batch-size", "N", "images a batch", fallback: "256", section: "Training"),
             .value("epochs", "N", "passes over the data", fallback: "200", section: "Training"),
             .value("accum-iter", "N", "batches whose gradients are averaged for one update", fallback: "1", section: "Training"),
@@ -66,7 +66,7 @@ enum PretrainCommand {
         if !resumes, !files.states.isEmpty {
             throw LearningError.file(path: output, reason: "holds a run already: go on with --resume, or choose another folder")
         }
-        let source = try openDataset(at: arguments.string("data"), role: .train)
+        let source = try openDataset(at: arguments.string("data"), role: .train, decoding: settings.decoding)
         let training = try Pretraining(settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes)
         if !(try resumes && training.resume()) {
             let fresh = try training.begin(from: arguments.stringIfGiven("init-from"))
@@ -144,6 +144,7 @@ enum PretrainCommand {
         settings.maxSteps = try a.intIfGiven("max-steps", in: 0...Int.max)
         settings.strict = try a.flag("strict")
         settings.memoryLimit = try ModelOptions.memoryLimit(a)
+        settings.decoding = try DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth))
         return settings
     }
 }

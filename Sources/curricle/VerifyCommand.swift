@@ -3,11 +3,12 @@ import Learning
 import Runtime
 import Terminal
 
-/// Replays golden traces and digests and prints the largest errors.
+/// Replays golden traces, digests and photographs and prints the largest errors.
 enum VerifyCommand {
     static let command = Command(
         name: "verify", summary: "replay golden traces and digests: is what this machine computes right?",
         options: [
+            .value("image", "PHOTO", "the photograph that files of the format \(Photograph.format) are about"),
             .value("threads", "N", "threads of the team (default: all processors)"),
             .value("isa", "NAME", "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best of this CPU)"),
         ],
@@ -19,9 +20,7 @@ enum VerifyCommand {
         let isa = try ISA.named(arguments.stringIfGiven("isa"))
         var passes = true
         for path in arguments.positional {
-            let report = path.hasSuffix(".json")
-                ? try Digest(path: path).verify(threads: threads, isa: isa)
-                : try Trace(path: path).verify(threads: threads, isa: isa)
+            let report = try report(on: path, image: arguments.stringIfGiven("image"), threads: threads, isa: isa)
             print("\(path)  (\(isa), \(threads) thread\(threads == 1 ? "" : "s"))")
             for c in report.comparisons {
                 let error = String(format: "%9.2e %@", c.worst, c.measure), limit = String(format: "%.0e", c.tolerance)
@@ -30,6 +29,13 @@ enum VerifyCommand {
             passes = passes && report.passes
         }
         return passes ? 0 : 1
+    }
+
+    private static func report(on path: String, image: String?, threads: Int, isa: ISA) throws -> VerificationReport {
+        if path.hasSuffix(".json") { return try Digest(path: path).verify(threads: threads, isa: isa) }
+        guard Photograph.isMeant(by: path) else { return try Trace(path: path).verify(threads: threads, isa: isa) }
+        guard let image else { throw LearningError.configuration("\(path) is about a photograph: name it with --image PHOTO") }
+        return try Photograph(path: path).verify(image: image)
     }
 }
 

@@ -99,6 +99,7 @@ struct PretrainTests {
         (["--batch-size", "0"], "--batch-size"), (["--epochs", "x"], "--epochs"), (["--masking", "none"], "--masking"), (["--no-such-option"], "--no-such-option"),
         (["--batch-size", "64", "--drop-last"], "batch"), (["--init-from", "/nowhere.safetensors"], "/nowhere.safetensors"), (["--config", "/nowhere.json"], "/nowhere.json"),
         (["--mean", "0.1,0.2"], "mean"), (["--channels", "3", "--mean", "0.1,0.2"], "mean"),
+        (["--background", "mauve"], "--background mauve"),
     ])
     func badOptionsExitTwoWithOneLine(options: [String], word: String) throws {
         let folder = try Folder()
@@ -136,6 +137,26 @@ struct PretrainTests {
         #expect(try String(contentsOfFile: folder.file("run/log.jsonl"), encoding: .utf8).contains("torn.png"))
         let strict = try curricle(pretrain(folder.file("photos"), folder.file("strict"), colour + ["--strict"]))
         #expect(strict.code == 2 && strict.lastError.contains("torn.png"), "\(strict.errors)")
+    }
+
+    /// How files are decoded decides the bits: it is recorded where it is not the default, and taken up again.
+    @Test func decodingIsRecorded() throws {
+        let folder = try Folder(), fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/VisionTests/Fixtures/"
+        let translucent = try Data(contentsOf: URL(fileURLWithPath: fixtures + "lossless-alpha.webp"))
+        for i in 0..<8 { _ = try folder.write("photos/\(i).webp", Array(translucent)) }
+        let options = ["--channels", "3", "--epochs", "2"], decoding = ["--background", "#336699", "--apply-orientation", "--fast-decode"]
+        for (run, more) in [("plain", []), ("laid", decoding)] { #expect(try finish(pretrain(folder.file("photos"), folder.file(run), options + more)).code == 0) }
+        let configurations = try ["plain", "laid"].map { try String(contentsOfFile: folder.file("\($0)/config.json"), encoding: .utf8) }
+        for entry in ["\"background\": \"#336699\"", "\"apply-orientation\": true", "\"fast-decode\": true"] {
+            #expect(configurations[1].contains(entry) && !configurations[0].contains(entry), "\(configurations)")
+        }
+        let weights = try ["plain", "laid"].map { try Data(contentsOf: URL(fileURLWithPath: folder.file("\($0)/model.safetensors"))) }
+        #expect(weights[0] != weights[1])
+        let again = try finish(["pretrain", "--data", folder.file("photos"), "--output", folder.file("again"), "--config", folder.file("laid/config.json")])
+        #expect(again.code == 0, "\(again.errors)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("again/model.safetensors"))) == weights[1])
+        let resumed = try finish(pretrain(folder.file("photos"), folder.file("laid"), options + ["--resume", "--background", "white"]))
+        #expect(resumed.code == 2 && resumed.lastError.contains("background"), "\(resumed.errors)")
     }
 
     @Test func aRunIsNotOverwritten() throws {
@@ -185,5 +206,13 @@ struct VerifyCommandTests {
         #expect(try curricle("verify", fixture("mnist5k/README.md")).code == 2)
         #expect(try curricle("verify", fixture("micro.safetensors"), "--isa", "sparc").lastError.contains("sparc"))
         #expect(try curricle("verify", fixture("micro.safetensors"), environment: ["CURRICLE_ISA": "baseline"]).output.contains("baseline"))
+    }
+
+    @Test func photographsAreCompared() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/LearningTests/Fixtures/"
+        let result = try curricle("verify", folder + "photograph.safetensors", "--image", folder + "photograph.jpg")
+        #expect(result.code == 0 && result.output.contains("100 % of bytes equal"), "\(result.output)\(result.errors)")
+        let missing = try curricle("verify", folder + "photograph.safetensors")
+        #expect(missing.code == 2 && missing.lastError.contains("--image PHOTO"))
     }
 }

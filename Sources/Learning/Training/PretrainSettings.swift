@@ -24,6 +24,8 @@ public struct PretrainSettings: Sendable {
     public var normalization: PixelNormalization
     public var seed: UInt64
     public var dropLast: Bool
+    /// How image files become pictures; it decides the bits, and the command's option `fast-decode` derives its size from the model's.
+    public var decoding = DecodeOptions()
 
     // How the run is kept: none of these changes what is computed.
     public var onNonfinite: NonfinitePolicy = .stop
@@ -92,7 +94,13 @@ public struct PretrainSettings: Sendable {
             ("warmup-epochs", .double(schedule.warmupEpochs)), ("weight-decay", .double(adamw.weightDecay)), ("clip-grad", .float(clip ?? 0)),
             ("augment", .string(augmentation.rawValue)), ("mean", .string(PretrainSettings.list(normalization.mean))),
             ("std", .string(PretrainSettings.list(normalization.std))), ("seed", .integer(Int(seed))), ("drop-last", .boolean(dropLast)),
-        ] + (memoryLimit.map { [("memory-limit", .string("\($0)"))] } ?? [])
+        ] + decodingEntries + (memoryLimit.map { [("memory-limit", .string("\($0)"))] } ?? [])
+    }
+
+    /// Only what differs from the default, so that older states stay valid.
+    private var decodingEntries: [(key: String, value: LogValue)] {
+        (decoding.appliesOrientation ? [("apply-orientation", .boolean(true))] : [])
+            + (decoding.background.map { [("background", .string("\($0)"))] } ?? []) + (decoding.fastDecode != nil ? [("fast-decode", .boolean(true))] : [])
     }
 
     static func list(_ values: [Float]) -> String { values.map(\.description).joined(separator: ",") }
