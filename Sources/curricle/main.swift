@@ -8,6 +8,7 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     (PlanCommand.command, PlanCommand.run),
     (NearestNeighboursCommand.command, NearestNeighboursCommand.run),
     (ProbeCommand.command, ProbeCommand.run),
+    (StatsCommand.command, StatsCommand.run),
     (VerifyCommand.command, VerifyCommand.run),
     (BenchCommand.command, BenchCommand.run),
 ]
