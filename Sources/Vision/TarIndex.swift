@@ -42,13 +42,14 @@ struct TarIndex {
             let reader = try TarReader(file: file, path: path)
             var member = try reader.next()
             while let this = member {
-                guard this.size >= 0, this.dataOffset >= 0, this.dataOffset <= size, this.size <= size - this.dataOffset else {
+                // (A sparse member's size counts its holes.)
+                guard !this.isPlain || this.size >= 0 && (0...size).contains(this.dataOffset) && this.size <= size - this.dataOffset else {
                     throw .truncated(name: path, reason: "\(this.name.prefix(200)) promises \(this.size) bytes and \(max(0, size - this.dataOffset)) follow")
                 }
                 member = try reader.next()
                 // Bytes of a whole file reach up to the next header; where they do not, holes are left out.
-                let reach = this.dataOffset + (this.size + 511) / 512 * 512
-                if this.isPlain, member.map({ $0.headerOffset == reach }) ?? true { try add(this, of: file, path: path, number: number) }
+                guard this.isPlain, member.map({ $0.headerOffset == this.dataOffset + (this.size + 511) / 512 * 512 }) ?? true else { continue }
+                try add(this, of: file, path: path, number: number)
             }
             endGroup(number: number)
         }
