@@ -13,7 +13,9 @@ if [ "$(printf '%s\n%s\n' "$need_swift" "$version" | sort -V | head -n 1)" != "$
     exit 2
 fi
 
-packages=(libomp-dev libopenblas-dev libturbojpeg0-dev libpng-dev libwebp-dev libexif-dev zlib1g-dev libzip-dev pkg-config)
+packages=(
+    libomp-dev libopenblas-dev libturbojpeg0-dev libpng-dev libwebp-dev libexif-dev zlib1g-dev libzip-dev libarchive-dev pkg-config
+)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing+=("$package")

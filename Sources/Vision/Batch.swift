@@ -36,15 +36,37 @@ struct EpochPlan: Sendable {
     let order: [Int]
     let batchSize: Int
 
-    init(epoch: Int, count: Int, batchSize: Int, shuffle: Bool, seed: UInt64) {
+    /// - Parameter shards: the source's; a source of several is shuffled as `shardOrder` says.
+    init(epoch: Int, count: Int, shards: [Range<Int>] = [], batchSize: Int, shuffle: Bool, seed: UInt64) {
         self.epoch = epoch
         self.batchSize = batchSize
-        if shuffle {
-            var random = Philox(seed: seed, stream: RandomStream.order.at(epoch: epoch))
-            order = random.permutation(count)
-        } else {
-            order = Array(0..<count)
+        var random = Philox(seed: seed, stream: RandomStream.order.at(epoch: epoch))
+        order = !shuffle ? Array(0..<count) : shards.count > 1 ? EpochPlan.shardOrder(shards, using: &random) : random.permutation(count)
+    }
+
+    /// Samples held back while an order over shards is drawn.
+    static let shuffleBuffer = 10_000
+
+    /// The order WebDataset users know: shards in random order, read one after another, their samples through a shuffle buffer.
+    ///
+    /// The disk reads nearly in sequence, and an order is still random: each sample that comes takes the place of a random one in the buffer,
+    /// which goes out; what is left at the end goes out in random order. Up to `buffer` samples it is a permutation like any other.
+    static func shardOrder(_ shards: [Range<Int>], buffer size: Int = shuffleBuffer, using random: inout Philox) -> [Int] {
+        var order: [Int] = []
+        var buffer: [Int] = []
+        order.reserveCapacity(shards.reduce(0) { $0 + $1.count })
+        for shard in random.permutation(shards.count) {
+            for sample in shards[shard] {
+                if buffer.count < size {
+                    buffer.append(sample)
+                } else {
+                    let place = random.integer(below: size)
+                    order.append(buffer[place])
+                    buffer[place] = sample
+                }
+            }
         }
+        return order + random.permutation(buffer.count).map { buffer[$0] }
     }
 
     /// The places in `order` of a batch; the last batch may be shorter.

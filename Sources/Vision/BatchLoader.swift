@@ -17,7 +17,7 @@ public final class BatchLoader {
     /// - Parameters:
     ///   - batchSize: N, at least 1.
     ///   - dropLast: leave out a last batch of fewer than N images.
-    ///   - shuffle: a new order each epoch: a Philox permutation keyed (seed, epoch).
+    ///   - shuffle: a new order each epoch: a Philox permutation keyed (seed, epoch), by shards where the source has several.
     ///   - workers: threads, at least 1.
     ///   - prefetch: batches ready ahead of the one in use, at least 1; `prefetch + 1` buffers of N · L · P floats are held,
     ///     and no more than `prefetch` workers are busy.
@@ -51,7 +51,7 @@ public final class BatchLoader {
     /// Begins an epoch (the one that runs is stopped): `next()` gives its batches from `fromBatch` on.
     public func start(epoch: Int, fromBatch: Int = 0) {
         stop()
-        let plan = EpochPlan(epoch: epoch, count: source.count, batchSize: batchSize, shuffle: shuffle, seed: seed)
+        let plan = EpochPlan(epoch: epoch, count: source.count, shards: source.shards, batchSize: batchSize, shuffle: shuffle, seed: seed)
         let filler = BatchFiller(source: source, pipeline: pipeline, plan: plan, strict: strict)
         let ring = BatchRing(buffers: buffers, batches: max(0, fromBatch)..<max(0, fromBatch, batchesPerEpoch))
         ring.startWorkers(min(workers, buffers.count - 1), filler: filler)

@@ -2,6 +2,22 @@ import Foundation
 
 /// The whole of a regular file, or a `VisionError` that says why not.
 func readFile(_ path: String, limit: Int) throws(VisionError) -> [UInt8] {
+    try withFile(path) { (file, size) throws(VisionError) in
+        guard size <= limit else { throw .unreadable(path: path, reason: "its \(size) bytes are above the limit of \(limit)") }
+        return try readBytes(of: file, at: 0, count: size, path: path)
+    }
+}
+
+/// `count` bytes of a regular file from `offset` on, fewer where it ends earlier.
+func readFile(_ path: String, at offset: Int, count: Int) throws(VisionError) -> [UInt8] {
+    try withFile(path) { (file, size) throws(VisionError) in
+        try readBytes(of: file, at: offset, count: min(count, max(0, size - offset)), path: path)
+    }
+}
+
+/// Opens a regular file for as long as `body` runs.
+/// - Parameter body: what to do with its descriptor and its size in bytes.
+func withFile<Result>(_ path: String, _ body: (_ file: Int32, _ size: Int) throws(VisionError) -> Result) throws(VisionError) -> Result {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else {
         let reason = errno
@@ -11,16 +27,19 @@ func readFile(_ path: String, limit: Int) throws(VisionError) -> [UInt8] {
     defer { close(file) }
     var status = stat()
     guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw .unreadable(path: path, reason: "it is not a regular file") }
-    let size = Int(status.st_size)
-    guard size <= limit else { throw .unreadable(path: path, reason: "its \(size) bytes are above the limit of \(limit)") }
+    return try body(file, Int(status.st_size))
+}
+
+/// Up to `count` bytes of an open file, fewer only at its end. Its own position stays where it is.
+func readBytes(of file: Int32, at offset: Int, count: Int, path: String) throws(VisionError) -> [UInt8] {
     var failure: Int32 = 0
-    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-        while count < size {
-            let got = read(file, buffer.baseAddress.map { $0 + count }, size - count)
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
+        while done < count {
+            let got = pread(file, buffer.baseAddress.map { $0 + done }, count - done, off_t(offset + done))
             if got < 0 && errno == EINTR { continue }
             if got < 0 { failure = errno }
             if got <= 0 { break }
-            count += got
+            done += got
         }
     }
     if failure != 0 { throw .unreadable(path: path, reason: String(cString: strerror(failure))) }
@@ -50,3 +69,9 @@ func names(in folder: String) throws(VisionError) -> [String] {
 func bytesAscend(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
 
 func join(_ folder: String, _ name: String) -> String { folder.hasSuffix("/") ? folder + name : folder + "/" + name }
+
+/// What stands before a path's last name, and the name: `("a/b", "c.bin")`; `(".", "c.bin")` for a bare name.
+func split(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+    return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+}

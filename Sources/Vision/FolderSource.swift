@@ -1,10 +1,10 @@
 import Foundation
 
-/// JPEG, PNG and WebP files below a folder; each is read when it is asked for.
+/// Image files (JPEG, PNG, WebP, .npy) below a folder or in a list; each is read when it is asked for.
 struct FolderSource: ImageSource {
-    /// Put before each file; empty when files are whole paths.
+    /// Put before each file that is not an absolute path; empty when files are whole paths.
     let root: String
-    /// Relative paths, sorted by UTF-8 bytes.
+    /// Paths in the source's order.
     let files: [String]
     let classNames: [String]
     /// [files], or empty when unlabelled.
@@ -25,13 +25,7 @@ struct FolderSource: ImageSource {
         guard !files.isEmpty else { throw .emptyFolder(path: root) }
         files.sort(by: bytesAscend)
         let classes = files.map { file in file.firstIndex(of: "/").map { String(file[..<$0]) } }
-        guard !classes.contains(nil) else {
-            self.init(root: root, files: files, classNames: [], labels: [], decoding: decoding)
-            return
-        }
-        let names = Set(classes.compactMap { $0 }).sorted(by: bytesAscend)
-        let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
-        self.init(root: root, files: files, classNames: names, labels: classes.compactMap { $0.flatMap { numbers[$0] } }, decoding: decoding)
+        self.init(root: root, files: files, classesOfFiles: classes.contains(nil) ? [] : classes.compactMap { $0 }, decoding: decoding)
     }
 
     var count: Int { files.count }
@@ -40,12 +34,13 @@ struct FolderSource: ImageSource {
 
     func name(at index: Int) -> String {
         guard files.indices.contains(index) else { return "\(root)#\(index)" }
-        return root.isEmpty ? files[index] : join(root, files[index])
+        return root.isEmpty || files[index].hasPrefix("/") ? files[index] : join(root, files[index])
     }
 
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
-        return try loadImage(at: name(at: index), options: decoding)
+        let path = name(at: index)
+        return try isArrayName(path) ? loadArray(at: path) : loadImage(at: path, options: decoding)
     }
 }
 
@@ -63,7 +58,7 @@ private func collectImages(root: String, below folder: String, ancestors: [Strin
     if ancestors.contains(place) { return }
     for name in try names(in: path) {
         let relative = folder.isEmpty ? name : folder + "/" + name
-        if isImageName(name) {
+        if isImageName(name) || isArrayName(name) {
             files.append(relative)
         } else if kind(of: join(root, relative)).isFolder {
             try collectImages(root: root, below: relative, ancestors: ancestors + [place], into: &files)

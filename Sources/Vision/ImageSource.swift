@@ -7,10 +7,17 @@ public protocol ImageSource: Sendable {
     var classNames: [String] { get }
     /// An index into `classNames`, nil when unlabelled.
     func label(at index: Int) -> Int?
+    /// The files that are read one after another, as ranges of indices that follow each other from 0 to `count`. Empty for a source in which any
+    /// image is as near as any other; where there are several, `BatchLoader` shuffles them and then through a buffer, see `EpochPlan.shardOrder`.
+    var shards: [Range<Int>] { get }
     /// The file's path, or `train-images…#17`.
     func name(at index: Int) -> String
-    /// RGB for files, one channel for IDX. May be called from several threads at once.
+    /// RGB for JPEG and PNG, one channel for IDX, the array's for .npy. May be called from several threads at once.
     func image(at index: Int) throws(VisionError) -> PixelImage
+}
+
+extension ImageSource {
+    public var shards: [Range<Int>] { [] }
 }
 
 /// Which part of a dataset is meant.
@@ -40,39 +47,73 @@ public enum DatasetRole: Sendable {
 /// Opens a dataset.
 ///
 /// - Parameters:
-///   - path: one of
-///     - an IDX images file, plain or gzip; labels are found beside it (`…images…idx3…` → `…labels…idx1…`) if present;
-///     - a single JPEG, PNG or WebP file;
-///     - a folder of MNIST-style IDX files: the pair of the role is taken;
-///     - a folder of JPEG, PNG or WebP files, flat, nested or one folder per class; `train/` or else `test/` or `val/` below it is taken for the role.
-///       When every image lies at least one folder deep, the first folder is the class (sorted); otherwise the images are unlabelled.
+///   - path: a file, one of
+///     - a JPEG, PNG or WebP file: a dataset of one image;
+///     - `.txt`: a list of image files, a path a line as seen from the list's folder, for classes a tab and a name; `#` begins a comment;
+///     - `.npy`: many images, bytes of [N, H, W, C] or [N, H, W];
+///     - `.tar`: a WebDataset shard, samples as `KEY.jpg` (.jpeg, .png, .webp) and perhaps `KEY.cls`; not compressed;
+///     - `data_batch_1.bin`, `train.bin`, `unlabeled_X.bin` or another file of CIFAR-10, CIFAR-100 or STL-10's binary versions;
+///     - any other: an IDX images file, plain or gzip; labels are found beside it (`…images…idx3…` → `…labels…idx1…`) if present;
+///
+///     or a folder of
+///     - MNIST-style IDX files: the pair of the role is taken;
+///     - CIFAR-10, CIFAR-100 (fine labels) or STL-10's binary files: those of the role;
+///     - JPEG, PNG, WebP or .npy files (one image each: [H, W] or [H, W, C]), flat, nested or one folder per class.
+///       When every image lies at least one folder deep, the first folder is the class (sorted); otherwise the images are unlabelled;
+///     - and no such file, but `.tar` shards, in the order of their names; where these tell the roles apart, those of the role.
+///
+///     `train/` or else `test/` or `val/` below a folder is taken for the role, and may hold any of these.
 ///   - role: which part, where there are parts.
 ///   - decoding: how image files become pictures.
-/// - Returns: the images in the order of their paths' UTF-8 bytes.
+/// - Returns: the images of a folder in the order of their paths' UTF-8 bytes, those of a file in the file's order.
 ///
-/// Errors: nothing there, unreadable, no image, the other role's part only, or IDX files that are cut short or lie about themselves.
+/// Errors: nothing there, unreadable, no image, the other role's part only, or files that are cut short or lie about themselves.
 public func openDataset(at path: String, role: DatasetRole, decoding: DecodeOptions = DecodeOptions()) throws(VisionError) -> any ImageSource {
     let (exists, isFolder) = kind(of: path)
     guard exists else { throw .notFound(path: path) }
-    guard isFolder else {
-        if isImageName(path) { return FolderSource(root: "", files: [path], classNames: [], labels: [], decoding: decoding) }
-        return try IndexedSource(images: path, labels: labelsBeside(path))
-    }
-    if let source = try indexedSource(in: path, role: role) { return source }
+    return isFolder ? try openFolder(path, role: role, decoding) : try openFile(path, decoding)
+}
+
+private func openFile(_ path: String, _ decoding: DecodeOptions) throws(VisionError) -> any ImageSource {
+    if isImageName(path) { return FolderSource(root: "", files: [path], classNames: [], labels: [], decoding: decoding) }
+    if isArrayName(path) { return try NpySource(path: path) }
+    if isTarName(path) || isCompressedTarName(path) { return try TarSource(files: [path], decoding: decoding) }
+    if path.lowercased().hasSuffix(".txt") { return try FolderSource(list: path, decoding: decoding) }
+    if let source = try RecordSource.file(path) { return source }
+    return try IndexedSource(images: path, labels: labelsBeside(path))
+}
+
+private func openFolder(_ path: String, role: DatasetRole, _ decoding: DecodeOptions) throws(VisionError) -> any ImageSource {
     let entries = try names(in: path)
+    if let source = try binaryFiles(in: path, entries: entries, role: role) { return source }
     func holds(_ role: DatasetRole) -> String? { role.folders.first { entries.contains($0) && kind(of: join(path, $0)).isFolder } }
     if let part = holds(role) {
-        let folder = join(path, part)
-        if let source = try indexedSource(in: folder, role: role) { return source }
-        return try FolderSource(root: folder, decoding: decoding)
+        let folder = join(path, part), entries = try names(in: folder)
+        if let source = try binaryFiles(in: folder, entries: entries, role: role) { return source }
+        return try imagesOrShards(in: folder, entries: entries, role: role, decoding)
     }
     if let other = holds(role.other) { throw .missingRole(path: path, wanted: role.name, found: other + "/") }
-    return try FolderSource(root: path, decoding: decoding)
+    return try imagesOrShards(in: path, entries: entries, role: role, decoding)
+}
+
+/// Datasets that are told by the names of their files.
+private func binaryFiles(in folder: String, entries: [String], role: DatasetRole) throws(VisionError) -> (any ImageSource)? {
+    if let source = try indexedSource(in: folder, entries: entries, role: role) { return source }
+    return try RecordSource.inFolder(folder, entries: entries, role: role)
+}
+
+/// Image files first: the archive that a folder of images came in often lies beside them.
+private func imagesOrShards(in folder: String, entries: [String], role: DatasetRole, _ decoding: DecodeOptions) throws(VisionError) -> any ImageSource {
+    do throws(VisionError) {
+        return try FolderSource(root: folder, decoding: decoding)
+    } catch {
+        guard case .emptyFolder = error, let shards = try TarSource.inFolder(folder, entries: entries, role: role, decoding: decoding) else { throw error }
+        return shards
+    }
 }
 
 /// The IDX pair for the role among a folder's files; nil when it has no IDX images at all.
-private func indexedSource(in folder: String, role: DatasetRole) throws(VisionError) -> IndexedSource? {
-    let entries = try names(in: folder)
+private func indexedSource(in folder: String, entries: [String], role: DatasetRole) throws(VisionError) -> IndexedSource? {
     // Sorted, so a plain file comes before its .gz.
     func images(_ role: DatasetRole) -> String? {
         entries.first { entry in entry.contains("idx3") && role.indexPrefixes.contains { entry.hasPrefix($0) } }

@@ -4,20 +4,46 @@ import CSupport
 ///
 /// Source: Pillow's `ImagingResample` (Resample.c), the resize that MAE's PIL pipeline applies; `CSupport/resample.c` is the implementation.
 /// - Parameters:
-///   - image: 1…4 channels.
+///   - image: any number of channels; each is resampled for itself.
 ///   - box: what to keep; parts outside of the image are left out.
 ///   - width: of the result, at least 1.
 ///   - height: of the result, at least 1.
 /// - Returns: [height, width, C]. A box that already has this size is copied unchanged, as Pillow does.
 public func resizeBicubic(_ image: PixelImage, box: CropBox, width: Int, height: Int) -> PixelImage {
     precondition((1...65536).contains(width) && (1...65536).contains(height), "a resized image has sides of 1…65536")
-    precondition((1...4).contains(image.channels), "resizing takes 1…4 channels")
     let kept = box.clamped(to: image)
+    guard image.channels <= 4 else { return resizeInGroups(image, kept, width: width, height: height) }
     let pixels = [UInt8](unsafeUninitializedCapacity: width * height * image.channels) { output, count in
         resample(image, kept, width: width, height: height, into: output)
         count = width * height * image.channels
     }
     return PixelImage(width: width, height: height, channels: image.channels, pixels: pixels)
+}
+
+/// The resampler takes up to four channels at a time, so more go through it in groups of four.
+private func resizeInGroups(_ image: PixelImage, _ box: CropBox, width: Int, height: Int) -> PixelImage {
+    var pixels = [UInt8](repeating: 0, count: width * height * image.channels)
+    for first in stride(from: 0, to: image.channels, by: 4) {
+        let channels = first..<min(first + 4, image.channels)
+        let group = resizeBicubic(channelsOf(image, channels, in: box), box: CropBox(top: 0, left: 0, height: box.height, width: box.width), width: width, height: height)
+        for pixel in 0..<(width * height) {
+            for (place, channel) in channels.enumerated() { pixels[pixel * image.channels + channel] = group.pixels[pixel * channels.count + place] }
+        }
+    }
+    return PixelImage(width: width, height: height, channels: image.channels, pixels: pixels)
+}
+
+/// Some channels of a part of an image: [box.height, box.width, channels.count].
+private func channelsOf(_ image: PixelImage, _ channels: Range<Int>, in box: CropBox) -> PixelImage {
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(box.height * box.width * channels.count)
+    for row in box.top..<(box.top + box.height) {
+        for column in box.left..<(box.left + box.width) {
+            let pixel = (row * image.width + column) * image.channels
+            pixels.append(contentsOf: image.pixels[(pixel + channels.lowerBound)..<(pixel + channels.upperBound)])
+        }
+    }
+    return PixelImage(width: box.width, height: box.height, channels: channels.count, pixels: pixels)
 }
 
 private func resample(_ image: PixelImage, _ box: CropBox, width: Int, height: Int, into output: UnsafeMutableBufferPointer<UInt8>) {

@@ -11,6 +11,13 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     case corrupt(name: String, reason: String)
     /// An IDX header that is no header, or that does not tell the truth about the file.
     case badIndexFile(path: String, reason: String)
+    /// A file of records of one size (CIFAR, STL-10) that does not hold whole, sound records.
+    case badRecordFile(path: String, reason: String)
+    /// An .npy file that is none, or that holds something else than images.
+    case badArrayFile(path: String, reason: String)
+    case badArchive(path: String, reason: String)
+    /// A line of a list file; lines count from 1.
+    case badListEntry(path: String, line: Int, reason: String)
     case labelCountMismatch(images: String, imageCount: Int, labels: String, labelCount: Int)
     case channelMismatch(name: String, has: Int, wants: Int)
     case indexOutOfRange(index: Int, count: Int)
@@ -27,7 +34,7 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unreadable(let path, let reason):
             "\(path): cannot be read (\(reason)); check permissions and the disk"
         case .emptyFolder(let path):
-            "\(path): holds no .jpg, .jpeg, .png or .webp image and no IDX files; pass a folder that does"
+            "\(path): holds no \(Self.acceptedInFolders); pass a folder that does"
         case .missingRole(let path, let wanted, let found):
             "\(path): holds \(found) but nothing for the role '\(wanted)'; add it, or pass the folder of images itself"
         case .unsupportedFormat(let name, let reason):
@@ -40,6 +47,14 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(name): is damaged (\(reason)); replace or remove it"
         case .badIndexFile(let path, let reason):
             "\(path): is not a sound IDX file (\(reason)); pass an intact one, or a folder of JPEG or PNG images"
+        case .badRecordFile(let path, let reason):
+            "\(path): is not a sound CIFAR or STL-10 file (\(reason)); download the binary version again"
+        case .badArrayFile(let path, let reason):
+            "\(path): cannot be used as images (\(reason)); save bytes (uint8) with numpy.save: [N, H, W] or [N, H, W, C] for many, [H, W] or [H, W, C] for one in a folder"
+        case .badArchive(let path, let reason):
+            "\(path): cannot be used as a shard (\(reason)); pass intact, uncompressed .tar files, samples as KEY.jpg and KEY.cls"
+        case .badListEntry(let path, let line, let reason):
+            "\(path):\(line): \(reason); write one image path a line, as seen from the list's folder, and for classes a tab and a name"
         case .labelCountMismatch(let images, let imageCount, let labels, let labelCount):
             "\(labels): has \(labelCount) labels for the \(imageCount) images of \(images); use a pair that belongs together"
         case .channelMismatch(let name, let has, let wants):
@@ -57,10 +72,15 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// What a folder may hold to be a dataset.
+    private static let acceptedInFolders = ".jpg, .jpeg, .png or .webp image, no .npy array, no IDX, CIFAR or STL-10 binary files and no .tar shards"
+
     /// The file or image the error is about, if it is about one.
     public var subject: String? {
         switch self {
-        case .notFound(let path), .unreadable(let path, _), .emptyFolder(let path), .missingRole(let path, _, _), .badIndexFile(let path, _): path
+        case .notFound(let path), .unreadable(let path, _), .emptyFolder(let path), .missingRole(let path, _, _), .badIndexFile(let path, _),
+            .badRecordFile(let path, _), .badArrayFile(let path, _), .badArchive(let path, _), .badListEntry(let path, _, _):
+            path
         case .unsupportedFormat(let name, _), .badDimensions(let name, _, _), .truncated(let name, _), .corrupt(let name, _),
             .channelMismatch(let name, _, _), .labelCountMismatch(let name, _, _, _):
             name

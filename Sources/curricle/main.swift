@@ -11,6 +11,7 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     (FewShotCommand.command, FewShotCommand.run),
     (ImportCommand.command, ImportCommand.run),
     (ExportCommand.command, ExportCommand.run),
+    (StatsCommand.command, StatsCommand.run),
     (VerifyCommand.command, VerifyCommand.run),
     (BenchCommand.command, BenchCommand.run),
 ]

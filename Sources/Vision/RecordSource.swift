@@ -1,0 +1,85 @@
+/// Images in files of records of one size, planes of R, G and B: CIFAR's and STL-10's binary versions. Read when they are asked for.
+struct RecordSource: ImageSource {
+    /// What a record is made of.
+    struct Layout {
+        let recordBytes: Int
+        /// Where the red plane begins.
+        let pixelOffset: Int
+        /// Height and width.
+        let side: Int
+        /// Whether a plane is stored column by column, as STL-10's are.
+        let isColumnMajor: Bool
+    }
+
+    /// The files and the index of each one's first image, and the count of all.
+    let files: [String]
+    private let starts: [Int]
+    let count: Int
+    let classNames: [String]
+    /// [count], or empty when unlabelled.
+    private let labels: [UInt8]
+    private let layout: Layout
+
+    /// - Parameter labels: numbers of classes, one for each record of all files; or none.
+    /// Errors: `badRecordFile` unless each file holds one or more whole records.
+    init(files: [String], layout: Layout, classNames: [String], labels: [UInt8]) throws(VisionError) {
+        var starts: [Int] = []
+        var count = 0
+        for path in files {
+            starts.append(count)
+            count += try recordCount(path, recordBytes: layout.recordBytes)
+        }
+        (self.files, self.starts, self.count) = (files, starts, count)
+        (self.layout, self.classNames, self.labels) = (layout, classNames, labels)
+    }
+
+    func label(at index: Int) -> Int? { labels.indices.contains(index) ? Int(labels[index]) : nil }
+
+    func name(at index: Int) -> String {
+        let (file, record) = place(of: index)
+        return "\(files[file])#\(record)"
+    }
+
+    func image(at index: Int) throws(VisionError) -> PixelImage {
+        try check(index)
+        let (file, record) = place(of: index)
+        let side = layout.side, area = side * side
+        let planes = try readFile(files[file], at: record * layout.recordBytes + layout.pixelOffset, count: 3 * area)
+        guard planes.count == 3 * area else { throw .truncated(name: name(at: index), reason: "the file became shorter while it was used") }
+        let pixels = [UInt8](unsafeUninitializedCapacity: 3 * area) { output, filled in
+            for y in 0..<side {
+                for x in 0..<side {
+                    let source = layout.isColumnMajor ? x * side + y : y * side + x
+                    for channel in 0..<3 { output[(y * side + x) * 3 + channel] = planes[channel * area + source] }
+                }
+            }
+            filled = 3 * area
+        }
+        return PixelImage(width: side, height: side, channels: 3, pixels: pixels)
+    }
+
+    /// The last file that begins at or before the image.
+    private func place(of index: Int) -> (file: Int, record: Int) {
+        let file = starts.lastIndex { $0 <= index } ?? 0
+        return (file, index - starts[file])
+    }
+}
+
+/// How many records a file holds.
+/// Errors: `badRecordFile` unless it is a positive whole number.
+func recordCount(_ path: String, recordBytes: Int) throws(VisionError) -> Int {
+    let size = try withFile(path) { (_, size) throws(VisionError) in size }
+    guard size > 0, size % recordBytes == 0 else {
+        throw .badRecordFile(path: path, reason: "\(size) bytes are not a whole number of records of \(recordBytes)")
+    }
+    return size / recordBytes
+}
+
+/// The names of classes, a line each, blank lines left out; nil when there is no such file.
+func readClassNames(_ path: String) throws(VisionError) -> [String]? {
+    guard kind(of: path).exists else { return nil }
+    let lines = try readFile(path, limit: 1 << 16).split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+    let names = lines.map { String(decoding: $0, as: UTF8.self) }.filter { !$0.allSatisfy(\.isWhitespace) }
+    guard (1...256).contains(names.count) else { throw .badRecordFile(path: path, reason: "it names \(names.count) classes, not 1…256") }
+    return names
+}

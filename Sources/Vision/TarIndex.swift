@@ -1,0 +1,109 @@
+/// Where the samples of tar shards lie. Made once from the headers.
+///
+/// Source: WebDataset's layout. A member's key is its path up to the first `.` of its last name; neighbours with one key are a sample:
+/// an image (`.jpg`, `.jpeg`, `.png` or `.webp`, the first of several) and perhaps `.cls`, its label in digits.
+/// Samples without an image, members without a key, links and sparse members are left out.
+///
+/// Memory: 40 bytes and a name for each sample, which itself takes 512 bytes or more in the file: no header can make it more.
+struct TarIndex {
+    struct Sample {
+        let offset: Int
+        let size: Int
+        let nameEnd: Int
+        let file: Int32
+        /// -1 where there is none.
+        let label: Int32
+    }
+
+    private(set) var samples: [Sample] = []
+    /// The samples of each file that has any.
+    private(set) var shards: [Range<Int>] = []
+    private(set) var largestLabel: Int32 = -1
+    /// The names of the image members, one behind the other.
+    private var names: [UInt8] = []
+    private var current = Group()
+
+    static let extensions = ["jpg", "jpeg", "png", "webp"]
+    private static let longestName = 4096
+    /// Labels are counted from 0 up to below this.
+    private static let mostClasses = 1_000_000
+
+    func name(of index: Int) -> String {
+        let start = index == 0 ? 0 : samples[index - 1].nameEnd
+        return String(decoding: names[start..<samples[index].nameEnd], as: UTF8.self)
+    }
+
+    /// Adds the samples of the file `path`, number `number` of the source.
+    mutating func add(_ path: String, number: Int32) throws(VisionError) {
+        let first = samples.count
+        try withFile(path) { (file, size) throws(VisionError) in
+            try refuseCompressed(try readBytes(of: file, at: 0, count: min(size, 6), path: path), path: path)
+            if size == 0 { throw .truncated(name: path, reason: "the file is empty") }
+            let reader = try TarReader(file: file, path: path)
+            var member = try reader.next()
+            while let this = member {
+                // (A sparse member's size counts its holes.)
+                guard !this.isPlain || this.size >= 0 && (0...size).contains(this.dataOffset) && this.size <= size - this.dataOffset else {
+                    throw .truncated(name: path, reason: "\(this.name.prefix(200)) promises \(this.size) bytes and \(max(0, size - this.dataOffset)) follow")
+                }
+                member = try reader.next()
+                // Bytes of a whole file reach up to the next header; where they do not, holes are left out.
+                guard this.isPlain, member.map({ $0.headerOffset == this.dataOffset + (this.size + 511) / 512 * 512 }) ?? true else { continue }
+                try add(this, of: file, path: path, number: number)
+            }
+            endGroup(number: number)
+        }
+        if samples.count > first { shards.append(first..<samples.count) }
+    }
+
+    /// The members with one key so far.
+    private struct Group {
+        var key: Substring = ""
+        var image: TarReader.Member?
+        var label: Int32 = -1
+    }
+
+    private mutating func add(_ member: TarReader.Member, of file: Int32, path: String, number: Int32) throws(VisionError) {
+        guard member.name.utf8.count <= Self.longestName else { throw .badArchive(path: path, reason: "the name \(member.name.prefix(40))… is longer than \(Self.longestName) bytes") }
+        let base = member.name.lastIndex(of: "/").map { member.name.index(after: $0) } ?? member.name.startIndex
+        // `.hidden.jpg` has no key, and no name without a dot has.
+        guard let dot = member.name[base...].firstIndex(of: "."), dot > base else { return }
+        let key = member.name[..<dot], kind = member.name[dot...].dropFirst().lowercased()
+        if key != current.key {
+            endGroup(number: number)
+            current.key = key
+        }
+        if kind == "cls" {
+            current.label = try label(member, of: file, path: path)
+        } else if current.image == nil, Self.extensions.contains(kind) {
+            current.image = member
+        }
+    }
+
+    private mutating func endGroup(number: Int32) {
+        defer { current = Group() }
+        guard let image = current.image else { return }
+        names += image.name.utf8
+        largestLabel = max(largestLabel, current.label)
+        samples.append(Sample(offset: image.dataOffset, size: image.size, nameEnd: names.count, file: number, label: current.label))
+    }
+
+    private func label(_ member: TarReader.Member, of file: Int32, path: String) throws(VisionError) -> Int32 {
+        let text = try readBytes(of: file, at: member.dataOffset, count: min(member.size, 32), path: path)
+        let digits = String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace }
+        guard member.size <= 32, let label = Int32(digits), (0..<Int32(Self.mostClasses)).contains(label) else {
+            throw .badArchive(path: path, reason: "\(member.name.prefix(200)) is not a class number from 0 to \(Self.mostClasses - 1)")
+        }
+        return label
+    }
+}
+
+/// How compressed files begin, and what unpacks them.
+private let compressions: [(mark: [UInt8], tool: String)] = [
+    ([0x1F, 0x8B], "gunzip"), ([0x42, 0x5A, 0x68], "bunzip2"), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "unxz"), ([0x28, 0xB5, 0x2F, 0xFD], "unzstd"),
+]
+
+private func refuseCompressed(_ start: [UInt8], path: String) throws(VisionError) {
+    guard let found = compressions.first(where: { start.starts(with: $0.mark) }) else { return }
+    throw .badArchive(path: path, reason: "it is compressed, and images are read from their places in the file: \(found.tool) it first")
+}
