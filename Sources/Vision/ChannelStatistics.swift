@@ -69,7 +69,9 @@ extension ChannelStatistics {
     ///   - limit: most images to look at; fewer than there are lie evenly over the dataset.
     ///   - progress: told now and then how many images are done.
     /// - Returns: the sums, and what is wrong with each image that could not be used, also for having other channels than the first.
-    public static func over(_ source: any ImageSource, limit: Int = .max, progress: (Int) -> Void = { _ in }) -> (statistics: ChannelStatistics, broken: [VisionError]) {
+    public static func over(
+        _ source: any ImageSource, limit: Int = .max, progress: (Int) -> Void = { _ in }
+    ) -> (statistics: ChannelStatistics, broken: [VisionError]) {
         let count = min(source.count, max(0, limit)), block = 256
         var total = ChannelStatistics()
         var broken: [VisionError] = []

@@ -71,7 +71,7 @@ func bytesAscend(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPre
 func join(_ folder: String, _ name: String) -> String { folder.hasSuffix("/") ? folder + name : folder + "/" + name }
 
 /// What stands before a path's last name, and the name: `("a/b", "c.bin")`; `(".", "c.bin")` for a bare name.
-func split(_ path: String) -> (folder: String, name: String) {
+func folderAndName(of path: String) -> (folder: String, name: String) {
     guard let slash = path.lastIndex(of: "/") else { return (".", path) }
     return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
 }

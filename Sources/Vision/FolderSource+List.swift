@@ -10,7 +10,7 @@ extension FolderSource {
     /// Errors: `badListEntry` with the line of a file that is not there, or that lacks the class which others have; for a list without any file too.
     init(list path: String, decoding: DecodeOptions = DecodeOptions()) throws(VisionError) {
         let text = try readFile(path, limit: Self.longestList)
-        let folder = split(path).folder
+        let folder = folderAndName(of: path).folder
         var files: [String] = []
         var classes: [String] = []
         for (index, row) in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {

@@ -25,7 +25,8 @@ private func resizeInGroups(_ image: PixelImage, _ box: CropBox, width: Int, hei
     var pixels = [UInt8](repeating: 0, count: width * height * image.channels)
     for first in stride(from: 0, to: image.channels, by: 4) {
         let channels = first..<min(first + 4, image.channels)
-        let group = resizeBicubic(channelsOf(image, channels, in: box), box: CropBox(top: 0, left: 0, height: box.height, width: box.width), width: width, height: height)
+        let part = channelsOf(image, channels, in: box)
+        let group = resizeBicubic(part, box: CropBox(whole: part), width: width, height: height)
         for pixel in 0..<(width * height) {
             for (place, channel) in channels.enumerated() { pixels[pixel * image.channels + channel] = group.pixels[pixel * channels.count + place] }
         }

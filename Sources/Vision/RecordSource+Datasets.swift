@@ -32,13 +32,15 @@ extension RecordSource {
             if let other = version.files(role.other).first(where: entries.contains) { throw .missingRole(path: folder, wanted: role.name, found: other) }
         }
         if entries.contains(STL.images(role)) { return try stl(STL.images(role), in: folder) }
-        if let other = [STL.images(role.other), "unlabeled_X.bin"].first(where: entries.contains) { throw .missingRole(path: folder, wanted: role.name, found: other) }
+        if let other = [STL.images(role.other), "unlabeled_X.bin"].first(where: entries.contains) {
+            throw .missingRole(path: folder, wanted: role.name, found: other)
+        }
         return nil
     }
 
     /// One file of such a dataset by its path; nil when its name is none of theirs.
     static func file(_ path: String) throws(VisionError) -> RecordSource? {
-        let (folder, name) = split(path)
+        let (folder, name) = folderAndName(of: path)
         if let version = CIFAR.versions.first(where: { ($0.train + $0.test).contains(name) }) { return try cifar(version, [name], in: folder) }
         return name.hasSuffix("_X.bin") ? try stl(name, in: folder) : nil
     }

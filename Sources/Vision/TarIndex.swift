@@ -64,7 +64,9 @@ struct TarIndex {
     }
 
     private mutating func add(_ member: TarReader.Member, of file: Int32, path: String, number: Int32) throws(VisionError) {
-        guard member.name.utf8.count <= Self.longestName else { throw .badArchive(path: path, reason: "the name \(member.name.prefix(40))… is longer than \(Self.longestName) bytes") }
+        guard member.name.utf8.count <= Self.longestName else {
+            throw .badArchive(path: path, reason: "the name \(member.name.prefix(40))… is longer than \(Self.longestName) bytes")
+        }
         let base = member.name.lastIndex(of: "/").map { member.name.index(after: $0) } ?? member.name.startIndex
         // `.hidden.jpg` has no key, and no name without a dot has.
         guard let dot = member.name[base...].firstIndex(of: "."), dot > base else { return }

@@ -16,7 +16,8 @@ struct TarSource: ImageSource {
         var index = TarIndex()
         for (number, path) in files.enumerated() { try index.add(path, number: Int32(number)) }
         guard !index.samples.isEmpty else {
-            throw .badArchive(path: files.first ?? "", reason: "no member of \(files.count == 1 ? "it" : "\(files.count) files") is a .\(TarIndex.extensions.joined(separator: ", ."))")
+            let (path, what) = files.count == 1 ? (files[0], "it") : (folderAndName(of: files.first ?? "").folder, "its \(files.count) shards")
+            throw .badArchive(path: path, reason: "no member of \(what) is a .\(TarIndex.extensions.joined(separator: ", ."))")
         }
         self.files = files
         self.index = index

@@ -27,7 +27,12 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Every image of the dataset was tried and none could be used.
     case noReadableImage(count: Int, firstReason: String)
 
+    /// Names and headers come from files: what in them would break the line or steer a terminal is replaced.
     public var description: String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
+    }
+
+    private var text: String {
         switch self {
         case .notFound(let path):
             "\(path): no such file or folder; check the path"
@@ -50,7 +55,8 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
         case .badRecordFile(let path, let reason):
             "\(path): is not a sound CIFAR or STL-10 file (\(reason)); download the binary version again"
         case .badArrayFile(let path, let reason):
-            "\(path): cannot be used as images (\(reason)); save bytes (uint8) with numpy.save: [N, H, W] or [N, H, W, C] for many, [H, W] or [H, W, C] for one in a folder"
+            "\(path): cannot be used as images (\(reason)); save bytes (uint8) with numpy.save: "
+                + "[N, H, W] or [N, H, W, C] for many, [H, W] or [H, W, C] for one in a folder"
         case .badArchive(let path, let reason):
             "\(path): cannot be used as a shard (\(reason)); pass intact, uncompressed .tar files, samples as KEY.jpg and KEY.cls"
         case .badListEntry(let path, let line, let reason):

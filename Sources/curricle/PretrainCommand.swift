@@ -15,7 +15,7 @@ enum PretrainCommand {
     static let command = Command(
         name: "pretrain", summary: "pretrain a CL-MAE (or, with --masking random, an MAE) on images",
         options: [
-            .value("data", "PATH", "folder of images (flat, nested, or one folder a class), or IDX files", section: "Data and output"),
+            .value("data", "PATH", "folder of images (flat, nested, or one folder a class), list (.txt), tar shards, .npy array, or IDX, CIFAR or STL-10 files", section: "Data and output"),
             .value("output", "RUN", "folder of the run: states, weights, logs, pictures", short: "o", section: "Data and output"),
             .value("augment", "KIND", "mae (random crop and flip), flip or none", fallback: "mae", section: "Data and output"),
             .value("mean", "M[,M…]", "pixel mean, one for all channels or one each (default: ImageNet's for 3 channels, else 0.5)", section: "Data and output"),

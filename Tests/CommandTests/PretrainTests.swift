@@ -145,17 +145,17 @@ struct PretrainTests {
         let translucent = try Data(contentsOf: URL(fileURLWithPath: fixtures + "lossless-alpha.webp"))
         for i in 0..<8 { _ = try folder.write("photos/\(i).webp", Array(translucent)) }
         let options = ["--channels", "3", "--epochs", "2"], decoding = ["--background", "#336699", "--apply-orientation", "--fast-decode"]
-        for (run, more) in [("plain", []), ("laid", decoding)] { #expect(try finish(pretrain(folder.file("photos"), folder.file(run), options + more)).code == 0) }
+        for (run, more) in [("plain", []), ("laid", decoding)] { #expect(try curricle(pretrain(folder.file("photos"), folder.file(run), options + more)).code == 0) }
         let configurations = try ["plain", "laid"].map { try String(contentsOfFile: folder.file("\($0)/config.json"), encoding: .utf8) }
         for entry in ["\"background\": \"#336699\"", "\"apply-orientation\": true", "\"fast-decode\": true"] {
             #expect(configurations[1].contains(entry) && !configurations[0].contains(entry), "\(configurations)")
         }
         let weights = try ["plain", "laid"].map { try Data(contentsOf: URL(fileURLWithPath: folder.file("\($0)/model.safetensors"))) }
         #expect(weights[0] != weights[1])
-        let again = try finish(["pretrain", "--data", folder.file("photos"), "--output", folder.file("again"), "--config", folder.file("laid/config.json")])
+        let again = try curricle(["pretrain", "--data", folder.file("photos"), "--output", folder.file("again"), "--config", folder.file("laid/config.json")])
         #expect(again.code == 0, "\(again.errors)")
         #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("again/model.safetensors"))) == weights[1])
-        let resumed = try finish(pretrain(folder.file("photos"), folder.file("laid"), options + ["--resume", "--background", "white"]))
+        let resumed = try curricle(pretrain(folder.file("photos"), folder.file("laid"), options + ["--resume", "--background", "white"]))
         #expect(resumed.code == 2 && resumed.lastError.contains("background"), "\(resumed.errors)")
     }
 

@@ -29,7 +29,8 @@ import Testing
     @Test func linesAreNamed() throws {
         let list = folder.path + "/images/list.txt"
         for (text, line) in [
-            ("1.png\n\n# two\nnot there.png\n", 4), ("1.png\ndeep\n", 2), ("1.png\tcat\na b.png\n", 2), ("1.png\na b.png\tcat\n", 2), ("1.png\n\tcat\n", 2), ("1.png\0x\n", 1), ("", 1), ("#\n", 1),
+            ("1.png\n\n# two\nnot there.png\n", 4), ("1.png\ndeep\n", 2), ("1.png\tcat\na b.png\n", 2), ("1.png\na b.png\tcat\n", 2), ("1.png\n\tcat\n", 2),
+            ("1.png\0x\n", 1), ("", 1), ("#\n", 1),
         ] {
             let found = try failure(text)
             guard case .badListEntry(list, line, _) = found else { Issue.record("\(text): \(String(describing: found))"); continue }

@@ -23,7 +23,9 @@ import Testing
 
     func cifar(_ images: Range<Int>, before: (Int) -> [UInt8]) -> [UInt8] { images.flatMap { before($0) + Self.planes($0, side: 32, byColumns: false) } }
     func stl(_ images: Range<Int>) -> [UInt8] { images.flatMap { Self.planes($0, side: 96, byColumns: true) } }
-    func open(_ name: String = "", _ role: DatasetRole = .train) throws(VisionError) -> any ImageSource { try openDataset(at: name.isEmpty ? folder.path : folder.path + "/" + name, role: role) }
+    func open(_ name: String = "", _ role: DatasetRole = .train) throws(VisionError) -> any ImageSource {
+        try openDataset(at: name.isEmpty ? folder.path : folder.path + "/" + name, role: role)
+    }
     func failure(_ name: String = "", _ role: DatasetRole = .train) -> VisionError? { error { () throws(VisionError) in try open(name, role) } }
 
     @Test func cifar10() throws {

@@ -60,8 +60,9 @@ import Testing
         #expect(try openDataset(at: folder.path, role: .train).name(at: 0) == folder.path + "/dog/1.png")
     }
 
-    @Test(arguments: [("gunzip", [0x1F, 0x8B, 8, 0]), ("bunzip2", [0x42, 0x5A, 0x68, 0x39]), ("unxz", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]), ("unzstd", [0x28, 0xB5, 0x2F, 0xFD])])
-    func compressedIsRefused(_ tool: String, _ mark: [UInt8]) throws {
+    @Test(arguments: [
+        ("gunzip", [0x1F, 0x8B, 8, 0]), ("bunzip2", [0x42, 0x5A, 0x68, 0x39]), ("unxz", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]), ("unzstd", [0x28, 0xB5, 0x2F, 0xFD]),
+    ]) func compressedIsRefused(_ tool: String, _ mark: [UInt8]) throws {
         for name in ["a.tar", "b.tar.gz", "c/d.tgz"] {
             let path = try folder.write(name, mark + [UInt8](repeating: 1, count: 600))
             let found = firstError(name.hasPrefix("c") ? folder.path + "/c" : path)

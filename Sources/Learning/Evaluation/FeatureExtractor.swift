@@ -33,7 +33,8 @@ public final class FeatureExtractor {
     public func labelled(_ source: any ImageSource, pool: Pooling, batchSize: Int = 64, progress: (Int, Int) -> Void = { _, _ in }) throws -> LabelledFeatures {
         let labels = (0..<source.count).compactMap { source.label(at: $0) }
         guard labels.count == source.count else {
-            throw LearningError.configuration("\(source.count > 0 ? source.name(at: 0) : "the data"): images have no labels: give a folder per class, or IDX labels")
+            let name = source.count > 0 ? source.name(at: 0) : "the data"
+            throw LearningError.configuration("\(name): images have no labels: give a folder per class, a list with classes, shards with .cls members, or a dataset's own label files")
         }
         let features = try features(source, pool: pool, batchSize: batchSize, progress: progress)
         return try LabelledFeatures(features: features, width: description.model.embedWidth, labels: labels)
