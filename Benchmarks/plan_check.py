@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Compare what `curricle plan` predicts with what training takes.
 
-usage: plan_check.py --data FOLDER [--curricle PATH] [--threads N] [--skip-timing]
+usage: plan_check.py --data FOLDER [--curricle PATH] [--threads N] [--skip-timing] [--limits]
 
 For six configurations from tiny-p16, batch 1, to base-p16, batch 16: the predicted peak memory beside that of
 `curricle pretrain` on a folder of images, and the predicted seconds of a step beside those of `curricle bench step`.
+--limits: base-p16, batch 8, under ever smaller limits: peak memory beside the limit, and the time of a step against
+that of the plain run, the two in turn.
 """
 from __future__ import annotations
 
@@ -27,13 +29,48 @@ def measured(command: list[str]) -> int:
     return usage.ru_maxrss * 1024
 
 
+def seconds_a_step(folder: str) -> float:
+    """Mean seconds of a step in the last epoch of a run, by its log."""
+    with open(f"{folder}/log.jsonl") as log:
+        lines = [json.loads(line) for line in log]
+    last = [line for line in lines if "time_s" in line][-1]
+    steps = sum(1 for line in lines if "lr" in line and line["epoch"] == last["epoch"])
+    return last["time_s"] / steps
+
+
+def limits(options: argparse.Namespace) -> None:
+    """The price of a limit on memory."""
+    shape = ["--model", "base-p16", "--batch-size", "8", "--norm-pix-loss", "--threads", options.threads]
+    plan = json.loads(subprocess.run([options.curricle, "plan", *shape, "--skip-timing", "--json"], capture_output=True, text=True, check=True).stdout)
+
+    def run(limit: list[str]) -> tuple[float, int]:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [options.curricle, "pretrain", "--data", options.data, "--output", f"{folder}/run", *shape, "--epochs", "2", *limit]
+            resident = measured(command)
+            return seconds_a_step(f"{folder}/run"), resident
+
+    print("| limit MB | arena MB of the plain plan's | a second time, of all FLOPs | measured MB | seconds a step | against the plain run |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
+    for share in (1.0, 0.75, 0.5):
+        limit = plan["predicted_rss_bytes"] - int((1 - share) * plan["arena_bytes"])
+        flag = [] if share == 1 else ["--memory-limit", str(limit)]
+        chosen = json.loads(subprocess.run([options.curricle, "plan", *shape, *flag, "--skip-timing", "--json"], capture_output=True, text=True, check=True).stdout)
+        plain, (seconds, resident) = run([])[0], run(flag)
+        flops = chosen["flops_a"] + chosen["flops_b"]
+        print(f"| {limit / 1e6:.0f} | {chosen['arena_bytes'] / 1e6:.0f} ({chosen['arena_bytes'] / plan['arena_bytes']:.2f}) | "
+              f"{1 - (plan['flops_a'] + plan['flops_b']) / flops:.3f} | {resident / 1e6:.0f} | {seconds:.3f} | {seconds / plain:.3f} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare what `curricle plan` predicts with what training takes.")
     parser.add_argument("--curricle", default=".build/release/curricle")
     parser.add_argument("--data", required=True, help="folder of images")
     parser.add_argument("--threads", default="2")
     parser.add_argument("--skip-timing", action="store_true")
+    parser.add_argument("--limits", action="store_true")
     options = parser.parse_args()
+    if options.limits:
+        return limits(options)
     print("| configuration | predicted MB | measured MB | ratio | predicted s a step | measured s | ratio |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for preset, batch in CONFIGURATIONS:

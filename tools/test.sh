@@ -7,3 +7,5 @@ tools/test_c.sh
 # A build of its own: tests look into the modules (-enable-testing), the released command does not have to.
 swift build -c release -Xswiftc -enable-testing --scratch-path .build/testing --build-tests
 swift test -c release -Xswiftc -enable-testing --scratch-path .build/testing --skip-build "$@"
+# Every parser of ours on inputs made from the corpus: a short run of what tools/fuzz.sh does for as long as it is told to.
+tools/fuzz.sh 20000

@@ -257,7 +257,7 @@ int main(void) {
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++)
         for (int threads = 1; threads <= 3 && curricle_isa_available((curricle_isa)isa); threads += 2) {
             begin((curricle_isa)isa, threads);
-            static const int sizes[][3] = {{1, 1, 1}, {15, 17, 16}, {7, 33, 37}, {97, 20, 5}, {13, 48, 300}, {260, 17, 19}};
+            static const int sizes[][3] = {{1, 1, 1}, {15, 17, 16}, {7, 33, 37}, {97, 20, 5}, {13, 48, 300}, {260, 17, 19}, {13, 33, 1037}, {25, 17, 1024}};
             for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
                 test_linear(sizes[i][0], sizes[i][1], sizes[i][2], i % 2 ? CURRICLE_GELU : 0);
                 test_linear_gradients(sizes[i][0], sizes[i][1], sizes[i][2], i % 2);

@@ -11,8 +11,8 @@ extension Operation {
         case .layerNormGradient(let hasAddend): hasAddend ? [(0, 4), (0, 0)] : [(0, 0)]
         case .patchErrorGradient(_, let weight): [(0, weight == nil ? 1 : 0)]
         case .linear(let form):
-            // With several blocks of depth, partial sums stand in y before the epilogue reads its operands.
-            inputs[0].width <= 256 ? [form.multiplierIndex, form.residualIndex].compactMap { index in
+            // With several chunks of depth, partial sums stand in y before the epilogue reads its operands (kernels/linear.inc).
+            inputs[0].width <= 768 ? [form.multiplierIndex, form.residualIndex].compactMap { index in
                 index.flatMap { inputs[$0].rows == inputs[0].rows ? (0, $0) : nil }
             } : []
         case .input, .parameter, .gradient, .constant, .uniform, .transposePanels, .linearWeightGradient, .attention, .attentionGradient,

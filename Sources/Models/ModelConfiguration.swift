@@ -83,6 +83,7 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
         // Parameters of blocks grow with width², those of embedding and prediction with the patch; all within what memory could hold.
         let width = Double(max(embedWidth, decoderWidth)), blocks = Double(depth + decoderDepth + maskerDepth)
         if blocks * width * width * Double(4 + 2 * mlpRatio) + width * (Double(patchWidth) * 2 + Double(patches)) > 1e12 { return "the model would have more than 10¹² parameters" }
+        if Double(patches + 1) * width > 0x1p31 { return "an image of \(patches) patches of width \(Int(width)) is too large" }
         if patches < 2 { return "an image must have at least 2 patches, not \(patches)" }
         return nil
     }

@@ -69,6 +69,7 @@ private func decode(_ stream: PNGStream, format: UInt32, flags: UInt32, into out
     // libpng keeps reading from this memory between the two calls.
     return stream.bytes.withUnsafeBytes { bytes in
         guard png_image_begin_read_from_memory(&image, bytes.baseAddress, bytes.count) != 0 else { return pngError(image, name: name) }
+        guard Int(image.width) == stream.width, Int(image.height) == stream.height else { return .corrupt(name: name, reason: "its sizes contradict each other") }
         image.format = format
         image.flags |= flags
         guard png_image_finish_read(&image, nil, output, 0, nil) != 0 else { return pngError(image, name: name) }

@@ -29,6 +29,8 @@ struct PNGStream {
             let length = Self.bigEndian(file, place)
             guard length <= file.count - place - 12 else { throw .truncated(name: name, reason: "the PNG stream ends inside a chunk") }
             let kind = String(decoding: file[(place + 4)..<(place + 8)], as: UTF8.self)
+            // libpng decodes by the first header: another one must not change the sizes that memory is taken for.
+            if width != 0 && kind == "IHDR" { throw .corrupt(name: name, reason: "a second PNG header") }
             if width == 0 && kind != "IHDR" { throw .corrupt(name: name, reason: "the first PNG chunk is not IHDR") }
             let isSound = Self.checksum(file, from: place + 4, to: place + 8 + length) == Self.bigEndian(file, place + 8 + length)
             if kept.contains(kind) {

@@ -10,7 +10,7 @@ enum Evaluation {
         .value("weights", "FILE", "a run's model.safetensors, or any file that import reads", short: "w"),
         .value("train", "PATH", "labelled images to compare with or learn from"),
         .value("test", "PATH", "labelled images to judge"),
-        .value("pool", "KIND", "cls (class token) or mean (of the patch tokens)", fallback: "cls"),
+        .value("pool", "KIND", "cls (class token), mean (of the patch tokens), or pixels (no encoder, to compare with)", fallback: "cls"),
         .value("batch-size", "N", "images a batch", fallback: "64"),
         .value("threads", "N", "threads of the team (default: all processors)"),
         .value("num-heads", "N", "encoder heads, where the file does not say"),
@@ -60,13 +60,14 @@ enum NearestNeighboursCommand {
 
     static func run(_ a: Arguments) throws -> Int32 {
         let manner: Manner = try a.choice("protocol"), asJSON = try a.flag("json")
-        let given = try a.doublesIfGiven("neighbours", in: 1...1e6, counts: 1...20)?.map { Int($0) }
+        let given = try a.doublesIfGiven("neighbours", in: 1...1e6, counts: 1...20)
+        if let given, !given.allSatisfy({ $0 == $0.rounded() }) { throw LearningError.configuration("--neighbours takes whole numbers") }
         let temperature = try a.double("temperature", in: 1e-6...1e6)
         let (train, test) = try Evaluation.features(a)
         let facing = "on \(test.count) images, against \(train.count)"
         switch manner {
         case .reference:
-            for k in given ?? [5] {
+            for k in given?.map({ Int($0) }) ?? [5] {
                 let accuracy = try NearestNeighbours(training: train, k: k).accuracy(on: test)
                 print(asJSON
                     ? jsonLine([("protocol", "reference"), ("k", .integer(k)), ("acc1", .double(accuracy.top1)), ("acc_nn", .double(accuracy.anyNeighbour))])
@@ -74,7 +75,8 @@ enum NearestNeighboursCommand {
             }
         case .dino:
             // The customary list, as far as there are that many images to learn from.
-            let ks = given ?? [10, 20, 100, 200].filter { $0 <= train.count }
+            let customary = [10, 20, 100, 200].filter { $0 <= train.count }
+            let ks = given?.map { Int($0) } ?? (customary.isEmpty ? [train.count] : customary)
             let accuracies = try CosineNeighbours(training: train, temperature: temperature).accuracy(on: test, ks: ks)
             for (k, accuracy) in zip(ks, accuracies) {
                 print(asJSON

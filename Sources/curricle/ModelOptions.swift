@@ -22,16 +22,10 @@ enum ModelOptions {
     }
 
     static let memoryLimit = Option.value(
-        "memory-limit", "BYTES", "most memory the process may take (512M, 2G, 1.5GiB): the batch is cut in pieces, or parts are computed twice, as is cheapest", section: "Run")
+        "memory-limit", "BYTES", "most memory the process may take (512M, 2G, 1.5G; powers of 1024): the batch is cut in pieces, or parts are computed twice, as is cheapest", section: "Run")
 
-    /// `--memory-limit` in bytes.
-    static func memoryLimit(_ a: Arguments) throws -> Int? {
-        guard let text = try a.stringIfGiven("memory-limit") else { return nil }
-        guard let bytes = ByteCount.parse(text) else {
-            throw LearningError.configuration("--memory-limit \(text) is not an amount of memory: write 512M, 2G or 1.5GiB")
-        }
-        return bytes
-    }
+    static let microBatch = Option.value(
+        "micro-batch", "N", "compute a batch in pieces of N images, their gradients added up (default: whole, or as --memory-limit needs)", section: "Run")
 
     /// A preset, changed by the sizes that are given.
     static func configuration(_ a: Arguments) throws -> ModelConfiguration {

@@ -15,7 +15,7 @@ enum PlanCommand {
             .value("masking", "KIND", "learned (CL-MAE) or random (MAE)", fallback: "learned"),
             .flag("norm-pix-loss", "predict patches normalised by their own mean and deviation"),
             .flag("clip-grad", "gradients are clipped by their norm, so all of them are kept until the update"),
-            .value("memory-limit", "BYTES", "most memory the process may take (512M, 2G, 1.5GiB): the batch is cut in pieces, or parts are computed twice, as is cheapest"),
+            ModelOptions.memoryLimit, ModelOptions.microBatch,
             .value("images", "N", "images of the dataset, for hours an epoch and a run"),
             .value("epochs", "N", "passes over the data", fallback: "200"),
             .value("threads", "N", "threads of the team (default: all processors)"),
@@ -59,7 +59,8 @@ enum PlanCommand {
             step: StepOptions(maskRatio: try a.double("mask-ratio", in: 0...1), normalizedTargets: try a.flag("norm-pix-loss"), masking: try a.choice("masking")),
             adamw: .init(), schedule: Schedule(epochs: try a.int("epochs", in: 1...10_000_000), warmupEpochs: 0, learningRate: 1e-3, minimumLearningRate: 0),
             batchSize: try a.int("batch-size", in: 1...1_000_000), accumulation: try a.int("accum-iter", in: 1...100_000), clip: try a.flag("clip-grad") ? 1 : nil)
-        settings.memoryLimit = try ModelOptions.memoryLimit(a)
+        settings.memoryLimit = try a.bytesIfGiven("memory-limit", in: 1...(1 << 60))
+        settings.pieceImages = try a.intIfGiven("micro-batch", in: 1...1_000_000)
         return settings
     }
 

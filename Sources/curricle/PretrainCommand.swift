@@ -42,7 +42,7 @@ enum PretrainCommand {
             .value("on-nonfinite", "WHAT", "stop, or skip the step and go on", fallback: "stop", section: "Training"),
 
             .value("threads", "N", "threads of the team (default: all processors)", section: "Run"),
-            ModelOptions.memoryLimit,
+            ModelOptions.memoryLimit, ModelOptions.microBatch,
             .value("save-ckpt-freq", "EPOCHS", "epochs between permanent snapshots of the weights", fallback: "50", section: "Run"),
             .value("save-every-steps", "N", "steps between states to resume from; 0: at the end of epochs only", fallback: "0", section: "Run"),
             .value("max-steps", "N", "end cleanly after so many steps in all", section: "Run"),
@@ -67,12 +67,18 @@ enum PretrainCommand {
             throw LearningError.file(path: output, reason: "holds a run already: go on with --resume, or choose another folder")
         }
         let source = try openDataset(at: arguments.string("data"), role: .train, decoding: settings.decoding)
-        let training = try Pretraining(settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes)
+        let training = try Pretraining(settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes, heldOut: heldOut(arguments, settings.decoding, source))
         if !(try resumes && training.resume()) {
             let fresh = try training.begin(from: arguments.stringIfGiven("init-from"))
             if !fresh.isEmpty { print("not in the file, so begun afresh: \(fresh.joined(separator: " and "))") }
         }
         return try train(training, images: source.count)
+    }
+
+    /// The data's test part, where it has one apart from what is trained on.
+    private static func heldOut(_ a: Arguments, _ decoding: DecodeOptions, _ source: any ImageSource) throws -> (any ImageSource)? {
+        guard let test = try? openDataset(at: a.string("data"), role: .test, decoding: decoding), test.name(at: 0) != source.name(at: 0) else { return nil }
+        return test
     }
 
     private static func train(_ training: Pretraining, images: Int) throws -> Int32 {
@@ -143,7 +149,8 @@ enum PretrainCommand {
         settings.saveEverySteps = try a.int("save-every-steps", in: 0...Int.max)
         settings.maxSteps = try a.intIfGiven("max-steps", in: 0...Int.max)
         settings.strict = try a.flag("strict")
-        settings.memoryLimit = try ModelOptions.memoryLimit(a)
+        settings.memoryLimit = try a.bytesIfGiven("memory-limit", in: 1...(1 << 60))
+        settings.pieceImages = try a.intIfGiven("micro-batch", in: 1...1_000_000)
         settings.decoding = try DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth))
         return settings
     }

@@ -10,12 +10,12 @@ enum StatsCommand {
         options: [
             .value("limit", "N", "look at so many images, spread evenly over the data (default: all)"),
             .flag("json", "print one JSON object"),
-        ],
+        ] + DataOptions.decoding(),
         arguments: "DATA", argumentCount: 1...1, example: "curricle stats photos --limit 10000")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let path = a.positional.first ?? ""
-        let source = try openDataset(at: path, role: .train)
+        let source = try openDataset(at: path, role: .train, decoding: DataOptions.decoding(a, size: 224))
         let limit = try a.intIfGiven("limit", in: 1...Int.max) ?? source.count
         var bar = ProgressBar(total: min(limit, source.count))
         let (statistics, broken) = ChannelStatistics.over(source, limit: limit) { done in bar.update(label: "images", completed: done) { [] } }

@@ -12,6 +12,7 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     (ImportCommand.command, ImportCommand.run),
     (ExportCommand.command, ExportCommand.run),
     (StatsCommand.command, StatsCommand.run),
+    (ReportCommand.command, ReportCommand.run),
     (VerifyCommand.command, VerifyCommand.run),
     (BenchCommand.command, BenchCommand.run),
 ]

@@ -18,10 +18,18 @@ private let folder = "/dev/shm/curricle-fuzz-\(getpid())"
 /// Every parser of ours that reads what others wrote. Errors are what they are for; anything else ends the process.
 nonisolated(unsafe) private let parsers: [String: (UnsafeBufferPointer<UInt8>) -> Void] = [
     "idx": { readDataset(at: file("train-images-idx3-ubyte", $0)) },
+    "cifar": { readDataset(at: file("data_batch_1.bin", $0)) },
+    "stl": { readDataset(at: file("unlabeled_X.bin", $0)) },
+    "tar": { readDataset(at: file("shard.tar", $0)) },
+    "npy": { readDataset(at: file("images.npy", $0)) },
+    "list": { readDataset(at: file("images.txt", $0)) },
+    "pth": { input in
+        guard let checkpoint = try? Checkpoint(path: file("x.pth", input)) else { return }
+        _ = try? WeightsDescription(checkpoint, heads: nil, imageHeight: nil, imageWidth: nil)
+    },
     "safetensors": { input in
         guard let file = try? TensorFile(path: file("x.safetensors", input), verifyChecksum: true) else { return }
         for name in file.tensors.keys { _ = try? file.floats(name) }
-        _ = try? WeightsDescription(file, heads: nil, imageHeight: nil, imageWidth: nil)
     },
     "config": { input in
         let command = Command(name: "fuzz", summary: "", options: [.value("batch-size", "N", ""), .flag("strict", ""), .value("mean", "M", "")], example: "")

@@ -71,6 +71,20 @@ struct ResumeTests {
         #expect(try run(settings, folder.file("cut"), resume: true, threads: 1) == whole)
     }
 
+    /// Pieces of three images, batches of four, and two at the end of an epoch: resumed just before that smaller batch, too.
+    @Test(arguments: [1, 2]) func piecesResumeAnywhere(accumulation: Int) throws {
+        let folder = try TemporaryFolder()
+        var settings = settings(accumulation: accumulation)
+        settings.pieceImages = 3
+        let whole = try run(settings, folder.file("whole"), resume: false)
+        for stop in 1...6 {
+            let path = folder.file("cut\(stop)")
+            _ = try run(settings, path, maxSteps: stop, resume: false)
+            #expect(RunFiles(folder: path).recordedChoice?.pieceImages == 3)
+            #expect(try run(settings, path, resume: true, threads: 1) == whole, "after \(stop)")
+        }
+    }
+
     @Test func aTornStateIsPassedOver() throws {
         let folder = try TemporaryFolder()
         let settings = settings()
@@ -96,6 +110,17 @@ struct ResumeTests {
         let moreData = try Pretraining(settings(), source: GeneratedImages(count: 23), output: folder.file("run"), threads: 1, isa: .best)
         let images = #expect(throws: LearningError.self) { try moreData.resume() }
         #expect(images?.description.contains("22 images") == true)
+    }
+
+    /// What a state was made with and the settings do not have is found too.
+    @Test func settingsThatAreMissingAreRefused() throws {
+        let folder = try TemporaryFolder()
+        var pieces = settings()
+        pieces.pieceImages = 2
+        _ = try run(pieces, folder.file("run"), maxSteps: 2, resume: false)
+        let training = try Pretraining(settings(), source: GeneratedImages(count: 22), output: folder.file("run"), threads: 1, isa: .best)
+        let error = #expect(throws: LearningError.self) { try training.resume() }
+        #expect(error?.description.contains("micro-batch") == true)
     }
 
     @Test func onlyTwoStatesAreKept() throws {

@@ -36,7 +36,10 @@ struct TrainingPlanTests {
             work = plan.flops
         }
         let error = #expect(throws: LearningError.self) { try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: 1_000_000) }
-        guard case .memory(_, let least)? = error else { return }
+        guard case .memory(_, let least)? = error else {
+            Issue.record("not a limit's error: \(String(describing: error))")
+            return
+        }
         #expect(try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: least + 100_000).residentBytes <= least + 100_000)
     }
 }

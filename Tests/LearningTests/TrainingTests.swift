@@ -169,6 +169,27 @@ struct TrainingTests {
     }
 }
 
+extension TrainingTests {
+    /// A batch that fails in its last piece has left gradients of its first ones behind: no update may use them.
+    @Test func aBatchThatFailsInAPieceIsNoPartOfAnUpdate() throws {
+        let trainer = try SmallTraining.trainer(accumulates: true, pieceImages: 1)
+        let before = trainer.allParameters, good = SmallTraining(images: 3).patches
+        var bad = good
+        bad[bad.count - 1] = .nan
+        let losses = try good.withUnsafeBytes { good in
+            try bad.withUnsafeBytes { bad in
+                try trainer.iterate(
+                    [TrainingBatch(images: 3, patches: good), TrainingBatch(images: 3, patches: bad)], IterationSettings(learningRate: 1e-3, curriculum: 0.5),
+                    mayContinue: { _ in true })
+            }
+        }
+        #expect(losses.skipped.contains(.autoencoder) && losses.autoencoder == nil)
+        #expect(trainer.updates[.autoencoder] == 0)
+        let autoencoder = trainer.parameters(.autoencoder).count
+        #expect(trainer.allParameters.prefix(autoencoder).map(\.bitPattern) == before.prefix(autoencoder).map(\.bitPattern))
+    }
+}
+
 extension SmallTraining {
     /// The same with one value that is not a number.
     init(images: Int, poisoned other: SmallTraining) {

@@ -7,7 +7,7 @@ extension OperationCase {
         elementwise, [repeatingAdd], rowSelections, tokenRows, patchifies, orders, patchErrors, means, maskerLosses, composed,
     ].flatMap { $0 }
 
-    static let linears: [OperationCase] = [(1, 1, 1), (15, 16, 17), (3, 1, 37), (50, 40, 36), (97, 33, 7), (13, 48, 300), (5, 22, 521)].map(linear)
+    static let linears: [OperationCase] = [(1, 1, 1), (15, 16, 17), (3, 1, 37), (50, 40, 36), (97, 33, 7), (13, 48, 300), (5, 22, 521), (13, 33, 1037), (25, 17, 1024)].map(linear)
 
     static func linear(_ rows: Int, _ columns: Int, _ depth: Int) -> OperationCase {
         OperationCase("linear \(rows)×\(columns)×\(depth)", ulps: 8 + Double(depth) / 8, gradientULPs: 256) { b in

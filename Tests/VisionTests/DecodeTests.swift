@@ -68,6 +68,19 @@ import Testing
         #expect(found == .badDimensions(name: "bomb", width: 16384, height: 16384))
     }
 
+    /// libpng decodes by the first header, so a later, smaller one must not decide how much memory it writes to.
+    @Test func aSecondHeaderIsRefused() throws {
+        var file = Fixture.bytes("rgb.png")
+        let header = Array(file[8..<33]) // length, IHDR, 13 bytes, checksum
+        file.insert(contentsOf: header, at: file.count - 12)
+        let error = #expect(throws: VisionError.self) { try decodeImage(bytes: file, name: "twice.png") }
+        guard case .corrupt(_, let reason)? = error else {
+            Issue.record("not corrupt: \(String(describing: error))")
+            return
+        }
+        #expect(reason.contains("second"))
+    }
+
     @Test func otherFormatsAreNamed() {
         let gif = error { () throws(VisionError) in try decodeImage(bytes: Array("GIF89a....".utf8), name: "a.jpg") }
         #expect(gif == .unsupportedFormat(name: "a.jpg", reason: "is neither JPEG, PNG nor WebP by its first bytes"))

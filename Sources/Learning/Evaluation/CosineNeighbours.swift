@@ -35,25 +35,18 @@ public struct CosineNeighbours: Sendable {
             let values = CosineNeighbours.normalised(test, rows: range)
             curricle_blas_dot_products(Int32(range.count), Int32(places.count), Int32(width), values, rows, &products)
             for (i, row) in range.enumerated() {
-                let similarities = products[(i * places.count)..<((i + 1) * places.count)]
-                let nearest = CosineNeighbours.largest(most, of: Array(similarities))
-                for (which, k) in ks.enumerated() where vote(nearest.prefix(k)) == test.labels[row] { right[which] += 1 }
+                var nearest = NearestList(capacity: most) // by rising distance: falling similarity
+                for index in places.indices { nearest.offer(-products[i * places.count + index], index: index) }
+                for (which, k) in ks.enumerated() where vote(nearest.entries.prefix(k)) == test.labels[row] { right[which] += 1 }
             }
         }
         return right.map { Double($0) / Double(test.count) }
     }
 
-    private func vote(_ nearest: ArraySlice<(similarity: Double, index: Int)>) -> Int? {
+    private func vote(_ nearest: ArraySlice<(distance: Double, index: Int)>) -> Int? {
         var votes = [Double](repeating: 0, count: classes.count)
-        for neighbour in nearest { votes[places[neighbour.index]] += exp(neighbour.similarity / temperature) }
+        for neighbour in nearest { votes[places[neighbour.index]] += exp(-neighbour.distance / temperature) }
         return votes.indices.max { (votes[$0], $1) < (votes[$1], $0) }.map { classes[$0] }
-    }
-
-    /// The largest values with their places, largest first; of equal ones the first.
-    private static func largest(_ count: Int, of values: [Double]) -> [(similarity: Double, index: Int)] {
-        // A heap of candidates would be faster for few of very many; sorting is simple and a fraction of the products' time.
-        values.enumerated().map { (similarity: $0.element, index: $0.offset) }
-            .sorted { ($0.similarity, $1.index) > ($1.similarity, $0.index) }.prefix(count).map { $0 }
     }
 
     /// Rows divided by their length; a row of zeros stays.

@@ -2,8 +2,13 @@ import Models
 import Runtime
 import Vision
 
-/// What stands for an image: the class token, or the mean of the patch tokens, after the encoder's final norm.
-public enum Pooling: String, Sendable, CaseIterable { case cls, mean }
+/// What stands for an image.
+public enum Pooling: String, Sendable, CaseIterable {
+    /// The class token, or the mean of the patch tokens, after the encoder's final norm.
+    case cls, mean
+    /// No encoder at all: the normalised pixels of the resized image, to compare with.
+    case pixels
+}
 
 /// Computes features of whole images (no mask) with an encoder's weights.
 public final class FeatureExtractor {
@@ -37,10 +42,16 @@ public final class FeatureExtractor {
             throw LearningError.configuration("\(name): images have no labels: give a folder per class, a list with classes, shards with .cls members, or a dataset's own label files")
         }
         let features = try features(source, pool: pool, batchSize: batchSize, progress: progress)
-        return try LabelledFeatures(features: features, width: description.model.embedWidth, labels: labels)
+        return try LabelledFeatures(features: features, width: width(pool), labels: labels)
     }
 
-    /// Features [images, D], row-major.
+    /// Numbers that stand for an image.
+    public func width(_ pool: Pooling) -> Int {
+        let m = description.model
+        return pool == .pixels ? m.patches * m.patchWidth : m.embedWidth
+    }
+
+    /// Features [images, width], row-major.
     public func features(_ source: any ImageSource, pool: Pooling, batchSize: Int = 64, progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
         let m = description.model
         let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
@@ -49,13 +60,18 @@ public final class FeatureExtractor {
             source: source, pipeline: pipeline, batchSize: min(batchSize, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1, prefetch: 2, strict: true)
         defer { loader.stop() }
         loader.start(epoch: 0)
+        let width = width(pool)
         var out: [Float] = []
-        out.reserveCapacity(source.count * m.embedWidth)
+        out.reserveCapacity(source.count * width)
         while let batch = try loader.next() {
+            defer { progress(out.count / width, source.count) }
+            guard pool != .pixels else {
+                out += batch.patches
+                continue
+            }
             let executable = try model.features(images: batch.samples.count, cls: pool == .cls, mean: pool == .mean)
             _ = try model.session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
             out += model.result(pool.rawValue, of: executable)
-            progress(out.count / m.embedWidth, source.count)
         }
         return out
     }

@@ -113,7 +113,7 @@ public struct NearestNeighbours: Sendable {
 }
 
 /// The nearest rows found so far, nearest first. Rows must be offered by rising index.
-private struct NearestList {
+struct NearestList {
     private(set) var entries: [(distance: Double, index: Int)] = []
     private let capacity: Int
 

@@ -31,6 +31,13 @@ final class FileMapping: Sendable {
 
     var count: Int { bytes.count }
 
+    /// Gives pages back that were read and are not wanted again soon: they would count as this process's memory.
+    func release(_ range: Range<Int>) {
+        let page = Int(getpagesize()), first = range.lowerBound / page * page
+        guard let address = bytes.baseAddress, first < range.upperBound, range.upperBound <= bytes.count else { return }
+        madvise(UnsafeMutableRawPointer(mutating: address + first), range.upperBound - first, MADV_DONTNEED)
+    }
+
     /// Lends the bytes for the length of `body`.
     func withBytes<Result: ~Copyable, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

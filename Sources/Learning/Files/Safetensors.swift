@@ -48,6 +48,7 @@ public struct TensorFile: Sendable {
         _ name: String, _ body: (UnsafeRawBufferPointer) -> Result
     ) throws(TensorFileError) -> Result {
         let range = try entry(name).byteRange
+        defer { mapping.release(range) } // what is read is copied: it need not stay in memory twice
         return mapping.withBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
     }
 
@@ -60,7 +61,13 @@ public struct TensorFile: Sendable {
         mapping.withBytes { bytes in
             sum.update(UnsafeRawBufferPointer(rebasing: bytes[..<digits.lowerBound]))
             sum.update([UInt8](repeating: 0x30, count: 8))
-            sum.update(UnsafeRawBufferPointer(rebasing: bytes[digits.upperBound...]))
+            // In parts that are given back: the whole file need not be in memory for its checksum.
+            let part = 16 << 20
+            for start in stride(from: digits.upperBound, to: bytes.count, by: part) {
+                let range = start..<min(start + part, bytes.count)
+                sum.update(UnsafeRawBufferPointer(rebasing: bytes[range]))
+                mapping.release(range)
+            }
         }
         let found = TensorFile.checksumText(sum.value)
         guard found == expected else { throw .torn(path: path, expected: expected, found: found) }

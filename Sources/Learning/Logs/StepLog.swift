@@ -6,6 +6,7 @@ public enum LogValue: Sendable, Equatable {
     /// Printed with the fewest digits that give the same float back, not the same double.
     case float(Float)
     case boolean(Bool)
+    case numbers([Double])
 
     /// JSON text. Numbers have the fewest digits that read back to the same bits; JSON knows no NaN and no infinity,
     /// so these become the strings "NaN", "Infinity" and "-Infinity".
@@ -16,6 +17,7 @@ public enum LogValue: Sendable, Equatable {
         case .double(let number): number.isFinite ? number.description : LogValue.name(number)
         case .float(let number): number.isFinite ? number.description : LogValue.name(Double(number))
         case .boolean(let truth): truth ? "true" : "false"
+        case .numbers(let list): "[" + list.map { LogValue.double($0).json }.joined(separator: ",") + "]"
         }
     }
 

@@ -10,8 +10,11 @@ import Synchronization
 public struct MemoryChoice: Sendable, Hashable, Codable {
     /// Images of the pieces that a batch is computed in; nil for whole batches.
     public let pieceImages: Int?
-    /// The most bytes of the arena: what does not fit is computed a second time.
+    /// The compiler's limit on the arena: what does not fit is computed a second time.
     public let arenaBytes: Int
+
+    /// Whether a run can do so: a damaged record may say anything.
+    var isPossible: Bool { pieceImages ?? 1 >= 1 && arenaBytes >= 0 }
 }
 
 /// What a training run takes, known before it begins: every byte and every FLOP of its joint iteration.
@@ -41,7 +44,9 @@ public struct TrainingPlan: Sendable {
     public let programs: [(title: String, program: Program)]
 
     /// What a run has to know to do as planned.
-    public var choice: MemoryChoice { MemoryChoice(pieceImages: pieceImages, arenaBytes: arenaBytes) }
+    public var choice: MemoryChoice { MemoryChoice(pieceImages: pieceImages, arenaBytes: arenaLimit ?? arenaBytes) }
+    /// The limit that its programs were compiled with.
+    private let arenaLimit: Int?
     /// Parameters and moments: what stays whatever the batch.
     public var persistentBytes: Int { parameterBytes + momentBytes + gradientBytes }
     /// The process's peak resident memory.
@@ -49,16 +54,19 @@ public struct TrainingPlan: Sendable {
     public var flops: Double { flopsA + flopsB }
 
     /// Plans a run.
-    /// - Parameter memoryLimit: the most resident bytes. To stay below, the batch is computed in pieces, and parts of the forward
-    ///   pass are computed a second time, whichever takes the fewest FLOPs.
+    /// - Parameters:
+    ///   - memoryLimit: the most resident bytes. To stay below, the batch is computed in pieces, and parts of the forward
+    ///     pass are computed a second time, whichever takes the fewest FLOPs.
     /// - Throws: `LearningError.memory` where nothing fits, naming the least that would; `LearningError.configuration`.
-    public init(_ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil) throws {
+    ///   - imageBytes: of the largest image as it is decoded, of which each worker of the loader holds two.
+    public init(_ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil, imageBytes: Int = 0) throws {
         _ = TrainingPlan.startBytes
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         var least = Int.max, best: TrainingPlan?
-        for pieces in TrainingPlan.pieceCounts(images: settings.batchSize) {
-            let pieceImages = pieces == 1 ? nil : (settings.batchSize + pieces - 1) / pieces
-            let plain = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: nil)
+        let batch = settings.batchSize
+        let sizes = settings.pieceImages.map { [$0] } ?? TrainingPlan.pieceCounts(images: batch).map { $0 == 1 ? nil : (batch + $0 - 1) / $0 }
+        for pieceImages in sizes {
+            let plain = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: nil, imageBytes: imageBytes)
             guard let memoryLimit, plain.residentBytes > memoryLimit else {
                 // Smaller pieces do the same work: the first that fits as it is ends the search.
                 if plain.flops < best?.flops ?? .infinity { best = plain }
@@ -66,7 +74,7 @@ public struct TrainingPlan: Sendable {
             }
             let rest = plain.residentBytes - plain.arenaBytes
             if rest > memoryLimit, best != nil { continue }
-            let tight = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: max(0, memoryLimit - rest))
+            let tight = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: max(0, memoryLimit - rest), imageBytes: imageBytes)
             least = min(least, tight.residentBytes)
             if tight.residentBytes <= memoryLimit, tight.flops < best?.flops ?? .infinity { best = tight }
         }
@@ -87,7 +95,7 @@ public struct TrainingPlan: Sendable {
     private static let workingBytes = 14_000_000
 
     /// A plan with a given way to save memory.
-    private init(_ settings: PretrainSettings, threads: Int, isa: ISA, pieceImages: Int?, arenaLimit: Int?) throws {
+    private init(_ settings: PretrainSettings, threads: Int, isa: ISA, pieceImages: Int?, arenaLimit: Int?, imageBytes: Int) throws {
         var models = ModelPrograms(settings.model, arenaLimit: arenaLimit)
         let stores = settings.storesGradients || pieceImages != nil
         let keys = TrainingPlan.keys(settings, pieceImages: pieceImages)
@@ -109,13 +117,14 @@ public struct TrainingPlan: Sendable {
         workspaceBytes = try programs.map { try Executable($0.program).workspaceBytes(threads: threads, isa: isa) }.max() ?? 0
         let patches = settings.batchSize * settings.model.patches, batch = patches * settings.model.patchWidth * 4
         loaderBytes = batch * (Pretraining.batchesAhead(threads: threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
-            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * 4 * patches : 0)
+            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * 4 * patches : 0) + Pretraining.loaderWorkers(threads: threads) * 2 * imageBytes
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
         processBytes = TrainingPlan.startBytes + TrainingPlan.workingBytes + 2 * largest
         flopsA = flops[.autoencoder] ?? 0
         flopsB = flops[.masker] ?? 0
         recomputedFlops = recomputed
         self.pieceImages = pieceImages
+        self.arenaLimit = arenaLimit
         self.programs = programs
     }
 
@@ -136,7 +145,7 @@ public struct TrainingPlan: Sendable {
             let texts = Mutex<[(pass: String, text: String)]>([])
             var pipeline = Pipeline()
             pipeline.dump = { pass, text in texts.withLock { $0.append((pass, text)) } }
-            var models = ModelPrograms(settings.model, arenaLimit: recomputedFlops > 0 ? arenaBytes : nil, pipeline: pipeline)
+            var models = ModelPrograms(settings.model, arenaLimit: arenaLimit, pipeline: pipeline)
             _ = try models.compile(key)
             for (index, entry) in texts.withLock({ $0 }).enumerated() {
                 let name = "\(number + 1)-\(key.title)-\(index < 9 ? "0" : "")\(index + 1)-\(entry.pass)".lowercased().replacingOccurrences(of: " ", with: "-")

@@ -76,6 +76,8 @@ public final class JointTrainer {
     /// Whether gradients of several batches or pieces are added up, or clipped, before an update.
     private let stores: Bool
     private var pieces: MaskerPieces?
+    /// Whether the stored gradients hold a part of a batch that was left out, so that no update may use them.
+    private var isSpoiled = false
 
     /// - Parameter accumulates: groups of more than one batch may come; the model must store gradients, as it must for pieces.
     public init(model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil) {
@@ -87,10 +89,11 @@ public final class JointTrainer {
         stores = accumulates || clip != nil || pieceImages != nil
     }
 
-    /// Compiles and prepares everything that a batch of this size needs.
+    /// Compiles and prepares everything that batches of this size, the largest to come, need.
     public func prepare(images: Int) throws {
         let keys = StepPrograms(images: images, pieceImages: pieceImages, options, update: update(adding: false))
         for key in keys.autoencoder + keys.masker { _ = try model.executable(key) }
+        if pieceImages != nil, options.masking == .learned { pieces = try MaskerPieces(model, options, most: images) }
     }
 
     /// One joint iteration on a group of batches.
@@ -117,6 +120,7 @@ public final class JointTrainer {
         session.setScalars(at: GraphInput.curriculum.operand, [Float(settings.curriculum)])
         if !stores { setStep(group, settings, batches: 1) }
         var sums: [Float] = [], scores: Float = 0, count = 0
+        isSpoiled = false
         for batch in batches {
             let done = switch group {
             case .autoencoder: try autoencoder(batch, adding: count > 0)
@@ -131,7 +135,7 @@ public final class JointTrainer {
             scores += done.meanScore
             count += 1
         }
-        guard count > 0 else { return nil }
+        guard count > 0, !isSpoiled else { return nil }
         if stores {
             setStep(group, settings, batches: count)
             let executable = try model.update(group, adamw, clip: clip)
@@ -151,7 +155,10 @@ public final class JointTrainer {
         for piece in batch.pieces(of: pieceImages) {
             let weight = Float(piece.images) / Float(batch.images)
             let executable = try model.autoencoderStep(images: piece.images, options, update: update(adding: adding || piece.first > 0), weight: weight)
-            guard try model.session.run(executable, batch: piece.patches, order: piece.order) == .done else { return nil }
+            guard try model.session.run(executable, batch: piece.patches, order: piece.order) == .done else {
+                isSpoiled = isSpoiled || piece.first > 0
+                return nil
+            }
             loss += weight * (model.result("losses", of: executable).first ?? .nan)
         }
         return ([loss], 0)
@@ -160,7 +167,7 @@ public final class JointTrainer {
     /// Step B of a batch.
     private func masker(_ batch: TrainingBatch, adding: Bool) throws -> Done? {
         if let pieceImages {
-            if pieces == nil { pieces = try MaskerPieces(model, options, most: batch.images) }
+            if pieces?.most ?? 0 < batch.images { pieces = try MaskerPieces(model, options, most: batch.images) }
             return try pieces?.run(batch, pieceImages: pieceImages, adding: adding)
         }
         let executable = try model.maskerStep(images: batch.images, options, update: update(adding: adding))

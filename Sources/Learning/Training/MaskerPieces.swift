@@ -11,12 +11,15 @@ import Runtime
 struct MaskerPieces {
     private let model: ModelRuntime
     private let options: StepOptions
+    /// Images of the largest batch there is room for.
+    let most: Int
     /// Values a patch of the whole batch, [N, L] each.
     private let scores, errors, errorGradients, scoreGradients: Memory
 
     init(_ model: ModelRuntime, _ options: StepOptions, most images: Int) throws {
         self.model = model
         self.options = options
+        most = images
         let bytes = images * model.configuration.patches * 4
         scores = try Memory(bytes: bytes, purpose: "scores")
         errors = try Memory(bytes: bytes, purpose: "errors")

@@ -65,6 +65,16 @@ public final class ModelRuntime {
     public func autoencoderStep(images: Int, _ options: StepOptions, update: Update?, weight: Float = 1, examined: Bool = false) throws -> Executable {
         try executable(.autoencoder(images: images, options, update, weight: weight, examined: examined))
     }
+    /// How many images, at most `most`, step A can be looked at with in the arena that there is a limit for.
+    func examinedImages(most: Int, _ options: StepOptions) throws -> Int {
+        var images = most
+        while let limit = programs.arenaLimit, images > 1 {
+            let program = try programs.compile(.autoencoder(images: images, options, nil, examined: true))
+            if program.arenaBytes <= limit { break }
+            images = (images + 1) / 2
+        }
+        return images
+    }
     /// Step B.
     public func maskerStep(images: Int, _ options: StepOptions, update: Update?, examined: Bool = false) throws -> Executable {
         try executable(.masker(images: images, options, update, examined: examined))

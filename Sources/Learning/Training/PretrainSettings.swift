@@ -36,6 +36,8 @@ public struct PretrainSettings: Sendable {
     /// Ends the run after so many steps in all.
     public var maxSteps: Int?
     public var strict = false
+    /// Images of the pieces that a batch is computed in, their gradients added up; nil for the whole, or what a limit on memory needs.
+    public var pieceImages: Int?
     /// The most resident bytes of the process; nil for what it takes.
     public var memoryLimit: Int?
 
@@ -70,6 +72,8 @@ public struct PretrainSettings: Sendable {
         for (name, count) in [("mean", normalization.mean.count), ("std", normalization.std.count)] where count != 1 && count != model.channels {
             return "\(name) has \(count) values for \(model.channels) channels: give 1, or one a channel"
         }
+        if Double(batchSize) * Double(model.patches) * Double(model.patchWidth) > 1e12 { return "a batch of \(batchSize) would have more than 10¹² values" }
+        if let pieceImages, pieceImages < 1 { return "micro-batch must be at least 1, not \(pieceImages)" }
         if schedule.warmupEpochs > 0, schedule.warmupEpochs >= Double(schedule.epochs) {
             return "warmup-epochs \(schedule.warmupEpochs) must be less than epochs \(schedule.epochs)"
         }
@@ -94,7 +98,7 @@ public struct PretrainSettings: Sendable {
             ("warmup-epochs", .double(schedule.warmupEpochs)), ("weight-decay", .double(adamw.weightDecay)), ("clip-grad", .float(clip ?? 0)),
             ("augment", .string(augmentation.rawValue)), ("mean", .string(PretrainSettings.list(normalization.mean))),
             ("std", .string(PretrainSettings.list(normalization.std))), ("seed", .integer(Int(seed))), ("drop-last", .boolean(dropLast)),
-        ] + decodingEntries + (memoryLimit.map { [("memory-limit", .string("\($0)"))] } ?? [])
+        ] + decodingEntries + (pieceImages.map { [("micro-batch", .integer($0))] } ?? []) + (memoryLimit.map { [("memory-limit", .string("\($0)"))] } ?? [])
     }
 
     /// Only what differs from the default, so that older states stay valid.

@@ -37,12 +37,13 @@ public final class Pretraining {
     private let loader: BatchLoader
     private let orders: Memory?
     private var group: BatchGroup
-    private var pictures: RunPictures?
+    private let held: HeldImages?
     private var lastState: String?
 
     /// - Parameter resumes: whether `resume` will follow: a limit on memory is then met as the run's newest state records.
+    /// - Parameter heldOut: images that are not trained on, for the pictures and figures of each epoch.
     /// - Throws: `LearningError.configuration`, `LearningError.memory`, `RuntimeError`, `VisionError`.
-    public init(_ settings: PretrainSettings, source: any ImageSource, output: String, threads: Int, isa: ISA, resumes: Bool = false) throws {
+    public init(_ settings: PretrainSettings, source: any ImageSource, output: String, threads: Int, isa: ISA, resumes: Bool = false, heldOut: (any ImageSource)? = nil) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         self.settings = settings
         self.source = source
@@ -50,7 +51,8 @@ public final class Pretraining {
         var planned = settings
         planned.batchSize = min(settings.batchSize, source.count)
         let recorded = resumes ? files.recordedChoice : nil
-        memoryChoice = try settings.memoryLimit.map { try recorded ?? TrainingPlan(planned, threads: threads, isa: isa, memoryLimit: $0).choice }
+        memoryChoice = try settings.memoryLimit == nil && settings.pieceImages == nil ? nil : recorded ?? TrainingPlan(
+            planned, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, imageBytes: Pretraining.imageBytes(source)).choice
         let pieceImages = memoryChoice?.pieceImages
         model = try ModelRuntime(
             settings.model, trains: true, storesGradients: settings.storesGradients || pieceImages != nil, threads: threads, isa: isa,
@@ -65,11 +67,20 @@ public final class Pretraining {
         let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed)
         loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast, shuffle: true, seed: settings.seed,
-            workers: max(1, threads / 2), prefetch: Pretraining.batchesAhead(threads: threads), strict: settings.strict)
+            workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads), strict: settings.strict)
         orders = settings.step.masking == .random ? try Memory(bytes: batchSize * settings.accumulation * m.patches * 4, purpose: "masks") : nil
         group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
-        pictures = try RunPictures(source: source, pipeline: pipeline, settings: settings)
+        held = try HeldImages(source: heldOut ?? source, pipeline: pipeline)
     }
+
+    /// Bytes of the largest of a few images, decoded: spread over the source, as sizes often go by folder.
+    private static func imageBytes(_ source: any ImageSource) -> Int {
+        let looks = min(8, source.count)
+        return (0..<looks).compactMap { try? source.image(at: $0 * source.count / looks).pixels.count }.max() ?? 0
+    }
+
+    /// Threads that decode images beside the team.
+    static func loaderWorkers(threads: Int) -> Int { max(1, threads / 2) }
 
     /// Batches that are ready before a step asks for them.
     static func batchesAhead(threads: Int) -> Int { max(2, threads / 2) }
@@ -167,9 +178,14 @@ public final class Pretraining {
                 if settings.saveEverySteps > 0, position.step % settings.saveEverySteps == 0, !endsEpoch { try save(self) }
             }
             let finished = position.epoch
-            try log.append(epoch.fields(epoch: finished, step: position.step))
+            let reading = try look()
+            try log.append(epoch.fields(epoch: finished, step: position.step, reading))
+            if let reading { try events.scalars(reading.scalars, step: position.step) }
+            if let collapse = reading?.collapse {
+                report("the masker has collapsed: \(collapse); raise --lambda-diversity or --lambda-gauss, or lower --lr")
+            }
             try events.scalars([("perf/images_per_second", Float(epoch.imagesPerSecond)), ("perf/data_share", Float(epoch.dataShare))], step: position.step)
-            if let picture = try pictures?.draw(model, epoch: finished) {
+            if let picture = try held.map({ try RunPictures(images: $0, settings: settings).draw(model, epoch: finished) }) {
                 try DurableFile.write(picture.png, to: "\(files.pictures)/epoch-\(String(format: "%04d", finished + 1)).png")
                 try events.image("masks and reconstructions", png: picture.png, height: picture.height, width: picture.width, step: position.step)
             }
@@ -183,6 +199,12 @@ public final class Pretraining {
         }
         if lastState == nil { try save(self) }
         return .finished
+    }
+
+    /// What the masker does to the held images; nil where there is none.
+    private func look() throws -> CurriculumMicroscope.Reading? {
+        guard settings.step.masking == .learned, let held else { return nil }
+        return try CurriculumMicroscope.look(held, model, settings)
     }
 
     /// The batches of the next step, in memory until the step after, and a line for each broken image that another replaced.
@@ -302,11 +324,11 @@ private struct EpochSums {
     }
 
     /// The epoch's line of the log; its times are of this process alone: seconds of steps, and of those waiting for data.
-    func fields(epoch: Int, step: Int) -> [(key: String, value: LogValue)] {
+    func fields(epoch: Int, step: Int, _ reading: CurriculumMicroscope.Reading?) -> [(key: String, value: LogValue)] {
         [("step", .integer(step)), ("epoch", .integer(epoch))]
             + ["train_loss", "train_recon", "train_gauss", "train_kl", "train_diversity", "train_mean_score"].compactMap { name in
                 sums[name].map { (name, .double($0 / Double(counts[name] ?? 1))) }
             }
-            + [("time_s", .double(seconds)), ("data_s", .double(dataSeconds))]
+            + (reading?.fields ?? []) + [("time_s", .double(seconds)), ("data_s", .double(dataSeconds))]
     }
 }

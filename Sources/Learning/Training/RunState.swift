@@ -91,7 +91,8 @@ public struct RunFiles: Sendable {
     public var recordedChoice: MemoryChoice? {
         for path in states {
             guard let file = try? TensorFile(path: path) else { continue }
-            return file.metadata["memory"].flatMap { try? JSONDecoder().decode(MemoryChoice.self, from: Data($0.utf8)) }
+            let choice = file.metadata["memory"].flatMap { try? JSONDecoder().decode(MemoryChoice.self, from: Data($0.utf8)) }
+            return choice?.isPossible == true ? choice : nil
         }
         return nil
     }
@@ -142,10 +143,10 @@ public struct RunFiles: Sendable {
     private func check(_ file: TensorFile, _ settings: PretrainSettings, _ samples: Int) throws {
         let recorded = try? JSONSerialization.jsonObject(with: Data((file.metadata["settings"] ?? "").utf8)) as? [String: Any]
         let ours = try? JSONSerialization.jsonObject(with: Data(settings.json.utf8)) as? [String: Any]
-        for (key, value) in settings.entries {
+        for key in Set((recorded ?? [:]).keys).union((ours ?? [:]).keys).sorted() {
             let (old, new) = (recorded?[key].map { "\($0)" }, ours?[key].map { "\($0)" })
             guard old == new else {
-                throw LearningError.file(path: file.path, reason: "was made with \(key) \(old ?? "unknown"), not \(value.json): resume with the run's own settings")
+                throw LearningError.file(path: file.path, reason: "was made with \(key) \(old ?? "not given"), not \(new ?? "its default"): resume with the run's own settings")
             }
         }
         guard file.metadata["samples"] == String(samples) else {

@@ -1,0 +1,38 @@
+import Foundation
+
+/// What a run's `log.jsonl` holds: steps, and epochs as their means.
+struct RunLog {
+    /// Numbers by name; `kept_share` apart, as it is a list.
+    struct Line {
+        let numbers: [String: Double]
+        let keptShare: [Double]
+        let text: [String: String]
+    }
+    let steps: [Line]
+    let epochs: [Line]
+
+    /// - Throws: `LearningError.file` where there is no log, or nothing in it.
+    init(path: String) throws {
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw LearningError.file(path: path, reason: "cannot be read: pass the folder of a run of pretrain")
+        }
+        var steps: [Line] = [], epochs: [Line] = []
+        for row in text.split(separator: "\n") {
+            guard let object = try? JSONSerialization.jsonObject(with: Data(row.utf8)) as? [String: Any] else { continue }
+            let line = Line(
+                numbers: object.compactMapValues { ($0 as? NSNumber)?.doubleValue }.filter { $0.value.isFinite },
+                keptShare: object["kept_share"] as? [Double] ?? [], text: object.compactMapValues { $0 as? String })
+            if object["time_s"] != nil { epochs.append(line) } else if object["lr"] != nil { steps.append(line) }
+        }
+        guard !steps.isEmpty else { throw LearningError.file(path: path, reason: "holds no steps: the run has not begun") }
+        self.steps = steps
+        self.epochs = epochs
+    }
+
+    /// (x, y) of a number over the epochs, from 1; or over the steps where there are fewer than two epochs of it.
+    func curve(_ name: String, orSteps stepName: String? = nil) -> [(x: Double, y: Double)] {
+        let byEpoch = epochs.compactMap { line in line.numbers[name].flatMap { y in line.numbers["epoch"].map { ($0 + 1, y) } } }
+        if byEpoch.count > 1 || stepName == nil { return byEpoch }
+        return steps.compactMap { line in line.numbers[stepName ?? name].flatMap { y in line.numbers["step"].map { ($0, y) } } }
+    }
+}
