@@ -76,9 +76,14 @@ extension Checkpoint {
             if let reason = ReferenceNames.obstacle(reference) {
                 throw LearningError.file(path: source.path, reason: "holds \(name): \(reason), so its features cannot be computed here")
             }
-            if let third { thirds[reference, default: [:]][third] = name }
-            else if ReferenceNames.contains(reference) { known[reference, default: []].append(name) }
-            else { unknown.append(name) }
+            // None of Hugging Face's names is one of the reference's: what stayed as it was is not theirs.
+            if let third {
+                thirds[reference, default: [:]][third] = name
+            } else if ReferenceNames.contains(reference), layout != .hf || reference != name {
+                known[reference, default: []].append(name)
+            } else {
+                unknown.append(name)
+            }
         }
         for (reference, names) in thirds {
             guard names.count == 3 else { throw LearningError.file(path: source.path, reason: "lacks one of query, key and value beside \(names.values.sorted()[0])") }

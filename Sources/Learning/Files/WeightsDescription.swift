@@ -81,8 +81,8 @@ public struct WeightsDescription: Sendable {
         let depth = WeightsDescription.blocks(file, "decoder_blocks")
         // 16 heads of 32: the decoder of every published MAE.
         let known = try WeightsDescription.agreed(file, "--decoder-num-heads", heads, file.facts.decoderHeads) ?? (shape[0] == 512 && depth == 8 ? 16 : nil)
-        knowsDecoder = known != nil && depth > 0
-        guard knowsDecoder else { return }
+        knowsDecoder = known != nil
+        guard depth > 0, shape[0] % 4 == 0 else { return }
         (model.decoderWidth, model.decoderDepth, model.decoderHeads) = (shape[0], depth, known ?? 1)
     }
 
