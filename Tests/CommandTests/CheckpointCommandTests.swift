@@ -24,8 +24,9 @@ private func checkpoint(_ name: String) -> String {
     @Test func badInputIsNamedInOneLine() throws {
         let folder = try Folder()
         for (arguments, expected) in [
-            ([checkpoint("evil.pth")], "posix.system"), ([checkpoint("legacy.pth")], "old format"), ([checkpoint("protocol4.pth")], "no vision transformer"), ([checkpoint("none.pth")], "none.pth"),
-            ([checkpoint("timm.pth")], "--num-heads"), ([checkpoint("timm.pth"), "--num-heads", "5"], "heads"), ([checkpoint("timm.pth"), "--layout", "dino"], "mae, timm, hf"),
+            ([checkpoint("evil.pth")], "posix.system"), ([checkpoint("legacy.pth")], "old format"), ([checkpoint("none.pth")], "none.pth"),
+            ([checkpoint("protocol4.pth")], "no vision transformer"), ([checkpoint("timm.pth")], "--num-heads"),
+            ([checkpoint("timm.pth"), "--num-heads", "5"], "heads"), ([checkpoint("timm.pth"), "--layout", "dino"], "mae, timm, hf"),
             ([checkpoint("timm.pth"), "--layout", "hf"], "patch_embed"), ([checkpoint("timm.pth"), "--num-heads", "4", "--image-size", "30"], "divide"),
         ] {
             let result = try run(["import"] + arguments + ["-o", folder.file("out.safetensors")])

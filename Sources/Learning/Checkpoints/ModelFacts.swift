@@ -46,7 +46,7 @@ public struct ModelFacts: Sendable, Equatable {
         }
     }
 
-    private static func floats(_ value: Any?) -> [Float]? { (value as? [Double])?.map { Float($0) } }
+    private static func floats(_ value: Any?) -> [Float]? { (value as? [Double]).flatMap { $0.isEmpty ? nil : $0.map { Float($0) } } }
 
     /// The members of a JSON object; none if there is no such file.
     private static func object(_ file: URL) throws(LearningError) -> [String: Any] {

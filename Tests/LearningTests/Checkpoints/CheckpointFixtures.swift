@@ -45,15 +45,16 @@ struct ZipWriter {
     /// - Parameter claimedSize: what the directory says of its size, if not the truth.
     mutating func add(_ name: String, _ content: [UInt8], claimedSize: UInt32? = nil) {
         let size = claimedSize ?? UInt32(content.count), title = Array(name.utf8)
-        let common = le(UInt16(0)) + le(UInt16(0)) + le(UInt16(0)) + le(UInt16(0x21)) + le(ZipWriter.crc(content)) + le(size) + le(size) + le(UInt16(title.count)) + le(UInt16(0))
-        directory += le(UInt32(0x0201_4B50)) + le(UInt16(20)) + le(UInt16(20)) + common + le(UInt16(0)) + le(UInt16(0)) + le(UInt16(0)) + le(UInt32(0)) + le(UInt32(bytes.count)) + title
+        // Flags, method and time are zero; the date is the first of January 1980.
+        let common = [0, 0, 0, 0, 0, 0, 0x21, 0] + le(ZipWriter.crc(content)) + le(size) + le(size) + le(UInt16(title.count)) + le(UInt16(0))
+        directory += le(UInt32(0x0201_4B50)) + [20, 0, 20, 0] + common + [UInt8](repeating: 0, count: 10) + le(UInt32(bytes.count)) + title
         bytes += le(UInt32(0x0403_4B50)) + le(UInt16(20)) + common + title + content
         count += 1
     }
 
     func finished() -> [UInt8] {
-        bytes + directory + le(UInt32(0x0605_4B50)) + le(UInt16(0)) + le(UInt16(0)) + le(UInt16(count)) + le(UInt16(count)) + le(UInt32(directory.count)) + le(UInt32(bytes.count))
-            + le(UInt16(0))
+        let end = [0, 0, 0, 0] + le(UInt16(count)) + le(UInt16(count)) + le(UInt32(directory.count)) + le(UInt32(bytes.count)) + [0, 0]
+        return bytes + directory + le(UInt32(0x0605_4B50)) + end
     }
 
     private func le<Word: FixedWidthInteger>(_ word: Word) -> [UInt8] { (0..<(Word.bitWidth / 8)).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }

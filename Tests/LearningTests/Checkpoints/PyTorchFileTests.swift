@@ -113,7 +113,8 @@ import Testing
     }
 
     private static let lies: [(offset: Int, shape: [Int], strides: [Int], expected: String)] = [
-        (0, [5], [1], "reaches element 4 of a storage of 4"), (1, [4], [1], "reaches element 4"), (4, [1], [1], "reaches element 4"), (0, [2, 2], [3, 1], "reaches element 4"),
+        (0, [5], [1], "reaches element 4 of a storage of 4"), (1, [4], [1], "reaches element 4"), (4, [1], [1], "reaches element 4"),
+        (0, [2, 2], [3, 1], "reaches element 4"),
         (-1, [2], [1], "impossible"), (0, [-1], [1], "impossible"), (0, [2], [-1], "impossible"), (3, [4], [-1], "impossible"),
         (0, [1 << 40], [0], "repeats the 4 elements"), (0, [1 << 20, 1 << 20], [0, 0], "repeats"), (0, [5], [0], "repeats"),
         (0, [1 << 62, 4], [1, 1], "impossible"), (0, [3], [Int.max], "impossible"), (Int.max, [2], [1], "impossible"), (Int.max, [1], [1], "reaches element"),
@@ -148,7 +149,8 @@ import Testing
     }
 
     private static let refusals: [(module: String, name: String)] = [
-        ("os", "system"), ("builtins", "eval"), ("torch", "load"), ("torch._utils", "_rebuild_tensor_v3"), ("torch", "FloatStorage.x"), ("collections", "defaultdict"), ("", ""),
+        ("os", "system"), ("builtins", "eval"), ("torch", "load"), ("torch._utils", "_rebuild_tensor_v3"), ("torch", "FloatStorage.x"),
+        ("collections", "defaultdict"), ("", ""),
         ("torch.nn.modules.linear", "Linear"), ("numpy.core.multiarray", "scalar"),
     ]
 
@@ -161,11 +163,13 @@ import Testing
 
     @Test func picklesThatAreNoPickles() throws {
         let broken: [([UInt8], String)] = [
-            ([], "cut off"), ([0x80, 2], "cut off"), ([0x80, 1, 0x2E], "protocol 1"), ([0x80, 9, 0x2E], "protocol 9"), ([0x2E], "more values"), ([0x80, 2, 0x4E, 0x2E], "no dictionary"),
-            ([0x30], "more values"), ([0x74], "more values"), ([0x28, 0x30], "more values"), ([0x4E, 0x28, 0x30], "more values"), ([0x68, 9], "never stored"),
-            ([0x4E, 0x61], "more values"), ([0x4E, 0x4E, 0x61], "no list"), ([0x4E, 0x4E, 0x4E, 0x73], "no dictionary"), ([0x7D, 0x28, 0x4E, 0x75], "no dictionary"),
-            ([0x4E, 0x51], "no storage"), ([0x4E, 0x4E, 0x52], "no callable"), ([0x4E, 0x4E, 0x62], "state"), ([0x4E, 0x4E, 0x93], "no text"), ([0x58, 255, 255, 255, 255], "cut off"),
-            ([0x8D] + [UInt8](repeating: 255, count: 8), "63 bits"), ([0x8E, 0, 0, 0, 0, 0, 0, 0, 0x70], "cut off"), ([0x49], "opcode 73"), ([0x97], "opcode 151"), ([0x63, 0x61], "cut off"),
+            ([], "cut off"), ([0x80, 2], "cut off"), ([0x80, 1, 0x2E], "protocol 1"), ([0x80, 9, 0x2E], "protocol 9"), ([0x2E], "more values"),
+            ([0x80, 2, 0x4E, 0x2E], "no dictionary"), ([0x30], "more values"), ([0x74], "more values"), ([0x28, 0x30], "more values"),
+            ([0x4E, 0x28, 0x30], "more values"), ([0x68, 9], "never stored"), ([0x4E, 0x61], "more values"), ([0x4E, 0x4E, 0x61], "no list"),
+            ([0x4E, 0x4E, 0x4E, 0x73], "no dictionary"), ([0x7D, 0x28, 0x4E, 0x75], "no dictionary"), ([0x4E, 0x51], "no storage"),
+            ([0x4E, 0x4E, 0x52], "no callable"), ([0x4E, 0x4E, 0x62], "state"), ([0x4E, 0x4E, 0x93], "no text"), ([0x58, 255, 255, 255, 255], "cut off"),
+            ([0x8D] + [UInt8](repeating: 255, count: 8), "63 bits"), ([0x8E, 0, 0, 0, 0, 0, 0, 0, 0x70], "cut off"), ([0x49], "opcode 73"),
+            ([0x97], "opcode 151"), ([0x63, 0x61], "cut off"),
             (global("torch", "FloatStorage") + [0x29, 0x52], "calls storage"), (global("collections", "OrderedDict") + [0x4E, 0x85, 0x52], "calls orderedDictionary"),
             (global("torch._utils", "_rebuild_parameter") + [0x29, 0x52], "parameter"), (global("torch._utils", "_rebuild_tensor_v2") + [0x29, 0x52], "tensor"),
         ]
