@@ -50,6 +50,9 @@ private func checkpoint(_ name: String) -> String {
         let settings = ["--data", data] + smallModel + ["--epochs", "2"]
         #expect(try run(["pretrain", "--output", folder.file("first")] + settings).code == 0)
         let weights = folder.file("first/model.safetensors")
+        let all = try run(["import", weights, "-o", folder.file("all.safetensors")])
+        #expect(all.code == 0 && all.output.contains("holds encoder, decoder, masker"), "\(all.errors)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("all.safetensors"))) == Data(contentsOf: URL(fileURLWithPath: weights)))
         #expect(try curricle("export", "--weights", weights, "--layout", "timm", "-o", folder.file("encoder.safetensors")).code == 0)
         let second = try run(["pretrain", "--output", folder.file("second"), "--init-from", folder.file("encoder.safetensors")] + settings)
         #expect(second.code == 0, "\(second.errors)")

@@ -126,7 +126,8 @@ import Models
     @Test func aBrokenConfigurationBesideIsNamed() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("model.safetensors", [UInt8](try Data(contentsOf: URL(fileURLWithPath: checkpointFixture("hf-new-names.safetensors")))))
-        for text in ["{", "[1]", String(repeating: "[", count: 100_000), #"{"model_type": "vit", "num_attention_heads": -4}"#] {
+        for text in ["{", "[1]", String(repeating: "[", count: 100_000), #"{"model_type": "vit", "num_attention_heads": -4}"#,
+            #"{"model_type": "vit", "num_attention_heads": 4, "hidden_act": "quick_gelu"}"#] {
             try folder.write("config.json", Array(text.utf8))
             #expect(throws: LearningError.self, "\(text.prefix(20))") { try features(path, .cls, heads: nil) }
         }
