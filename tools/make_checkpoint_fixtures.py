@@ -5,11 +5,12 @@
     /tmp/venv/bin/python tools/make_checkpoint_fixtures.py       writes Tests/LearningTests/Fixtures/checkpoints
 
 Weights are random, drawn wide enough for every part to matter. timm is the oracle of the timm and MAE fixtures (MAE's
-encoder is timm's), transformers of its own. Features are of the image as it is (32×32), with ImageNet's mean and deviation.
+encoder is timm's), transformers of its own. Features are of the images as they are, with ImageNet's mean and deviation.
 """
 import argparse
 import json
 import pathlib
+import zipfile
 
 import numpy
 import timm
@@ -44,8 +45,9 @@ def make_image():
     waves = [128 + 90 * numpy.sin(rows / (3 + c) + columns / (5 - c)) for c in range(3)]
     pixels = numpy.stack(waves, -1) + generator.normal(0, 20, (SIDE, SIDE, 3))
     image = Image.fromarray(pixels.clip(0, 255).astype(numpy.uint8))
-    (FOLDER / "image").mkdir(exist_ok=True)
-    image.save(FOLDER / "image" / "waves.png")
+    for shape in ("square", "oblong"):
+        (FOLDER / shape).mkdir(exist_ok=True)
+    image.save(FOLDER / "square" / "waves.png")
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     return ((torch.tensor(numpy.asarray(image)) / 255.0 - mean) / deviation).permute(2, 0, 1)[None]
 
@@ -108,7 +110,7 @@ def main():
     resized.load_state_dict(plain.state_dict())
     resized.set_input_size((48, 40))
     pixels = (large[0].permute(1, 2, 0) * torch.tensor([0.229, 0.224, 0.225]) + torch.tensor([0.485, 0.456, 0.406])) * 255
-    Image.fromarray(pixels.round().numpy().astype(numpy.uint8)).save(FOLDER / "image" / "waves-48x40.png")
+    Image.fromarray(pixels.round().numpy().astype(numpy.uint8)).save(FOLDER / "oblong" / "waves.png")
     record(cases, "timm.safetensors 48,40", resized.eval().forward_features(large))
 
     # MAE: an encoder of timm's and a decoder, in a training checkpoint with its arguments and optimiser.
@@ -149,6 +151,13 @@ def main():
     torch.save({"model": {"a": torch.zeros(2)}}, FOLDER / "legacy.pth", _use_new_zipfile_serialization=False)
     for protocol in (3, 4, 5):
         torch.save({"w": torch.arange(6.0).reshape(2, 3), "p": torch.nn.Parameter(torch.ones(2)), "i": torch.tensor([3, -4])}, FOLDER / f"protocol{protocol}.pth", pickle_protocol=protocol)
+
+    # What torch.save never writes: a pickle that unfolds to 32 MB, and a storage that is compressed.
+    with zipfile.ZipFile(FOLDER / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + b"N" * (32 << 20))
+    with zipfile.ZipFile(FOLDER / "protocol3.pth") as plain, zipfile.ZipFile(FOLDER / "compressed.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry in plain.namelist():
+            archive.writestr(entry, plain.read(entry))
 
     resampled = {}
     values = torch.tensor(numpy.random.default_rng(3).normal(size=(1, 3, 5, 4)))

@@ -11,8 +11,8 @@ private enum Checkpoints {
         .value("mean", "M[,M…]", "pixel mean (default: the file's, else ImageNet's)"),
         .value("std", "S[,S…]", "pixel deviation (default: the file's, else ImageNet's)"),
     ]
-    /// Part of both summaries: what is made of weights has their licence.
-    static let licence = "MAE's published weights are CC-BY-NC 4.0, and so is what comes of them"
+    /// Part of both commands' help: what is made of weights keeps their licence.
+    static let licence = "MAE's published weights are CC-BY-NC 4.0 (no commercial use), and so is what comes of them"
 
     static func contents(_ a: Arguments, _ path: String, layout: CheckpointLayout?) throws -> CheckpointContents {
         let size = try ModelOptions.imageSize(a)
@@ -26,7 +26,8 @@ private enum Checkpoints {
     /// What was in the file, and what was left out.
     static func report(_ contents: CheckpointContents) {
         let m = contents.description.model
-        print("layout \(contents.layout.rawValue): width \(m.embedWidth), depth \(m.depth), \(m.heads) heads, patches of \(m.patchSize) in images of \(m.imageHeight)×\(m.imageWidth)")
+        let sizes = "width \(m.embedWidth), depth \(m.depth), \(m.heads) heads, patches of \(m.patchSize) in images of \(m.imageHeight)×\(m.imageWidth)"
+        print("layout \(contents.layout.rawValue): \(sizes)")
         let parts = [("encoder", true), ("decoder", contents.hasDecoder), ("masker", contents.hasMasker), ("classifier", contents.hasHead)]
         print("holds \(parts.filter(\.1).map(\.0).joined(separator: ", ")): \(contents.tensorCount) tensors")
         for note in contents.notes { print(note) }
@@ -40,9 +41,9 @@ private enum Checkpoints {
 /// Reads the checkpoint of another program.
 enum ImportCommand {
     static let command = Command(
-        name: "import", summary: "turn a checkpoint of MAE, CL-MAE, timm or Hugging Face into our safetensors (\(Checkpoints.licence))",
+        name: "import", summary: "turn a checkpoint of MAE, CL-MAE, timm or Hugging Face into our safetensors",
         options: [
-            .value("output", "OUT.safetensors", "the file to write", short: "o"),
+            .value("output", "OUT.safetensors", "the file to write; \(Checkpoints.licence)", short: "o"),
             .value("layout", "KIND", "mae, timm or hf (default: told from the names)"),
         ] + Checkpoints.options,
         arguments: "FILE", argumentCount: 1...1,
@@ -62,12 +63,12 @@ enum ImportCommand {
 /// Writes weights for another program.
 enum ExportCommand {
     static let command = Command(
-        name: "export", summary: "write weights for MAE's code, timm, Hugging Face or ONNX Runtime (\(Checkpoints.licence))",
+        name: "export", summary: "write weights for MAE's code, timm, Hugging Face or ONNX Runtime",
         options: [
             .value("weights", "FILE", "a run's model.safetensors, or any file that import reads", short: "w"),
             .value("layout", "KIND", "mae, timm, hf (a folder with config.json) or onnx (pixel_values to last_hidden_state)"),
             .value("part", "PART", "encoder or all (default: all for mae and hf, encoder for timm and onnx; timm's all adds a classifier)"),
-            .value("output", "OUT", "the file to write, or the folder for hf", short: "o"),
+            .value("output", "OUT", "the file to write, or the folder for hf; \(Checkpoints.licence)", short: "o"),
         ] + Checkpoints.options,
         example: "curricle export --weights run/model.safetensors --layout timm -o vit.safetensors")
 
@@ -77,6 +78,8 @@ enum ExportCommand {
         let contents = try Checkpoints.contents(a, a.string("weights"), layout: nil)
         let files = try CheckpointExport.write(contents, format, part: part, to: output)
         Checkpoints.report(contents)
+        let epsilon = contents.description.model.epsilon
+        if format == .mae || format == .timm, epsilon != 1e-6 { print("its norms add \(epsilon) to a variance, where those of \(format.rawValue) add 1e-06: tell the model that reads it") }
         print("wrote \(files.joined(separator: ", "))")
         return 0
     }

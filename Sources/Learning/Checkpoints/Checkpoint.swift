@@ -31,7 +31,8 @@ public struct Checkpoint: TensorSource {
     init(_ source: any TensorSource, layout given: CheckpointLayout? = nil) throws {
         self.source = source
         guard let layout = given ?? CheckpointLayout.guess(source) else {
-            throw LearningError.file(path: source.path, reason: "holds no vision transformer: it has neither patch_embed.proj.weight nor …\(HuggingFaceNames.patchWeight)")
+            let wanted = "patch_embed.proj.weight nor …\(HuggingFaceNames.patchWeight)"
+            throw LearningError.file(path: source.path, reason: "holds no vision transformer: it has neither \(wanted)")
         }
         self.layout = layout
         let parts = try Checkpoint.parts(source, layout)
@@ -76,9 +77,14 @@ extension Checkpoint {
             if let reason = ReferenceNames.obstacle(reference) {
                 throw LearningError.file(path: source.path, reason: "holds \(name): \(reason), so its features cannot be computed here")
             }
-            if let third { thirds[reference, default: [:]][third] = name }
-            else if ReferenceNames.contains(reference) { known[reference, default: []].append(name) }
-            else { unknown.append(name) }
+            // None of Hugging Face's names is one of the reference's: what stayed as it was is not theirs.
+            if let third {
+                thirds[reference, default: [:]][third] = name
+            } else if ReferenceNames.contains(reference), layout != .hf || reference != name {
+                known[reference, default: []].append(name)
+            } else {
+                unknown.append(name)
+            }
         }
         for (reference, names) in thirds {
             guard names.count == 3 else { throw LearningError.file(path: source.path, reason: "lacks one of query, key and value beside \(names.values.sorted()[0])") }
@@ -106,7 +112,8 @@ extension Checkpoint {
         }
         guard let position = shapes["pos_embed"], let token = shapes["cls_token"] else { return shapes }
         guard position.count == 3, position[0] == 1, token == [1, 1, position[2]] else {
-            throw LearningError.file(path: source.path, reason: "pos_embed has shape \(position), which does not go with cls_token's \(token): [1, 1 + L, D] and [1, 1, D] are wanted")
+            let shapes = "pos_embed has shape \(position), and cls_token \(token)"
+            throw LearningError.file(path: source.path, reason: "tensor \(shapes): [1, 1 + L, D] and [1, 1, D] are wanted")
         }
         if !hasClassPosition { shapes["pos_embed"] = [1, position[1] + 1, position[2]] }
         return shapes

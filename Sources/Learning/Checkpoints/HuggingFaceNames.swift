@@ -8,7 +8,8 @@ enum HuggingFaceNames {
     ]
     /// A block's parts but for query, key and value, in the classic names.
     private static let block = [
-        ("layernorm_before", "norm1"), ("attention.output.dense", "attn.proj"), ("layernorm_after", "norm2"), ("intermediate.dense", "mlp.fc1"), ("output.dense", "mlp.fc2"),
+        ("layernorm_before", "norm1"), ("attention.output.dense", "attn.proj"),
+        ("layernorm_after", "norm2"), ("intermediate.dense", "mlp.fc1"), ("output.dense", "mlp.fc2"),
     ]
     private static let attention = ["attention.attention.query", "attention.attention.key", "attention.attention.value"]
     /// Names of transformers 5, and the classic ones that they replace.

@@ -29,6 +29,9 @@ public struct ModelFacts: Sendable, Equatable {
         let configuration = try ModelFacts.object(folder.appendingPathComponent("config.json"))
         // Only a configuration of a vision transformer speaks of these weights: a run's config.json is another one.
         if let type = configuration["model_type"] as? String, type.hasPrefix("vit") {
+            if let activation = configuration["hidden_act"] as? String, activation != "gelu" {
+                throw .file(path: path, reason: "its config.json says hidden_act \(activation): only gelu can be computed here")
+            }
             heads = configuration["num_attention_heads"] as? Int
             decoderHeads = configuration["decoder_num_attention_heads"] as? Int
             epsilon = (configuration["layer_norm_eps"] as? Double).map { Float($0) } ?? epsilon
@@ -46,7 +49,7 @@ public struct ModelFacts: Sendable, Equatable {
         }
     }
 
-    private static func floats(_ value: Any?) -> [Float]? { (value as? [Double])?.map { Float($0) } }
+    private static func floats(_ value: Any?) -> [Float]? { (value as? [Double]).flatMap { $0.isEmpty ? nil : $0.map { Float($0) } } }
 
     /// The members of a JSON object; none if there is no such file.
     private static func object(_ file: URL) throws(LearningError) -> [String: Any] {

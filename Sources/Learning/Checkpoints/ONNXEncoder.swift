@@ -18,7 +18,8 @@ struct ONNXEncoder {
         build()
         let pixels = contents.description.normalization
         func list(_ values: [Float]) -> String { values.map(\.description).joined(separator: ",") }
-        try graph.write(to: path, name: "encoder", metadata: [("curricle.model", contents.metadata["curricle.model"] ?? ""), ("mean", list(pixels.mean)), ("std", list(pixels.std))])
+        let model = contents.metadata["curricle.model"] ?? ""
+        try graph.write(to: path, name: "encoder", metadata: [("curricle.model", model), ("mean", list(pixels.mean)), ("std", list(pixels.std))])
     }
 
     private mutating func build() {

@@ -58,7 +58,7 @@ struct ONNXGraph {
 
     /// Appends a constant tensor of floats, read when the file is written.
     mutating func floats(_ name: String, _ shape: [Int], _ values: @escaping () throws -> [Float]) -> String {
-        add(name, .float, shape, byteCount: shape.reduce(4, *)) { try values().flatMap { ProtocolBuffer.littleEndian($0.bitPattern) } }
+        add(name, .float, shape, byteCount: shape.reduce(4, *)) { try values().withUnsafeBytes { Array($0) } }
         return name
     }
 

@@ -23,7 +23,7 @@ public struct WeightsDescription: Sendable {
             }
             model = known
             let pixels = file.metadata["curricle.pixels"].flatMap { try? JSONDecoder().decode(PixelNormalization.self, from: Data($0.utf8)) }
-            normalization = pixels ?? .imageNet
+            normalization = pixels ?? WeightsDescription.defaultPixels(channels: known.channels)
             for (name, said, known) in [("--num-heads", heads, model.heads), ("--decoder-num-heads", decoderHeads, model.decoderHeads)] {
                 if let said, said != known { throw LearningError.file(path: file.path, reason: "says \(name) \(known), not \(said)") }
             }
@@ -31,7 +31,7 @@ public struct WeightsDescription: Sendable {
             model.imageWidth = imageWidth ?? model.imageWidth
         } else {
             model = try WeightsDescription.fromShapes(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth)
-            normalization = .imageNet
+            normalization = WeightsDescription.defaultPixels(channels: model.channels)
             normalization.mean = file.facts.mean ?? normalization.mean
             normalization.std = file.facts.deviation ?? normalization.std
             try describeDecoder(file, decoderHeads)
@@ -39,6 +39,12 @@ public struct WeightsDescription: Sendable {
         if let problem = model.problem { throw LearningError.file(path: file.path, reason: problem) }
         if let mean { normalization.mean = mean }
         if let deviation { normalization.std = deviation }
+        do { try normalization.validate(channels: model.channels) } catch { throw LearningError.file(path: file.path, reason: "\(error)") }
+    }
+
+    /// ImageNet's for colour; a middle grey for other channel counts, as pretraining takes it.
+    private static func defaultPixels(channels: Int) -> PixelNormalization {
+        channels == 3 ? .imageNet : PixelNormalization(mean: [0.5], std: [0.5])
     }
 
     private static func fromShapes(_ file: some TensorSource, heads: Int?, imageHeight: Int?, imageWidth: Int?) throws -> ModelConfiguration {
@@ -81,8 +87,8 @@ public struct WeightsDescription: Sendable {
         let depth = WeightsDescription.blocks(file, "decoder_blocks")
         // 16 heads of 32: the decoder of every published MAE.
         let known = try WeightsDescription.agreed(file, "--decoder-num-heads", heads, file.facts.decoderHeads) ?? (shape[0] == 512 && depth == 8 ? 16 : nil)
-        knowsDecoder = known != nil && depth > 0
-        guard knowsDecoder else { return }
+        knowsDecoder = known != nil
+        guard depth > 0, shape[0] % 4 == 0 else { return }
         (model.decoderWidth, model.decoderDepth, model.decoderHeads) = (shape[0], depth, known ?? 1)
     }
 

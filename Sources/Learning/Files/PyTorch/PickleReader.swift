@@ -192,12 +192,12 @@ extension PickleReader {
         push(.tuple(values.reversed()))
     }
 
-    private func append(_ values: [Int]) throws(Failure) {
+    private mutating func append(_ values: [Int]) throws(Failure) {
         guard case .list(let items) = nodes[try top()] else { throw .malformed("its pickle appends to something that is no list") }
         items.numbers += values
     }
 
-    private func setItems(_ values: [Int]) throws(Failure) {
+    private mutating func setItems(_ values: [Int]) throws(Failure) {
         guard case .dictionary(let items) = nodes[try top()], values.count % 2 == 0 else {
             throw .malformed("its pickle sets items of something that is no dictionary")
         }
