@@ -87,7 +87,7 @@ public final class Session {
         scores: UnsafeRawBufferPointer? = nil, errors: UnsafeRawBufferPointer? = nil, upstream: UnsafeRawBufferPointer? = nil,
         nanoseconds: UnsafeMutableBufferPointer<UInt64>? = nil
     ) throws(RuntimeError) -> RunStatus {
-        var run = curricle_run()
+        var run = curricle_execution()
         run.segments.0 = arena.base
         run.segments.1 = parameters.base
         run.segments.2 = firstMoments?.base
