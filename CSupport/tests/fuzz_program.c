@@ -2,6 +2,7 @@
 //
 // Inputs begin as small programs; beside libFuzzer's own changes, one field at a time gets a number that is near, or at an edge.
 // The first byte of the checksum chooses the ISA, so every ISA meets every kind of file.
+#define _POSIX_C_SOURCE 200112L // posix_memalign: blocks of just their size
 #include "small_program.h"
 #include <stdio.h>
 

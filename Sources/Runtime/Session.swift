@@ -16,11 +16,11 @@ public final class Session {
     public let firstMoments: Memory?
     public let secondMoments: Memory?
     public let gradients: Memory?
-    private var constants: Memory
+    var constants: Memory
     private var constantCount = 0
-    private let scalars: Memory
+    let scalars: Memory
     private var arena: Memory
-    private var results: Memory
+    var results: Memory
     private var workspace: Memory
     /// Runs programs instruction by instruction: whatever of the arena is dead holds signalling NaNs, so that reading it shows in
     /// the results, and what is left free behind each buffer (`Pipeline.guardBytes`) must stay as it is. Debug builds do.

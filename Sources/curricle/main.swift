@@ -8,6 +8,9 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     (PlanCommand.command, PlanCommand.run),
     (NearestNeighboursCommand.command, NearestNeighboursCommand.run),
     (ProbeCommand.command, ProbeCommand.run),
+    (CompileCommand.command, CompileCommand.run),
+    (InspectCommand.command, InspectCommand.run),
+    (ExtractCommand.command, ExtractCommand.run),
     (VerifyCommand.command, VerifyCommand.run),
     (BenchCommand.command, BenchCommand.run),
 ]

@@ -8,7 +8,7 @@ public enum Pooling: String, Sendable, CaseIterable { case cls, mean }
 /// Computes features of whole images (no mask) with an encoder's weights.
 public final class FeatureExtractor {
     public let description: WeightsDescription
-    private let model: ModelRuntime
+    let model: ModelRuntime
 
     /// - Parameter weights: a safetensors file under the reference's names.
     public convenience init(
