@@ -2,7 +2,8 @@
 //
 //   test_features FILE.curricle PIXELS FEATURES [TOLERANCE]
 //
-// PIXELS holds whole images [height, width, channels] of bytes, FEATURES their float32 rows. Exit 0 where every ISA with fused
+// PIXELS holds whole images [height, width, channels] of bytes, perhaps behind an IDX header; FEATURES their float32 rows, perhaps
+// behind NumPy's. Exit 0 where every ISA with fused
 // multiply-adds gives the same bits, or with a tolerance every ISA features within it (of the largest number).
 #include "count_allocations.h"
 #include "curricle_program.h"
@@ -27,13 +28,25 @@ static void *contents(const char *path, size_t *size) {
     return bytes;
 }
 
+/// Bytes of an IDX header of three dimensions, or of a .npy's; 0 where there is none.
+static size_t header_of(const unsigned char *bytes, size_t size) {
+    if (size > 16 && !memcmp(bytes, "\0\0\10\3", 4)) return 16;
+    if (size > 10 && !memcmp(bytes, "\x93NUMPY\1", 7)) return 10u + bytes[8] + 256u * bytes[9];
+    return 0;
+}
+
 int main(int count, char **arguments) {
     if (count < 4) fail("takes a program file, pixels, features and perhaps a tolerance");
     double tolerance = count > 4 ? atof(arguments[4]) : 0;
     size_t file_bytes, pixel_bytes, feature_bytes;
     void *file = contents(arguments[1], &file_bytes);
     const uint8_t *pixels = contents(arguments[2], &pixel_bytes);
-    const float *expected = contents(arguments[3], &feature_bytes);
+    size_t pixel_header = header_of(pixels, pixel_bytes);
+    pixels += pixel_header, pixel_bytes -= pixel_header;
+    const unsigned char *rows = contents(arguments[3], &feature_bytes);
+    size_t row_header = header_of(rows, feature_bytes);
+    const float *expected = (const float *)(rows + row_header);
+    feature_bytes -= row_header;
     int runs = 0;
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++) {
         if (!curricle_isa_available((curricle_isa)isa) || (isa == CURRICLE_ISA_BASELINE && tolerance == 0)) continue;
