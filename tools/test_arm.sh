@@ -28,7 +28,7 @@ trap 'rm -rf "$work"' EXIT
 for trace in micro odd; do "$curricle" compile --trace "Tests/Fixtures/$trace.safetensors" --output "$work/$trace" >/dev/null; done
 # IDX: its magic, 50 images of 28×28, then the pixels.
 gzip -dc Tests/Fixtures/mnist5k/t10k-images-idx3-ubyte.gz > "$work/all"
-{ printf '\0\0\10\3\0\0\0\62\0\0\0\34\0\0\0\34'; tail -c +17 "$work/all" | head -c $((50 * 784)); } > "$work/digits-images-idx3-ubyte" || true
+{ printf '\0\0\10\3\0\0\0\62\0\0\0\34\0\0\0\34'; head -c $((16 + 50 * 784)) "$work/all" | tail -c +17; } > "$work/digits-images-idx3-ubyte"
 "$curricle" pretrain --data Tests/Fixtures/mnist5k --output "$work/run" --image-size 28 --patch-size 4 --channels 1 --embed-dim 40 --depth 2 --num-heads 4 \
     --decoder-embed-dim 16 --decoder-depth 1 --decoder-num-heads 2 --batch-size 8 --epochs 2 --warmup-epochs 1 --max-steps 2 --augment none --mean 0.1307 --std 0.3081 >/dev/null
 for pool in cls mean tokens; do
