@@ -14,12 +14,14 @@ int team_most(int wanted) {
 void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context) {
 #ifdef _OPENMP
     extern int omp_get_thread_num(void), omp_get_num_threads(void);
+    if (threads > 1) { // of one thread, LLVM's runtime makes a team that it allocates anew each time
 #pragma omp parallel num_threads(threads)
-    body(context, omp_get_thread_num(), omp_get_num_threads());
-#else
+        body(context, omp_get_thread_num(), omp_get_num_threads());
+        return;
+    }
+#endif
     (void)threads;
     body(context, 0, 1);
-#endif
 }
 
 static inline void relax(void) {
