@@ -10,7 +10,7 @@ static const int32_t most_size = 1 << 28; // of one size of an instruction
 static const uint32_t most_side = 16384, most_channels = 256, most_images = 1 << 20;
 
 static uint64_t times(uint64_t a, uint64_t b) { return b != 0 && a > too_much / b ? too_much : a * b; }
-static uint64_t up_to_16(uint64_t count) { return count + 15 & ~UINT64_C(15); }
+static uint64_t up_to_16(uint64_t count) { return (count + 15) & ~UINT64_C(15); }
 /// The most bytes that arena, input or output may have: a sum of a few is still a size.
 static uint64_t most_bytes(void) { return SIZE_MAX / 8 < UINT64_C(1) << 46 ? SIZE_MAX / 8 : UINT64_C(1) << 46; }
 

@@ -39,7 +39,7 @@ done
 # check TARGET ISA [TOLERANCE]
 check() {
     local target=$1 isa=$2 tolerance=${3:-} build=".build/c/$1-$2-all-openmp0" run="qemu-${1%%-*} -L /usr/$1"
-    make -s -C CSupport TARGET="$target" ISA="$isa" OPENMP=0 BUILD="../$build" RUN="$run" test all
+    make -s -C CSupport TARGET="$target" ISA="$isa" KERNELS=all OPENMP=0 BUILD="../$build" RUN="$run" test all
     for program in "$work"/*/*.program; do $run "$build/test_program" "$program" $tolerance; done
     for pool in cls mean tokens; do $run "$build/test_features" "$work/$pool.curricle" "$work/digits-images-idx3-ubyte" "$work/$pool.npy" $tolerance; done
 }

@@ -13,7 +13,7 @@ enum BenchCommand {
             .value("batch-size", "N", "images a batch", fallback: "16"),
             .value("mask-ratio", "R", "share of patches removed", fallback: "0.75"),
             .flag("norm-pix-loss", "predict normalised patches"),
-            .value("program", "FILE", "`infer`: time this program file in the library that devices run"),
+            .value("program", "FILE", "`infer`: time this program file, at its own batch size, in the library that devices run"),
             .value("data", "PATH", "images for `loader`"),
             .value("workers", "N", "the loader's threads", fallback: "1"),
             .value("threads", "N", "threads of the team (default: all processors)"),
