@@ -12,7 +12,7 @@ let package = Package(
     products: [.executable(name: "curricle", targets: ["curricle"])],
     targets: [
         .target(
-            name: "CSupport", path: "CSupport", exclude: ["kernels", "registry.inc", "tests"],
+            name: "CSupport", path: "CSupport", exclude: ["kernels", "registry.inc", "tests", "examples", "Makefile", "curricle.pc.in"],
             publicHeadersPath: "include", cSettings: kernelFlags,
             linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("openblas"), .linkedLibrary("m")]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),

@@ -9,7 +9,6 @@ double peak_of(curricle_isa isa, int64_t rounds, float *sink);
 enum {
 #define KERNEL(name, operands, sizes, reals) OPCODE_##name,
 #include "registry.inc"
-#undef KERNEL
     OPCODE_COUNT
 };
 #endif

@@ -14,7 +14,7 @@ static size_t counter_bytes(uint32_t count) { return aligned(sizeof(team_barrier
 static size_t scratch_bytes(const curricle_instruction *instructions, uint32_t count, int threads, const kernel_entry *kernels) {
     size_t most = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (instructions[i].opcode >= OPCODE_COUNT) continue;
+        if (instructions[i].opcode >= OPCODE_COUNT || !kernels[instructions[i].opcode].run) continue;
         size_t floats = kernels[instructions[i].opcode].scratch_floats(instructions[i].size, threads);
         if (floats > most) most = floats;
     }
@@ -36,7 +36,7 @@ size_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32
 typedef struct {
     const curricle_instruction *instructions;
     uint32_t count;
-    const curricle_run *run;
+    const curricle_execution *run;
     const kernel_entry *kernels;
     team_barrier *barrier;
     atomic_llong *next; // one task counter per instruction
@@ -44,7 +44,7 @@ typedef struct {
     _Atomic curricle_status status;
 } execution;
 
-static void *resolve(const curricle_run *run, curricle_operand operand) {
+static void *resolve(const curricle_execution *run, curricle_operand operand) {
     return operand == CURRICLE_NO_OPERAND ? NULL : (char *)run->segments[operand >> 56] + (operand & ((UINT64_C(1) << 56) - 1));
 }
 
@@ -79,11 +79,11 @@ static void run_team(void *context, int thread, int threads) {
     }
 }
 
-curricle_status curricle_execute(const curricle_instruction *instructions, uint32_t count, const curricle_run *run) {
+curricle_status curricle_execute(const curricle_instruction *instructions, uint32_t count, const curricle_execution *run) {
     const kernel_entry *kernels = kernels_of(run->isa);
     if (!kernels || run->threads < 1) return CURRICLE_BAD_PROGRAM;
     for (uint32_t i = 0; i < count; i++)
-        if (instructions[i].opcode >= OPCODE_COUNT) return CURRICLE_BAD_PROGRAM;
+        if (instructions[i].opcode >= OPCODE_COUNT || !kernels[instructions[i].opcode].run) return CURRICLE_BAD_PROGRAM;
     char *workspace = run->workspace;
     execution e = {
         .instructions = instructions, .count = count, .run = run, .kernels = kernels,

@@ -8,6 +8,8 @@ typedef struct {
     _Alignas(128) atomic_uint epoch;
 } team_barrier;
 
+/// How many of `wanted` threads a team can have: one where the library was built without OpenMP.
+int team_most(int wanted);
 /// Runs body(context, thread, threads) on every thread of one team; `threads` is what the team really has.
 void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context);
 /// Waits until every thread of the team has come here; what they wrote before is visible after.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up, then builds and runs every test: the C kernels under sanitizers, then the Swift tests.
+# Sets up, then builds and runs every test: the C kernels under sanitizers, the Swift tests, libcurricle with its examples.
+# On ARM, under emulation: tools/test_arm.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/setup.sh
@@ -7,5 +8,6 @@ tools/test_c.sh
 # A build of its own: tests look into the modules (-enable-testing), the released command does not have to.
 swift build -c release -Xswiftc -enable-testing --scratch-path .build/testing --build-tests
 swift test -c release -Xswiftc -enable-testing --scratch-path .build/testing --skip-build "$@"
+tools/test_library.sh .build/testing/release/curricle
 # Every parser of ours on inputs made from the corpus: a short run of what tools/fuzz.sh does for as long as it is told to.
 tools/fuzz.sh 20000

@@ -3,8 +3,7 @@
 #ifndef CURRICLE_PROGRAM_H
 #define CURRICLE_PROGRAM_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "curricle.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,14 +31,6 @@ enum {
     CURRICLE_NORMALIZE_TARGET = 4 ///< patch losses: each target patch by its own mean and unbiased variance
 };
 
-typedef enum { CURRICLE_ISA_BASELINE = 0, CURRICLE_ISA_AVX2 = 1, CURRICLE_ISA_AVX512 = 2, CURRICLE_ISA_NEON = 3 } curricle_isa;
-
-typedef enum {
-    CURRICLE_OK = 0,
-    CURRICLE_NONFINITE = 1,    ///< a guard met a loss that is not finite; nothing after it ran
-    CURRICLE_BAD_PROGRAM = 2   ///< an opcode that this library does not know, or an ISA this CPU lacks
-} curricle_status;
-
 /// What one run needs beside the program. Nothing is allocated or kept.
 typedef struct {
     void *segments[CURRICLE_SEGMENTS]; ///< base addresses, 64-byte aligned
@@ -47,13 +38,13 @@ typedef struct {
     int threads;
     curricle_isa isa;
     uint64_t *nanoseconds;             ///< one per instruction, added to; or NULL
-} curricle_run;
+} curricle_execution;
 
 /// Bytes of workspace that a program needs: task counters and each thread's scratch.
 size_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32_t count, int threads, curricle_isa isa);
 
 /// Runs a program inside one team of threads. The results are the same bits for any number of threads.
-curricle_status curricle_execute(const curricle_instruction *instructions, uint32_t count, const curricle_run *run);
+curricle_status curricle_execute(const curricle_instruction *instructions, uint32_t count, const curricle_execution *run);
 
 /// The best ISA of this CPU, or the one that CURRICLE_ISA names if the CPU has it.
 curricle_isa curricle_isa_detect(void);

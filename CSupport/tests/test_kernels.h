@@ -98,7 +98,7 @@ static void run(call c) {
     if (c.zeroed)
         for (int i = 0; i < 2; i++)
             for (int j = 0; j < c.operands[i]->count; j++) c.operands[i]->at[j] = 0;
-    curricle_run run = {.threads = test_threads, .isa = test_isa};
+    curricle_execution run = {.threads = test_threads, .isa = test_isa};
     for (int i = 0; i < CURRICLE_OPERANDS; i++) {
         instruction.operand[i] = c.operands[i] ? (uint64_t)i << 56 : CURRICLE_NO_OPERAND;
         run.segments[i] = c.operands[i] ? c.operands[i]->at : NULL;

@@ -112,13 +112,15 @@ extension ModelBuilder {
         return try graph.append(.maskerLoss(options.weights), [terms, errors, scores, curriculum])[0]
     }
 
-    /// Features of all tokens, no mask, after the final norm. Results as asked: `cls` [N, D], `mean` [N, D] of the patch tokens.
+    /// Features of all tokens, no mask, after the final norm. Results as asked: `cls` [N, D], `mean` [N, D] of the patch tokens,
+    /// `tokens` [N, L, D], the patch tokens themselves.
     /// - Parameter fromPixels: the batch is rgb8.
-    public mutating func features(cls: Bool = true, mean: Bool = true, fromPixels: Bool = false) throws(GraphError) -> Graph {
+    public mutating func features(cls: Bool = true, mean: Bool = true, tokens: Bool = false, fromPixels: Bool = false) throws(GraphError) -> Graph {
         let input = fromPixels ? try patchesOfPixels() : try patches()
-        let output = try encoded(tokens(input))
+        let output = try encoded(self.tokens(input))
         if cls { graph.results.append(("cls", try classRow(output))) }
         if mean { graph.results.append(("mean", try meanOfPatches(output))) }
+        if tokens { graph.results.append(("tokens", try graph.append(.selectRows(RowSelection(first: 1, count: configuration.patches)), [output])[0])) }
         return graph
     }
 

@@ -33,6 +33,25 @@ public struct Executable {
         return out
     }
 
+    /// Instructions from the bytes of a saved program, to be shown; what this library does not know is left out.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) -> [Instruction] {
+        (0..<(bytes.count / MemoryLayout<curricle_instruction>.stride)).compactMap { index in
+            let raw = bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<curricle_instruction>.stride, as: curricle_instruction.self)
+            guard let opcode = Opcode(rawValue: raw.opcode) else { return nil }
+            func fields(_ kind: Int32) -> Int { String(cString: curricle_opcode_fields(raw.opcode, kind)).split(separator: " ").count }
+            let operands = array(raw.operand, of: UInt64.self).prefix(fields(0)).map { operand in
+                Segment(rawValue: UInt8(operand >> 56)).map { Operand($0, Int(operand & (1 << 56 - 1))) }
+            }
+            return Instruction(
+                opcode, flags: InstructionFlags(rawValue: raw.flags), operands: operands,
+                sizes: array(raw.size, of: Int32.self).prefix(fields(1)).map(Int.init), reals: Array(array(raw.real, of: Float.self).prefix(fields(2))))
+        }
+    }
+
+    private static func array<Tuple, Element>(_ tuple: Tuple, of: Element.Type) -> [Element] {
+        withUnsafeBytes(of: tuple) { Array($0.bindMemory(to: Element.self)) }
+    }
+
     /// Copies an array into a C array, which Swift sees as a tuple.
     private static func fill<Tuple, Element>(_ tuple: inout Tuple, _ values: [Element], padding: Element) throws(RuntimeError) {
         let room = MemoryLayout<Tuple>.size / MemoryLayout<Element>.stride

@@ -6,7 +6,7 @@ extension Session {
     private static let poison: UInt32 = 0x7FA0_0000
 
     /// Runs a program an instruction at a time; see `checksMemory`.
-    func runChecked(_ executable: Executable, _ run: inout curricle_run) throws(RuntimeError) -> curricle_status {
+    func runChecked(_ executable: Executable, _ run: inout curricle_execution) throws(RuntimeError) -> curricle_status {
         let program = executable.program
         guard let arena = run.segments.0 else { return CURRICLE_BAD_PROGRAM }
         func words(_ offset: Int, _ bytes: Int) -> UnsafeMutableBufferPointer<UInt32> {

@@ -16,11 +16,11 @@ public final class Session {
     public let firstMoments: Memory?
     public let secondMoments: Memory?
     public let gradients: Memory?
-    private var constants: Memory
+    var constants: Memory
     private var constantCount = 0
-    private let scalars: Memory
+    let scalars: Memory
     private var arena: Memory
-    private var results: Memory
+    var results: Memory
     private var workspace: Memory
     /// Runs programs instruction by instruction: whatever of the arena is dead holds signalling NaNs, so that reading it shows in
     /// the results, and what is left free behind each buffer (`Pipeline.guardBytes`) must stay as it is. Debug builds do.
@@ -87,7 +87,7 @@ public final class Session {
         scores: UnsafeRawBufferPointer? = nil, errors: UnsafeRawBufferPointer? = nil, upstream: UnsafeRawBufferPointer? = nil,
         nanoseconds: UnsafeMutableBufferPointer<UInt64>? = nil
     ) throws(RuntimeError) -> RunStatus {
-        var run = curricle_run()
+        var run = curricle_execution()
         run.segments.0 = arena.base
         run.segments.1 = parameters.base
         run.segments.2 = firstMoments?.base

@@ -13,6 +13,7 @@ enum BenchCommand {
             .value("batch-size", "N", "images a batch", fallback: "16"),
             .value("mask-ratio", "R", "share of patches removed", fallback: "0.75"),
             .flag("norm-pix-loss", "predict normalised patches"),
+            .value("program", "FILE", "`infer`: time this program file, at its own batch size, in the library that devices run"),
             .value("data", "PATH", "images for `loader`"),
             .value("workers", "N", "the loader's threads", fallback: "1"),
             .value("threads", "N", "threads of the team (default: all processors)"),
@@ -96,6 +97,7 @@ enum BenchCommand {
     }
 
     private static func infer(_ a: Arguments) throws -> [Row] {
+        if let path = try a.stringIfGiven("program") { return try inferProgram(a, path) }
         let s = try setting(a)
         var bar = ProgressBar(total: s.repeats + s.warmup)
         var benchmark = InferenceBenchmark(configuration: try configuration(a), setting: s)
@@ -111,6 +113,23 @@ enum BenchCommand {
             format: "features (class token and mean), batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, peak memory %.0f MB",
             r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs, Double(r.residentBytes) / 1e6)]
             + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(separator: "\n"))
+        return [row]
+    }
+
+    private static func inferProgram(_ a: Arguments, _ path: String) throws -> [Row] {
+        let s = try setting(a)
+        var bar = ProgressBar(total: s.repeats + s.warmup)
+        let r = try ProgramBenchmark(path: path, setting: s).run { done in bar.update(label: "batches", completed: done) { [] } }
+        bar.finish()
+        let row: Row = [
+            ("bench", "infer"), ("program", .string(path)), ("batch", .integer(r.images)), ("precision", "f32"), ("threads", .integer(s.threads)), ("isa", .string("\(s.isa)")),
+            ("infer_s", .double(r.batch)), ("infer_p90_s", .double(r.batchP90)), ("img_s", .double(r.imagesPerSecond)), ("gflop_s", .double(r.gflops)),
+            ("peak_gflop_s", .double(r.peakGFLOPs)), ("peak_share", .double(r.gflops / r.peakGFLOPs)), ("open_s", .double(r.open)),
+            ("open_checked_s", .double(r.openChecked)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6)),
+        ]
+        try show(a, row, String(
+            format: "%@, batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, arena %.2f MB, opened in %.3f ms (with checksum %.1f)",
+            path, r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.gflops / r.peakGFLOPs, r.peakGFLOPs, Double(r.arenaBytes) / 1e6, r.open * 1e3, r.openChecked * 1e3))
         return [row]
     }
 

@@ -13,6 +13,9 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     (ExportCommand.command, ExportCommand.run),
     (StatsCommand.command, StatsCommand.run),
     (ReportCommand.command, ReportCommand.run),
+    (CompileCommand.command, CompileCommand.run),
+    (InspectCommand.command, InspectCommand.run),
+    (ExtractCommand.command, ExtractCommand.run),
     (VerifyCommand.command, VerifyCommand.run),
     (BenchCommand.command, BenchCommand.run),
 ]

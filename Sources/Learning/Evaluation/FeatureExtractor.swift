@@ -13,7 +13,7 @@ public enum Pooling: String, Sendable, CaseIterable {
 /// Computes features of whole images (no mask) with an encoder's weights.
 public final class FeatureExtractor {
     public let description: WeightsDescription
-    private let model: ModelRuntime
+    let model: ModelRuntime
 
     /// - Parameter weights: a file of any layout that ``Checkpoint`` reads.
     public convenience init(

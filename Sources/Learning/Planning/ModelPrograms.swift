@@ -16,6 +16,8 @@ enum ProgramKey: Hashable {
     case maskerLosses(images: Int, StepOptions)
     case update(ParameterGroup, AdamW, clip: Float?)
     case features(images: Int, cls: Bool, mean: Bool)
+    /// The features of a program file: from rgb8 pixels, one result.
+    case encoder(images: Int, OutputPooling)
 
     /// What a person calls it.
     var title: String {
@@ -27,6 +29,7 @@ enum ProgramKey: Hashable {
         case .maskerLosses: "Step B losses"
         case .update(let group, _, _): "Update of the \(group.rawValue)"
         case .features: "Features"
+        case .encoder: "Encoder"
         }
     }
 }
@@ -83,6 +86,9 @@ struct ModelPrograms {
         case .features(let images, let cls, let mean):
             var builder = describe(images)
             return try compile(builder.features(cls: cls, mean: mean), nil)
+        case .encoder(let images, let pool):
+            var builder = describe(images)
+            return try compile(builder.features(cls: pool == .cls, mean: pool == .mean, tokens: pool == .tokens, fromPixels: true), nil)
         }
     }
 

@@ -83,6 +83,12 @@ public final class ModelRuntime {
     public func features(images: Int, cls: Bool = true, mean: Bool = true) throws -> Executable {
         try executable(.features(images: images, cls: cls, mean: mean))
     }
+    /// What a program file holds: one kind of features, from rgb8 pixels.
+    func encoder(images: Int, pool: OutputPooling) throws -> Executable {
+        try executable(.encoder(images: images, pool))
+    }
+    /// Constants of the programs compiled so far.
+    var constants: [Float] { programs.constants.values }
     /// AdamW of a group from its stored gradients.
     func update(_ group: ParameterGroup, _ adamw: AdamW, clip: Float?) throws -> Executable {
         try executable(.update(group, adamw, clip: clip))

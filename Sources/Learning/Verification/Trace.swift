@@ -75,7 +75,7 @@ public struct Trace {
         return VerificationReport(path: path, comparisons: comparisons)
     }
 
-    private func loadParameters(into model: ModelRuntime) throws {
+    func loadParameters(into model: ModelRuntime) throws {
         for parameter in model.parameters.all {
             let name = "param.\(parameter.parameter.name)"
             guard try file.entry(name).shape == parameter.referenceShape else {
@@ -85,7 +85,7 @@ public struct Trace {
         }
     }
 
-    private func patchBatch() throws -> UnsafeMutableBufferPointer<Float> {
+    func patchBatch() throws -> UnsafeMutableBufferPointer<Float> {
         let images = try file.floats("images")
         let grid = try PatchGrid.validated(
             imageHeight: configuration.imageHeight, imageWidth: configuration.imageWidth, patchSize: configuration.patchSize, channels: configuration.channels)

@@ -1,0 +1,57 @@
+// CRC-32C: by the CPU's own instruction where there is one, else eight bytes a turn by tables made on the stack.
+#include "program_file.h"
+#include <string.h>
+
+typedef uint32_t advance_function(uint32_t remainder, const uint8_t *bytes, size_t size);
+
+/// Eight tables ("slicing-by-8", Kounavis and Berry, 2005): entry [k][b] is the remainder of byte b and k zero bytes behind it.
+static uint32_t advance_by_tables(uint32_t remainder, const uint8_t *bytes, size_t size) {
+    uint32_t table[8][256];
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint32_t r = byte;
+        for (int bit = 0; bit < 8; bit++) r = r & 1 ? r >> 1 ^ 0x82F63B78u : r >> 1;
+        table[0][byte] = r;
+    }
+    for (int k = 1; k < 8; k++)
+        for (uint32_t byte = 0; byte < 256; byte++) table[k][byte] = table[k - 1][byte] >> 8 ^ table[0][table[k - 1][byte] & 255];
+    for (; size >= 8; bytes += 8, size -= 8) {
+        uint64_t word;
+        memcpy(&word, bytes, 8);
+        word ^= remainder;
+        remainder = 0;
+        for (int k = 0; k < 8; k++) remainder ^= table[7 - k][word >> 8 * k & 255];
+    }
+    for (; size > 0; bytes++, size--) remainder = remainder >> 8 ^ table[0][(remainder ^ *bytes) & 255];
+    return remainder;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2")))
+static uint32_t advance_by_instruction(uint32_t remainder, const uint8_t *bytes, size_t size) {
+    uint64_t wide = remainder;
+    for (; size >= 8; bytes += 8, size -= 8) {
+        uint64_t word;
+        memcpy(&word, bytes, 8);
+        wide = __builtin_ia32_crc32di(wide, word);
+    }
+    remainder = (uint32_t)wide;
+    for (; size > 0; bytes++, size--) remainder = __builtin_ia32_crc32qi(remainder, *bytes);
+    return remainder;
+}
+static advance_function *chosen_advance(void) { return __builtin_cpu_supports("sse4.2") ? advance_by_instruction : advance_by_tables; }
+#elif defined(__ARM_FEATURE_CRC32) // -march=armv8-a+crc or later
+static uint32_t advance_by_instruction(uint32_t remainder, const uint8_t *bytes, size_t size) {
+    for (; size >= 8; bytes += 8, size -= 8) {
+        uint64_t word;
+        memcpy(&word, bytes, 8);
+        remainder = __builtin_arm_crc32cd(remainder, word);
+    }
+    for (; size > 0; bytes++, size--) remainder = __builtin_arm_crc32cb(remainder, *bytes);
+    return remainder;
+}
+static advance_function *chosen_advance(void) { return advance_by_instruction; }
+#else
+static advance_function *chosen_advance(void) { return advance_by_tables; }
+#endif
+
+uint32_t checksum_of(const uint8_t *bytes, size_t size) { return ~chosen_advance()(0xFFFFFFFFu, bytes, size); }

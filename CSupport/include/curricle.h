@@ -1,0 +1,114 @@
+/// Curricle's feature extractor: runs the encoder in a `.curricle` file (docs/PROGRAM_FORMAT.md) on any CPU.
+///
+///     curricle_encoder encoder;                                    // your storage
+///     curricle_status status = curricle_open(&encoder, bytes, size, NULL);
+///     void *arena = aligned_alloc(CURRICLE_ALIGNMENT, curricle_arena_bytes(&encoder));
+///     status = curricle_run(&encoder, arena, rgb8, features);
+///
+/// The library allocates nothing, opens no file and keeps no state: all there is lies in the encoder, the file's bytes and the
+/// arena. Any number of threads may run one encoder at a time, each with an arena of its own. A file is checked whole when it is
+/// opened, in time linear in its size; a file that passes cannot make a run read or write outside the arena, input and output.
+#ifndef CURRICLE_H
+#define CURRICLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+#define CURRICLE_VERSION_MAJOR 1
+#define CURRICLE_VERSION_MINOR 0
+/// The file format's version that this library reads.
+#define CURRICLE_FORMAT_VERSION 1
+
+/// What the arena must be aligned to; sizes are multiples of it. The file's bytes need 64, as a mapping or flash gives.
+enum { CURRICLE_ALIGNMENT = 128 };
+
+typedef enum {
+    CURRICLE_OK = 0,
+    CURRICLE_NONFINITE = 1,        ///< training only: a guard met a loss that is not finite; nothing after it ran
+    CURRICLE_BAD_PROGRAM = 2,      ///< an opcode that this library does not know, or an ISA this CPU lacks
+    CURRICLE_BAD_ARGUMENT = 3,     ///< a null pointer, a misaligned one, or a number out of its range
+    CURRICLE_UNAVAILABLE_ISA = 4,  ///< this CPU or this build of the library lacks the instruction set
+    CURRICLE_NOT_A_PROGRAM = 5,    ///< the bytes do not begin as a program file does
+    CURRICLE_OTHER_VERSION = 6,    ///< a format version that this library does not read
+    CURRICLE_WRONG_SIZE = 7,       ///< there are more or fewer bytes than the file says
+    CURRICLE_WRONG_CHECKSUM = 8,   ///< the bytes are not those that were written
+    CURRICLE_BAD_SECTION = 9,      ///< a section lies outside the file, over another, or off its alignment
+    CURRICLE_BAD_SHAPE = 10,       ///< input, output or arena have a size that cannot be
+    CURRICLE_BAD_INSTRUCTION = 11, ///< an instruction is not one of inference, or its sizes contradict each other
+    CURRICLE_BAD_OPERAND = 12,     ///< an operand lies outside its segment, off its alignment, or over another
+    CURRICLE_STATUS_COUNT
+} curricle_status;
+
+typedef enum { CURRICLE_ISA_BASELINE = 0, CURRICLE_ISA_AVX2 = 1, CURRICLE_ISA_AVX512 = 2, CURRICLE_ISA_NEON = 3 } curricle_isa;
+
+/// An opened encoder, in the caller's storage. What is in it is the library's business.
+typedef struct { uint64_t opaque[32]; } curricle_encoder;
+
+typedef struct {
+    int32_t threads;         ///< 1…256 threads of a run; what is above 1 needs a library built with OpenMP
+    int32_t isa;             ///< a `curricle_isa`, or −1 for the best of this CPU
+    int32_t ignore_checksum; ///< 1: open without reading all bytes; the file's structure is checked all the same
+} curricle_options;
+
+/// What goes in and comes out: pixels [images, height, width, channels], features [images, rows, width_of_rows].
+typedef struct {
+    uint32_t images, height, width, channels;
+    uint32_t patch;          ///< pixels, the side of a patch
+    uint32_t pool;           ///< `curricle_pool`
+    uint32_t rows;           ///< 1, or with `CURRICLE_POOL_TOKENS` the patches of an image
+    uint32_t row_width;      ///< numbers of a row
+} curricle_shape;
+
+typedef enum { CURRICLE_POOL_CLS = 0, CURRICLE_POOL_MEAN = 1, CURRICLE_POOL_TOKENS = 2 } curricle_pool;
+
+/// Opens a program file that stands in memory, mapped or in flash.
+/// @param encoder  filled; refers to `bytes`, which must stay as they are for as long as it is used
+/// @param bytes    the whole file, 64-byte aligned
+/// @param options  NULL: one thread, the best ISA, with checksum
+/// @return CURRICLE_OK, or the reason; the encoder is then not to be used
+curricle_status curricle_open(curricle_encoder *encoder, const void *bytes, size_t size, const curricle_options *options);
+
+/// Bytes that a run needs beside the file: values on their way and each thread's scratch.
+size_t curricle_arena_bytes(const curricle_encoder *encoder);
+/// Floating-point operations of the matrix products of one run: how long it may take is known before it begins.
+double curricle_flops(const curricle_encoder *encoder);
+curricle_shape curricle_shape_of(const curricle_encoder *encoder);
+curricle_isa curricle_isa_of(const curricle_encoder *encoder);
+
+/// Computes features. The same bits for any number of threads and on every ISA with fused multiply-adds.
+/// @param arena   curricle_arena_bytes(…), aligned to CURRICLE_ALIGNMENT; its contents before do not matter
+/// @param rgb8    [images, height, width, channels] bytes, packed
+/// @param output  [images, rows, row_width] floats, aligned to 4; overlaps neither input nor arena
+/// @return CURRICLE_OK, or CURRICLE_BAD_ARGUMENT (nothing is written)
+curricle_status curricle_run(const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, float *output);
+
+/// The same from numbers, [images, height, width, channels], normalised by the caller: (x / 255 − mean) / deviation.
+curricle_status curricle_run_float(const curricle_encoder *encoder, void *arena, const float *pixels, float *output);
+
+/// Bytes of workspace of `curricle_resize_crop`; 0 where a size is not possible.
+size_t curricle_resize_crop_workspace(int32_t output_width, int32_t output_height, int32_t input_width, int32_t input_height, int32_t channels);
+
+/// Makes a picture of any size fit, as evaluation does: bicubic with antialiasing to 256/224 of the target's side, then the
+/// centre; bit for bit what torchvision's Resize and CenterCrop make with Pillow. A picture of the target's size is copied.
+/// @param output     [output_height, output_width, channels] bytes, packed
+/// @param input      [input_height, input_width, channels] bytes, rows `input_stride` bytes apart; sides 1…16384
+/// @param workspace  curricle_resize_crop_workspace(…) bytes, aligned to 8
+/// @return CURRICLE_OK or CURRICLE_BAD_ARGUMENT (nothing is written)
+curricle_status curricle_resize_crop(uint8_t *output, int32_t output_width, int32_t output_height, const uint8_t *input, ptrdiff_t input_stride,
+                                     int32_t input_width, int32_t input_height, int32_t channels, void *workspace);
+
+/// One sentence for people.
+const char *curricle_status_text(curricle_status status);
+/// The library's version, "1.0".
+const char *curricle_version(void);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif

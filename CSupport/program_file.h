@@ -1,0 +1,47 @@
+// The program file as it lies in memory (docs/PROGRAM_FORMAT.md), and what opening it checks.
+#ifndef PROGRAM_FILE_H
+#define PROGRAM_FILE_H
+#include "curricle_program.h"
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "program files are little-endian and used where they lie"
+#endif
+
+typedef struct { uint64_t offset, bytes; } program_section;
+
+typedef struct {
+    char magic[8];
+    uint32_t version, checksum; // CRC-32C of everything behind these two
+    uint64_t file_bytes;
+    uint32_t header_bytes, pool;
+    uint32_t images, height, width, channels; // of the input
+    uint32_t rows, row_width;                 // of an image's output
+    uint32_t instruction_count, instruction_bytes;
+    program_section instructions, scalars, constants, parameters; // in this order in the file
+    uint64_t arena_bytes, workspace_bytes; // workspace: for people; a reader finds out its own
+    uint8_t reserved[112];
+} program_header;
+
+enum { PROGRAM_ALIGNMENT = 64, CHECKSUM_START = 16 };
+
+_Static_assert(sizeof(program_header) == 256, "the header's size is part of the format");
+_Static_assert(sizeof(curricle_instruction) == 136, "an instruction's size is part of the format");
+
+/// Segments as instructions number them: the compiler's `Segment`.
+enum {
+    SEGMENT_ARENA = 0, SEGMENT_PARAMETERS = 1, SEGMENT_CONSTANTS = 5, SEGMENT_BATCH = 6, SEGMENT_SCALARS = 11, SEGMENT_RESULTS = 12
+};
+
+enum { OFFSET_BITS = 56 };
+static inline uint64_t operand_offset(curricle_operand operand) { return operand & ((UINT64_C(1) << OFFSET_BITS) - 1); }
+
+/// CRC-32C (Castagnoli), reflected, as iSCSI and TFRecord have it.
+uint32_t checksum_of(const uint8_t *bytes, size_t size);
+
+/// The header, copied out and held against the bytes: sizes, sections, shapes. Not the checksum, not the instructions.
+curricle_status check_header(program_header *header, const uint8_t *bytes, size_t size);
+
+/// Every instruction against the segments' sizes, for runs of up to `threads` threads. Adds up the FLOPs of the products.
+curricle_status check_instructions(const program_header *header, const curricle_instruction *instructions, int threads, double *flops);
+
+#endif

@@ -1,0 +1,81 @@
+// libFuzzer on opening a program file and one run of it: whatever opens must run within its memory. `make fuzz`.
+//
+// Inputs begin as small programs; beside libFuzzer's own changes, one field at a time gets a number that is near, or at an edge.
+// The first byte of the checksum chooses the ISA, so every ISA meets every kind of file.
+#define _POSIX_C_SOURCE 200112L // posix_memalign: blocks of just their size
+#include "small_program.h"
+#include <stdio.h>
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
+
+static const small_sizes seeds[] = {
+    {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS}, {2, 2, 1, 1, 3, 8, 2, 5, CURRICLE_POOL_MEAN}, {1, 1, 3, 2, 2, 4, 2, 20, CURRICLE_POOL_TOKENS},
+};
+
+static void change_field(uint8_t *data, size_t size, unsigned random) {
+    program_header *h = (program_header *)data;
+    size_t start = 256, fields = (size - start) / 4; // instructions, mostly
+    if (size >= 256 + 136 && h->instruction_count > 0 && h->instruction_count < 64) {
+        fields = h->instruction_count * 34;
+        if (start + fields * 4 > size) fields = (size - start) / 4;
+    }
+    if (random % 8 == 0) start = 8, fields = 34; // the header
+    if (fields == 0) return;
+    uint8_t *place = data + start + (random >> 4) % fields * 4;
+    uint32_t value;
+    memcpy(&value, place, 4);
+    static const uint32_t edges[] = {0, 1, 2, 15, 16, 17, 64, 255, 256, 4096, 1 << 20, 1 << 28, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
+    switch (random >> 28 & 7) {
+    case 0: value++; break;
+    case 1: value--; break;
+    case 2: value *= 2; break;
+    case 3: value /= 2; break;
+    case 4: value += 64; break;
+    case 5: value -= 4; break;
+    default: value = edges[(random >> 16) % (sizeof edges / sizeof *edges)]; break;
+    }
+    memcpy(place, &value, 4);
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {
+    if (size < 512 || seed % 64 == 0) {
+        small_program p = make_small_program(seeds[seed / 64 % 3]);
+        if (p.size <= most) memcpy(data, p.bytes, size = p.size);
+        free_small_program(&p);
+    }
+    if (seed % 4 == 0) size = LLVMFuzzerMutate(data, size, most);
+    else for (unsigned i = 0, random = seed; i <= seed % 3; i++, random = random * 1664525u + 1013904223u) change_field(data, size, random);
+    // Else hardly any change would come past the first look.
+    if (size >= 256 && seed % 16 != 1) memcpy(data, "CURRICLE\1\0\0\0", 12), memcpy(data + 16, &(uint64_t){size}, 8);
+    return size;
+}
+
+static uint64_t opened_files, files;
+static void report(void) { fprintf(stderr, "%llu of %llu files opened and ran\n", (unsigned long long)opened_files, (unsigned long long)files); }
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (files++ == 0) atexit(report);
+    void *bytes;
+    if (posix_memalign(&bytes, 64, size ? size : 1)) return 0;
+    memcpy(bytes, data, size);
+    curricle_encoder encoder;
+    curricle_open(&encoder, bytes, size, NULL);
+    int isa = size > 12 ? data[12] % 3 : 0;
+    curricle_options options = {1, curricle_isa_available((curricle_isa)isa) ? isa : -1, 1};
+    if (curricle_open(&encoder, bytes, size, &options) == CURRICLE_OK && curricle_arena_bytes(&encoder) < 4 << 20 && curricle_flops(&encoder) < 1e7) {
+        curricle_shape s = curricle_shape_of(&encoder);
+        size_t input = (size_t)s.images * s.height * s.width * s.channels, output = (size_t)s.images * s.rows * s.row_width;
+        void *arena;
+        if (input < 1 << 20 && output < 1 << 18 && !posix_memalign(&arena, CURRICLE_ALIGNMENT, curricle_arena_bytes(&encoder))) {
+            uint8_t *pixels = malloc(input);
+            float *numbers = malloc(input * sizeof *numbers), *features = malloc(output * sizeof *features);
+            memset(arena, 0, curricle_arena_bytes(&encoder));
+            for (size_t i = 0; i < input; i++) pixels[i] = (uint8_t)i, numbers[i] = (float)i;
+            if (curricle_run(&encoder, arena, pixels, features) != CURRICLE_OK || curricle_run_float(&encoder, arena, numbers, features) != CURRICLE_OK) abort();
+            opened_files++;
+            free(pixels), free(numbers), free(features), free(arena);
+        }
+    }
+    free(bytes);
+    return 0;
+}

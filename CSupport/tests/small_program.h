@@ -1,0 +1,161 @@
+// A program file made by hand, by the words of docs/PROGRAM_FORMAT.md: an encoder with one block, with plain sizes and weights.
+// Tests open it, run it, compare it with double loops, and break it in every way they can think of.
+#ifndef SMALL_PROGRAM_H
+#define SMALL_PROGRAM_H
+#include "program_file.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OP_LINEAR = 0, OP_ATTENTION = 3, OP_LAYER_NORM = 5, OP_GELU = 7, OP_ADD = 8, OP_SELECT_ROWS = 12, OP_PREPEND_ROW = 14,
+    OP_MEAN_ROWS = 17, OP_PATCHIFY = 31
+};
+
+typedef struct { int images, rows, columns, patch, channels, width, heads, hidden, pool; } small_sizes;
+
+typedef struct {
+    small_sizes s;
+    uint8_t *bytes; // 64-byte aligned
+    size_t size;
+    // As plain matrices, for the reference: [out, in], and vectors.
+    float *embed, *embed_bias, *position, *token, *gamma1, *beta1, *qkv, *qkv_bias, *proj, *proj_bias, *fc1, *fc1_bias, *fc2, *fc2_bias, *scale_shift;
+    curricle_instruction instructions[16];
+    uint32_t count;
+    uint8_t *parameters, *constants, *scalars;
+    uint64_t parameter_bytes, constant_bytes, scalar_bytes, arena_bytes;
+} small_program;
+
+static uint64_t up_to(uint64_t bytes, uint64_t step) { return (bytes + step - 1) / step * step; }
+static float small_number(void) {
+    static uint64_t state = 7;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (float)(uint32_t)(state >> 32) / 4294967296.f - 0.5f;
+}
+static float *drawn_floats(int count) {
+    float *x = malloc((size_t)count * sizeof *x);
+    for (int i = 0; i < count; i++) x[i] = small_number();
+    return x;
+}
+
+/// Puts [rows, depth] into the parameters as panels of 16 rows, by sections; returns its operand.
+static curricle_operand put_panels(small_program *p, const float *x, int rows, int depth, int section) {
+    int panels = (section + 15) / 16;
+    uint64_t at = p->parameter_bytes, bytes = up_to((uint64_t)(rows / section * panels * 16 * depth) * sizeof(float), 64);
+    p->parameters = realloc(p->parameters, at + bytes);
+    float *out = memset(p->parameters + at, 0, bytes);
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < depth; k++) {
+            int within = i % section;
+            out[((i / section * panels + within / 16) * depth + k) * 16 + within % 16] = x[i * depth + k];
+        }
+    p->parameter_bytes = at + bytes;
+    return (curricle_operand)SEGMENT_PARAMETERS << 56 | at;
+}
+static curricle_operand in_arena(small_program *p, int floats) {
+    uint64_t at = p->arena_bytes;
+    p->arena_bytes += up_to((uint64_t)floats * sizeof(float), 64);
+    return (curricle_operand)SEGMENT_ARENA << 56 | at;
+}
+static curricle_instruction *add_instruction(small_program *p, uint32_t opcode) {
+    curricle_instruction *i = &p->instructions[p->count++];
+    *i = (curricle_instruction){.opcode = opcode};
+    for (int j = 0; j < CURRICLE_OPERANDS; j++) i->operand[j] = CURRICLE_NO_OPERAND;
+    return i;
+}
+static void add_linear(small_program *p, curricle_operand y, curricle_operand x, curricle_operand weight, curricle_operand bias, curricle_operand residual,
+                       int rows, int columns, int depth, int section, int period, uint32_t flags) {
+    curricle_instruction *i = add_instruction(p, OP_LINEAR);
+    i->flags = flags;
+    curricle_operand operands[] = {y, CURRICLE_NO_OPERAND, x, weight, bias, residual};
+    memcpy(i->operand, operands, sizeof operands);
+    int32_t sizes[] = {rows, columns, depth, section, period};
+    memcpy(i->size, sizes, sizeof sizes);
+}
+static void add_norm(small_program *p, curricle_operand y, curricle_operand x, curricle_operand gamma, curricle_operand beta, int rows, int width) {
+    curricle_instruction *i = add_instruction(p, OP_LAYER_NORM);
+    i->operand[0] = y, i->operand[2] = x, i->operand[3] = gamma, i->operand[4] = beta;
+    i->size[0] = rows, i->size[1] = width, i->real[0] = 1e-6f;
+}
+
+/// Writes header and sections; the checksum is made anew. To be called again after a change of header or instructions.
+static void seal(small_program *p) {
+    program_header *h = (program_header *)p->bytes;
+    h->checksum = checksum_of(p->bytes + CHECKSUM_START, p->size - CHECKSUM_START);
+}
+static void assemble(small_program *p) {
+    small_sizes s = p->s;
+    program_header h = {.magic = "CURRICL", .version = 1, .header_bytes = 256, .pool = (uint32_t)s.pool, .images = (uint32_t)s.images,
+                        .height = (uint32_t)(s.rows * s.patch), .width = (uint32_t)(s.columns * s.patch), .channels = (uint32_t)s.channels,
+                        .rows = s.pool == CURRICLE_POOL_TOKENS ? (uint32_t)(s.rows * s.columns) : 1, .row_width = (uint32_t)s.width,
+                        .instruction_count = p->count, .instruction_bytes = sizeof(curricle_instruction), .arena_bytes = p->arena_bytes};
+    h.magic[7] = 'E';
+    const void *contents[] = {p->instructions, p->scalars, p->constants, p->parameters};
+    uint64_t bytes[] = {p->count * sizeof(curricle_instruction), p->scalar_bytes, p->constant_bytes, p->parameter_bytes}, end = sizeof h;
+    program_section *section[] = {&h.instructions, &h.scalars, &h.constants, &h.parameters};
+    for (int i = 0; i < 4; i++) {
+        *section[i] = (program_section){up_to(end, 64), bytes[i]};
+        end = section[i]->offset + bytes[i];
+    }
+    h.file_bytes = p->size = up_to(end, 64);
+    p->bytes = aligned_alloc(64, p->size);
+    memset(p->bytes, 0, p->size);
+    memcpy(p->bytes, &h, sizeof h);
+    for (int i = 0; i < 4; i++) memcpy(p->bytes + section[i]->offset, contents[i], bytes[i]);
+    seal(p);
+}
+
+static small_program make_small_program(small_sizes s) {
+    small_program p = {.s = s};
+    int N = s.images, L = s.rows * s.columns, T = L + 1, D = s.width, M = s.hidden, P = s.patch * s.patch * s.channels, K = D / s.heads;
+    p.embed = drawn_floats(D * P), p.embed_bias = drawn_floats(D), p.position = drawn_floats(L * D), p.token = drawn_floats(D);
+    p.gamma1 = drawn_floats(D), p.beta1 = drawn_floats(D), p.qkv = drawn_floats(3 * D * D), p.qkv_bias = drawn_floats(3 * D);
+    p.proj = drawn_floats(D * D), p.proj_bias = drawn_floats(D), p.fc1 = drawn_floats(M * D), p.fc1_bias = drawn_floats(M);
+    p.fc2 = drawn_floats(D * M), p.fc2_bias = drawn_floats(D), p.scale_shift = drawn_floats(2 * s.channels);
+    for (int c = 0; c < s.channels; c++) p.scale_shift[c] = 1.f / (64 + 10 * (float)c);
+    p.constant_bytes = up_to((uint64_t)(L * D) * 4, 64), p.constants = calloc(1, p.constant_bytes);
+    memcpy(p.constants, p.position, (size_t)(L * D) * 4);
+    p.scalar_bytes = 128 + (uint64_t)s.channels * 8, p.scalars = calloc(1, p.scalar_bytes);
+    memcpy(p.scalars + 128, p.scale_shift, (size_t)s.channels * 8);
+
+    curricle_operand embed = put_panels(&p, p.embed, D, P, D), embed_bias = put_panels(&p, p.embed_bias, D, 1, D), token = put_panels(&p, p.token, D, 1, D);
+    curricle_operand gamma = put_panels(&p, p.gamma1, D, 1, D), beta = put_panels(&p, p.beta1, D, 1, D);
+    curricle_operand qkv = put_panels(&p, p.qkv, 3 * D, D, D), qkv_bias = put_panels(&p, p.qkv_bias, 3 * D, 1, D);
+    curricle_operand proj = put_panels(&p, p.proj, D, D, D), proj_bias = put_panels(&p, p.proj_bias, D, 1, D);
+    curricle_operand fc1 = put_panels(&p, p.fc1, M, D, M), fc1_bias = put_panels(&p, p.fc1_bias, M, 1, M);
+    curricle_operand fc2 = put_panels(&p, p.fc2, D, M, D), fc2_bias = put_panels(&p, p.fc2_bias, D, 1, D);
+
+    curricle_operand patches = in_arena(&p, N * L * P), tokens = in_arena(&p, N * L * D), x = in_arena(&p, N * T * D), normal = in_arena(&p, N * T * D);
+    curricle_operand three = in_arena(&p, N * T * 3 * D), attended = in_arena(&p, N * T * D), hidden = in_arena(&p, N * T * M), out = in_arena(&p, N * T * D);
+    curricle_instruction *i = add_instruction(&p, OP_PATCHIFY);
+    i->operand[0] = patches, i->operand[1] = (curricle_operand)SEGMENT_BATCH << 56, i->operand[2] = (curricle_operand)SEGMENT_SCALARS << 56 | 128;
+    i->size[0] = N, i->size[1] = s.rows, i->size[2] = s.columns, i->size[3] = s.patch, i->size[4] = s.channels;
+    add_linear(&p, tokens, patches, embed, embed_bias, (curricle_operand)SEGMENT_CONSTANTS << 56, N * L, D, P, D, L, 0);
+    i = add_instruction(&p, OP_PREPEND_ROW);
+    i->operand[0] = x, i->operand[1] = tokens, i->operand[2] = token;
+    i->size[0] = N, i->size[1] = L, i->size[2] = D;
+    add_norm(&p, normal, x, gamma, beta, N * T, D);
+    add_linear(&p, three, normal, qkv, qkv_bias, CURRICLE_NO_OPERAND, N * T, 3 * D, D, D, N * T, 0);
+    i = add_instruction(&p, OP_ATTENTION);
+    i->operand[0] = attended;
+    for (int j = 0; j < 3; j++) i->operand[2 + j] = three + (uint64_t)(j * D) * 4;
+    int32_t sizes[] = {N, T, T, s.heads, K, 3 * D, 3 * D, 3 * D, D};
+    memcpy(i->size, sizes, sizeof sizes);
+    i->real[0] = 0.75f;
+    add_linear(&p, x, attended, proj, proj_bias, x, N * T, D, D, D, N * T, 0); // in place
+    add_linear(&p, hidden, x, fc1, fc1_bias, CURRICLE_NO_OPERAND, N * T, M, D, M, N * T, CURRICLE_GELU);
+    add_linear(&p, out, hidden, fc2, fc2_bias, x, N * T, D, M, D, N * T, 0);
+    i = add_instruction(&p, s.pool == CURRICLE_POOL_MEAN ? OP_MEAN_ROWS : OP_SELECT_ROWS);
+    i->operand[0] = (curricle_operand)SEGMENT_RESULTS << 56, i->operand[1] = out;
+    i->size[0] = N, i->size[1] = s.pool == CURRICLE_POOL_CLS ? 1 : L, i->size[2] = D, i->size[3] = T, i->size[4] = s.pool == CURRICLE_POOL_CLS ? 0 : 1;
+    assemble(&p);
+    return p;
+}
+
+static void free_small_program(small_program *p) {
+    float *all[] = {p->embed, p->embed_bias, p->position, p->token, p->gamma1, p->beta1, p->qkv, p->qkv_bias, p->proj, p->proj_bias, p->fc1, p->fc1_bias,
+                    p->fc2, p->fc2_bias, p->scale_shift};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    free(p->parameters), free(p->constants), free(p->scalars), free(p->bytes);
+}
+
+#endif

@@ -1,0 +1,286 @@
+// The library's door: features of a hand-made program against double loops, every refusal by its name, nothing allocated.
+#ifndef __SANITIZE_ADDRESS__
+#if !defined(__has_feature) || !__has_feature(address_sanitizer)
+#include "count_allocations.h"
+#define COUNTS_ALLOCATIONS
+#endif
+#endif
+#include "small_program.h"
+#include <math.h>
+#include <stdio.h>
+
+static int failures, comparisons;
+static void expect(int holds, const char *what, double actual, double expected) {
+    comparisons++;
+    if (!holds && failures++ < 20) fprintf(stderr, "%s: %g, not %g\n", what, actual, expected);
+}
+static void expect_status(const char *what, curricle_status actual, curricle_status expected) {
+    comparisons++;
+    if (actual != expected && failures++ < 20) fprintf(stderr, "%s: \"%s\", not \"%s\"\n", what, curricle_status_text(actual), curricle_status_text(expected));
+}
+
+// MARK: Reference
+
+/// y [rows, out] = x [rows, in]·wᵀ + b
+static double *product(const double *x, const float *w, const float *b, int rows, int out, int in) {
+    double *y = calloc((size_t)(rows * out), sizeof *y);
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < out; o++) {
+            y[r * out + o] = b[o];
+            for (int i = 0; i < in; i++) y[r * out + o] += x[r * in + i] * w[o * in + i];
+        }
+    return y;
+}
+
+/// The whole small encoder on one image's normalised pixels [H, W, C]; all rows [T, D] before pooling.
+static double *encoded(const small_program *p, const double *pixels) {
+    small_sizes s = p->s;
+    int L = s.rows * s.columns, T = L + 1, D = s.width, M = s.hidden, segment = s.patch * s.channels, P = s.patch * segment, K = D / s.heads;
+    double *patches = calloc((size_t)(L * P), sizeof *patches), *x = calloc((size_t)(T * D), sizeof *x), *normal = calloc((size_t)(T * D), sizeof *normal);
+    for (int l = 0; l < L; l++)
+        for (int i = 0; i < P; i++) {
+            int row = l / s.columns * s.patch + i / segment, column = l % s.columns * segment + i % segment;
+            patches[l * P + i] = pixels[row * s.columns * segment + column];
+        }
+    double *tokens = product(patches, p->embed, p->embed_bias, L, D, P);
+    for (int i = 0; i < T * D; i++) x[i] = i < D ? p->token[i] : tokens[i - D] + p->position[i - D];
+    for (int t = 0; t < T; t++) {
+        double mean = 0, square = 0;
+        for (int d = 0; d < D; d++) mean += x[t * D + d] / D;
+        for (int d = 0; d < D; d++) square += (x[t * D + d] - mean) * (x[t * D + d] - mean) / D;
+        for (int d = 0; d < D; d++) normal[t * D + d] = (x[t * D + d] - mean) / sqrt(square + 1e-6) * p->gamma1[d] + p->beta1[d];
+    }
+    double *qkv = product(normal, p->qkv, p->qkv_bias, T, 3 * D, D), *attended = calloc((size_t)(T * D), sizeof *attended);
+    for (int h = 0; h < s.heads; h++)
+        for (int q = 0; q < T; q++) {
+            double sum = 0;
+            for (int t = 0; t < T; t++) {
+                double score = 0;
+                for (int k = 0; k < K; k++) score += 0.75 * qkv[q * 3 * D + h * K + k] * qkv[t * 3 * D + D + h * K + k];
+                sum += exp(score);
+                for (int k = 0; k < K; k++) attended[q * D + h * K + k] += exp(score) * qkv[t * 3 * D + 2 * D + h * K + k];
+            }
+            for (int k = 0; k < K; k++) attended[q * D + h * K + k] /= sum;
+        }
+    double *projected = product(attended, p->proj, p->proj_bias, T, D, D);
+    for (int i = 0; i < T * D; i++) x[i] += projected[i];
+    double *hidden = product(x, p->fc1, p->fc1_bias, T, M, D);
+    for (int i = 0; i < T * M; i++) hidden[i] *= 0.5 * erfc(-hidden[i] / sqrt(2));
+    double *out = product(hidden, p->fc2, p->fc2_bias, T, D, M);
+    for (int i = 0; i < T * D; i++) out[i] += x[i];
+    free(patches), free(x), free(normal), free(tokens), free(qkv), free(attended), free(projected), free(hidden);
+    return out;
+}
+
+static double pooled(const small_program *p, const double *rows, int row, int d) {
+    int L = p->s.rows * p->s.columns, D = p->s.width;
+    if (p->s.pool == CURRICLE_POOL_CLS) return rows[d];
+    if (p->s.pool == CURRICLE_POOL_TOKENS) return rows[(1 + row) * D + d];
+    double sum = 0;
+    for (int l = 0; l < L; l++) sum += rows[(1 + l) * D + d] / L;
+    return sum;
+}
+
+// MARK: Features
+
+static void *block(size_t bytes) { return aligned_alloc(CURRICLE_ALIGNMENT, up_to(bytes, CURRICLE_ALIGNMENT)); }
+
+static void test_features(small_sizes sizes, curricle_isa isa, int threads) {
+    small_program p = make_small_program(sizes);
+    curricle_encoder encoder;
+    expect_status("opening", curricle_open(&encoder, p.bytes, p.size, &(curricle_options){threads, (int32_t)isa, 0}), CURRICLE_OK);
+    curricle_shape shape = curricle_shape_of(&encoder);
+    size_t pixels = (size_t)shape.images * shape.height * shape.width * shape.channels, each = pixels / shape.images;
+    size_t outputs = (size_t)shape.images * shape.rows * shape.row_width;
+    uint8_t *input = malloc(pixels);
+    float *numbers = malloc(pixels * sizeof *numbers), *output = malloc(outputs * sizeof *output), *again = malloc(outputs * sizeof *again);
+    double *exact = malloc(pixels * sizeof *exact);
+    void *arena = block(curricle_arena_bytes(&encoder));
+    for (size_t i = 0; i < pixels; i++) {
+        input[i] = (uint8_t)(i * 73 + i / 7);
+        size_t c = i % shape.channels;
+        numbers[i] = (float)input[i] * p.scale_shift[c] + p.scale_shift[shape.channels + c];
+        exact[i] = (double)input[i] * p.scale_shift[c] + p.scale_shift[shape.channels + c];
+    }
+    expect_status("a run", curricle_run(&encoder, arena, input, output), CURRICLE_OK);
+    for (uint32_t n = 0; n < shape.images; n++) {
+        double *rows = encoded(&p, exact + n * each);
+        for (uint32_t i = 0; i < shape.rows * shape.row_width; i++) {
+            double expected = pooled(&p, rows, (int)(i / shape.row_width), (int)(i % shape.row_width)), actual = output[n * shape.rows * shape.row_width + i];
+            expect(fabs(actual - expected) <= 2e-5 * fmax(1, fabs(expected)), curricle_isa_name(isa), actual, expected);
+        }
+        free(rows);
+    }
+#ifdef COUNTS_ALLOCATIONS
+    int before = atomic_load(&allocations);
+#endif
+    expect_status("a run from numbers", curricle_run_float(&encoder, arena, numbers, again), CURRICLE_OK);
+    expect(!memcmp(output, again, outputs * sizeof *output), "bits from bytes and from numbers", 0, 0);
+    memset(arena, 0xFF, curricle_arena_bytes(&encoder)); // what lay in the arena does not matter
+    expect_status("another run", curricle_run(&encoder, arena, input, again), CURRICLE_OK);
+    expect(!memcmp(output, again, outputs * sizeof *output), "bits of another run", 0, 0);
+#ifdef COUNTS_ALLOCATIONS
+    expect(atomic_load(&allocations) == before, "allocations of runs", atomic_load(&allocations) - before, 0);
+#endif
+    free(input), free(numbers), free(output), free(again), free(exact), free(arena);
+    free_small_program(&p);
+}
+
+// MARK: Refusals
+
+static small_program broken;
+static curricle_status opened(void) {
+    curricle_encoder encoder;
+    return curricle_open(&encoder, broken.bytes, broken.size, NULL);
+}
+/// Changes one field of the file, makes the checksum anew, looks at what opening says, and puts the field back.
+#define REFUSED(field, value, status) do { \
+    __typeof__(field) held = field; \
+    field = (__typeof__(field))(value); \
+    seal(&broken); \
+    expect_status(#field " = " #value, opened(), status); \
+    field = held; \
+    seal(&broken); \
+} while (0)
+
+static void test_header_refusals(small_sizes sizes) {
+    broken = make_small_program(sizes);
+    program_header *h = (program_header *)broken.bytes;
+    curricle_encoder encoder;
+    expect_status("the file as it is", opened(), CURRICLE_OK);
+    expect_status("no encoder", curricle_open(NULL, broken.bytes, broken.size, NULL), CURRICLE_BAD_ARGUMENT);
+    expect_status("no bytes", curricle_open(&encoder, NULL, broken.size, NULL), CURRICLE_BAD_ARGUMENT);
+    expect_status("bytes off their alignment", curricle_open(&encoder, broken.bytes + 8, broken.size - 8, NULL), CURRICLE_BAD_ARGUMENT);
+    expect_status("no threads", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){0, -1, 0}), CURRICLE_BAD_ARGUMENT);
+    expect_status("an ISA that is not", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, 9, 0}), CURRICLE_BAD_ARGUMENT);
+#if defined(__x86_64__)
+    expect_status("another CPU's ISA", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, CURRICLE_ISA_NEON, 0}), CURRICLE_UNAVAILABLE_ISA);
+#endif
+    expect_status("an encoder that was not opened", curricle_run(&encoder, broken.bytes, broken.bytes, (float *)broken.bytes), CURRICLE_BAD_ARGUMENT);
+    for (size_t size = 0; size < broken.size; size += size < 300 ? 1 : 61)
+        expect_status("a file cut short", curricle_open(&encoder, broken.bytes, size, NULL), size < 8 ? CURRICLE_NOT_A_PROGRAM : CURRICLE_WRONG_SIZE);
+    broken.bytes[broken.size - 70] ^= 1;
+    expect_status("a changed bit", opened(), CURRICLE_WRONG_CHECKSUM);
+    expect_status("a changed bit, unseen", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, -1, 1}), CURRICLE_OK);
+    broken.bytes[broken.size - 70] ^= 1;
+
+    REFUSED(h->magic[0], 'X', CURRICLE_NOT_A_PROGRAM);
+    REFUSED(h->version, 2, CURRICLE_OTHER_VERSION);
+    REFUSED(h->file_bytes, h->file_bytes + 1, CURRICLE_WRONG_SIZE);
+    REFUSED(h->header_bytes, 128, CURRICLE_BAD_SECTION);
+    REFUSED(h->instruction_bytes, 144, CURRICLE_BAD_SECTION);
+    REFUSED(h->reserved[111], 1, CURRICLE_BAD_SECTION);
+    REFUSED(h->instruction_count, h->instruction_count + 1, CURRICLE_BAD_SECTION);
+    REFUSED(h->instructions.offset, 192, CURRICLE_BAD_SECTION);
+    REFUSED(h->instructions.offset, 257, CURRICLE_BAD_SECTION);
+    REFUSED(h->scalars.offset, h->instructions.offset, CURRICLE_BAD_SECTION);
+    REFUSED(h->constants.bytes, UINT64_MAX, CURRICLE_BAD_SECTION);
+    REFUSED(h->parameters.offset, UINT64_MAX - 63, CURRICLE_BAD_SECTION);
+    REFUSED(h->parameters.bytes, h->parameters.bytes + 64, CURRICLE_BAD_SECTION);
+    REFUSED(h->images, 0, CURRICLE_BAD_SHAPE);
+    REFUSED(h->images, UINT32_MAX, CURRICLE_BAD_SHAPE);
+    REFUSED(h->height, 65536, CURRICLE_BAD_SHAPE);
+    REFUSED(h->height, h->height + 1, CURRICLE_BAD_SHAPE);
+    REFUSED(h->channels, 257, CURRICLE_BAD_SHAPE);
+    REFUSED(h->pool, 3, CURRICLE_BAD_SHAPE);
+    REFUSED(h->rows, 2, CURRICLE_BAD_SHAPE);
+    REFUSED(h->row_width, 0, CURRICLE_BAD_SHAPE);
+    REFUSED(h->row_width, h->row_width - 1, CURRICLE_BAD_OPERAND); // the output would not hold what is written
+    REFUSED(h->arena_bytes, UINT64_MAX, CURRICLE_BAD_SHAPE);
+    REFUSED(h->arena_bytes, h->arena_bytes - 64, CURRICLE_BAD_OPERAND);
+    REFUSED(h->parameters.bytes, h->parameters.bytes - 64, CURRICLE_BAD_OPERAND);
+    REFUSED(h->scalars.bytes, h->scalars.bytes - 4, CURRICLE_BAD_OPERAND);
+    expect_status("the file as it was", opened(), CURRICLE_OK);
+    free_small_program(&broken);
+}
+
+static void test_instruction_refusals(small_sizes sizes) {
+    broken = make_small_program(sizes);
+    curricle_instruction *i = (curricle_instruction *)(broken.bytes + ((program_header *)broken.bytes)->instructions.offset);
+    curricle_instruction *patchify = i, *embed = i + 1, *prepend = i + 2, *norm = i + 3, *qkv = i + 4, *attention = i + 5, *proj = i + 6, *pool = i + 9;
+    uint64_t far = UINT64_C(1) << 55, arena = 0, batch = (uint64_t)SEGMENT_BATCH << 56, results = (uint64_t)SEGMENT_RESULTS << 56;
+    REFUSED(patchify->opcode, OP_GELU, CURRICLE_BAD_SHAPE);
+    REFUSED(patchify->size[3], 0, CURRICLE_BAD_SHAPE);
+    REFUSED(patchify->operand[1], batch | 1, CURRICLE_BAD_SHAPE);
+    REFUSED(patchify->operand[2], batch, CURRICLE_BAD_OPERAND);
+    REFUSED(norm->opcode, 1, CURRICLE_BAD_INSTRUCTION);           // transpose_panels
+    REFUSED(norm->opcode, 30, CURRICLE_BAD_INSTRUCTION);          // adamw
+    REFUSED(norm->opcode, UINT32_MAX, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(*norm, *patchify, CURRICLE_BAD_INSTRUCTION);          // only the first reads the input
+    REFUSED(embed->flags, CURRICLE_ACCUMULATE, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(norm->flags, CURRICLE_GELU, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(embed->size[0], -1, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(embed->size[0], INT32_MAX, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(embed->size[0], 1 << 28, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->size[2], embed->size[2] + 1, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->size[3], 3, CURRICLE_BAD_INSTRUCTION);         // columns are not whole sections of 3
+    REFUSED(embed->size[4], 0, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(embed->size[4], 1 << 20, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->operand[0], CURRICLE_NO_OPERAND, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->operand[1], arena, CURRICLE_BAD_OPERAND);      // a derivative is for training
+    REFUSED(embed->operand[3], CURRICLE_NO_OPERAND, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->operand[6], embed->operand[5], CURRICLE_BAD_OPERAND);
+    REFUSED(embed->operand[8], (uint64_t)200 << 56, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->operand[0], (uint64_t)SEGMENT_PARAMETERS << 56, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->operand[2], batch, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->operand[2], results, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->operand[2], (uint64_t)2 << 56, CURRICLE_BAD_OPERAND); // moments are for training
+    REFUSED(embed->operand[2], embed->operand[2] + 2, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->operand[2], far, CURRICLE_BAD_OPERAND);
+    REFUSED(embed->operand[0], embed->operand[2] + 64, CURRICLE_BAD_OPERAND); // over its own input
+    REFUSED(proj->size[4], 1, CURRICLE_BAD_OPERAND);              // in place, but not row for row
+    REFUSED(prepend->operand[0], prepend->operand[1], CURRICLE_BAD_OPERAND);
+    REFUSED(prepend->size[1], prepend->size[1] + 1, CURRICLE_BAD_OPERAND);
+    REFUSED(norm->operand[0], norm->operand[2], CURRICLE_BAD_OPERAND);
+    REFUSED(norm->size[1], 1 << 20, CURRICLE_BAD_OPERAND);
+    REFUSED(qkv->size[1], qkv->size[3] << 16, CURRICLE_BAD_OPERAND);
+    REFUSED(attention->size[5], attention->size[5] - 1 > 0 ? 1 : 0, CURRICLE_BAD_INSTRUCTION); // rows would overlap
+    REFUSED(attention->size[3], 1 << 20, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(attention->size[2], 1 << 20, CURRICLE_BAD_OPERAND);
+    REFUSED(attention->operand[4], attention->operand[4] + 4, CURRICLE_OK); // reads another place, but within the arena
+    REFUSED(pool->size[4], 1 << 20, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(pool->size[4], -1, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(pool->size[7], 2, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(pool->operand[2], arena, CURRICLE_BAD_OPERAND);       // an order would be followed
+    REFUSED(pool->operand[0], results | 4, CURRICLE_BAD_OPERAND);
+    expect_status("the file as it was", opened(), CURRICLE_OK);
+    free_small_program(&broken);
+}
+
+/// CRC-32C's published values (RFC 3720, B.4), by the instruction and by the tables' code alike.
+static void test_checksum(void) {
+    uint8_t zeros[32] = {0}, ones[32], rising[32];
+    memset(ones, 0xFF, sizeof ones);
+    for (int i = 0; i < 32; i++) rising[i] = (uint8_t)i;
+    expect(checksum_of(zeros, 32) == 0x8A9136AA, "CRC-32C of zeros", checksum_of(zeros, 32), 0x8A9136AA);
+    expect(checksum_of(ones, 32) == 0x62A8AB43, "CRC-32C of ones", checksum_of(ones, 32), 0x62A8AB43);
+    expect(checksum_of(rising, 32) == 0x46DD794E, "CRC-32C of 0…31", checksum_of(rising, 32), 0x46DD794E);
+    expect(checksum_of((const uint8_t *)"123456789", 9) == 0xE3069283, "CRC-32C of 123456789", checksum_of((const uint8_t *)"123456789", 9), 0xE3069283);
+}
+
+static void test_crop_arguments(void) {
+    uint8_t picture[4] = {1, 2, 3, 4}, out[4] = {0};
+    uint64_t workspace[64];
+    expect_status("a picture of the target's size", curricle_resize_crop(out, 2, 2, picture, 2, 2, 2, 1, workspace), CURRICLE_OK);
+    expect(!memcmp(out, picture, 4), "a copy", out[0], 1);
+    expect_status("no channels", curricle_resize_crop(out, 2, 2, picture, 2, 2, 2, 0, workspace), CURRICLE_BAD_ARGUMENT);
+    expect_status("five channels", curricle_resize_crop(out, 2, 2, picture, 10, 2, 2, 5, workspace), CURRICLE_BAD_ARGUMENT);
+    expect_status("a side of 0", curricle_resize_crop(out, 0, 2, picture, 2, 2, 2, 1, workspace), CURRICLE_BAD_ARGUMENT);
+    expect_status("a stride below the width", curricle_resize_crop(out, 2, 2, picture, 1, 2, 2, 1, workspace), CURRICLE_BAD_ARGUMENT);
+    expect(curricle_resize_crop_workspace(2, 2, 16385, 2, 1) == 0, "a side of 16385", 1, 0);
+}
+
+int main(void) {
+    static const small_sizes sizes[] = {
+        {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS}, {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS}, {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN},
+        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS},
+    };
+    for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes && curricle_isa_available((curricle_isa)isa); i++) test_features(sizes[i], (curricle_isa)isa, 1);
+    test_header_refusals(sizes[1]);
+    test_instruction_refusals(sizes[1]);
+    test_checksum();
+    test_crop_arguments();
+    printf("%d comparisons, %d failures\n", comparisons, failures);
+    return failures != 0;
+}

@@ -1,0 +1,66 @@
+import Dispatch
+import Runtime
+import Vision
+
+/// Features of a dataset by a program file, image by image as the library on a device computes them.
+public struct ProgramExtraction {
+    public let program: ProgramFile
+    public init(_ program: ProgramFile) { self.program = program }
+
+    /// Numbers of an image's features: rows times their width.
+    public var width: Int { program.encoder.shape.imageOutputs }
+
+    /// Features in the source's order, handed over batch by batch.
+    /// - Parameter body: the images' range, and their features [images, rows · width].
+    /// - Throws: a broken image's `VisionError`, or what `body` throws.
+    public func run(_ source: any ImageSource, _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void) throws {
+        let shape = program.encoder.shape
+        let pixels = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: shape.inputBytes)
+        let features = UnsafeMutableBufferPointer<Float>.allocate(capacity: shape.outputCount)
+        defer {
+            pixels.deallocate()
+            features.deallocate()
+        }
+        pixels.initialize(repeating: 0)
+        features.initialize(repeating: 0)
+        for start in stride(from: 0, to: source.count, by: shape.images) {
+            let range = start..<min(start + shape.images, source.count)
+            try load(source, range, into: pixels)
+            // A last batch that is not full computes what was there before, too; images do not see one another.
+            try program.encoder.run(UnsafeBufferPointer(pixels), into: features)
+            try body(range, UnsafeBufferPointer(rebasing: features[..<(range.count * shape.imageOutputs)]))
+        }
+    }
+
+    /// Decodes and resizes several pictures at a time.
+    private func load(_ source: any ImageSource, _ range: Range<Int>, into pixels: UnsafeMutableBufferPointer<UInt8>) throws {
+        let shape = program.encoder.shape
+        var errors = [(any Error)?](repeating: nil, count: range.count)
+        errors.withUnsafeMutableBufferPointer { errors in
+            // Each picture has its own part of the memory, and its own place for an error.
+            nonisolated(unsafe) let slots = errors, target = pixels
+            DispatchQueue.concurrentPerform(iterations: range.count) { i in
+                let part = UnsafeMutableBufferPointer(rebasing: target[(i * shape.imageBytes)..<((i + 1) * shape.imageBytes)])
+                do { try ProgramExtraction.place(source, range.lowerBound + i, shape, into: part) } catch { slots[i] = error }
+            }
+        }
+        if let error = errors.lazy.compactMap({ $0 }).first { throw error }
+    }
+
+    /// One picture at the program's size; a grey one in all channels.
+    private static func place(_ source: any ImageSource, _ index: Int, _ shape: Encoder.Shape, into target: UnsafeMutableBufferPointer<UInt8>) throws {
+        let image = try source.image(at: index)
+        guard image.channels == shape.channels || image.channels == 1 else {
+            throw VisionError.channelMismatch(name: source.name(at: index), has: image.channels, wants: shape.channels)
+        }
+        func fit(_ output: UnsafeMutableBufferPointer<UInt8>) throws(RuntimeError) {
+            try image.pixels.withUnsafeBufferPointer { pixels throws(RuntimeError) in
+                try resizeCrop(pixels, width: image.width, height: image.height, channels: image.channels, outputWidth: shape.width, outputHeight: shape.height, into: output)
+            }
+        }
+        if image.channels == shape.channels { return try fit(target) }
+        var grey = [UInt8](repeating: 0, count: shape.width * shape.height)
+        try grey.withUnsafeMutableBufferPointer { buffer throws(RuntimeError) in try fit(buffer) }
+        for i in target.indices { target[i] = grey[i / shape.channels] }
+    }
+}

@@ -1,0 +1,77 @@
+import Runtime
+
+/// What a program gives of an image: the class token, the mean of the patch tokens, or all of them, after the final norm.
+public enum OutputPooling: String, Sendable, Hashable, CaseIterable {
+    case cls, mean, tokens
+    /// As the file has it.
+    var code: UInt32 { self == .cls ? 0 : self == .mean ? 1 : 2 }
+}
+
+/// The first 256 bytes of a program file (docs/PROGRAM_FORMAT.md).
+struct ProgramHeader: Equatable {
+    static let bytes = 256, alignment = 64, instructionBytes = 136, version: UInt32 = 1
+    /// Where the checksum stands; it counts everything behind itself.
+    static let checksumPlace = 12, checksumStart = 16
+
+    struct Section: Equatable { var offset = 0, bytes = 0 }
+
+    var checksum: UInt32 = 0
+    var fileBytes = 0
+    var pool: OutputPooling
+    var images, height, width, channels: Int
+    var rows, rowWidth: Int
+    var instructionCount: Int
+    var instructions = Section(), scalars = Section(), constants = Section(), parameters = Section()
+    var arenaBytes: Int
+    var workspaceBytes: Int
+
+    /// Places the sections, one behind the other, aligned.
+    mutating func layOut(scalars scalarBytes: Int, constants constantBytes: Int, parameters parameterBytes: Int) {
+        var end = ProgramHeader.bytes
+        func section(_ bytes: Int) -> Section {
+            let offset = ProgramHeader.aligned(end)
+            end = offset + bytes
+            return Section(offset: offset, bytes: bytes)
+        }
+        instructions = section(instructionCount * ProgramHeader.instructionBytes)
+        scalars = section(scalarBytes)
+        constants = section(constantBytes)
+        parameters = section(parameterBytes)
+        fileBytes = ProgramHeader.aligned(end)
+    }
+
+    static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) / alignment * alignment }
+
+    var encoded: [UInt8] {
+        var out = Array("CURRICLE".utf8)
+        func append<Number: FixedWidthInteger>(_ number: Number) { withUnsafeBytes(of: number.littleEndian) { out.append(contentsOf: $0) } }
+        append(ProgramHeader.version)
+        append(checksum)
+        append(UInt64(fileBytes))
+        append(UInt32(ProgramHeader.bytes))
+        append(pool.code)
+        for number in [images, height, width, channels, rows, rowWidth, instructionCount, ProgramHeader.instructionBytes] { append(UInt32(clamping: number)) }
+        for section in [instructions, scalars, constants, parameters] {
+            append(UInt64(section.offset))
+            append(UInt64(section.bytes))
+        }
+        append(UInt64(arenaBytes))
+        append(UInt64(workspaceBytes))
+        return out + Array(repeating: 0, count: ProgramHeader.bytes - out.count)
+    }
+}
+
+extension ProgramHeader {
+    /// Reads the header of a file that the library has opened: what is in it holds.
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count >= ProgramHeader.bytes else { return nil }
+        func number(_ offset: Int) -> Int { Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))) }
+        func wide(_ offset: Int) -> Int { Int(clamping: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))) }
+        func section(_ offset: Int) -> Section { Section(offset: wide(offset), bytes: wide(offset + 8)) }
+        guard let pool = OutputPooling.allCases.first(where: { Int($0.code) == number(28) }) else { return nil }
+        self.init(
+            checksum: UInt32(number(12)), fileBytes: wide(16), pool: pool, images: number(32), height: number(36), width: number(40), channels: number(44),
+            rows: number(48), rowWidth: number(52), instructionCount: number(56), instructions: section(64), scalars: section(80), constants: section(96),
+            parameters: section(112), arenaBytes: wide(128), workspaceBytes: wide(136))
+    }
+}

@@ -1,0 +1,74 @@
+import CSupport
+import Program
+
+/// A program file opened by the library that devices run (`curricle.h`): what users of the tool run is what they ship.
+/// Not for use from several threads at once: it holds one arena.
+public final class Encoder {
+    /// Pixels [images, height, width, channels] go in, features [images, rows, width] come out.
+    public struct Shape: Sendable, Equatable {
+        public let images, height, width, channels, patch: Int
+        public let rows, rowWidth: Int
+        public var inputBytes: Int { images * height * width * channels }
+        public var outputCount: Int { images * rows * rowWidth }
+        public var imageBytes: Int { height * width * channels }
+        public var imageOutputs: Int { rows * rowWidth }
+    }
+
+    public let shape: Shape
+    public let isa: ISA
+    /// FLOPs of the matrix products of one run.
+    public let flops: Double
+    public var arenaBytes: Int { arena.bytes }
+    private var encoder: curricle_encoder
+    private let arena: Memory
+
+    /// - Parameters:
+    ///   - bytes: the whole file, 64-byte aligned; it must stay as it is for as long as the encoder lives.
+    ///   - isa: nil for the best of this CPU.
+    /// - Throws: `RuntimeError.badProgram` with the library's reason.
+    public init(bytes: UnsafeRawBufferPointer, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws(RuntimeError) {
+        var opened = curricle_encoder()
+        var options = curricle_options(threads: Int32(clamping: min(threads, 256)), isa: isa.map { Int32($0.rawValue) } ?? -1, ignore_checksum: verifiesChecksum ? 0 : 1)
+        try Encoder.check(curricle_open(&opened, bytes.baseAddress, bytes.count, &options))
+        let s = curricle_shape_of(&opened)
+        shape = Shape(
+            images: Int(s.images), height: Int(s.height), width: Int(s.width), channels: Int(s.channels), patch: Int(s.patch),
+            rows: Int(s.rows), rowWidth: Int(s.row_width))
+        self.isa = ISA(rawValue: curricle_isa_of(&opened).rawValue) ?? .baseline
+        flops = curricle_flops(&opened)
+        arena = try Memory(bytes: curricle_arena_bytes(&opened), purpose: "the program's arena")
+        encoder = opened
+    }
+
+    /// Computes the features of a batch.
+    /// - Parameters:
+    ///   - pixels: `shape.inputBytes` bytes.
+    ///   - features: `shape.outputCount` floats, all written.
+    /// - Throws: `RuntimeError.badProgram` for buffers of other sizes.
+    public func run(_ pixels: UnsafeBufferPointer<UInt8>, into features: UnsafeMutableBufferPointer<Float>) throws(RuntimeError) {
+        guard pixels.count == shape.inputBytes, features.count == shape.outputCount else { throw .badProgram("it takes \(shape.inputBytes) bytes and gives \(shape.outputCount) numbers") }
+        try Encoder.check(curricle_run(&encoder, arena.base, pixels.baseAddress, features.baseAddress))
+    }
+
+    private static func check(_ status: curricle_status) throws(RuntimeError) {
+        guard status == CURRICLE_OK else { throw .badProgram(String(cString: curricle_status_text(status))) }
+    }
+}
+
+/// The library's own resize and centre crop for evaluation, `curricle_resize_crop`.
+/// - Parameters:
+///   - pixels: [height, width, channels], packed; sides of 1…16384, 1…4 channels.
+///   - output: [outputHeight, outputWidth, channels], all written.
+/// - Throws: `RuntimeError.badProgram` for sizes that are not possible.
+public func resizeCrop(
+    _ pixels: UnsafeBufferPointer<UInt8>, width: Int, height: Int, channels: Int, outputWidth: Int, outputHeight: Int, into output: UnsafeMutableBufferPointer<UInt8>
+) throws(RuntimeError) {
+    let sizes = [outputWidth, outputHeight, width, height, channels].map { Int32(clamping: $0) }
+    let bytes = curricle_resize_crop_workspace(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4])
+    guard bytes > 0, pixels.count == width * height * channels, output.count == outputWidth * outputHeight * channels else {
+        throw .badProgram("a picture of \(width)×\(height) with \(channels) channels cannot be made \(outputWidth)×\(outputHeight)")
+    }
+    let workspace = try Memory(bytes: bytes, purpose: "resizing a picture")
+    let status = curricle_resize_crop(output.baseAddress, sizes[0], sizes[1], pixels.baseAddress, width * channels, sizes[2], sizes[3], sizes[4], workspace.base)
+    guard status == CURRICLE_OK else { throw .badProgram(String(cString: curricle_status_text(status))) }
+}

@@ -1,0 +1,107 @@
+import Foundation
+import Learning
+import Runtime
+import Terminal
+import Vision
+
+/// Makes a program file of an encoder's weights, for the C library and `extract`.
+enum CompileCommand {
+    static let command = Command(
+        name: "compile", summary: "make a program file that a device runs without Swift",
+        options: [
+            .value("weights", "FILE", "safetensors file: a run's model.safetensors, or any with the reference's names", short: "w"),
+            .value("output", "FILE", "the program file; with --trace, a folder", short: "o"),
+            .value("batch", "N", "images a run", fallback: "1"),
+            .value("pool", "KIND", "cls (class token), mean (of the patch tokens) or tokens (all patch tokens)", fallback: "cls"),
+            .value("num-heads", "N", "encoder heads, where the file does not say"),
+            .value("image-size", "N", "pixels, or height,width, where the file does not say"),
+            .value("mean", "M[,M…]", "pixel mean (default: the file's)"),
+            .value("std", "S[,S…]", "pixel deviation (default: the file's)"),
+            .value("trace", "FILE", "instead of weights: save a golden trace's programs with inputs and results, for CSupport's test_program"),
+            .value("isa", "NAME", "with --trace: what computes the results (default: CURRICLE_ISA, or the best of this CPU)"),
+        ],
+        example: "curricle compile --weights run/model.safetensors --pool mean -o encoder.curricle")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        let output = try a.string("output")
+        if let trace = try a.stringIfGiven("trace") { return try save(Trace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
+        let size = try ModelOptions.imageSize(a)
+        let extractor = try FeatureExtractor(
+            weights: a.string("weights"), heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1,
+            mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a), threads: 1, isa: ISA.named(nil))
+        let program = try extractor.program(images: a.int("batch", in: 1...65536), pool: a.choice("pool"))
+        try program.write(to: output)
+        try show(ProgramFile(path: output, threads: 1))
+        return 0
+    }
+
+    private static func save(_ trace: Trace, to folder: String, isa: ISA) throws -> Int32 {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        for program in try trace.programs(threads: 1, isa: isa) {
+            let path = "\(folder)/\(program.name).program"
+            try DurableFile.write(program.bytes, to: path)
+            print("\(path): \(ByteCount.text(program.bytes.count))")
+        }
+        return 0
+    }
+
+    /// The file's facts, a line each.
+    static func show(_ file: ProgramFile) {
+        print(file.path)
+        for (name, value) in file.summary { print("  \(name.padded(13))\(value)") }
+    }
+}
+
+/// Says what is in a program file.
+enum InspectCommand {
+    static let command = Command(
+        name: "inspect", summary: "what is in a program file, once it is found sound",
+        options: [.flag("instructions", "list the program, a line an instruction"), .value("threads", "N", "threads whose scratch is counted", fallback: "1")],
+        arguments: "FILE", argumentCount: 1...1, example: "curricle inspect encoder.curricle --instructions")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        let file = try ProgramFile(path: a.positional[0], threads: a.int("threads", in: 1...256))
+        CompileCommand.show(file)
+        if try a.flag("instructions") { for (index, instruction) in file.instructions.enumerated() { print("\(index): \(instruction)") } }
+        return 0
+    }
+}
+
+/// Features of images as files.
+enum ExtractCommand {
+    static let command = Command(
+        name: "extract", summary: "features of images as .npy and .csv",
+        options: [
+            .value("program", "FILE", "program file of `compile`: the library that devices run computes the features", short: "p"),
+            .value("data", "PATH", "images: a folder, a file, or IDX"),
+            .value("split", "PART", "train or test, where the data has parts", fallback: "train"),
+            .value("output", "FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names", short: "o"),
+            .value("csv", "FILE.csv", "the same with the images' names"),
+            .value("threads", "N", "threads of the team (default: all processors)"),
+            .value("isa", "NAME", "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best of this CPU)"),
+        ],
+        example: "curricle extract --program encoder.curricle --data photos --output features.npy")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        let threads = try a.intIfGiven("threads", in: 1...256) ?? min(256, Machine.processors)
+        let output = try a.string("output")
+        let extraction = ProgramExtraction(try ProgramFile(path: a.string("program"), threads: threads, isa: ISA.named(a.stringIfGiven("isa"))))
+        let source = try openDataset(at: a.string("data"), role: a.choice("split", of: ["train", "test"]) == "train" ? .train : .test)
+        let shape = extraction.program.encoder.shape
+        var array = try NumpyFile(path: output, shape: [source.count] + (extraction.program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth])
+        var table: FeatureTable? = nil
+        if let path = try a.stringIfGiven("csv") { table = try FeatureTable(path: path, width: extraction.width) }
+        var bar = ProgressBar(total: source.count)
+        let start = Date()
+        try extraction.run(source) { range, features in
+            try array.append(features)
+            for (row, image) in range.enumerated() { try table?.append(source.name(at: image), features[(row * extraction.width)..<((row + 1) * extraction.width)]) }
+            bar.update(label: "images", completed: range.upperBound) { [] }
+        }
+        bar.finish()
+        try array.publish()
+        if let table = consume table { try table.publish() }
+        print("\(output): \(source.count) images, \(extraction.width) numbers each, \(String(format: "%.1f", Double(source.count) / Date().timeIntervalSince(start))) images/s")
+        return 0
+    }
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Installs the command `curricle` as one file that needs no Swift on the machine it runs on, and libcurricle with its header.
+#   tools/install.sh [PREFIX]      default /usr/local
+# The command wants these libraries of the system: libomp5-14 libopenblas0 libturbojpeg0 libpng16-16 zlib1g (Debian's names).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+prefix=${1:-/usr/local}
+tools/setup.sh
+# A build of its own: what is linked how decides what is built.
+swift build -c release --static-swift-stdlib --scratch-path .build/static --product curricle
+install -d "$prefix/bin"
+install -m 755 .build/static/release/curricle "$prefix/bin/curricle"
+strip --strip-unneeded "$prefix/bin/curricle" 2>/dev/null || true
+make -s -C CSupport install PREFIX="$(realpath "$prefix")"
+echo "installed $prefix/bin/curricle, $prefix/lib/libcurricle.so, $prefix/include/curricle.h"

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""A second reader of program files, by the words of docs/PROGRAM_FORMAT.md alone, in NumPy and double precision.
+
+usage: read_program.py ENCODER.curricle PICTURES.npy FEATURES.npy
+
+PICTURES are uint8 [N, H, W, C] of the program's size, FEATURES what the library made of them; prints the largest difference,
+relative to the largest feature, and fails where it is above 1e-5. (Slow, and it trusts the file: it is here to hold the
+description and the library to one another.)
+"""
+import math
+import struct
+import sys
+
+import numpy as np
+
+HEADER = struct.Struct("<8sIIQ10I10Q112x")
+INSTRUCTION = struct.Struct("<II9Q9i5f")
+NONE = 2**64 - 1
+ERF = np.vectorize(math.erf)
+
+
+def gelu(x):
+    return x * 0.5 * (1 + ERF(x / math.sqrt(2)))
+
+
+class Program:
+    def __init__(self, path):
+        self.file = open(path, "rb").read()
+        (magic, version, self.checksum, size, header, self.pool, self.images, self.height, self.width, self.channels, self.rows, self.row_width, count, step,
+         *sections, arena, _) = HEADER.unpack_from(self.file)  # fmt: skip
+        assert magic == b"CURRICLE" and version == 1 and size == len(self.file) and header == HEADER.size and step == INSTRUCTION.size
+        instructions, scalars, constants, parameters = zip(sections[::2], sections[1::2])
+        self.instructions = [INSTRUCTION.unpack_from(self.file, instructions[0] + i * step) for i in range(count)]
+        data = lambda section: np.frombuffer(self.file, "<f4", section[1] // 4, section[0]).astype(float)
+        outputs = self.images * self.rows * self.row_width
+        self.segments = {0: np.full(arena // 4, np.nan), 1: data(parameters), 5: data(constants), 11: data(scalars), 12: np.full(outputs, np.nan)}
+
+    def run(self, pixels):
+        """uint8 [images, H, W, C] to [images, rows, row_width]"""
+        for opcode, flags, *fields in self.instructions:
+            self.step(opcode, flags, fields[:9], fields[9:18], fields[18:], pixels)
+        return self.segments[12].reshape(self.images, self.rows, self.row_width).copy()
+
+    def view(self, operand, *shape):
+        segment, start = self.segments[operand >> 56], (operand & 2**56 - 1) // 4
+        return segment[start : start + math.prod(shape)].reshape(shape)
+
+    def weight(self, operand, out, depth, section):
+        panels = self.view(operand, out // section, -(-section // 16), depth, 16)
+        return panels.transpose(0, 1, 3, 2).reshape(out // section, -1, depth)[:, :section].reshape(out, depth)
+
+    def step(self, opcode, flags, o, s, r, pixels):
+        if opcode == 31:  # patchify
+            n, rows, columns, patch, c = s[:5]
+            scale, shift = self.view(o[2], 2, c)
+            values = pixels.reshape(n, rows, patch, columns, patch, c) * scale + shift
+            self.view(o[0], n, rows, columns, patch, patch, c)[:] = values.transpose(0, 1, 3, 2, 4, 5)
+        elif opcode == 0:  # linear
+            m, out, k, section, period = s[:5]
+            y = self.view(o[2], m, k) @ self.weight(o[3], out, k, section).T
+            if o[4] != NONE:
+                y = y + self.weight(o[4], out, 1, section)[:, 0]
+            if o[5] != NONE:
+                y = y + self.view(o[5], period, out)[np.arange(m) % period]
+            self.view(o[0], m, out)[:] = gelu(y) if flags & 1 else y
+        elif opcode == 3:  # attention
+            n, queries, tokens, heads, width, *strides = s
+            for image in range(n):
+                for head in range(heads):
+
+                    def rows(operand, stride, length):
+                        segment, start = self.segments[operand >> 56], (operand & 2**56 - 1) // 4 + image * length * stride + head * width
+                        return np.lib.stride_tricks.as_strided(segment[start:], (length, width), (stride * 8, 8))
+
+                    q, k, v = (rows(o[2 + i], strides[i], (queries, tokens, tokens)[i]) for i in range(3))
+                    scores = r[0] * q @ k.T
+                    p = np.exp(scores - scores.max(1, keepdims=True))
+                    rows(o[0], strides[3], queries)[:] = p @ v / p.sum(1, keepdims=True)
+        elif opcode == 5:  # layer_norm
+            m, d = s[:2]
+            x = self.view(o[2], m, d)
+            normal = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + r[0])
+            self.view(o[0], m, d)[:] = normal * self.view(o[3], d) + self.view(o[4], d)
+        elif opcode == 7:  # gelu
+            self.view(o[0], s[0])[:] = gelu(self.view(o[2], s[0]))
+        elif opcode == 8:  # add
+            m, d, period = s[:3]
+            self.view(o[0], m, d)[:] = self.view(o[1], m, d) + self.view(o[2], period, d)[np.arange(m) % period]
+        elif opcode == 12:  # select_rows
+            n, rows, d, t, first, offset, _, lead = s[:8]
+            chosen = [0] * lead + [first + offset + j for j in range(rows - lead)]
+            self.view(o[0], n, rows, d)[:] = self.view(o[1], n, t, d)[:, chosen]
+        elif opcode == 14:  # prepend_row
+            n, rows, d = s[:3]
+            y = self.view(o[0], n, rows + 1, d)
+            y[:, 0], y[:, 1:] = self.view(o[2], d), self.view(o[1], n, rows, d)
+        elif opcode == 17:  # mean_rows
+            n, rows, d, t, first = s[:5]
+            self.view(o[0], n, d)[:] = self.view(o[1], n, t, d)[:, first : first + rows].mean(1)
+        else:
+            raise SystemExit(f"opcode {opcode} is not in the description")
+
+
+def main():
+    program, pictures, features = Program(sys.argv[1]), np.load(sys.argv[2]), np.load(sys.argv[3])
+    count = len(pictures) // program.images * program.images
+    ours = np.concatenate([program.run(pictures[i : i + program.images]) for i in range(0, count, program.images)])
+    error = np.abs(ours - features[:count].reshape(ours.shape)).max() / np.abs(ours).max()
+    print(f"second reader: {count} images, largest difference {error:.1e} of the largest feature")
+    return 0 if error < 1e-5 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
