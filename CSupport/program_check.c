@@ -81,8 +81,7 @@ static int linear_demand(const curricle_instruction *i, demand *d) {
     needs(d, 3, times(stored, depth));
     if (given(i, 4)) needs(d, 4, stored);
     if (given(i, 5)) needs(d, 5, times((uint64_t)s[4], columns));
-    // With several blocks of depth, partial sums stand in the output before the residual is read.
-    if (depth <= 256 && s[4] == s[0]) d->may_replace = 1u << 5;
+    if (depth <= LINEAR_CHUNK && s[4] == s[0]) d->may_replace = 1u << 5;
     d->scratch_floats = 1 << 18;
     d->flops = 2.0 * (double)rows * (double)columns * (double)depth;
     return 1;

@@ -21,7 +21,10 @@ typedef struct {
     void (*run)(const kernel_call *call, int64_t task);
 } kernel_entry;
 
-enum { PANEL = 16 }; // columns of a weight panel
+enum {
+    PANEL = 16,        // columns of a weight panel
+    LINEAR_CHUNK = 768 // depth up to which `linear` writes y once, so that y may take its residual's place
+};
 
 static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }

@@ -25,14 +25,18 @@ enum CompileCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let output = try a.string("output")
         if let trace = try a.stringIfGiven("trace") { return try save(Trace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
-        let size = try ModelOptions.imageSize(a)
-        let extractor = try FeatureExtractor(
-            weights: a.string("weights"), heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1,
-            mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a), threads: 1, isa: ISA.named(nil))
-        let program = try extractor.program(images: a.int("batch", in: 1...65536), pool: a.choice("pool"))
+        let program = try extractor(a).program(images: a.int("batch", in: 1...65536), pool: a.choice("pool"))
         try program.write(to: output)
         try show(ProgramFile(path: output, threads: 1))
         return 0
+    }
+
+    /// The encoder of `--weights`.
+    static func extractor(_ a: Arguments) throws -> FeatureExtractor {
+        let size = try ModelOptions.imageSize(a)
+        return try FeatureExtractor(
+            weights: a.string("weights"), heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1,
+            mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a), threads: 1, isa: ISA.named(nil))
     }
 
     private static func save(_ trace: Trace, to folder: String, isa: ISA) throws -> Int32 {
@@ -73,6 +77,13 @@ enum ExtractCommand {
         name: "extract", summary: "features of images as .npy and .csv",
         options: [
             .value("program", "FILE", "program file of `compile`: the library that devices run computes the features", short: "p"),
+            .value("weights", "FILE", "instead: a run's model.safetensors, or any file that import reads; it is compiled first", short: "w"),
+            .value("pool", "KIND", "with --weights: cls (class token), mean (of the patch tokens) or tokens (all patch tokens)", fallback: "cls"),
+            .value("batch-size", "N", "with --weights: images a run", fallback: "16"),
+            .value("num-heads", "N", "with --weights: encoder heads, where the file does not say"),
+            .value("image-size", "N", "with --weights: pixels, or height,width"),
+            .value("mean", "M[,M…]", "with --weights: pixel mean (default: the file's)"),
+            .value("std", "S[,S…]", "with --weights: pixel deviation (default: the file's)"),
             .value("data", "PATH", "images: a folder, a file, or IDX"),
             .value("split", "PART", "train or test, where the data has parts", fallback: "train"),
             .value("output", "FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names", short: "o"),
@@ -80,12 +91,14 @@ enum ExtractCommand {
             .value("threads", "N", "threads of the team (default: all processors)"),
             .value("isa", "NAME", "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best of this CPU)"),
         ],
-        example: "curricle extract --program encoder.curricle --data photos --output features.npy")
+        example: "curricle extract --weights run/model.safetensors --pool mean --data photos --output features.npy --csv features.csv")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let threads = try a.intIfGiven("threads", in: 1...256) ?? min(256, Machine.processors)
         let output = try a.string("output")
-        let extraction = ProgramExtraction(try ProgramFile(path: a.string("program"), threads: threads, isa: ISA.named(a.stringIfGiven("isa"))))
+        guard a.isGiven("program") != a.isGiven("weights") else { throw LearningError.configuration("extract takes either --program or --weights") }
+        let isa = try ISA.named(a.stringIfGiven("isa"))
+        let extraction = ProgramExtraction(try a.isGiven("program") ? ProgramFile(path: a.string("program"), threads: threads, isa: isa) : compiled(a, threads: threads, isa: isa))
         let source = try openDataset(at: a.string("data"), role: a.choice("split", of: ["train", "test"]) == "train" ? .train : .test)
         let shape = extraction.program.encoder.shape
         var array = try NumpyFile(path: output, shape: [source.count] + (extraction.program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth])
@@ -103,5 +116,13 @@ enum ExtractCommand {
         if let table = consume table { try table.publish() }
         print("\(output): \(source.count) images, \(extraction.width) numbers each, \(String(format: "%.1f", Double(source.count) / Date().timeIntervalSince(start))) images/s")
         return 0
+    }
+
+    /// The weights' encoder as a program file that nobody else sees: what is mapped stays, though its name goes.
+    private static func compiled(_ a: Arguments, threads: Int, isa: ISA) throws -> ProgramFile {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("curricle-\(UUID().uuidString).program").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try CompileCommand.extractor(a).program(images: a.int("batch-size", in: 1...65536), pool: a.choice("pool")).write(to: path)
+        return try ProgramFile(path: path, threads: threads, isa: isa)
     }
 }

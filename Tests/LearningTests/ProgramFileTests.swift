@@ -57,6 +57,16 @@ private struct MadePictures: ImageSource {
         }
     }
 
+    /// Outputs take their residual's place up to some depth of the product, and not beyond: the checker knows as much as the compiler.
+    @Test("what the compiler shares, the library's checker allows", arguments: [40, 96, 192, 224])
+    func depths(_ width: Int) throws {
+        let c = ModelConfiguration(imageHeight: 24, imageWidth: 24, patchSize: 6, channels: 3, embedWidth: width, depth: 2, heads: 4, maskerHeads: 4)
+        let folder = try TemporaryFolder(), extractor = try extractor(c), pictures = MadePictures(count: 3, channels: 3)
+        try extractor.program(images: 3, pool: .cls).write(to: folder.file("p"))
+        let expected = try extractor.features(pictures, pool: .cls)
+        #expect(try features(folder.file("p"), pictures, threads: 1, isa: .best).map(\.bitPattern) == expected.map(\.bitPattern))
+    }
+
     @Test("patch tokens are those whose mean is the mean")
     func tokens() throws {
         let folder = try TemporaryFolder(), extractor = try extractor(), pictures = MadePictures(count: 5, channels: 3)

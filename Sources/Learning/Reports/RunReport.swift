@@ -62,7 +62,7 @@ public struct RunReport {
             CurvePicture(title: "Reconstruction error", curves: [
                 .init(name: "step A", points: log.curve("train_loss", orSteps: "loss")), .init(name: "step B", points: log.curve("train_recon", orSteps: "recon")),
             ], includes: [0]),
-            CurvePicture(title: "Curriculum factor λ", curves: [.init(name: "λ", points: curriculum)], includes: [-1, 1]),
+            CurvePicture(title: "Curriculum factor λ", curves: [.init(name: "λ", points: setting("masking") == "random" ? [] : curriculum)], includes: [-1, 1]),
             CurvePicture(title: "The masker's other losses", curves: ["gauss", "kl", "diversity"].map { .init(name: $0, points: log.curve("train_\($0)", orSteps: $0)) }, includes: [0]),
             CurvePicture(title: "Mean score", curves: [.init(name: "mean score", points: log.curve("train_mean_score", orSteps: "mean_score"))], includes: [0, 1]),
         ]
