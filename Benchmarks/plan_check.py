@@ -29,6 +29,12 @@ def measured(command: list[str]) -> int:
     return usage.ru_maxrss * 1024
 
 
+def images(folder: str) -> list[str]:
+    """The folder's images."""
+    found = [os.path.abspath(os.path.join(place, name)) for place, _, names in os.walk(folder) for name in names]
+    return sorted(path for path in found if path.lower().endswith((".jpg", ".jpeg", ".png")))
+
+
 def seconds_a_step(folder: str) -> float:
     """Mean seconds of a step in the last epoch of a run, by its log."""
     with open(f"{folder}/log.jsonl") as log:
@@ -78,7 +84,11 @@ def main() -> None:
         timing = ["--skip-timing"] if options.skip_timing else []
         plan = json.loads(subprocess.run([options.curricle, "plan", *shape, *timing, "--json"], capture_output=True, text=True, check=True).stdout)
         with tempfile.TemporaryDirectory() as folder:
-            resident = measured([options.curricle, "pretrain", "--data", options.data, "--output", f"{folder}/run", *shape, "--epochs", "1", "--max-steps", "2"])
+            # Two steps, and what follows at an epoch's end.
+            os.mkdir(f"{folder}/data")
+            for image in images(options.data)[: 2 * batch]:
+                os.symlink(image, f"{folder}/data/{os.path.basename(image)}")
+            resident = measured([options.curricle, "pretrain", "--data", f"{folder}/data", "--output", f"{folder}/run", *shape, "--epochs", "1"])
         row = [f"{preset}, batch {batch}", f"{plan['predicted_rss_bytes'] / 1e6:.0f}", f"{resident / 1e6:.0f}", f"{plan['predicted_rss_bytes'] / resident:.3f}"]
         if not options.skip_timing:
             step = json.loads(subprocess.run(

@@ -231,6 +231,12 @@ static int check_first(const program_header *h, const curricle_instruction *i) {
     return h->rows == (h->pool == CURRICLE_POOL_TOKENS ? (uint32_t)s[1] * (uint32_t)s[2] : 1);
 }
 
+/// The last instruction writes all results, and no other one any: what is handed back was computed.
+static int check_results(const program_header *h, const curricle_instruction *i, const demand *d, int is_last) {
+    if (i->operand[0] >> OFFSET_BITS != SEGMENT_RESULTS) return !is_last;
+    return is_last && operand_offset(i->operand[0]) == 0 && d->operand[0].bytes == output_bytes(h);
+}
+
 curricle_status check_instructions(const program_header *h, const curricle_instruction *instructions, int threads, double *flops) {
     uint64_t most_scratch = most_bytes() / sizeof(float) / (uint64_t)threads - 4096;
     *flops = 0;
@@ -242,6 +248,7 @@ curricle_status check_instructions(const program_header *h, const curricle_instr
         for (int slot = 0; slot < CURRICLE_OPERANDS; slot++)
             if (!check_operand(h, i, &d, slot)) return CURRICLE_BAD_OPERAND;
         if (!check_overlaps(i, &d)) return CURRICLE_BAD_OPERAND;
+        if (!check_results(h, i, &d, n + 1 == h->instruction_count)) return CURRICLE_BAD_OPERAND;
         *flops += d.flops;
     }
     return CURRICLE_OK;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what Curricle builds with: Debian or Ubuntu packages. Does nothing where they are there already.
+# Installs what Curricle builds with, Debian or Ubuntu packages, and those that are named. Does nothing where they are there already.
+#   tools/setup.sh [PACKAGE …]
 set -euo pipefail
 
 need_swift="6.1"
@@ -14,7 +15,7 @@ if [ "$(printf '%s\n%s\n' "$need_swift" "$version" | sort -V | head -n 1)" != "$
 fi
 
 packages=(
-    libomp-dev libopenblas-dev libturbojpeg0-dev libpng-dev libwebp-dev libexif-dev zlib1g-dev libzip-dev libarchive-dev pkg-config
+    libomp-dev libopenblas-dev libturbojpeg0-dev libpng-dev libwebp-dev libexif-dev zlib1g-dev libzip-dev libarchive-dev pkg-config "$@"
 )
 missing=()
 for package in "${packages[@]}"; do

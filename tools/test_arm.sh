@@ -7,18 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 curricle=${1:-.build/release/curricle}
 
-packages=(qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross libc6-dev-armhf-cross libgcc-12-dev-armhf-cross)
-missing=()
-for package in "${packages[@]}"; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing+=("$package")
-done
-if [ "${#missing[@]}" -gt 0 ]; then
-    as_root=""
-    if [ "$(id -u)" != 0 ]; then as_root=sudo; fi
-    echo "installing ${missing[*]}"
-    $as_root apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+tools/setup.sh qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross libc6-dev-armhf-cross libgcc-12-dev-armhf-cross
 if [ ! -x "$curricle" ]; then swift build -c release --product curricle; fi
 
 work=$(mktemp -d)

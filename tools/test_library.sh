@@ -37,10 +37,7 @@ export PKG_CONFIG_PATH="$work/prefix/lib/pkgconfig" LD_LIBRARY_PATH="$work/prefi
 clang++ -std=c++17 -Wall -Wextra CSupport/examples/features.cpp $(pkg-config --cflags --libs curricle) -o "$work/features"
 
 if ! python3 -c "import numpy" 2>/dev/null; then
-    as_root=""
-    if [ "$(id -u)" != 0 ]; then as_root=sudo; fi
-    $as_root apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends python3-numpy >/dev/null
+    tools/setup.sh python3-numpy
 fi
 # The digits as an array and the first of them as a picture; then what both examples make of them.
 python3 - "$work" $data <<'PYTHON'

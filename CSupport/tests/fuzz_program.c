@@ -51,7 +51,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
 }
 
 static uint64_t opened_files, files;
-static void report(void) { fprintf(stderr, "%llu of %llu files opened and ran\n", (unsigned long long)opened_files, (unsigned long long)files); }
+static void report(void) {
+    fprintf(stderr, "%llu of %llu files opened and ran\n", (unsigned long long)opened_files, (unsigned long long)files);
+    if (files >= 10000 && opened_files * 100 < files) _Exit(3); // hardly any file was run: this tests too little
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (files++ == 0) atexit(report);

@@ -6,27 +6,20 @@ import Vision
 
 /// What the evaluation commands share: their options, and the features of a training and a test set.
 enum Evaluation {
-    static let options: [Option] = [
-        .value("weights", "FILE", "a run's model.safetensors, or any file that import reads", short: "w"),
+    static let options: [Option] = EncoderOptions.all() + [
         .value("train", "PATH", "labelled images to compare with or learn from"),
         .value("test", "PATH", "labelled images to judge"),
         .value("pool", "KIND", "cls (class token), mean (of the patch tokens), or pixels (no encoder, to compare with)", fallback: "cls"),
         .value("batch-size", "N", "images a batch", fallback: "64"),
         .value("threads", "N", "threads of the team (default: all processors)"),
-        .value("num-heads", "N", "encoder heads, where the file does not say"),
-        .value("image-size", "N", "pixels, or height,width: positions are interpolated to that grid"),
         .value("patch-size", "N", "pixels; checked against the file"),
-        .value("mean", "M[,M…]", "pixel mean (default: the file's)"),
-        .value("std", "S[,S…]", "pixel deviation (default: the file's)"),
         .flag("json", "print one JSON object"),
     ] + DataOptions.decoding()
 
     static func features(_ a: Arguments) throws -> (train: LabelledFeatures, test: LabelledFeatures) {
-        let size = try ModelOptions.imageSize(a), pool: Pooling = try a.choice("pool"), batch = try a.int("batch-size", in: 1...100_000)
+        let pool: Pooling = try a.choice("pool"), batch = try a.int("batch-size", in: 1...100_000)
         let path = try a.string("weights")
-        let extractor = try FeatureExtractor(
-            weights: path, heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1,
-            mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a), threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa: ISA.named(nil))
+        let extractor = try EncoderOptions.extractor(a, threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa: ISA.named(nil))
         if let patch = try a.intIfGiven("patch-size", in: 1...65536), patch != extractor.description.model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(extractor.description.model.patchSize) pixels, not \(patch)")
         }

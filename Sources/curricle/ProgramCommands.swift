@@ -8,15 +8,10 @@ import Vision
 enum CompileCommand {
     static let command = Command(
         name: "compile", summary: "make a program file that a device runs without Swift",
-        options: [
-            .value("weights", "FILE", "safetensors file: a run's model.safetensors, or any with the reference's names", short: "w"),
+        options: EncoderOptions.all() + [
             .value("output", "FILE", "the program file; with --trace, a folder", short: "o"),
             .value("batch", "N", "images a run", fallback: "1"),
             .value("pool", "KIND", "cls (class token), mean (of the patch tokens) or tokens (all patch tokens)", fallback: "cls"),
-            .value("num-heads", "N", "encoder heads, where the file does not say"),
-            .value("image-size", "N", "pixels, or height,width, where the file does not say"),
-            .value("mean", "M[,M…]", "pixel mean (default: the file's)"),
-            .value("std", "S[,S…]", "pixel deviation (default: the file's)"),
             .value("trace", "FILE", "instead of weights: save a golden trace's programs with inputs and results, for CSupport's test_program"),
             .value("isa", "NAME", "with --trace: what computes the results (default: CURRICLE_ISA, or the best of this CPU)"),
         ],
@@ -25,18 +20,10 @@ enum CompileCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let output = try a.string("output")
         if let trace = try a.stringIfGiven("trace") { return try save(Trace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
-        let program = try extractor(a).program(images: a.int("batch", in: 1...65536), pool: a.choice("pool"))
+        let program = try EncoderOptions.extractor(a, threads: 1, isa: ISA.named(nil)).program(images: a.int("batch", in: 1...65536), pool: a.choice("pool"))
         try program.write(to: output)
         try show(ProgramFile(path: output, threads: 1))
         return 0
-    }
-
-    /// The encoder of `--weights`.
-    static func extractor(_ a: Arguments) throws -> FeatureExtractor {
-        let size = try ModelOptions.imageSize(a)
-        return try FeatureExtractor(
-            weights: a.string("weights"), heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1,
-            mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a), threads: 1, isa: ISA.named(nil))
     }
 
     private static func save(_ trace: Trace, to folder: String, isa: ISA) throws -> Int32 {
@@ -75,15 +62,10 @@ enum InspectCommand {
 enum ExtractCommand {
     static let command = Command(
         name: "extract", summary: "features of images as .npy and .csv",
-        options: [
+        options: EncoderOptions.all(weights: "instead of a program: a run's model.safetensors, or any file that import reads; it is compiled first") + [
             .value("program", "FILE", "program file of `compile`: the library that devices run computes the features", short: "p"),
-            .value("weights", "FILE", "instead: a run's model.safetensors, or any file that import reads; it is compiled first", short: "w"),
             .value("pool", "KIND", "with --weights: cls (class token), mean (of the patch tokens) or tokens (all patch tokens)", fallback: "cls"),
             .value("batch-size", "N", "with --weights: images a run", fallback: "16"),
-            .value("num-heads", "N", "with --weights: encoder heads, where the file does not say"),
-            .value("image-size", "N", "with --weights: pixels, or height,width"),
-            .value("mean", "M[,M…]", "with --weights: pixel mean (default: the file's)"),
-            .value("std", "S[,S…]", "with --weights: pixel deviation (default: the file's)"),
             .value("data", "PATH", "images: a folder, a file, or IDX"),
             .value("split", "PART", "train or test, where the data has parts", fallback: "train"),
             .value("output", "FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names", short: "o"),
@@ -122,7 +104,7 @@ enum ExtractCommand {
     private static func compiled(_ a: Arguments, threads: Int, isa: ISA) throws -> ProgramFile {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("curricle-\(UUID().uuidString).program").path
         defer { try? FileManager.default.removeItem(atPath: path) }
-        try CompileCommand.extractor(a).program(images: a.int("batch-size", in: 1...65536), pool: a.choice("pool")).write(to: path)
+        try EncoderOptions.extractor(a, threads: 1, isa: isa).program(images: a.int("batch-size", in: 1...65536), pool: a.choice("pool")).write(to: path)
         return try ProgramFile(path: path, threads: threads, isa: isa)
     }
 }

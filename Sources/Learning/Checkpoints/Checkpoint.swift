@@ -1,3 +1,5 @@
+import Models
+
 /// A model's weights under the reference's names, from a file of any layout and format that is known.
 ///
 /// Learned positions may have a row for the class token: it is added to the class token here, so that a zero row is left
@@ -79,6 +81,7 @@ extension Checkpoint {
             }
             // None of Hugging Face's names is one of the reference's: what stayed as it was is not theirs.
             if let third {
+                if let twin = thirds[reference]?[third] { throw LearningError.file(path: source.path, reason: "holds one tensor twice: as \(twin) and \(name)") }
                 thirds[reference, default: [:]][third] = name
             } else if ReferenceNames.contains(reference), layout != .hf || reference != name {
                 known[reference, default: []].append(name)
@@ -104,9 +107,11 @@ extension Checkpoint {
                 throw LearningError.file(path: source.path, reason: "its query, key and value differ in shape: \(all) in \(names)")
             }
             if names.count > 1 {
-                // Sizes of a file are bounded by its length: three times one of them is far from overflow.
-                guard !shape.isEmpty else { throw LearningError.file(path: source.path, reason: "tensor \(names[0]) has no rows") }
-                shape[0] *= names.count
+                // An empty tensor's sizes are bounded by nothing.
+                guard let rows = shape.first, case let (all, isTooLarge) = rows.multipliedReportingOverflow(by: names.count), !isTooLarge else {
+                    throw LearningError.file(path: source.path, reason: "tensor \(names[0]) has shape \(shape)")
+                }
+                shape[0] = all
             }
             shapes[reference] = shape
         }
@@ -122,7 +127,7 @@ extension Checkpoint {
     private static func facts(_ source: any TensorSource, _ layout: CheckpointLayout) throws -> ModelFacts {
         var facts = ModelFacts()
         if layout == .hf { facts.epsilon = 1e-12 }
-        if layout == .timm { facts.resampling = .antialiased }
+        if layout == .timm || source.metadata[WeightsFile.resamplingKey] == PositionResampling.antialiased.rawValue { facts.resampling = .antialiased }
         if source.metadata["curricle.model"] == nil { try facts.read(beside: source.path) }
         if let said = source.metadata["args.norm_pix_loss"] { facts.normalizedTargets = said == "True" }
         return facts

@@ -101,6 +101,7 @@ public struct CheckpointContents {
     private static func metadata(_ file: Checkpoint, _ description: WeightsDescription) throws -> [String: String] {
         var metadata = ["format": "pt", "curricle.model": WeightsFile.json(description.model), "curricle.pixels": WeightsFile.json(description.normalization)]
         for key in ["curricle.norm_pix_loss", "curricle.mask_ratio"] { metadata[key] = file.metadata[key] }
+        if file.facts.resampling == .antialiased { metadata[WeightsFile.resamplingKey] = PositionResampling.antialiased.rawValue }
         return metadata
     }
 

@@ -11,8 +11,9 @@ public enum CheckpointLayout: String, Sendable, CaseIterable {
     static func guess(_ source: some TensorSource) -> CheckpointLayout? {
         if source.names.contains(where: { $0.hasSuffix(HuggingFaceNames.patchWeight) }) { return .hf }
         guard source.shape(of: "patch_embed.proj.weight") != nil else { return nil }
-        let isReference = source.metadata["curricle.model"] != nil || source.metadata.keys.contains { $0.hasPrefix("args.") }
-            || source.names.contains { $0.hasPrefix("decoder_") || $0 == "mask_token" } || (source as? PyTorchFile)?.stateKey == "model"
+        let stateKey = (source as? PyTorchFile)?.stateKey // timm's training saves under `state_dict`, with arguments too
+        let isReference = source.metadata["curricle.model"] != nil || stateKey != "state_dict" && source.metadata.keys.contains { $0.hasPrefix("args.") }
+            || source.names.contains { $0.hasPrefix("decoder_") || $0 == "mask_token" } || stateKey == "model"
         return isReference ? .mae : .timm
     }
 }

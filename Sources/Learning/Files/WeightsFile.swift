@@ -40,6 +40,9 @@ public enum WeightsFile {
         ]
     }
 
+    /// How an imported file's positions go to another grid, where it is not as the reference does it.
+    static let resamplingKey = "curricle.positions"
+
     static func json(_ value: some Encodable) -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
@@ -78,7 +81,7 @@ public enum WeightsFile {
         let said = (known?.imageHeight ?? file.facts.imageHeight ?? 0, known?.imageWidth ?? file.facts.imageWidth ?? 0)
         var grids = [(rows: said.0 / c.patchSize, columns: said.1 / c.patchSize), (rows: c.gridRows, columns: c.gridColumns)]
         if let side = squareRoot(places) { grids.append((side, side)) }
-        guard let grid = grids.first(where: { $0.rows.multipliedReportingOverflow(by: $0.columns) == (places, false) }) else {
+        guard let grid = grids.first(where: { $0.rows > 0 && $0.columns > 0 && $0.rows.multipliedReportingOverflow(by: $0.columns) == (places, false) }) else {
             throw LearningError.file(path: file.path, reason: "tensor pos_embed has shape \(shape): \(places) patches make no square; give the --image-size that they are of")
         }
         return grid

@@ -31,8 +31,8 @@ public struct TrainingPlan: Sendable {
     public let workspaceBytes: Int
     /// Batches ready ahead, copies of those that one update needs together, and what pieces of a batch hand on.
     public let loaderBytes: Int
-    /// The process besides: its code and libraries as they lie in memory now, what decoders, logs and stacks take, and two copies of
-    /// the largest parameter, which is turned into the files' layout when it is saved.
+    /// The process besides: its code and libraries as they lie in memory now, what decoders, logs and stacks take, two copies of
+    /// the largest parameter, which is turned into the files' layout when it is saved, and the images that are looked at after an epoch.
     public let processBytes: Int
     /// Matrix-product FLOPs of the two steps.
     public let flopsA, flopsB: Double
@@ -63,22 +63,23 @@ public struct TrainingPlan: Sendable {
         _ = TrainingPlan.startBytes
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         var least = Int.max, best: TrainingPlan?
+        let limit = memoryLimit.map { $0 - $0 / 100 } // a hundredth for what allocators and pages round up
         let batch = settings.batchSize
         let sizes = settings.pieceImages.map { [$0] } ?? TrainingPlan.pieceCounts(images: batch).map { $0 == 1 ? nil : (batch + $0 - 1) / $0 }
         for pieceImages in sizes {
             let plain = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: nil, imageBytes: imageBytes)
-            guard let memoryLimit, plain.residentBytes > memoryLimit else {
+            guard let limit, plain.residentBytes > limit else {
                 // Smaller pieces do the same work: the first that fits as it is ends the search.
                 if plain.flops < best?.flops ?? .infinity { best = plain }
                 break
             }
             let rest = plain.residentBytes - plain.arenaBytes
-            if rest > memoryLimit, best != nil { continue }
-            let tight = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: max(0, memoryLimit - rest), imageBytes: imageBytes)
+            if rest > limit, best != nil { continue }
+            let tight = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: max(0, limit - rest), imageBytes: imageBytes)
             least = min(least, tight.residentBytes)
-            if tight.residentBytes <= memoryLimit, tight.flops < best?.flops ?? .infinity { best = tight }
+            if tight.residentBytes <= limit, tight.flops < best?.flops ?? .infinity { best = tight }
         }
-        guard let best else { throw LearningError.memory(limit: memoryLimit ?? 0, least: least) }
+        guard let best else { throw LearningError.memory(limit: memoryLimit ?? 0, least: least + least / 50) }
         self = best
     }
 
@@ -120,6 +121,7 @@ public struct TrainingPlan: Sendable {
             + (pieceImages != nil && !keys.masker.isEmpty ? 4 * 4 * patches : 0) + Pretraining.loaderWorkers(threads: threads) * 2 * imageBytes
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
         processBytes = TrainingPlan.startBytes + TrainingPlan.workingBytes + 2 * largest
+            + HeldImages.bytes(values: settings.model.patches * settings.model.patchWidth)
         flopsA = flops[.autoencoder] ?? 0
         flopsB = flops[.masker] ?? 0
         recomputedFlops = recomputed

@@ -14,8 +14,7 @@ struct HeldImages {
     /// Nil where none can be read.
     init?(source: any ImageSource, pipeline: ImagePipeline) throws {
         let plain = ImagePipeline(grid: pipeline.grid, augmentation: .none, normalization: pipeline.normalization, seed: pipeline.seed)
-        let each = pipeline.grid.count * pipeline.grid.patchWidth
-        let most = max(8, min(64, (4 << 20) / (each * 4)))
+        let each = pipeline.grid.count * pipeline.grid.patchWidth, most = HeldImages.most(values: each)
         memory = try Memory(bytes: most * each * 4, purpose: "images to look at")
         grid = pipeline.grid
         var samples: [Int] = []
@@ -28,6 +27,12 @@ struct HeldImages {
         self.samples = samples
         if samples.isEmpty { return nil }
     }
+
+    /// How many images of so many values are looked at.
+    private static func most(values: Int) -> Int { max(8, min(64, (4 << 20) / (values * 4))) }
+
+    /// Bytes that looking takes: the images, their predictions as they come and are gathered, and the picture.
+    static func bytes(values: Int) -> Int { 4 * most(values: values) * values * 4 }
 
     /// One image's patches [L, P].
     func patches(of image: Int) -> [Float] {

@@ -155,11 +155,16 @@ extension PyTorchFile {
     private static func tensors(
         _ state: [(name: String, value: Int)], _ pickled: Pickled, _ archive: ZipArchive, root: String
     ) throws(Failure) -> [String: Tensor] {
-        var tensors: [String: Tensor] = [:]
+        var tensors: [String: Tensor] = [:], views = 0.0, storages: [String: Double] = [:]
         for (name, value) in state {
             guard case .tensor(let view) = pickled.nodes[value] else { continue }
-            tensors[name] = try checked(view, archive.entries["\(root)/data/\(view.storage)"], name: name)
+            let tensor = try checked(view, archive.entries["\(root)/data/\(view.storage)"], name: name)
+            tensors[name] = tensor
+            views += Double(tensor.count * view.element.bits / 8)
+            storages[view.storage] = Double(tensor.entry.size)
         }
+        // Tied weights share a storage; thousands of views of one would stand for more than any memory holds.
+        guard views <= 8 * storages.values.reduce(0x1p20, +) else { throw .malformed("its tensors are many times larger than what it stores") }
         return tensors
     }
 
