@@ -84,9 +84,9 @@ def main() -> None:
         timing = ["--skip-timing"] if options.skip_timing else []
         plan = json.loads(subprocess.run([options.curricle, "plan", *shape, *timing, "--json"], capture_output=True, text=True, check=True).stdout)
         with tempfile.TemporaryDirectory() as folder:
-            # Two steps, and what follows at an epoch's end.
+            # Two steps or more, and what follows at an epoch's end.
             os.mkdir(f"{folder}/data")
-            for image in images(options.data)[: 2 * batch]:
+            for image in images(options.data)[: max(16, 2 * batch)]:
                 os.symlink(image, f"{folder}/data/{os.path.basename(image)}")
             resident = measured([options.curricle, "pretrain", "--data", f"{folder}/data", "--output", f"{folder}/run", *shape, "--epochs", "1"])
         row = [f"{preset}, batch {batch}", f"{plan['predicted_rss_bytes'] / 1e6:.0f}", f"{resident / 1e6:.0f}", f"{plan['predicted_rss_bytes'] / resident:.3f}"]
