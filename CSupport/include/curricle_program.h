@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-enum { CURRICLE_OPERANDS = 9, CURRICLE_SIZES = 9, CURRICLE_REALS = 5, CURRICLE_SEGMENTS = 13 };
+enum { CURRICLE_OPERANDS = 9, CURRICLE_SIZES = 9, CURRICLE_REALS = 5, CURRICLE_SEGMENTS = 15 };
 
 /// Where a value lives: segment in the top 8 bits, byte offset in the low 56. All ones: no value.
 typedef uint64_t curricle_operand;

@@ -172,6 +172,34 @@ static void test_rows(int images, int patches, int kept, int width) {
     release(12, x, order, few, back, token, longer, scale, scaled, dot, restored, position, lead);
 }
 
+static void test_classifier(int images, int rows, int width) {
+    int many = rows + 2;
+    tensor x = drawn(images * many * width), mean = empty(images * width), back = empty(images * many * width);
+    tensor logits = drawn(images * width), targets = drawn(images * width), loss = empty(images), d = empty(images * width);
+    run((call){.name = "mean_rows", .operands = {&mean, &x}, .sizes = {images, rows, width, many, 1}});
+    run((call){.name = "mean_rows_gradient", .operands = {&back, &mean}, .sizes = {images, rows, width, many, 1}});
+    run((call){.name = "cross_entropy", .operands = {&loss, &logits, &targets}, .sizes = {images, width}});
+    run((call){.name = "cross_entropy_gradient", .operands = {&d, &logits, &targets}, .sizes = {images, width}, .reals = {0.5f}});
+    for (int n = 0; n < images; n++) {
+        double sum = 0, all = 0, expected = 0;
+        for (int c = 0; c < width; c++) {
+            sum += exp(logits.at[n * width + c]);
+            all += targets.at[n * width + c];
+        }
+        for (int c = 0; c < width; c++) {
+            double average = 0;
+            for (int i = 1; i <= rows; i++) average += (double)x.at[(n * many + i) * width + c] / rows;
+            expect("mean_rows", mean.at[n * width + c], average, 1e-6);
+            for (int i = 0; i < many; i++)
+                expect("mean_rows_gradient", back.at[(n * many + i) * width + c], i >= 1 && i <= rows ? average / rows : 0, 1e-6);
+            expected -= targets.at[n * width + c] * (logits.at[n * width + c] - log(sum));
+            expect("cross_entropy_gradient", d.at[n * width + c], 0.5 * (exp(logits.at[n * width + c]) / sum * all - targets.at[n * width + c]), 1e-6);
+        }
+        expect("cross_entropy", loss.at[n], expected, 1e-5);
+    }
+    release(7, x, mean, back, logits, targets, loss, d);
+}
+
 static void test_patch_error(int images, int rows, int patches, int width, int normalize) {
     int first = patches - rows, flags = normalize ? CURRICLE_NORMALIZE_TARGET : 0;
     tensor prediction = drawn(images * rows * width), target = drawn(images * patches * width), order = shuffled(images, patches);
@@ -271,6 +299,9 @@ int main(void) {
             test_rows(2, 9, 4, 19);
             test_rows(1, 16, 15, 16);
             test_rows(3, 5, 1, 1);
+            test_classifier(3, 5, 10);
+            test_classifier(2, 1, 16);
+            test_classifier(1, 7, 33);
             test_patch_error(2, 5, 9, 108, 0);
             test_patch_error(2, 5, 9, 147, 1);
             test_patch_error(1, 1, 2, 17, 1);

@@ -5,7 +5,7 @@
 //                                    but a team's first run allocates
 //
 // The file, little-endian, without padding:
-//   char[8]  "CURRICT2"
+//   char[8]  "CURRICT3"
 //   u64      instructions
 //   u64      results
 //   u64[13]  bytes of each segment
@@ -13,7 +13,7 @@
 //   instructions, then the given bytes of each segment in turn, then for each result u64 offset, u64 elements, u64 kind (0 floats,
 //   1 integers), then the last segment, the results, as it is to be after a run
 #include "count_allocations.h"
-#include "curricle_program.h"
+#include "../program_file.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +58,7 @@ int main(int count, char **arguments) {
     char magic[8];
     uint64_t instructions, results_count, size[CURRICLE_SEGMENTS], given[CURRICLE_SEGMENTS];
     take(file, magic, sizeof magic);
-    if (memcmp(magic, "CURRICT2", 8)) fail("not a saved program");
+    if (memcmp(magic, "CURRICT3", 8)) fail("not a saved program");
     take(file, &instructions, sizeof instructions);
     take(file, &results_count, sizeof results_count);
     take(file, size, sizeof size);
@@ -71,8 +71,8 @@ int main(int count, char **arguments) {
         run.segments[i] = block(size[i]);
         take(file, run.segments[i], given[i]);
     }
-    size_t expected_bytes = size[CURRICLE_SEGMENTS - 1];
-    char *expected = block(expected_bytes), *results = run.segments[CURRICLE_SEGMENTS - 1];
+    size_t expected_bytes = size[SEGMENT_RESULTS];
+    char *expected = block(expected_bytes), *results = run.segments[SEGMENT_RESULTS];
     result *table = block(results_count * sizeof *table);
     take(file, table, results_count * sizeof *table);
     for (uint64_t i = 0; i < results_count; i++)
@@ -88,7 +88,7 @@ int main(int count, char **arguments) {
             run.isa = (curricle_isa)isa;
             run.threads = threads;
             run.workspace = block(curricle_workspace_bytes(program, (uint32_t)instructions, threads, run.isa));
-            memset(results, 0, size[CURRICLE_SEGMENTS - 1]);
+            memset(results, 0, size[SEGMENT_RESULTS]);
             if (curricle_execute(program, (uint32_t)instructions, &run) != CURRICLE_OK) fail("the program does not run");
             for (uint64_t i = 0; i < results_count; i++)
                 if (!agrees(results, expected, table[i], tolerance)) {

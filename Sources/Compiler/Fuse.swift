@@ -41,7 +41,7 @@ extension Graph {
                     return [inputs[main]]
                 }
                 for (main, other) in [(0, 1), (1, 0)] where main == 0 || new.shape(inputs[0]) == new.shape(inputs[1]) {
-                    guard let maker = onlyMaker(main, new) else { continue }
+                    guard let maker = onlyMaker(main, new), new.type(inputs[0]).width == new.type(inputs[1]).width else { continue }
                     switch maker.operation {
                     case .linear(var form) where !form.residual && !form.gelu:
                         form.residual = true

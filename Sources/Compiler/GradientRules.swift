@@ -30,14 +30,16 @@ extension Graph {
         case .layerNorm:
             let d = try append(.layerNormGradient(hasAddend: false), [dy, x[0], node.outputs[1], x[1]])
             var gradients = [(0, d[0])]
-            if isActive(1) { gradients.append((1, try append(.columnSum, [d[1]])[0])) }
-            if isActive(2) { gradients.append((2, try append(.columnSum, [d[2]])[0])) }
+            if isActive(1) { gradients.append((1, try append(.columnSum(rows: 1), [d[1]])[0])) }
+            if isActive(2) { gradients.append((2, try append(.columnSum(rows: 1), [d[2]])[0])) }
             return gradients
         case .gelu:
             return [(0, try append(.multiply, [dy, node.outputs[1]])[0])]
         case .add:
-            if isActive(1), type(x[0]).shape != type(x[1]).shape { throw unsupported(node, "b repeats") }
-            return [(0, dy), (1, dy)]
+            if type(x[0]).shape == type(x[1]).shape { return [(0, dy), (1, dy)] }
+            guard isActive(1) else { return [(0, dy)] }
+            guard type(x[1]).shape.count == 1 else { throw unsupported(node, "b repeats, but is no vector") }
+            return [(0, dy), (1, try append(.columnSum(rows: type(x[1]).count / type(x[0]).width), [dy])[0])]
         case .multiply:
             return [(0, try append(.multiply, [dy, x[1]])[0]), (1, try append(.multiply, [dy, x[0]])[0])]
         case .sigmoid:
@@ -52,7 +54,7 @@ extension Graph {
             if isActive(0) { gradients.append((0, try append(.selectRows(RowSelection(first: 1, count: rows)), [dy])[0])) }
             if isActive(1) {
                 let first = try append(.selectRows(RowSelection(first: 0, count: 1)), [dy])[0]
-                gradients.append((1, try append(.columnSum, [first])[0]))
+                gradients.append((1, try append(.columnSum(rows: 1), [first])[0]))
             }
             return gradients
         case .restoreTokens:
@@ -60,8 +62,11 @@ extension Graph {
             let keptRows = RowSelection(first: 0, count: kept, offset: 1, indexed: true, lead: true)
             let removedRows = RowSelection(first: kept, count: patches - kept, offset: 1, indexed: true)
             let removed = try append(.selectRows(removedRows), [dy, x[2]])[0]
-            return [(0, try append(.selectRows(keptRows), [dy, x[2]])[0]), (1, try append(.columnSum, [removed])[0])]
+            return [(0, try append(.selectRows(keptRows), [dy, x[2]])[0]), (1, try append(.columnSum(rows: 1), [removed])[0])]
+        case .meanRows(let first, let count):
+            return [(0, try append(.meanRowsGradient(first: first, count: count, rows: shape(x[0])[1]), [dy])[0])]
         case .scaleRows:
+            if isActive(1), type(x[1]).count != type(x[0]).rows { throw unsupported(node, "a scale stands for several rows") }
             var gradients: [(Int, ValueID)] = []
             if isActive(0) { gradients.append((0, try append(.scaleRows, [dy, x[1]])[0])) }
             if isActive(1) { gradients.append((1, try append(.rowDot, [x[0], dy])[0])) }
@@ -71,6 +76,9 @@ extension Graph {
                 return [(0, try append(.patchErrorGradient(form, weight: weight), x)[0])]
             }
             return [(0, try append(.patchErrorGradient(form, weight: nil), [dy] + x)[0])]
+        case .crossEntropy:
+            guard case .uniform(let weight)? = producer(dy)?.operation else { throw unsupported(node, "only below a mean") }
+            return [(0, try append(.crossEntropyGradient(weight: weight), x)[0])]
         case .mean:
             guard case .uniform(let upstream)? = producer(dy)?.operation else { throw unsupported(node, "only as the loss") }
             return [(0, try append(.uniform(upstream / Float(type(x[0]).count)), type: type(x[0]))[0])]
@@ -82,7 +90,7 @@ extension Graph {
         case .input, .parameter, .gradient, .constant, .uniform, .orderDescending, .maskerTerms, .guardFinite, .adamw, .gradientSquares, .clipScale, .patchify:
             return []
         case .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient, .sigmoidGradient, .columnSum,
-            .meanRows, .rowDot, .patchErrorGradient, .maskerLossGradient:
+            .meanRowsGradient, .rowDot, .crossEntropyGradient, .patchErrorGradient, .maskerLossGradient:
             throw unsupported(node, "it has no gradient")
         }
     }

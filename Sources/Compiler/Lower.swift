@@ -67,7 +67,7 @@ extension Graph {
         case .add:
             // Gradients of a parameter used twice are added as they lie, padding included.
             let panel = TensorType.panelWidth
-            let sizes = y.layout == .rows ? [y.rows, y.width, type(1).rows] : [y.storedCount / panel, panel, type(1).storedCount / panel]
+            let sizes = y.layout == .rows ? [y.rows, y.width, type(1).count / y.width] : [y.storedCount / panel, panel, type(1).storedCount / panel]
             return Instruction(.add, operands: [outputs[0], input(0), input(1)], sizes: sizes)
         case .multiply:
             return Instruction(.multiply, operands: [outputs[0], input(0), input(1)], sizes: [y.count])
@@ -89,12 +89,16 @@ extension Graph {
             return Instruction(
                 .restoreTokens, operands: [outputs[0], input(0), input(1), input(2), input(3)],
                 sizes: [y.shape[0], type(0).shape[1] - 1, y.shape[1] - 1, y.width])
-        case .columnSum:
-            return Instruction(.columnSum, operands: [outputs[0], input(0)], sizes: [type(0).rows, type(0).width, type(0).width])
+        case .columnSum(let rows):
+            let width = rows * type(0).width
+            return Instruction(.columnSum, operands: [outputs[0], input(0)], sizes: [type(0).rows / rows, width, width])
         case .meanRows(let first, let count):
             return Instruction(.meanRows, operands: [outputs[0], input(0)], sizes: [y.shape[0], count, y.width, type(0).shape[1], first])
+        case .meanRowsGradient(let first, let count, let rows):
+            return Instruction(.meanRowsGradient, operands: [outputs[0], input(0)], sizes: [y.shape[0], count, y.width, rows, first])
         case .scaleRows:
-            return Instruction(.scaleRows, operands: [outputs[0], input(0), input(1)], sizes: [y.rows, y.width])
+            let scales = type(1).count
+            return Instruction(.scaleRows, operands: [outputs[0], input(0), input(1)], sizes: [scales, y.count / scales])
         case .rowDot:
             return Instruction(.rowDot, operands: [outputs[0], input(0), input(1)], sizes: [type(0).rows, type(0).width])
         case .orderDescending:
@@ -109,6 +113,10 @@ extension Graph {
                 .patchErrorGradient, flags: form.flags,
                 operands: [outputs[0], input(weight == nil ? 0 : nil), input(first), input(first + 1), input(form.indexed ? first + 2 : nil)],
                 sizes: form.sizes(type(first), type(first + 1)), reals: [PatchErrorForm.epsilon, weight ?? 0])
+        case .crossEntropy:
+            return Instruction(.crossEntropy, operands: [outputs[0], input(0), input(1)], sizes: type(0).shape)
+        case .crossEntropyGradient(let weight):
+            return Instruction(.crossEntropyGradient, operands: [outputs[0], input(0), input(1)], sizes: type(0).shape, reals: [weight])
         case .mean:
             return Instruction(.mean, operands: [outputs[0], input(0)], sizes: [type(0).count])
         case .maskerTerms:
@@ -124,7 +132,10 @@ extension Graph {
             let parameter = input(0), offset = parameter?.offset ?? 0
             return Instruction(
                 .adamw,
-                operands: [parameter, Operand(.firstMoments, offset), Operand(.secondMoments, offset), input(1), input(2), input(clipped ? 3 : nil)],
+                operands: [
+                    parameter, Operand(.firstMoments, offset), Operand(.secondMoments, offset), input(1), input(2), input(clipped ? 3 : nil),
+                    input(slice.parameter.rateScale == 1 ? nil : clipped ? 4 : 3),
+                ],
                 sizes: [slice.type.storedCount], reals: [1 - form.beta1, form.beta2, 1 - form.beta2, form.epsilon, slice.parameter.decays ? form.weightDecay : 0].map { Float($0) })
         case .gradientSquares(let group, let count):
             return Instruction(.sumSquares, operands: [outputs[0], Operand(.gradients, layout.groups[group]?.lowerBound ?? 0)], sizes: [count])

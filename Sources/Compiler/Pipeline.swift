@@ -134,7 +134,7 @@ public struct Pipeline: Sendable {
 
     /// The update of a group from its stored gradients, with the clip scale from all of them where there is a limit.
     public func compileUpdate(
-        group: ParameterGroup, adamw: AdamW, clip: Float?, slices: [ParameterSlice], layout: ParameterLayout
+        group: ParameterGroup, adamw: AdamW, clip: Float?, slices: [ParameterSlice], layout: ParameterLayout, constants: inout ConstantPool
     ) throws(GraphError) -> Program {
         var graph = Graph()
         let step = try graph.append(.input(.step), type: TensorType([4]))[0]
@@ -146,15 +146,22 @@ public struct Pipeline: Sendable {
             graph.results.append(("gradient norm", clipped[1]))
         }
         for slice in slices {
-            let parameter = try graph.append(.parameter(slice))[0], gradient = try graph.append(.gradient(slice))[0]
-            try graph.append(.adamw(slice, adamw, clipped: clip != nil), [parameter, gradient, step] + scale)
+            try graph.appendUpdate(slice, adamw, gradient: graph.append(.gradient(slice))[0], step: step, clip: scale)
         }
-        var none = ConstantPool()
-        return try compile(graph, layout: layout, constants: &none)
+        return try compile(graph, layout: layout, constants: &constants)
     }
 }
 
 extension Graph {
+    /// AdamW of a parameter, by its own rate.
+    fileprivate mutating func appendUpdate(
+        _ slice: ParameterSlice, _ adamw: AdamW, gradient: ValueID, step: ValueID, clip: [ValueID] = []
+    ) throws(GraphError) {
+        let rate = slice.parameter.rateScale, parameter = try append(.parameter(slice))[0]
+        let rates = rate == 1 ? [] : [try define(constant: "rate \(rate)", [rate], shape: [1])]
+        try append(.adamw(slice, adamw, clipped: !clip.isEmpty), [parameter, gradient, step] + clip + rates)
+    }
+
     /// Guard, gradients and what becomes of them. The values that training names are the last results.
     fileprivate func addingTraining(_ training: Training) throws(GraphError) -> Graph {
         var graph = self
@@ -175,10 +182,7 @@ extension Graph {
             switch update {
             case .immediate(let adamw):
                 let step = try graph.append(.input(.step), type: TensorType([4]))[0]
-                for (slice, gradient) in gradients {
-                    let parameter = try graph.append(.parameter(slice))[0]
-                    try graph.append(.adamw(slice, adamw, clipped: false), [parameter, gradient, step])
-                }
+                for (slice, gradient) in gradients { try graph.appendUpdate(slice, adamw, gradient: gradient, step: step) }
             case .store: graph.gradients = gradients
             case .expose: graph.results += gradients.map { ("grad.\($0.slice)", $0.value) }
             }

@@ -100,6 +100,8 @@ extension GraphInput {
         case .scores: Operand(.scores, 0)
         case .errors: Operand(.errors, 0)
         case .upstream: Operand(.upstream, 0)
+        case .targets: Operand(.targets, 0)
+        case .branchScales: Operand(.branchScales, 0)
         case .curriculum: Operand(.scalars, 0)
         case .step: Operand(.scalars, 64)
         case .pixelScaleShift: Operand(.scalars, 128)

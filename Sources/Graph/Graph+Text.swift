@@ -38,7 +38,10 @@ extension Operation {
         case .layerNormGradient(let hasAddend): hasAddend ? "layerNormGradient(addend)" : name
         case .selectRows(let rows): "selectRows(\(rows.text))"
         case .placeRows(let rows, let count): "placeRows(\(rows.text) of \(count))"
+        case .columnSum(let rows): rows == 1 ? name : "columnSum(rows \(rows))"
         case .meanRows(let first, let count): "meanRows(\(first)..<\(first + count))"
+        case .meanRowsGradient(let first, let count, let rows): "meanRowsGradient(\(first)..<\(first + count) of \(rows))"
+        case .crossEntropyGradient(let weight): "crossEntropyGradient(weight \(weight))"
         case .patchError(let form): "patchError(\(form.text))"
         case .patchErrorGradient(let form, let weight): "patchErrorGradient(\(form.text)\(weight.map { " weight \($0)" } ?? ""))"
         case .maskerLoss(let w), .maskerLossGradient(let w): "\(name)(gauss \(w.gauss) kl \(w.kl) diversity \(w.diversity))"
@@ -47,8 +50,8 @@ extension Operation {
         case .clipScale(let limit): "clipScale(\(limit))"
         case .linearWeightGradient(let sections): sections == 1 ? name : "\(name)(sections \(sections))"
         case .patchify(let patch): "patchify(\(patch))"
-        case .transposePanels, .gelu, .add, .multiply, .sigmoid, .sigmoidGradient, .prependRow, .restoreTokens, .columnSum,
-            .scaleRows, .rowDot, .orderDescending, .mean, .maskerTerms, .guardFinite:
+        case .transposePanels, .gelu, .add, .multiply, .sigmoid, .sigmoidGradient, .prependRow, .restoreTokens,
+            .scaleRows, .rowDot, .orderDescending, .crossEntropy, .mean, .maskerTerms, .guardFinite:
             name
         }
     }

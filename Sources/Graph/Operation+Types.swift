@@ -58,7 +58,7 @@ extension Operation {
             return [inputs[0], inputs[0]]
         case .add:
             try take(2)
-            try require(inputs[0].width == inputs[1].width && inputs[0].rows % max(1, inputs[1].rows) == 0, "b's rows must repeat into a's")
+            try require(inputs[1].count > 0 && inputs[1].count % inputs[0].width == 0 && inputs[0].count % inputs[1].count == 0, "b's rows must repeat into a's")
             return [inputs[0]]
         case .multiply, .sigmoidGradient:
             try take(2)
@@ -87,16 +87,21 @@ extension Operation {
             try require(kept.count == 3 && order.count == 2 && kept[0] == order[0] && kept[1] <= order[1] + 1, "kept [N, 1 + K, D], order [N, L]")
             try require(inputs[1].shape == [kept[2]] && inputs[3].shape == [order[1] + 1, kept[2]], "token [D], position [1 + L, D]")
             return [TensorType([kept[0], order[1] + 1, kept[2]])]
-        case .columnSum:
+        case .columnSum(let rows):
             try take(1)
-            return [TensorType([inputs[0].width], layout: .panels(sections: 1))]
+            try require(rows > 0 && inputs[0].rows % rows == 0, "rows must repeat")
+            return [TensorType([rows * inputs[0].width], layout: .panels(sections: 1))]
         case .meanRows(let first, let count):
             try take(1)
             try require(inputs[0].shape.count == 3 && count > 0 && first + count <= inputs[0].shape[1], "rows out of range")
             return [TensorType([inputs[0].shape[0], inputs[0].shape[2]])]
+        case .meanRowsGradient(let first, let count, let rows):
+            try take(1)
+            try require(inputs[0].shape.count == 2 && count > 0 && first + count <= rows, "rows out of range")
+            return [TensorType([inputs[0].shape[0], rows, inputs[0].shape[1]])]
         case .scaleRows:
             try take(2)
-            try require(inputs[1].count == inputs[0].rows, "one scale a row")
+            try require(inputs[1].count > 0 && inputs[0].rows % inputs[1].count == 0, "scales must divide the rows")
             return [inputs[0]]
         case .rowDot:
             try take(2)
@@ -114,6 +119,10 @@ extension Operation {
             try requirePatches(form, rest)
             if weight == nil { try require(inputs[0].count == rest[0].rows, "one error gradient a row") }
             return [rest[0]]
+        case .crossEntropy, .crossEntropyGradient:
+            try take(2)
+            try require(inputs[0].shape.count == 2 && inputs[0].shape == inputs[1].shape, "logits and targets are [N, C]")
+            return [self == .crossEntropy ? TensorType([inputs[0].shape[0]]) : inputs[0]]
         case .mean:
             try take(1)
             return [TensorType([1])]
@@ -134,7 +143,7 @@ extension Operation {
             try take(1)
             return []
         case .adamw(let slice, _, let clipped):
-            try take(clipped ? 4 : 3)
+            try take(3 + (clipped ? 1 : 0) + (slice.parameter.rateScale == 1 ? 0 : 1))
             try require(inputs[0] == slice.type && inputs[1].storedCount == slice.type.storedCount && inputs[2].count == 4, "gradient as the parameter, step [4]")
             return []
         case .gradientSquares(_, let count):

@@ -34,7 +34,7 @@ public enum Operation: Sendable, Hashable {
     // Elementwise and rows
     /// x → gelu(x), gelu′(x); exact (erf).
     case gelu
-    /// a + b, where b's rows repeat.
+    /// a + b, where b's rows repeat; b may be one row of several of a's.
     case add
     case multiply
     case sigmoid
@@ -48,11 +48,13 @@ public enum Operation: Sendable, Hashable {
     case prependRow
     /// kept [N, 1 + K, D], mask token [D], order [N, L], position [1 + L, D] → [N, 1 + L, D]: the decoder's input.
     case restoreTokens
-    /// x [.., D] → [D]
-    case columnSum
+    /// x [.., rows, D] → [rows · D], summed over what comes before.
+    case columnSum(rows: Int)
     /// x [N, R, D] → [N, D], the mean of `count` rows from `first`.
     case meanRows(first: Int, count: Int)
-    /// x [.., D], scale [..] → each row times its scale.
+    /// dy [N, D] → [N, rows, D]: dy / count in the rows of the mean, zeros elsewhere.
+    case meanRowsGradient(first: Int, count: Int, rows: Int)
+    /// x [.., D], scale [..] → each row times its scale; a scale may stand for several rows, as an image's does.
     case scaleRows
     /// a, b [.., D] → [..], the rows' dot products.
     case rowDot
@@ -64,6 +66,10 @@ public enum Operation: Sendable, Hashable {
     case patchError(PatchErrorForm)
     /// the error's gradient unless uniform, then patchError's inputs → dprediction.
     case patchErrorGradient(PatchErrorForm, weight: Float?)
+    /// logits and targets [N, C] → −Σ t·log softmax(logits) of each image, [N].
+    case crossEntropy
+    /// logits, targets → weight·(softmax(logits)·Σ t − t), [N, C].
+    case crossEntropyGradient(weight: Float)
     /// x → its mean, [1].
     case mean
     /// error, scores [N, L] → each image's terms of the masker's losses [N, 5].
@@ -76,7 +82,8 @@ public enum Operation: Sendable, Hashable {
     // Effects
     /// Ends the program where the loss is not finite.
     case guardFinite
-    /// parameter, gradient, step scalars [4], clip scale [1] if it has one: updates the parameter and its moments in place.
+    /// parameter, gradient, step scalars [4], clip scale [1] if it has one, and the parameter's rate scale [1] unless that is 1:
+    /// updates the parameter and its moments in place.
     case adamw(ParameterSlice, AdamW, clipped: Bool)
     /// Sums of squares of all accumulated gradients of a group, a chunk each: [chunks].
     case gradientSquares(ParameterGroup, count: Int)
@@ -117,6 +124,10 @@ public enum GraphInput: String, Sendable, Hashable, CaseIterable {
     case errors
     /// the gradient that a program's backward pass begins with, of the value it is given for
     case upstream
+    /// [N, C] what a classifier should say of each image: shares of the classes
+    case targets
+    /// [2·depth, N] what each image's residual branches are multiplied by (drop path): 0 or 1 / (1 − rate)
+    case branchScales
     /// [N, H, W, C] uint8
     case pixels
     /// [2, C] float32

@@ -2,6 +2,8 @@
 public enum ParameterGroup: String, Sendable, Hashable, CaseIterable, Codable {
     case autoencoder
     case masker
+    /// An encoder with its head, fine-tuned together.
+    case classifier
 }
 
 /// A trainable tensor, as computed with: `[rows, depth]` or `[width]`.
@@ -14,13 +16,16 @@ public struct Parameter: Sendable, Hashable {
     public let group: ParameterGroup
     /// Whether weight decay applies.
     public let decays: Bool
+    /// What the learning rate is multiplied by: less than 1 for early layers in fine-tuning.
+    public let rateScale: Float
 
-    public init(name: String, shape: [Int], sections: Int = 1, group: ParameterGroup, decays: Bool) {
+    public init(name: String, shape: [Int], sections: Int = 1, group: ParameterGroup, decays: Bool, rateScale: Float = 1) {
         self.name = name
         self.shape = shape
         self.sections = sections
         self.group = group
         self.decays = decays
+        self.rateScale = rateScale
     }
 
     public var type: TensorType { TensorType(shape, layout: .panels(sections: sections)) }

@@ -3,7 +3,7 @@ import Randomness
 
 extension ModelParameter {
     /// Initial values in the reference's manner: weights Xavier-uniform (the patch embedding as a matrix), biases 0,
-    /// norms 1 and 0, tokens normal of deviation 0.02. A function of (seed, name) alone.
+    /// norms 1 and 0, tokens normal of deviation 0.02, a head of 0.00002. A function of (seed, name) alone.
     public func initialValues(seed: UInt64) -> [Float] {
         let count = parameter.shape.reduce(1, *)
         switch initialValue {
@@ -12,9 +12,11 @@ extension ModelParameter {
         case .xavier:
             let bound = (6 / Double(parameter.shape[0] + parameter.shape[1])).squareRoot()
             return Philox.uniforms(count, bound: Float(bound), seed: seed, stream: (nameHash, 1, 0))
-        case .token:
+        case .normal(let deviation):
             var random = Philox(seed: seed, stream: (nameHash, 1, 0))
-            return (0..<count).map { _ in Float(0.02 * random.normal()) }
+            return (0..<count).map { _ in Float(deviation * random.normal()) }
+        case .positions(let rows, let columns):
+            return positionEmbedding(rows: rows, columns: columns, width: count / (1 + rows * columns))
         }
     }
 

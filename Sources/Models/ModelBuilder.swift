@@ -38,13 +38,19 @@ public struct ModelBuilder {
     }
 
     /// A pre-norm transformer block on x [N, T, D].
-    mutating func block(_ x: ValueID, _ name: String, heads: Int, epsilon: Float) throws(GraphError) -> ValueID {
+    /// - Parameter branchScales: [N] each: what an image's attention and MLP branches are multiplied by; nil for 1.
+    mutating func block(
+        _ x: ValueID, _ name: String, heads: Int, epsilon: Float, branchScales: (attention: ValueID, mlp: ValueID)? = nil
+    ) throws(GraphError) -> ValueID {
+        func scaled(_ branch: ValueID, _ scale: ValueID?, _ graph: inout Graph) throws(GraphError) -> ValueID {
+            if let scale { try graph.append(.scaleRows, [branch, scale])[0] } else { branch }
+        }
         let qkv = try linear(norm(x, "\(name).norm1", epsilon), "\(name).attn.qkv")
-        let attended = try graph.append(.attention(heads: heads), [qkv])[0]
-        let middle = try graph.append(.add, [x, linear(attended, "\(name).attn.proj")])[0]
+        let attended = try linear(graph.append(.attention(heads: heads), [qkv])[0], "\(name).attn.proj")
+        let middle = try graph.append(.add, [x, scaled(attended, branchScales?.attention, &graph)])[0]
         let hidden = try linear(norm(middle, "\(name).norm2", epsilon), "\(name).mlp.fc1")
-        let activated = try graph.append(.gelu, [hidden])[0]
-        return try graph.append(.add, [middle, linear(activated, "\(name).mlp.fc2")])[0]
+        let mixed = try linear(graph.append(.gelu, [hidden])[0], "\(name).mlp.fc2")
+        return try graph.append(.add, [middle, scaled(mixed, branchScales?.mlp, &graph)])[0]
     }
 
     /// The batch: patches [N, L, P] in (row, column, channel) order, normalised.

@@ -2,7 +2,13 @@ import Graph
 
 /// A parameter with what a checkpoint and an initialiser need to know of it.
 public struct ModelParameter: Sendable {
-    public enum InitialValue: Sendable { case xavier, zeros, ones, token }
+    public enum InitialValue: Sendable {
+        case xavier, zeros, ones
+        /// Normal of this deviation.
+        case normal(Double)
+        /// The fixed sin-cos positions, where they are trained on.
+        case positions(rows: Int, columns: Int)
+    }
 
     public let parameter: Parameter
     /// Shape in the reference's checkpoints.
@@ -38,18 +44,26 @@ public struct ModelParameters: Sendable {
     private let byName: [String: Int]
 
     /// Which of a model's parts are wanted.
-    public enum Parts: Sendable { case all, encoder }
+    public enum Parts: Sendable {
+        case all, encoder
+        /// The encoder, its positions and a linear head, all in one group.
+        case classifier(ClassifierShape)
+    }
 
     public init(_ c: ModelConfiguration, parts: Parts = .all) {
         var list: [ModelParameter] = []
+        let classifier: ClassifierShape? = if case .classifier(let shape) = parts { shape } else { nil }
+        let encoder: ParameterGroup = classifier == nil ? .autoencoder : .classifier
         func add(_ name: String, _ shape: [Int], _ initial: ModelParameter.InitialValue, _ group: ParameterGroup, sections: Int = 1,
                  referenceShape: [Int]? = nil, patch: (Int, Int)? = nil) {
             // Weight decay applies to what has two or more dimensions in the reference and is no bias: weights and tokens.
             let reference = referenceShape ?? shape
-            let parameter = Parameter(name: name, shape: shape, sections: sections, group: group, decays: reference.count > 1)
+            let decays = reference.count > 1 && (classifier == nil || !ClassifierShape.undecayed.contains(name))
+            let parameter = Parameter(
+                name: name, shape: shape, sections: sections, group: group, decays: decays, rateScale: classifier?.rateScale(of: name, depth: c.depth) ?? 1)
             list.append(ModelParameter(parameter: parameter, referenceShape: reference, initialValue: initial, patch: patch.map { ($0.0, $0.1) }))
         }
-        func token(_ name: String, _ width: Int, _ group: ParameterGroup) { add(name, [width], .token, group, referenceShape: [1, 1, width]) }
+        func token(_ name: String, _ width: Int, _ group: ParameterGroup) { add(name, [width], .normal(0.02), group, referenceShape: [1, 1, width]) }
         func linear(_ name: String, _ out: Int, _ depth: Int, _ group: ParameterGroup, sections: Int = 1) {
             add("\(name).weight", [out, depth], .xavier, group, sections: sections)
             add("\(name).bias", [out], .zeros, group, sections: sections)
@@ -68,15 +82,25 @@ public struct ModelParameters: Sendable {
         }
 
         let d = c.embedWidth, w = c.decoderWidth
-        token("cls_token", d, .autoencoder)
-        add("patch_embed.proj.weight", [d, c.patchWidth], .xavier, .autoencoder,
+        token("cls_token", d, encoder)
+        if classifier != nil {
+            add("pos_embed", [(1 + c.patches) * d], .positions(rows: c.gridRows, columns: c.gridColumns), encoder, referenceShape: [1, 1 + c.patches, d])
+        }
+        add("patch_embed.proj.weight", [d, c.patchWidth], .xavier, encoder,
             referenceShape: [d, c.channels, c.patchSize, c.patchSize], patch: (c.patchSize, c.channels))
-        add("patch_embed.proj.bias", [d], .zeros, .autoencoder)
-        for i in 0..<c.depth { block("blocks.\(i)", d, .autoencoder) }
-        norm(c.normalizesPooled == true ? "fc_norm" : "norm", d, .autoencoder)
-        if parts == .encoder {
+        add("patch_embed.proj.bias", [d], .zeros, encoder)
+        for i in 0..<c.depth { block("blocks.\(i)", d, encoder) }
+        norm(c.normalizesPooled == true ? "fc_norm" : "norm", d, encoder)
+        switch parts {
+        case .encoder:
             self.init(list)
             return
+        case .classifier(let shape):
+            add("head.weight", [shape.classes, d], .normal(2e-5), encoder)
+            add("head.bias", [shape.classes], .zeros, encoder)
+            self.init(list)
+            return
+        case .all: break
         }
         linear("decoder_embed", w, d, .autoencoder)
         token("mask_token", w, .autoencoder)

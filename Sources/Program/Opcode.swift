@@ -32,6 +32,9 @@ public enum Opcode: UInt32, Sendable, CaseIterable, Codable {
     case clipScale
     case adamw
     case patchify
+    case meanRowsGradient
+    case crossEntropy
+    case crossEntropyGradient
 
     /// The kernel's name in the registry: `layer_norm_gradient` for `layerNormGradient`.
     public var kernelName: String {

@@ -20,6 +20,9 @@ public enum Segment: UInt8, Sendable, CaseIterable, Codable {
     case scalars
     /// What a run hands back.
     case results
+    /// What a classifier is trained with besides images: its targets, and the scales of residual branches.
+    case targets
+    case branchScales
 }
 
 /// A place in memory: byte `offset` of a segment.

@@ -50,7 +50,7 @@ extension Interpreter {
     func linearWeightGradient(dy: Tensor, x: Tensor) -> [[Double]] {
         let across = Tensor([dy.width, dy.rows], transposed(Tensor([dy.rows, dy.width], dy.values)))
         let down = transposed(Tensor([x.rows, x.width], x.values))
-        return [matrixProduct(across.values, down, rows: dy.width, columns: x.width, depth: dy.rows), columnSum(dy)]
+        return [matrixProduct(across.values, down, rows: dy.width, columns: x.width, depth: dy.rows), columnSum(dy, rows: 1)]
     }
 
     /// Y = softmax(QKᵀ/√k)·V for each image and head, and the logarithm of each row's sum of exponentials.

@@ -30,6 +30,25 @@ extension Interpreter {
         }
     }
 
+    /// −Σ t·ln softmax(logits) of each image.
+    func crossEntropy(logits: Tensor, targets: Tensor) -> [Double] {
+        (0..<logits.rows).map { n in
+            let most = (0..<logits.width).map { logits[n, $0] }.max() ?? 0
+            let sum = (0..<logits.width).reduce(0.0) { $0 + exp(logits[n, $1] - most) }
+            return (0..<logits.width).reduce(0.0) { $0 - targets[n, $1] * (logits[n, $1] - most - log(sum)) }
+        }
+    }
+
+    /// weight·(softmax(logits)·Σ t − t)
+    func crossEntropyGradient(logits: Tensor, targets: Tensor, weight: Double) -> [Double] {
+        (0..<logits.rows).flatMap { n in
+            let most = (0..<logits.width).map { logits[n, $0] }.max() ?? 0
+            let sum = (0..<logits.width).reduce(0.0) { $0 + exp(logits[n, $1] - most) }
+            let all = (0..<logits.width).reduce(0.0) { $0 + targets[n, $1] }
+            return (0..<logits.width).map { weight * (exp(logits[n, $0] - most) / sum * all - targets[n, $0]) }
+        }
+    }
+
     private static let alpha = -1 / (2 * 0.12 * 0.12)
     /// 1/β, β = 1/(0.12√(2π))
     private static let inverseBeta = 0.12 * (2 * Double.pi).squareRoot()

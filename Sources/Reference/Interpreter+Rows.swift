@@ -49,14 +49,22 @@ extension Interpreter {
         return y
     }
 
-    func columnSum(_ x: Tensor) -> [Double] {
-        (0..<x.width).map { d in (0..<x.rows).reduce(0.0) { $0 + x[$1, d] } }
+    func columnSum(_ x: Tensor, rows: Int) -> [Double] {
+        let width = rows * x.width
+        return (0..<width).map { i in stride(from: i, to: x.values.count, by: width).reduce(0.0) { $0 + x[$1] } }
     }
 
     func meanRows(_ x: Tensor, first: Int, count: Int) -> [Double] {
         (0..<x.shape[0] * x.width).map { i in
             let image = i / x.width
             return (first..<first + count).reduce(0.0) { $0 + x[image * x.shape[1] + $1, i % x.width] } / Double(count)
+        }
+    }
+
+    func meanRowsGradient(_ dy: Tensor, first: Int, count: Int, rows: Int) -> [Double] {
+        (0..<dy.shape[0] * rows * dy.width).map { i in
+            let row = i / dy.width % rows
+            return (first..<first + count).contains(row) ? dy[i / dy.width / rows, i % dy.width] / Double(count) : 0
         }
     }
 

@@ -2,9 +2,9 @@ import Graph
 
 extension Interpreter {
     /// AdamW with decoupled decay: g' = g·scale·clip; m = β₁m + (1−β₁)g'; v = β₂v + (1−β₂)g'²;
-    /// p ← p − lr·decay·p − stepSize·m/(√v·second + ε). step = lr, stepSize = lr/(1−β₁ᵗ), second = 1/√(1−β₂ᵗ), scale.
+    /// p ← p − rate·(lr·decay·p + stepSize·m/(√v·second + ε)), rate the parameter's own. step = lr, stepSize = lr/(1−β₁ᵗ), second = 1/√(1−β₂ᵗ), scale.
     func adamw(
-        _ slice: ParameterSlice, _ form: AdamW, parameter: Tensor, gradient: Tensor, step: Tensor, clip: Double
+        _ slice: ParameterSlice, _ form: AdamW, parameter: Tensor, gradient: Tensor, step: Tensor, clip: Double, rate: Double
     ) throws(ReferenceError) -> UpdatedParameter {
         let none = Array(repeating: 0.0, count: slice.parameter.shape.reduce(1, *)), name = slice.parameter.name
         var first = try part(slice, firstMoments[name] ?? none), second = try part(slice, secondMoments[name] ?? none)
@@ -14,7 +14,7 @@ extension Interpreter {
             let g = gradient[i] * step[3] * clip
             first[i] = form.beta1 * first[i] + (1 - form.beta1) * g
             second[i] = form.beta2 * second[i] + (1 - form.beta2) * g * g
-            values[i] -= step[0] * decay * values[i] + step[1] * first[i] / (second[i].squareRoot() * step[2] + form.epsilon)
+            values[i] -= rate * (step[0] * decay * values[i] + step[1] * first[i] / (second[i].squareRoot() * step[2] + form.epsilon))
         }
         return UpdatedParameter(parameter: values, firstMoment: first, secondMoment: second)
     }

@@ -66,9 +66,12 @@ public struct Interpreter {
         case .placeRows(let selection, let rows): return [placeRows(selection, x, rows: rows)]
         case .prependRow: return [prependRow(x[0], token: x[1])]
         case .restoreTokens: return [restoreTokens(kept: x[0], token: x[1], order: x[2], position: x[3])]
-        case .columnSum: return [columnSum(x[0])]
+        case .columnSum(let rows): return [columnSum(x[0], rows: rows)]
         case .meanRows(let first, let count): return [meanRows(x[0], first: first, count: count)]
-        case .scaleRows: return [x[0].values.indices.map { x[0][$0] * x[1][$0 / x[0].width] }]
+        case .meanRowsGradient(let first, let count, let rows): return [meanRowsGradient(x[0], first: first, count: count, rows: rows)]
+        case .scaleRows:
+            let each = x[0].values.count / x[1].values.count
+            return [x[0].values.indices.map { x[0][$0] * x[1][$0 / each] }]
         case .rowDot: return [rowDot(x[0], x[1])]
 
         case .orderDescending: return [orderDescending(x[0])]
@@ -76,6 +79,8 @@ public struct Interpreter {
         case .patchErrorGradient(let form, let weight):
             let rest = weight == nil ? Array(x.dropFirst()) : x
             return [patchErrorGradient(form, rest) { weight.map(Double.init) ?? x[0][$0] }]
+        case .crossEntropy: return [crossEntropy(logits: x[0], targets: x[1])]
+        case .crossEntropyGradient(let weight): return [crossEntropyGradient(logits: x[0], targets: x[1], weight: Double(weight))]
         case .mean: return [[x[0].values.reduce(0, +) / Double(x[0].values.count)]]
         case .maskerTerms: return [maskerTerms(error: x[0], scores: x[1])]
         case .maskerLoss(let weights): return [maskerLoss(weights, terms: x[0], scores: x[2], curriculum: x[3][0])]
@@ -84,7 +89,8 @@ public struct Interpreter {
         case .guardFinite: return []
         case .adamw(let slice, let form, let clipped):
             let clip = clipped ? x[3][0] : 1
-            out.updates[slice] = try adamw(slice, form, parameter: x[0], gradient: x[1], step: x[2], clip: clip)
+            let rate = slice.parameter.rateScale == 1 ? 1 : x[clipped ? 4 : 3][0]
+            out.updates[slice] = try adamw(slice, form, parameter: x[0], gradient: x[1], step: x[2], clip: clip, rate: rate)
             return []
         case .gradientSquares(let group, _): return [gradientSquares(group, graph, chunks: shape[0])]
         case .clipScale(let limit): return clipScale(limit: Double(limit), partials: x[0], step: x[1])

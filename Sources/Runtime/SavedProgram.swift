@@ -11,7 +11,7 @@ extension Session {
         let given: [Segment: UnsafeRawBufferPointer] = [
             .parameters: parameters.contents, .constants: constants.contents, .scalars: scalars.contents, .batch: batch,
         ]
-        var out = Array("CURRICT2".utf8)
+        var out = Array("CURRICT3".utf8)
         func append(_ number: Int) { withUnsafeBytes(of: UInt64(number).littleEndian) { out.append(contentsOf: $0) } }
         append(program.instructions.count)
         append(program.results.count)

@@ -80,11 +80,13 @@ public final class Session {
     ///   - batch: patches or pixels, as the program was compiled for; valid during the call.
     ///   - order: the caller's order of patches, if the program reads one.
     ///   - scores, errors, upstream: what other programs made, if the program reads it (`GraphInput`).
+    ///   - targets, branchScales: what a classifier is trained with (`GraphInput`).
     ///   - nanoseconds: one place per instruction, added to; nil for no clock.
     /// - Throws: `RuntimeError.badProgram`.
     public func run(
         _ executable: Executable, batch: UnsafeRawBufferPointer? = nil, order: UnsafeRawBufferPointer? = nil,
         scores: UnsafeRawBufferPointer? = nil, errors: UnsafeRawBufferPointer? = nil, upstream: UnsafeRawBufferPointer? = nil,
+        targets: UnsafeRawBufferPointer? = nil, branchScales: UnsafeRawBufferPointer? = nil,
         nanoseconds: UnsafeMutableBufferPointer<UInt64>? = nil
     ) throws(RuntimeError) -> RunStatus {
         var run = curricle_execution()
@@ -101,6 +103,8 @@ public final class Session {
         run.segments.10 = UnsafeMutableRawPointer(mutating: upstream?.baseAddress)
         run.segments.11 = scalars.base
         run.segments.12 = results.base
+        run.segments.13 = UnsafeMutableRawPointer(mutating: targets?.baseAddress)
+        run.segments.14 = UnsafeMutableRawPointer(mutating: branchScales?.baseAddress)
         run.workspace = workspace.base
         run.threads = Int32(threads)
         run.isa = isa.value

@@ -46,7 +46,7 @@ struct GradientTests {
         let covered = Set(try OperationCase.all.filter { $0.gradientULPs != nil }.flatMap { try $0.withLoss().builder.graph.nodes.map(\.operation.name) })
         let wanted: Set = [
             "linear", "attention", "layerNorm", "gelu", "add", "multiply", "sigmoid", "selectRows", "placeRows", "prependRow", "restoreTokens",
-            "scaleRows", "patchError", "mean", "maskerTerms", "maskerLoss",
+            "scaleRows", "meanRows", "crossEntropy", "patchError", "mean", "maskerTerms", "maskerLoss",
         ]
         #expect(wanted.subtracting(covered).isEmpty)
     }

@@ -72,7 +72,7 @@ struct TwoSteps {
         let slices = parameters.parameters.filter { $0.group == .masker }.map { ParameterSlice($0) }
         guard let features = try? builder.features(fromPixels: true),
             let extraction = try? Pipeline().compile(features, layout: layout, constants: &pool),
-            let update = try? Pipeline().compileUpdate(group: .masker, adamw: AdamW(), clip: 1, slices: slices, layout: layout)
+            let update = try? Pipeline().compileUpdate(group: .masker, adamw: AdamW(), clip: 1, slices: slices, layout: layout, constants: &pool)
         else { return [] }
         return [extraction, update]
     }

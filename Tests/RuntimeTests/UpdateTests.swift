@@ -18,9 +18,10 @@ struct UpdateTests {
     func stored(clip: Float?) throws {
         let first = try TwoSteps(update: .store(adding: false)), second = try TwoSteps(update: .store(adding: true)), exposed = try TwoSteps(update: .expose)
         let adamw = AdamW(), step: [Float] = [2e-3, 1.5e-2, 4.25, 0.5]
+        var constants = first.constants
         let (session, executables) = try first.session(isa: .best, threads: 2), adding = try session.prepare(second.programs[0], constants: second.constants.values)
         let slices = first.slices(.autoencoder)
-        let update = try session.prepare(Pipeline().compileUpdate(group: .autoencoder, adamw: adamw, clip: clip, slices: slices, layout: first.layout))
+        let update = try session.prepare(Pipeline().compileUpdate(group: .autoencoder, adamw: adamw, clip: clip, slices: slices, layout: first.layout, constants: &constants))
         session.setScalars(at: GraphInput.step.operand, step)
 
         // What the gradients are, from the program that hands them out (its own tests hold it to the reference).
@@ -71,7 +72,9 @@ struct UpdateTests {
     func immediate() throws {
         let now = try TwoSteps(update: .immediate(AdamW())), later = try TwoSteps(update: .store(adding: false))
         let (a, executables) = try now.session(isa: .best, threads: 2), (b, storing) = try later.session(isa: .best, threads: 2)
-        let update = try b.prepare(Pipeline().compileUpdate(group: .autoencoder, adamw: AdamW(), clip: nil, slices: later.slices(.autoencoder), layout: later.layout))
+        var constants = later.constants
+        let update = try b.prepare(Pipeline().compileUpdate(
+            group: .autoencoder, adamw: AdamW(), clip: nil, slices: later.slices(.autoencoder), layout: later.layout, constants: &constants))
         #expect(try now.run(a, executables[0]) == .done)
         #expect(try later.run(b, storing[0]) == .done)
         #expect(try b.run(update) == .done)

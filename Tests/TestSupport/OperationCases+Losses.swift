@@ -19,6 +19,20 @@ extension OperationCase {
         OperationCase("mean \(count)", ulps: 16, gradientULPs: 128) { b in [try b.append(.mean, [try b.tensor([1, count], in: 0...1)])] }
     }
 
+    /// Targets as mixing and smoothing make them, and some that do not add up to one.
+    static let crossEntropies: [OperationCase] = [1, 2, 15, 16, 17, 100].flatMap { classes in [crossEntropy(classes), crossEntropyGradient(classes)] }
+
+    static func crossEntropy(_ classes: Int) -> OperationCase {
+        OperationCase("crossEntropy \(classes)", ulps: 32, gradientULPs: 256) { b in
+            [try b.append(.crossEntropy, [try b.tensor([5, classes], in: -8...8), try b.constant([5, classes], in: 0...1)])]
+        }
+    }
+    static func crossEntropyGradient(_ classes: Int) -> OperationCase {
+        OperationCase("crossEntropyGradient \(classes)", ulps: 32) { b in
+            [try b.append(.crossEntropyGradient(weight: 0.2), [try b.tensor([5, classes], in: -8...8), try b.constant([5, classes], in: 0...1)])]
+        }
+    }
+
     static let maskerLosses: [OperationCase] = [(1, 9), (2, 15), (3, 16), (4, 17), (5, 49)].map(maskerLoss)
 
     /// Scores by a sigmoid and errors of predictions, as in step B, with an adversary's curriculum factor.

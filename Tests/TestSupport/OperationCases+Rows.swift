@@ -22,7 +22,7 @@ extension OperationCase {
     }
 
     static let tokenRows: [OperationCase] = [1, 15, 16, 17, 37].flatMap { width in
-        [prependRow(width), restoreTokens(width), columnSum(width), meanRows(width)]
+        [prependRow(width), restoreTokens(width), columnSum(width), columnSum(width, rows: 4), meanRows(width), meanRowsGradient(width)]
     }
 
     static func prependRow(_ width: Int) -> OperationCase {
@@ -38,15 +38,19 @@ extension OperationCase {
         }
     }
     /// Its sums lie in panels, so they are seen as a bias.
-    static func columnSum(_ width: Int) -> OperationCase {
-        OperationCase("columnSum 53×\(width)", ulps: 16) { b in
-            let sum = try b.append(.columnSum, [try b.tensor([53, width])])
-            let x = try b.tensor([2, 3]), w = try b.parameter([width, 3])
+    static func columnSum(_ width: Int, rows: Int = 1) -> OperationCase {
+        OperationCase("columnSum 53×\(rows)×\(width)", ulps: 16) { b in
+            let sum = try b.append(.columnSum(rows: rows), [try b.tensor([53, rows, width])])
+            let x = try b.tensor([2, 3]), w = try b.parameter([rows * width, 3])
             return [try b.append(.linear(LinearForm(bias: true)), [x, w, sum])]
         }
     }
     static func meanRows(_ width: Int) -> OperationCase {
-        OperationCase("meanRows 2..<6 of \(width)", ulps: 4) { b in [try b.append(.meanRows(first: 2, count: 4), [try b.tensor([3, 7, width])])] }
+        OperationCase("meanRows 2..<6 of \(width)", ulps: 4, gradientULPs: 128) { b in [try b.append(.meanRows(first: 2, count: 4), [try b.tensor([3, 7, width])])] }
+    }
+
+    static func meanRowsGradient(_ width: Int) -> OperationCase {
+        OperationCase("meanRowsGradient 2..<6 of \(width)", ulps: 1) { b in [try b.append(.meanRowsGradient(first: 2, count: 4, rows: 7), [try b.tensor([3, width])])] }
     }
 
     static let patchifies: [OperationCase] = [(6, 3), (7, 3), (14, 3), (16, 1), (5, 4)].map { patch, channels in

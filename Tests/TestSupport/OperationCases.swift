@@ -4,7 +4,7 @@ extension OperationCase {
     /// Every operation with a kernel, at sizes that end inside vectors, tiles, panels, blocks and chunks.
     public static let all: [OperationCase] = [
         linears, linearsInSections, fusedLinears, [repeatingResidual, transposedPanels], norms, attentions, splitAttentions,
-        elementwise, [repeatingAdd], rowSelections, tokenRows, patchifies, orders, patchErrors, means, maskerLosses, composed,
+        elementwise, repeatingAdds, rowSelections, tokenRows, patchifies, orders, patchErrors, crossEntropies, means, maskerLosses, composed,
     ].flatMap { $0 }
 
     static let linears: [OperationCase] = [(1, 1, 1), (15, 16, 17), (3, 1, 37), (50, 40, 36), (97, 33, 7), (13, 48, 300), (5, 22, 521), (13, 33, 1037), (25, 17, 1024)].map(linear)
@@ -109,10 +109,21 @@ extension OperationCase {
             return [try b.append(.add, [x, y])]
         }
     }
-    static let repeatingAdd = OperationCase("add, b repeats", ulps: 1) { b in
-        let x = try b.tensor([5, 7, 19]), y = try b.constant([7, 19])
-        return [try b.append(.add, [x, y])]
-    }
+    static let repeatingAdds = [
+        OperationCase("add, b repeats", ulps: 1) { b in
+            let x = try b.tensor([5, 7, 19]), y = try b.constant([7, 19])
+            return [try b.append(.add, [x, y])]
+        },
+        // As a trained position embedding does, whose gradient is a sum over images.
+        OperationCase("add, b a vector of rows", ulps: 1, gradientULPs: 128) { b in
+            let x = try b.tensor([5, 7, 19]), y = try b.parameter([7 * 19])
+            return [try b.append(.add, [x, y])]
+        },
+        OperationCase("scaleRows, a scale an image", ulps: 1, gradientULPs: 128) { b in
+            let x = try b.tensor([5, 7, 19]), scale = try b.constant([1, 1, 5])
+            return [try b.append(.scaleRows, [x, scale])]
+        },
+    ]
     static func scaleRows(_ width: Int) -> OperationCase {
         OperationCase("scaleRows 7×\(width)", ulps: 1, gradientULPs: 256) { b in
             let x = try b.tensor([1, 7, width]), scale = try b.tensor([1, 7])

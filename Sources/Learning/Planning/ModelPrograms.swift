@@ -16,6 +16,9 @@ enum ProgramKey: Hashable {
     case maskerLosses(images: Int, StepOptions)
     case update(ParameterGroup, AdamW, clip: Float?)
     case features(images: Int, cls: Bool, mean: Bool)
+    /// A step of fine-tuning.
+    case classifier(images: Int, dropsPaths: Bool, Update)
+    case classification(images: Int)
     /// The features of a program file: from rgb8 pixels, one result.
     case encoder(images: Int, OutputPooling)
 
@@ -29,6 +32,8 @@ enum ProgramKey: Hashable {
         case .maskerLosses: "Step B losses"
         case .update(let group, _, _): "Update of the \(group.rawValue)"
         case .features: "Features"
+        case .classifier: "Fine-tuning"
+        case .classification: "Classification"
         case .encoder: "Encoder"
         }
     }
@@ -82,10 +87,17 @@ struct ModelPrograms {
             return try compile(step.graph, Training(.loss(step.loss, weight: 1), .inputs([.errors, .scores])))
         case .update(let group, let adamw, let clip):
             let slices = parameters.parameters.filter { $0.group == group }.map { ParameterSlice($0) }
-            return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout)
+            return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout, constants: &constants)
         case .features(let images, let cls, let mean):
             var builder = describe(images)
             return try compile(builder.features(cls: cls, mean: mean), nil)
+        case .classifier(let images, let dropsPaths, let update):
+            var builder = describe(images)
+            let step = try builder.classifierStep(dropsPaths: dropsPaths)
+            return try compile(step.graph, Training(loss: step.loss, group: .classifier, update: update))
+        case .classification(let images):
+            var builder = describe(images)
+            return try compile(builder.classification(), nil)
         case .encoder(let images, let pool):
             var builder = describe(images)
             return try compile(builder.features(cls: pool == .cls, mean: pool == .mean, tokens: pool == .tokens, fromPixels: true), nil)

@@ -122,10 +122,7 @@ public final class JointTrainer {
         var sums: [Float] = [], scores: Float = 0, count = 0
         isSpoiled = false
         for batch in batches {
-            let done = switch group {
-            case .autoencoder: try autoencoder(batch, adding: count > 0)
-            case .masker: try masker(batch, adding: count > 0)
-            }
+            let done = try group == .autoencoder ? autoencoder(batch, adding: count > 0) : masker(batch, adding: count > 0)
             guard let done else {
                 losses.skipped.append(group)
                 if !mayContinue(group) { return nil }
@@ -176,12 +173,16 @@ public final class JointTrainer {
         return (model.result("losses", of: executable), scores.reduce(0, +) / Float(scores.count))
     }
 
-    /// AdamW's scalars for update t = updates + 1: lr, lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale.
     private func setStep(_ group: ParameterGroup, _ settings: IterationSettings, batches: Int) {
-        let t = Double(updates[group, default: 0] + 1)
-        let first = 1 - power(adamw.beta1, t), second = 1 - power(adamw.beta2, t)
-        model.session.setScalars(at: GraphInput.step.operand, [
-            Float(settings.learningRate), Float(settings.learningRate / first), Float(1 / second.squareRoot()), 1 / Float(batches),
-        ])
+        let scalars = adamw.scalars(update: updates[group, default: 0] + 1, learningRate: settings.learningRate, batches: batches)
+        model.session.setScalars(at: GraphInput.step.operand, scalars)
+    }
+}
+
+extension AdamW {
+    /// The input `step` of update t, from 1: lr, lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale.
+    func scalars(update: Int, learningRate: Double, batches: Int) -> [Float] {
+        let t = Double(update), first = 1 - power(beta1, t), second = 1 - power(beta2, t)
+        return [Float(learningRate), Float(learningRate / first), Float(1 / second.squareRoot()), 1 / Float(batches)]
     }
 }

@@ -132,7 +132,7 @@ public struct Digest {
             let bound = (6 / Double(shape[0] + shape[1])).squareRoot() * (name == "masking_net.mlp_head.1.weight" ? 3 : 1)
             return u.map { Float($0 * bound) }
         case .ones: return u.map { Float(1 + 0.05 * $0) }
-        case .zeros, .token: return u.map { Float(0.05 * $0) }
+        case .zeros, .normal, .positions: return u.map { Float(0.05 * $0) }
         }
     }
 }
