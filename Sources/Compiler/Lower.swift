@@ -114,9 +114,9 @@ extension Graph {
                 operands: [outputs[0], input(weight == nil ? 0 : nil), input(first), input(first + 1), input(form.indexed ? first + 2 : nil)],
                 sizes: form.sizes(type(first), type(first + 1)), reals: [PatchErrorForm.epsilon, weight ?? 0])
         case .crossEntropy:
-            return Instruction(.crossEntropy, operands: [outputs[0], input(0), input(1)], sizes: type(0).shape)
+            return Instruction(.crossEntropy, operands: [outputs[0], input(0), input(1)], sizes: [type(0).rows, type(0).width])
         case .crossEntropyGradient(let weight):
-            return Instruction(.crossEntropyGradient, operands: [outputs[0], input(0), input(1)], sizes: type(0).shape, reals: [weight])
+            return Instruction(.crossEntropyGradient, operands: [outputs[0], input(0), input(1)], sizes: [type(0).rows, type(0).width], reals: [weight])
         case .mean:
             return Instruction(.mean, operands: [outputs[0], input(0)], sizes: [type(0).count])
         case .maskerTerms:

@@ -121,8 +121,8 @@ extension Operation {
             return [rest[0]]
         case .crossEntropy, .crossEntropyGradient:
             try take(2)
-            try require(inputs[0].shape.count == 2 && inputs[0].shape == inputs[1].shape, "logits and targets are [N, C]")
-            return [self == .crossEntropy ? TensorType([inputs[0].shape[0]]) : inputs[0]]
+            try require(inputs[0].hasRows(of: inputs[1]), "logits and targets are [N, C]")
+            return [self == .crossEntropy ? TensorType([inputs[0].rows]) : inputs[0]]
         case .mean:
             try take(1)
             return [TensorType([1])]

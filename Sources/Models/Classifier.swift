@@ -53,7 +53,7 @@ extension ModelBuilder {
     /// A step of fine-tuning: the mean cross-entropy against the input `targets` [N, C]. Results: `losses` [1], `logits`.
     public mutating func classifierStep(dropsPaths: Bool) throws(GraphError) -> DescribedStep {
         let logits = try logits(patches(), dropsPaths: dropsPaths)
-        let targets = try graph.append(.input(.targets), type: graph.type(logits))[0]
+        let targets = try graph.append(.input(.targets), type: TensorType([images, graph.shape(logits).last ?? 0]))[0]
         let loss = try graph.append(.mean, [graph.append(.crossEntropy, [logits, targets])[0]])[0]
         graph.results += [("losses", loss), ("logits", logits)]
         return DescribedStep(graph: graph, loss: loss)

@@ -29,6 +29,9 @@ public final class Memory {
     public var floats: UnsafeMutableBufferPointer<Float> {
         UnsafeMutableBufferPointer(start: base.assumingMemoryBound(to: Float.self), count: bytes / 4)
     }
+    /// Writes the block's first floats; what has no room is left out.
+    public func fill(_ values: [Float]) { for (i, value) in values.prefix(bytes / 4).enumerated() { floats[i] = value } }
+
     public var integers: UnsafeMutableBufferPointer<Int32> {
         UnsafeMutableBufferPointer(start: base.assumingMemoryBound(to: Int32.self), count: bytes / 4)
     }

@@ -33,5 +33,5 @@ extension Session {
 
 extension Memory {
     /// The block as it is.
-    var contents: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: bytes) }
+    public var contents: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: bytes) }
 }

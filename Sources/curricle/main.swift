@@ -9,6 +9,7 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     (NearestNeighboursCommand.command, NearestNeighboursCommand.run),
     (ProbeCommand.command, ProbeCommand.run),
     (FewShotCommand.command, FewShotCommand.run),
+    (FinetuneCommand.command, FinetuneCommand.run),
     (ImportCommand.command, ImportCommand.run),
     (ExportCommand.command, ExportCommand.run),
     (StatsCommand.command, StatsCommand.run),

@@ -15,6 +15,7 @@ public enum WeightsFile {
         var tensors: [Source] = model.parameters.all.map { parameter in
             (parameter.parameter.name, parameter.referenceShape, { model.values(of: parameter, in: model.session.parameters) })
         }
+        if model.parameters["pos_embed"] != nil { return tensors } // a classifier, which trains its own
         tensors.append(("pos_embed", [1, 1 + c.patches, c.embedWidth], { positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.embedWidth) }))
         tensors.append(("decoder_pos_embed", [1, 1 + c.patches, c.decoderWidth], {
             positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.decoderWidth)

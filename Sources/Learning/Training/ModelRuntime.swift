@@ -13,6 +13,8 @@ public final class ModelRuntime {
     private var executables: [ProgramKey: Executable] = [:]
     public var parameters: ModelParameters { programs.parameters }
     public var layout: ParameterLayout { programs.layout }
+    /// The groups that the model has parameters of.
+    var groups: [ParameterGroup] { ParameterGroup.allCases.filter { layout.groups[$0]?.isEmpty == false } }
 
     /// - Parameter arenaLimit: see `ModelPrograms`.
     /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
@@ -83,6 +85,12 @@ public final class ModelRuntime {
     public func features(images: Int, cls: Bool = true, mean: Bool = true) throws -> Executable {
         try executable(.features(images: images, cls: cls, mean: mean))
     }
+    /// A step of fine-tuning.
+    func classifierStep(images: Int, dropsPaths: Bool, update: Update) throws -> Executable {
+        try executable(.classifier(images: images, dropsPaths: dropsPaths, update))
+    }
+    /// A classifier's logits.
+    func classification(images: Int) throws -> Executable { try executable(.classification(images: images)) }
     /// What a program file holds: one kind of features, from rgb8 pixels.
     func encoder(images: Int, pool: OutputPooling) throws -> Executable {
         try executable(.encoder(images: images, pool))

@@ -12,7 +12,7 @@ public enum NonfinitePolicy: String, Sendable, CaseIterable, Codable {
 }
 
 /// Everything that decides what a run computes, and how it is kept.
-public struct PretrainSettings: Sendable {
+public struct PretrainSettings: RunSettings {
     public var model: ModelConfiguration
     public var step: StepOptions
     public var adamw: AdamW
@@ -80,10 +80,10 @@ public struct PretrainSettings: Sendable {
         return nil
     }
 
-    /// Whether weights are kept for good after so many epochs.
-    func takesSnapshot(after epochs: Int) -> Bool { epochs > 0 && (epochs % snapshotEpochs == 0 || epochs == schedule.epochs) }
+    public func takesSnapshot(after epochs: Int) -> Bool { epochs > 0 && (epochs % snapshotEpochs == 0 || epochs == schedule.epochs) }
 
-    /// The settings that decide the run's bits, under the command's option names: `config.json`, and what a state records.
+    public var weightsMetadata: [String: String] { WeightsFile.metadata(self) }
+
     public var entries: [(key: String, value: LogValue)] {
         [
             ("image-size", model.imageHeight == model.imageWidth ? .integer(model.imageHeight) : .string("\(model.imageHeight),\(model.imageWidth)")),
@@ -108,9 +108,4 @@ public struct PretrainSettings: Sendable {
     }
 
     static func list(_ values: [Float]) -> String { values.map(\.description).joined(separator: ",") }
-
-    /// `entries` as a JSON object, a line each.
-    public var json: String {
-        "{\n" + entries.map { "  \(LogValue.string($0.key).json): \($0.value.json)" }.joined(separator: ",\n") + "\n}\n"
-    }
 }

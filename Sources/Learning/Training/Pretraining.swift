@@ -280,7 +280,7 @@ private struct BatchGroup {
 }
 
 /// Means over an epoch.
-private struct EpochSums {
+struct EpochSums {
     private var sums: [String: Double] = [:]
     private var counts: [String: Int] = [:]
     private var images = 0
@@ -307,6 +307,8 @@ private struct EpochSums {
     }
 
     var imagesPerSecond: Double { seconds > 0 ? Double(images) / seconds : 0 }
+    /// Mean of step A's, or a classifier's.
+    var meanLoss: Double { (sums["train_loss"] ?? .nan) / Double(counts["train_loss"] ?? 1) }
     var dataShare: Double { seconds > 0 ? dataSeconds / seconds : 0 }
 
     mutating func add(_ losses: IterationLosses, images: Int, data: Double, total: Double) {

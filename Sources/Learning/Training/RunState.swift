@@ -18,6 +18,23 @@ public struct RunPosition: Sendable, Equatable {
     public init() {}
 }
 
+/// What a run's files need to know of its settings.
+public protocol RunSettings: Sendable {
+    /// The settings that decide the run's bits, under the command's option names: `config.json`, and what a state records.
+    var entries: [(key: String, value: LogValue)] { get }
+    /// What a reader of the weights must know.
+    var weightsMetadata: [String: String] { get }
+    /// Whether weights are kept for good after so many epochs.
+    func takesSnapshot(after epochs: Int) -> Bool
+}
+
+extension RunSettings {
+    /// `entries` as a JSON object, a line each.
+    public var json: String {
+        "{\n" + entries.map { "  \(LogValue.string($0.key).json): \($0.value.json)" }.joined(separator: ",\n") + "\n}\n"
+    }
+}
+
 /// The files of a run: states that it resumes from, and weights for everybody else.
 ///
 /// A state holds weights, moments and position in one safetensors file under the reference's names, with a CRC; the two
@@ -32,6 +49,8 @@ public struct RunFiles: Sendable {
     public var log: String { "\(folder)/log.jsonl" }
     public var configuration: String { "\(folder)/config.json" }
     public var model: String { "\(folder)/model.safetensors" }
+    /// The weights of the best epoch of fine-tuning.
+    public var best: String { "\(folder)/model-best.safetensors" }
     public var pictures: String { "\(folder)/pictures" }
     func snapshot(epoch: Int) -> String { "\(folder)/checkpoint-\(epoch).safetensors" }
     func state(step: Int) -> String { "\(folder)/state-\(String(format: "%09d", step)).safetensors" }
@@ -44,7 +63,7 @@ public struct RunFiles: Sendable {
 
     /// Publishes the state, then the weights, then removes states that are no longer needed.
     /// - Throws: `TensorFileError`; what was there before stays.
-    public func save(_ position: RunPosition, _ settings: PretrainSettings, _ memory: MemoryChoice?, samples: Int, _ model: ModelRuntime) throws {
+    func save(_ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, samples: Int, _ model: ModelRuntime) throws {
         var metadata = ["format": "pt", "curricle": RunFiles.format, "settings": settings.json]
         metadata["step"] = String(position.step)
         metadata["epoch"] = String(position.epoch)
@@ -52,7 +71,7 @@ public struct RunFiles: Sendable {
         metadata["skipped"] = String(position.skipped)
         metadata["samples"] = String(samples)
         metadata["memory"] = memory.map { WeightsFile.json($0) }
-        for group in ParameterGroup.allCases { metadata["updates.\(group.rawValue)"] = String(position.updates[group] ?? 0) }
+        for group in model.groups { metadata["updates.\(group.rawValue)"] = String(position.updates[group] ?? 0) }
         var tensors = WeightsFile.tensors(of: model)
         if let first = model.session.firstMoments, let second = model.session.secondMoments {
             for parameter in model.parameters.all {
@@ -66,8 +85,8 @@ public struct RunFiles: Sendable {
     }
 
     /// Weights alone, with what a reader must know of the model.
-    public func saveWeights(_ settings: PretrainSettings, _ model: ModelRuntime, to path: String) throws {
-        try WeightsFile.write(WeightsFile.tensors(of: model), metadata: WeightsFile.metadata(settings), to: path)
+    func saveWeights(_ settings: some RunSettings, _ model: ModelRuntime, to path: String) throws {
+        try WeightsFile.write(WeightsFile.tensors(of: model), metadata: settings.weightsMetadata, to: path)
     }
 
     /// Removes what killed writers of this folder left.
@@ -79,7 +98,7 @@ public struct RunFiles: Sendable {
     }
 
     /// Publishes again what stands behind a state, which a kill may have kept from being written: weights and a due snapshot.
-    func republish(_ position: RunPosition, _ settings: PretrainSettings, _ model: ModelRuntime) throws {
+    func republish(_ position: RunPosition, _ settings: some RunSettings, _ model: ModelRuntime) throws {
         try saveWeights(settings, model, to: self.model)
         let snapshot = snapshot(epoch: position.epoch)
         if position.batch == 0, settings.takesSnapshot(after: position.epoch), !FileManager.default.fileExists(atPath: snapshot) {
@@ -100,7 +119,7 @@ public struct RunFiles: Sendable {
     /// Loads the newest state that is whole into the model. A torn one is passed over for the one before it.
     /// - Returns: the position and the file it is from, or nil where there is no state.
     /// - Throws: `LearningError` where the state was made by other settings or other data, naming which.
-    public func load(into model: ModelRuntime, _ settings: PretrainSettings, samples: Int) throws -> (position: RunPosition, path: String)? {
+    func load(into model: ModelRuntime, _ settings: some RunSettings, samples: Int) throws -> (position: RunPosition, path: String)? {
         var lastError: (any Error)?
         for path in states {
             let file: TensorFile
@@ -114,7 +133,7 @@ public struct RunFiles: Sendable {
         return nil
     }
 
-    private func load(_ file: TensorFile, into model: ModelRuntime, _ settings: PretrainSettings, samples: Int) throws -> RunPosition {
+    private func load(_ file: TensorFile, into model: ModelRuntime, _ settings: some RunSettings, samples: Int) throws -> RunPosition {
         guard file.metadata["curricle"] == RunFiles.format else { throw LearningError.file(path: file.path, reason: "is not a state of a run") }
         try check(file, settings, samples)
         func number(_ key: String) throws -> Int {
@@ -128,7 +147,7 @@ public struct RunFiles: Sendable {
         position.epoch = try number("epoch")
         position.batch = try number("batch")
         position.skipped = try number("skipped")
-        for group in ParameterGroup.allCases { position.updates[group] = try number("updates.\(group.rawValue)") }
+        for group in model.groups { position.updates[group] = try number("updates.\(group.rawValue)") }
         try WeightsFile.load(file, into: model)
         for parameter in model.parameters.all {
             for (prefix, memory) in [("optimizer.first", model.session.firstMoments), ("optimizer.second", model.session.secondMoments)] {
@@ -140,7 +159,7 @@ public struct RunFiles: Sendable {
     }
 
     /// Compares what decides the run's bits.
-    private func check(_ file: TensorFile, _ settings: PretrainSettings, _ samples: Int) throws {
+    private func check(_ file: TensorFile, _ settings: some RunSettings, _ samples: Int) throws {
         let recorded = try? JSONSerialization.jsonObject(with: Data((file.metadata["settings"] ?? "").utf8)) as? [String: Any]
         let ours = try? JSONSerialization.jsonObject(with: Data(settings.json.utf8)) as? [String: Any]
         for key in Set((recorded ?? [:]).keys).union((ours ?? [:]).keys).sorted() {

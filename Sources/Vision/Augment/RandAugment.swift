@@ -17,6 +17,34 @@ public struct RandAugment: Sendable, Equatable, Codable {
 
     public init() {}
 
+    /// From timm's text, e.g. `rand-m9-mstd0.5-inc1`: magnitude m, its deviation mstd, layers n, probability p. `inc1` must be in it, as the
+    /// operations here are those whose effect grows with the strength. Nil for anything else.
+    public init?(_ text: String) {
+        var parts = text.split(separator: "-").map(String.init)
+        guard parts.first == "rand", parts.contains("inc1") else { return nil }
+        deviation = 0
+        parts.removeAll { $0 == "rand" || $0 == "inc1" }
+        for part in parts {
+            let name = String(part.prefix { $0.isLetter })
+            guard let value = Double(part.dropFirst(name.count)), value.isFinite else { return nil }
+            switch name {
+            case "m": magnitude = value
+            case "mstd": deviation = value
+            case "p": probability = value
+            case "n":
+                guard let count = Int(exactly: value) else { return nil }
+                layers = count
+            default: return nil
+            }
+        }
+    }
+
+    /// In timm's text.
+    public var text: String {
+        func short(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? number.description }
+        return "rand-m\(short(magnitude))-n\(layers)-p\(short(probability))-mstd\(short(deviation))-inc1"
+    }
+
     /// The operations whose effect grows with the strength; timm's names in brackets where they differ.
     public enum Operation: String, Sendable, CaseIterable, Codable {
         case autoContrast, equalize, invert, rotate

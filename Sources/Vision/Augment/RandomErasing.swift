@@ -11,7 +11,7 @@ public struct RandomErasing: Sendable, Equatable, Codable {
     /// Height over width.
     public var aspect: ClosedRange<Double> = 0.3...(1 / 0.3)
 
-    public init() {}
+    public init(probability: Double = 0.25) { self.probability = probability }
 
     /// The rectangle to erase; nil where chance leaves the image whole, or ten tries did not fit.
     func box(height: Int, width: Int, using random: inout Philox) -> CropBox? {

@@ -1,0 +1,51 @@
+import Foundation
+import Runtime
+import Vision
+
+/// How well a classifier does on labelled images.
+public struct ClassifierScore: Sendable, Equatable {
+    public var images = 0
+    private var right = 0, rightOfFive = 0
+    private var entropy = 0.0
+
+    /// Share of images whose likeliest class is right, and of those whose five likeliest have the right one among them.
+    public var top1: Double { Double(right) / Double(max(1, images)) }
+    public var top5: Double { Double(rightOfFive) / Double(max(1, images)) }
+    /// Mean cross-entropy.
+    public var loss: Double { entropy / Double(max(1, images)) }
+
+    /// Counts an image in. Of equal logits, the first class is the likelier.
+    mutating func add(_ logits: some RandomAccessCollection<Float>, label: Int) {
+        let logits = logits.map(Double.init)
+        guard logits.indices.contains(label), let most = logits.max() else { return }
+        let before = logits.indices.count { logits[$0] > logits[label] || (logits[$0] == logits[label] && $0 < label) }
+        images += 1
+        right += before == 0 ? 1 : 0
+        rightOfFive += before < 5 ? 1 : 0
+        entropy += log(logits.reduce(0) { $0 + exp($1 - most) }) + most - logits[label]
+    }
+}
+
+extension ModelRuntime {
+    /// Classifies all images of a labelled source, resized and not augmented.
+    /// - Parameter images: looks at images in batches of so many.
+    /// - Throws: `VisionError` at the first broken image.
+    func score(_ source: any ImageSource, _ normalization: PixelNormalization, images size: Int, progress: (Int, Int) -> Void = { _, _ in }) throws -> ClassifierScore {
+        let c = configuration
+        let grid = try PatchGrid.validated(imageHeight: c.imageHeight, imageWidth: c.imageWidth, patchSize: c.patchSize, channels: c.channels)
+        let loader = BatchLoader(
+            source: source, pipeline: ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: 0),
+            batchSize: min(size, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1, prefetch: 2, strict: true)
+        defer { loader.stop() }
+        loader.start(epoch: 0)
+        var score = ClassifierScore()
+        while let batch = try loader.next() {
+            let executable = try classification(images: batch.samples.count)
+            _ = try session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
+            let logits = result("logits", of: executable), classes = logits.count / batch.samples.count
+            for (i, sample) in batch.samples.enumerated() { score.add(logits[(i * classes)..<((i + 1) * classes)], label: source.label(at: sample) ?? -1) }
+            progress(score.images, source.count)
+        }
+        return score
+    }
+}

@@ -1,0 +1,167 @@
+import Foundation
+import Graph
+import Learning
+import Models
+import Runtime
+import Synchronization
+import Terminal
+import Vision
+
+/// Trains an encoder with a linear head on labelled images.
+enum FinetuneCommand {
+    static let command = Command(
+        name: "finetune", summary: "train the whole encoder with a linear head on labelled images",
+        options: EncoderOptions.all() + [
+            .value("train", "PATH", "labelled images to learn from"),
+            .value("test", "PATH", "labelled images to judge after each epoch"),
+            .value("output", "RUN", "folder of the run: states, weights, logs (default: nothing is kept)", short: "o"),
+            .value("pool", "KIND", "what the head sees: mean (of the patch tokens, through a norm of its own) or cls (class token)", fallback: "mean"),
+            .flag("eval", "judge a classifier's weights on the test images, and train nothing"),
+            .flag("json", "print one JSON object at the end"),
+
+            .value("batch-size", "N", "images a batch", fallback: "64", section: "Training"),
+            .value("epochs", "N", "passes over the training images", fallback: "50", section: "Training"),
+            .value("accum-iter", "N", "batches whose gradients are averaged for one update", fallback: "1", section: "Training"),
+            .value("blr", "LR", "learning rate per 256 images", fallback: "0.0005", section: "Training"),
+            .value("lr", "LR", "learning rate itself (instead of --blr)", section: "Training"),
+            .value("min-lr", "LR", "learning rate at the end", fallback: "0.000001", section: "Training"),
+            .value("warmup-epochs", "N", "epochs of linear warm-up (of 5 epochs or fewer: a fifth)", fallback: "5", section: "Training"),
+            .value("weight-decay", "W", "AdamW's decay of weights", fallback: "0.05", section: "Training"),
+            .value("layer-decay", "D", "factor of the learning rate from one layer to the one before it", fallback: "0.65", section: "Training"),
+            .value("drop-path", "R", "share of residual branches left out at random in the last block; in earlier ones less", fallback: "0.1", section: "Training"),
+            .value("clip-grad", "NORM", "largest gradient norm of a step; 0 for none", fallback: "0", section: "Training"),
+            .value("seed", "N", "decides the head, order, augmentation, mixing and drop path", fallback: "0", section: "Training"),
+
+            .value("augment", "KIND", "finetune (crop of 8 to 100 % of the area, flip, --aa and --reprob), mae (crop of 20 to 100 % and flip), flip or none", fallback: "finetune", section: "Images"),
+            .value("aa", "POLICY", "RandAugment in timm's words, or none", fallback: "rand-m9-mstd0.5-inc1", section: "Images"),
+            .value("reprob", "P", "how likely a part of a picture is erased", fallback: "0.25", section: "Images"),
+            .value("mixup", "A", "blend pairs of images, their share from Beta(A, A); 0 for never", fallback: "0.8", section: "Images"),
+            .value("cutmix", "A", "or paste a part of one into the other, likewise; 0 for never", fallback: "1.0", section: "Images"),
+            .value("smoothing", "S", "share of a label that all classes get", fallback: "0.1", section: "Images"),
+            .flag("strict", "stop at a broken image instead of leaving it out", section: "Images"),
+
+            .value("threads", "N", "threads of the team (default: all processors)", section: "Run"),
+            .value("max-steps", "N", "end cleanly after so many updates in all", section: "Run"),
+            .flag("resume", "go on from the newest state in RUN, to the same bits as a run never interrupted", section: "Run"),
+        ] + DataOptions.decoding(section: "Images"),
+        example: "curricle finetune --weights run/model.safetensors --train data --test data --output tuned --epochs 50")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        let kept = try a.stringIfGiven("output"), resumes = try a.flag("resume")
+        guard kept != nil || !resumes else { throw LearningError.configuration("--resume needs --output, the folder of the run") }
+        let folder = kept ?? FileManager.default.temporaryDirectory.appendingPathComponent("curricle-\(UUID().uuidString)").path
+        defer { if kept == nil { try? FileManager.default.removeItem(atPath: folder) } }
+        if let kept, !resumes, !RunFiles(folder: kept).states.isEmpty {
+            throw LearningError.file(path: kept, reason: "holds a run already: go on with --resume, or choose another folder")
+        }
+
+        let weights = try Checkpoint(path: a.string("weights"))
+        let size = try ModelOptions.imageSize(a)
+        let description = try WeightsDescription(
+            weights, heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1, mean: ModelOptions.mean(a),
+            deviation: ModelOptions.deviation(a))
+        let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth))
+        let train = try openDataset(at: a.string("train"), role: .train, decoding: decoding), test = try openDataset(at: a.string("test"), role: .test, decoding: decoding)
+        guard zip(train.classNames, test.classNames).allSatisfy(==) else {
+            throw LearningError.configuration("\(try a.string("test")): its classes are not those of \(try a.string("train"))")
+        }
+        var settings = try settings(a, description, classes: train.classNames)
+        settings.decoding = decoding
+        let threads = try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors
+        let tuning = try Finetuning(settings, training: train, test: test, output: folder, threads: threads, isa: ISA.named(nil))
+        var fresh: [String] = []
+        if !(try resumes && tuning.resume()) { fresh = try tuning.begin(from: weights) }
+        return try a.flag("eval") ? evaluate(a, tuning, fresh: fresh, images: test.count) : fit(a, tuning, fresh: fresh, images: train.count, keeps: kept != nil)
+    }
+
+    private static func evaluate(_ a: Arguments, _ tuning: Finetuning, fresh: [String], images: Int) throws -> Int32 {
+        guard !fresh.contains("head.weight") else {
+            throw LearningError.file(path: try a.string("weights"), reason: "has no head for \(tuning.settings.classes.count) classes: fine-tune it first, without --eval")
+        }
+        var bar = ProgressBar(total: images)
+        tuning.testing = { done, _ in bar.update(label: "test", completed: done) { [] } }
+        let score = try tuning.score()
+        bar.finish()
+        print(try a.flag("json") ? json(score) : "\(score.images) images: Acc@1 \(score.top1), Acc@5 \(score.top5)")
+        return 0
+    }
+
+    private static func fit(_ a: Arguments, _ tuning: Finetuning, fresh: [String], images: Int, keeps: Bool) throws -> Int32 {
+        let epochs = tuning.settings.schedule.epochs, perEpoch = tuning.stepsPerEpoch, session = tuning.model.session
+        var bar = ProgressBar(total: min(epochs * perEpoch, tuning.settings.maxSteps ?? .max), completed: tuning.position.step)
+        bar.message("\(images) images of \(tuning.settings.classes.count) classes, \(perEpoch) steps an epoch, \(epochs) epochs; \(session.isa) on \(session.threads) threads")
+        if !fresh.isEmpty { bar.message("not in the file, so begun afresh: \(fresh.joined(separator: ", "))") }
+        if tuning.position.step > 0 { bar.message("resumed at step \(tuning.position.step)") }
+        let reports = Mutex<[String]>([])
+        tuning.report = { line in reports.withLock { $0.append(line) } }
+        let interrupts = Interrupts()
+        var last: ClassifierScore?
+        let end = try tuning.run(isInterrupted: { interrupts.happened }) { p in
+            for line in reports.withLock({ lines in defer { lines = [] }; return lines }) { bar.message(line) }
+            var fields = [String(format: "loss %.4f", p.loss), String(format: "%.1f img/s", p.imagesPerSecond)]
+            guard let score = p.score else { return bar.update(label: "epoch \(min(p.position.epoch + 1, epochs))/\(epochs)", completed: p.position.step) { fields } }
+            last = score
+            fields.append(String(format: "test Acc@1 %.4f, best %.4f", score.top1, p.best))
+            bar.endEpoch(label: "epoch \(p.position.epoch)/\(epochs)", completed: p.position.step, fields: fields)
+        }
+        bar.finish()
+        if end == .interrupted {
+            print(keeps ? "interrupted at step \(tuning.position.step): go on with --resume" : "interrupted at step \(tuning.position.step)")
+            return 130
+        }
+        let score = try last ?? tuning.score()
+        if try a.flag("json") {
+            print(json(score, best: max(tuning.best, score.top1)))
+        } else {
+            print("fine-tuned on \(images) images, judged on \(score.images): Acc@1 \(score.top1), Acc@5 \(score.top5); best epoch \(max(tuning.best, score.top1))")
+            if keeps { print("weights: \(tuning.files.model)\nbest: \(tuning.files.best)\nlog: \(tuning.files.log)") }
+        }
+        return 0
+    }
+
+    private static func json(_ score: ClassifierScore, best: Double? = nil) -> String {
+        jsonLine(
+            [("acc1", .double(score.top1)), ("acc5", .double(score.top5)), ("loss", .double(score.loss)), ("images", .integer(score.images))]
+                + (best.map { [("best_acc1", .double($0))] } ?? []))
+    }
+
+    private enum Pool: String, CaseIterable { case mean, cls }
+
+    private static func settings(_ a: Arguments, _ description: WeightsDescription, classes: [String]) throws -> FinetuneSettings {
+        let batch = try a.int("batch-size", in: 1...1_000_000), accumulation = try a.int("accum-iter", in: 1...100_000)
+        let rate = try a.doubleIfGiven("lr", in: 0...1e12) ?? a.double("blr", in: 0...1e12) * Double(batch * accumulation) / 256
+        let epochs = try a.int("epochs", in: 1...10_000_000), clip = try a.double("clip-grad", in: 0...1e30)
+        let warmup = try a.isGiven("warmup-epochs") || epochs > 5 ? a.double("warmup-epochs", in: 0...1e7) : Double(epochs) / 5
+        var model = description.model
+        let pool: Pool = try a.choice("pool")
+        model.normalizesPooled = pool == .mean ? true : nil
+        var settings = FinetuneSettings(
+            model: model, classes: classes,
+            schedule: Schedule(epochs: epochs, warmupEpochs: warmup, learningRate: rate, minimumLearningRate: try a.double("min-lr", in: 0...1000)),
+            batchSize: batch, normalization: description.normalization)
+        settings.accumulation = accumulation
+        settings.clip = clip > 0 ? Float(clip) : nil
+        settings.adamw.weightDecay = try a.double("weight-decay", in: 0...1000)
+        settings.layerDecay = Float(try a.double("layer-decay", in: 0...1))
+        settings.dropPath = try a.double("drop-path", in: 0...1)
+        settings.mixing.mixup = try a.double("mixup", in: 0...4)
+        settings.mixing.cutmix = try a.double("cutmix", in: 0...4)
+        settings.mixing.smoothing = try a.double("smoothing", in: 0...1)
+        settings.augmentation = try a.choice("augment")
+        settings.randAugment = try randAugment(a)
+        settings.erasing = try a.double("reprob", in: 0...1)
+        settings.seed = UInt64(try a.int("seed", in: 0...Int.max))
+        settings.maxSteps = try a.intIfGiven("max-steps", in: 0...Int.max)
+        settings.strict = try a.flag("strict")
+        return settings
+    }
+
+    private static func randAugment(_ a: Arguments) throws -> RandAugment? {
+        let text = try a.string("aa")
+        if text == "none" { return nil }
+        guard let policy = RandAugment(text) else {
+            throw LearningError.configuration("--aa \(text) is not known: write e.g. rand-m9-mstd0.5-inc1 (m magnitude, mstd its deviation, n layers, p probability), or none")
+        }
+        return policy
+    }
+}
