@@ -34,7 +34,7 @@ static uint64_t output_bytes(const program_header *h) { return times(times(h->im
 static int check_shapes(const program_header *h) {
     if (h->images < 1 || h->images > most_images || h->channels < 1 || h->channels > most_channels) return 0;
     if (h->height < 1 || h->height > most_side || h->width < 1 || h->width > most_side) return 0;
-    if (h->pool > CURRICLE_POOL_TOKENS || h->rows < 1 || h->row_width < 1) return 0;
+    if (h->pool > CURRICLE_POOL_CLS_MEAN || h->rows < 1 || h->row_width < 1) return 0;
     return times(input_bytes(h), sizeof(float)) <= most_bytes() && output_bytes(h) <= most_bytes() && h->arena_bytes <= most_bytes();
 }
 
@@ -148,6 +148,15 @@ static int prepend_row_demand(const curricle_instruction *i, demand *d) {
     return 1;
 }
 
+static int concatenate_demand(const curricle_instruction *i, demand *d) {
+    if (!between(i->size, 3)) return 0;
+    uint64_t rows = (uint64_t)i->size[0], a = (uint64_t)i->size[1], b = (uint64_t)i->size[2];
+    needs(d, 0, times(rows, a + b));
+    needs(d, 1, times(rows, a));
+    needs(d, 2, times(rows, b));
+    return 1;
+}
+
 static int mean_rows_demand(const curricle_instruction *i, demand *d) {
     const int32_t *s = i->size;
     if (!between(s, 4) || s[4] < 0 || (int64_t)s[4] + s[1] > s[3]) return 0;
@@ -181,6 +190,7 @@ static int demand_of(const curricle_instruction *i, demand *d) {
     case OPCODE_select_rows: return select_rows_demand(i, d);
     case OPCODE_prepend_row: return prepend_row_demand(i, d);
     case OPCODE_mean_rows: return mean_rows_demand(i, d);
+    case OPCODE_concatenate: return concatenate_demand(i, d);
     case OPCODE_patchify: return patchify_demand(i, d);
     default: return 0;
     }

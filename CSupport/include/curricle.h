@@ -64,7 +64,7 @@ typedef struct {
     uint32_t row_width;      ///< numbers of a row
 } curricle_shape;
 
-typedef enum { CURRICLE_POOL_CLS = 0, CURRICLE_POOL_MEAN = 1, CURRICLE_POOL_TOKENS = 2 } curricle_pool;
+typedef enum { CURRICLE_POOL_CLS = 0, CURRICLE_POOL_MEAN = 1, CURRICLE_POOL_TOKENS = 2, CURRICLE_POOL_CLS_MEAN = 3 } curricle_pool;
 
 /// Opens a program file that stands in memory, mapped or in flash.
 /// @param encoder  filled; refers to `bytes`, which must stay as they are for as long as it is used

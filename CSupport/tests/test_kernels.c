@@ -175,13 +175,17 @@ static void test_rows(int images, int patches, int kept, int width) {
 static void test_classifier(int images, int rows, int width) {
     int many = rows + 2;
     tensor x = drawn(images * many * width), mean = empty(images * width), back = empty(images * many * width);
+    tensor both = empty(images * (width + many));
     tensor logits = drawn(images * width), targets = drawn(images * width), loss = empty(images), d = empty(images * width);
     run((call){.name = "mean_rows", .operands = {&mean, &x}, .sizes = {images, rows, width, many, 1}});
     run((call){.name = "mean_rows_gradient", .operands = {&back, &mean}, .sizes = {images, rows, width, many, 1}});
+    run((call){.name = "concatenate", .operands = {&both, &mean, &x}, .sizes = {images, width, many}}); // x's first numbers will do
     run((call){.name = "cross_entropy", .operands = {&loss, &logits, &targets}, .sizes = {images, width}});
     run((call){.name = "cross_entropy_gradient", .operands = {&d, &logits, &targets}, .sizes = {images, width}, .reals = {0.5f}});
     for (int n = 0; n < images; n++) {
         double sum = 0, all = 0, expected = 0;
+        for (int c = 0; c < width + many; c++)
+            expect("concatenate", both.at[n * (width + many) + c], c < width ? mean.at[n * width + c] : x.at[n * many + c - width], 0);
         for (int c = 0; c < width; c++) {
             sum += exp(logits.at[n * width + c]);
             all += targets.at[n * width + c];
@@ -197,7 +201,7 @@ static void test_classifier(int images, int rows, int width) {
         }
         expect("cross_entropy", loss.at[n], expected, 1e-5);
     }
-    release(7, x, mean, back, logits, targets, loss, d);
+    release(8, x, mean, back, both, logits, targets, loss, d);
 }
 
 static void test_patch_error(int images, int rows, int patches, int width, int normalize) {

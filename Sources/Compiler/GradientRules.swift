@@ -89,7 +89,7 @@ extension Graph {
             return [(1, d[0]), (2, d[1])]
         case .input, .parameter, .gradient, .constant, .uniform, .orderDescending, .maskerTerms, .guardFinite, .adamw, .gradientSquares, .clipScale, .patchify:
             return []
-        case .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient, .sigmoidGradient, .columnSum,
+        case .concatenate, .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient, .sigmoidGradient, .columnSum,
             .meanRowsGradient, .rowDot, .crossEntropyGradient, .patchErrorGradient, .maskerLossGradient:
             throw unsupported(node, "it has no gradient")
         }

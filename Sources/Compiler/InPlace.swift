@@ -17,7 +17,7 @@ extension Operation {
                 index.flatMap { inputs[$0].rows == inputs[0].rows ? (0, $0) : nil }
             } : []
         case .input, .parameter, .gradient, .constant, .uniform, .transposePanels, .linearWeightGradient, .attention, .attentionGradient,
-            .layerNorm, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum, .meanRows, .meanRowsGradient, .rowDot, .orderDescending, .patchError,
+            .layerNorm, .concatenate, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum, .meanRows, .meanRowsGradient, .rowDot, .orderDescending, .patchError,
             .crossEntropy, .mean, .maskerTerms, .maskerLoss, .maskerLossGradient, .guardFinite, .adamw, .gradientSquares, .clipScale, .patchify:
             []
         }

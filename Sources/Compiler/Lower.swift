@@ -69,6 +69,8 @@ extension Graph {
             let panel = TensorType.panelWidth
             let sizes = y.layout == .rows ? [y.rows, y.width, type(1).count / y.width] : [y.storedCount / panel, panel, type(1).storedCount / panel]
             return Instruction(.add, operands: [outputs[0], input(0), input(1)], sizes: sizes)
+        case .concatenate:
+            return Instruction(.concatenate, operands: [outputs[0], input(0), input(1)], sizes: [y.rows, type(0).width, type(1).width])
         case .multiply:
             return Instruction(.multiply, operands: [outputs[0], input(0), input(1)], sizes: [y.count])
         case .sigmoid:

@@ -60,6 +60,10 @@ extension Operation {
             try take(2)
             try require(inputs[1].count > 0 && inputs[1].count % inputs[0].width == 0 && inputs[0].count % inputs[1].count == 0, "b's rows must repeat into a's")
             return [inputs[0]]
+        case .concatenate:
+            try take(2)
+            try require(inputs[0].rows == inputs[1].rows, "rows must be equal")
+            return [replacing(inputs[0], width: inputs[0].width + inputs[1].width)]
         case .multiply, .sigmoidGradient:
             try take(2)
             try require(inputs[0].hasRows(of: inputs[1]), "rows must be equal")

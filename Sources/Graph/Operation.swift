@@ -40,6 +40,8 @@ public enum Operation: Sendable, Hashable {
     case sigmoid
     /// dy, y → dx
     case sigmoidGradient
+    /// a [.., A], b [.., B] of the same rows → [.., A + B], one behind the other.
+    case concatenate
     /// x [N, R, D], and order [N, L] if indexed → [N, count, D].
     case selectRows(RowSelection)
     /// The inverse: zeros but for the selected rows of [N, rows, D].

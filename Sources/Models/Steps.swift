@@ -8,6 +8,18 @@ public enum Masking: String, Sendable, Hashable, CaseIterable, Codable {
     case random
 }
 
+/// What stands for an image: [N, D], but for `clsAndMean` [N, 2D], and `tokens` [N, L, D].
+public enum FeaturePooling: String, Sendable, Hashable, CaseIterable {
+    /// The class token.
+    case cls
+    /// The mean of the patch tokens.
+    case mean
+    /// Both, one behind the other.
+    case clsAndMean = "cls+mean"
+    /// The patch tokens themselves.
+    case tokens
+}
+
 /// What a training step computes besides its update.
 public struct StepOptions: Sendable, Hashable, Codable {
     public var maskRatio: Double
@@ -112,15 +124,22 @@ extension ModelBuilder {
         return try graph.append(.maskerLoss(options.weights), [terms, errors, scores, curriculum])[0]
     }
 
-    /// Features of all tokens, no mask, after the final norm. Results as asked: `cls` [N, D], `mean` [N, D] of the patch tokens,
-    /// `tokens` [N, L, D], the patch tokens themselves.
-    /// - Parameter fromPixels: the batch is rgb8.
-    public mutating func features(cls: Bool = true, mean: Bool = true, tokens: Bool = false, fromPixels: Bool = false) throws(GraphError) -> Graph {
+    /// Features of all tokens, no mask, after the final norm: a result of each kind asked for, under its name.
+    /// - Parameters:
+    ///   - layer: blocks that tokens pass before that norm, from 1; nil for all.
+    ///   - fromPixels: the batch is rgb8.
+    public mutating func features(_ pools: [FeaturePooling] = [.cls, .mean], layer: Int? = nil, fromPixels: Bool = false) throws(GraphError) -> Graph {
         let input = fromPixels ? try patchesOfPixels() : try patches()
-        let output = try encoded(self.tokens(input))
-        if cls { graph.results.append(("cls", try classRow(output))) }
-        if mean { graph.results.append(("mean", try meanOfPatches(output))) }
-        if tokens { graph.results.append(("tokens", try graph.append(.selectRows(RowSelection(first: 1, count: configuration.patches)), [output])[0])) }
+        let output = try encoded(self.tokens(input), layer: layer)
+        for pool in pools {
+            let value = switch pool {
+            case .cls: try classRow(output)
+            case .mean: try meanOfPatches(output)
+            case .clsAndMean: try graph.append(.concatenate, [classRow(output), meanOfPatches(output)])[0]
+            case .tokens: try graph.append(.selectRows(RowSelection(first: 1, count: configuration.patches)), [output])[0]
+            }
+            graph.results.append((pool.rawValue, value))
+        }
         return graph
     }
 

@@ -35,6 +35,7 @@ public enum Opcode: UInt32, Sendable, CaseIterable, Codable {
     case meanRowsGradient
     case crossEntropy
     case crossEntropyGradient
+    case concatenate
 
     /// The kernel's name in the registry: `layer_norm_gradient` for `layerNormGradient`.
     public var kernelName: String {

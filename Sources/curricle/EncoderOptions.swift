@@ -14,10 +14,12 @@ enum EncoderOptions {
         ]
     }
 
-    static func extractor(_ a: Arguments, threads: Int, isa: ISA) throws -> FeatureExtractor {
+    static let layer = Option.value("layer", "N", "tokens after so many blocks, from 1, and the final norm (default: all blocks)")
+
+    static func extractor(_ a: Arguments, threads: Int, layer: Int? = nil, isa: ISA) throws -> FeatureExtractor {
         let size = try ModelOptions.imageSize(a)
         return try FeatureExtractor(
             weights: a.string("weights"), heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1,
-            mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a), threads: threads, isa: isa)
+            mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a), layer: layer, threads: threads, isa: isa)
     }
 }

@@ -9,7 +9,8 @@ enum Evaluation {
     static let options: [Option] = EncoderOptions.all() + [
         .value("train", "PATH", "labelled images to compare with or learn from"),
         .value("test", "PATH", "labelled images to judge"),
-        .value("pool", "KIND", "cls (class token), mean (of the patch tokens), or pixels (no encoder, to compare with)", fallback: "cls"),
+        .value("pool", "KIND", "cls (class token), mean (of the patch tokens), cls+mean, or pixels (no encoder, to compare with)", fallback: "cls"),
+        EncoderOptions.layer,
         .value("batch-size", "N", "images a batch", fallback: "64"),
         .value("threads", "N", "threads of the team (default: all processors)"),
         .value("patch-size", "N", "pixels; checked against the file"),
@@ -19,7 +20,7 @@ enum Evaluation {
     static func features(_ a: Arguments) throws -> (train: LabelledFeatures, test: LabelledFeatures) {
         let pool: Pooling = try a.choice("pool"), batch = try a.int("batch-size", in: 1...100_000)
         let path = try a.string("weights")
-        let extractor = try EncoderOptions.extractor(a, threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa: ISA.named(nil))
+        let extractor = try EncoderOptions.extractor(a, threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, layer: a.intIfGiven("layer"), isa: ISA.named(nil))
         if let patch = try a.intIfGiven("patch-size", in: 1...65536), patch != extractor.description.model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(extractor.description.model.patchSize) pixels, not \(patch)")
         }

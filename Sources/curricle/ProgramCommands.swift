@@ -11,7 +11,8 @@ enum CompileCommand {
         options: EncoderOptions.all() + [
             .value("output", "FILE", "the program file; with --trace, a folder", short: "o"),
             .value("batch", "N", "images a run", fallback: "1"),
-            .value("pool", "KIND", "cls (class token), mean (of the patch tokens) or tokens (all patch tokens)", fallback: "cls"),
+            .value("pool", "KIND", "cls (class token), mean (of the patch tokens), cls+mean or tokens (all patch tokens)", fallback: "cls"),
+            EncoderOptions.layer,
             .value("trace", "FILE", "instead of weights: save a golden trace's programs with inputs and results, for CSupport's test_program"),
             .value("isa", "NAME", "with --trace: what computes the results (default: CURRICLE_ISA, or the best of this CPU)"),
         ],
@@ -20,7 +21,8 @@ enum CompileCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let output = try a.string("output")
         if let trace = try a.stringIfGiven("trace") { return try save(Trace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
-        let program = try EncoderOptions.extractor(a, threads: 1, isa: ISA.named(nil)).program(images: a.int("batch", in: 1...65536), pool: a.choice("pool"))
+        let program = try EncoderOptions.extractor(a, threads: 1, isa: ISA.named(nil)).program(
+            images: a.int("batch", in: 1...65536), pool: a.choice("pool"), layer: a.intIfGiven("layer"))
         try program.write(to: output)
         try show(ProgramFile(path: output, threads: 1))
         return 0
@@ -64,15 +66,17 @@ enum ExtractCommand {
         name: "extract", summary: "features of images as .npy and .csv",
         options: EncoderOptions.all(weights: "instead of a program: a run's model.safetensors, or any file that import reads; it is compiled first") + [
             .value("program", "FILE", "program file of `compile`: the library that devices run computes the features", short: "p"),
-            .value("pool", "KIND", "with --weights: cls (class token), mean (of the patch tokens) or tokens (all patch tokens)", fallback: "cls"),
+            .value("pool", "KIND", "with --weights: cls (class token), mean (of the patch tokens), cls+mean or tokens (all patch tokens)", fallback: "cls"),
+            EncoderOptions.layer,
             .value("batch-size", "N", "with --weights: images a run", fallback: "16"),
             .value("data", "PATH", "images: a folder, a file, or IDX"),
             .value("split", "PART", "train or test, where the data has parts", fallback: "train"),
-            .value("output", "FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names", short: "o"),
+            .value("preprocess", "KIND", "eval (shorter side resized, centre cropped) or none (pictures must have the model's size)", fallback: "eval"),
+            .value("output", "FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names. A run that was cut short is taken up where it ended", short: "o"),
             .value("csv", "FILE.csv", "the same with the images' names"),
             .value("threads", "N", "threads of the team (default: all processors)"),
             .value("isa", "NAME", "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best of this CPU)"),
-        ],
+        ] + DataOptions.decoding(),
         example: "curricle extract --weights run/model.safetensors --pool mean --data photos --output features.npy --csv features.csv")
 
     static func run(_ a: Arguments) throws -> Int32 {
@@ -80,31 +84,40 @@ enum ExtractCommand {
         let output = try a.string("output")
         guard a.isGiven("program") != a.isGiven("weights") else { throw LearningError.configuration("extract takes either --program or --weights") }
         let isa = try ISA.named(a.stringIfGiven("isa"))
-        let extraction = ProgramExtraction(try a.isGiven("program") ? ProgramFile(path: a.string("program"), threads: threads, isa: isa) : compiled(a, threads: threads, isa: isa))
-        let source = try openDataset(at: a.string("data"), role: a.choice("split", of: ["train", "test"]) == "train" ? .train : .test)
-        let shape = extraction.program.encoder.shape
-        var array = try NumpyFile(path: output, shape: [source.count] + (extraction.program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth])
-        var table: FeatureTable? = nil
-        if let path = try a.stringIfGiven("csv") { table = try FeatureTable(path: path, width: extraction.width) }
-        var bar = ProgressBar(total: source.count)
-        let start = Date()
-        try extraction.run(source) { range, features in
+        let program = try a.isGiven("program") ? ProgramFile(path: a.string("program"), threads: threads, isa: isa) : compiled(a, threads: threads, isa: isa)
+        let extraction = try ProgramExtraction(program, takesPixelsAsTheyAre: a.choice("preprocess", of: ["eval", "none"]) == "none")
+        let shape = program.encoder.shape, decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height))
+        let source = try openDataset(at: a.string("data"), role: a.choice("split", of: ["train", "test"]) == "train" ? .train : .test, decoding: decoding)
+        var array = try NumpyFile(
+            path: output, shape: [source.count] + (program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth], key: extraction.key(source, decoding))
+        var bar = ProgressBar(total: source.count, completed: array.rows)
+        let start = Date(), first = array.rows
+        if first > 0 { bar.message("taken up at image \(first + 1)") }
+        try extraction.run(source, from: first) { range, features in
             try array.append(features)
-            for (row, image) in range.enumerated() { try table?.append(source.name(at: image), features[(row * extraction.width)..<((row + 1) * extraction.width)]) }
-            bar.update(label: "images", completed: range.upperBound) { [] }
+            bar.update(label: "images", completed: range.upperBound) { [rate(range.upperBound - first, since: start)] }
         }
         bar.finish()
+        if let path = try a.stringIfGiven("csv") {
+            var table = try FeatureTable(path: path, width: extraction.width)
+            try array.forEachRow { row, values in try table.append(source.name(at: row), values) }
+            try table.publish()
+        }
         try array.publish()
-        if let table = consume table { try table.publish() }
-        print("\(output): \(source.count) images, \(extraction.width) numbers each, \(String(format: "%.1f", Double(source.count) / Date().timeIntervalSince(start))) images/s")
+        print("\(output): \(source.count) images, \(extraction.width) numbers each, \(rate(source.count - first, since: start))")
         return 0
+    }
+
+    private static func rate(_ images: Int, since start: Date) -> String {
+        String(format: "%.1f images/s", Double(images) / max(Date().timeIntervalSince(start), 1e-9))
     }
 
     /// The weights' encoder as a program file that nobody else sees: what is mapped stays, though its name goes.
     private static func compiled(_ a: Arguments, threads: Int, isa: ISA) throws -> ProgramFile {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("curricle-\(UUID().uuidString).program").path
         defer { try? FileManager.default.removeItem(atPath: path) }
-        try EncoderOptions.extractor(a, threads: 1, isa: isa).program(images: a.int("batch-size", in: 1...65536), pool: a.choice("pool")).write(to: path)
+        try EncoderOptions.extractor(a, threads: 1, isa: isa).program(
+            images: a.int("batch-size", in: 1...65536), pool: a.choice("pool"), layer: a.intIfGiven("layer")).write(to: path)
         return try ProgramFile(path: path, threads: threads, isa: isa)
     }
 }

@@ -42,7 +42,7 @@ struct OperationTests {
         let wanted: Set = [
             "linear", "transposePanels", "attention", "layerNorm", "gelu", "add", "multiply", "sigmoid", "sigmoidGradient", "selectRows",
             "placeRows", "prependRow", "restoreTokens", "columnSum", "meanRows", "scaleRows", "rowDot", "orderDescending", "patchError",
-            "mean", "maskerTerms", "maskerLoss", "patchify", "meanRowsGradient", "crossEntropy", "crossEntropyGradient",
+            "mean", "maskerTerms", "maskerLoss", "patchify", "meanRowsGradient", "crossEntropy", "crossEntropyGradient", "concatenate",
         ]
         #expect(wanted.subtracting(covered).isEmpty)
     }

@@ -47,11 +47,11 @@ private struct MadePictures: ImageSource {
     @Test("features of 50 pictures by the library have the bits of the loader's and the compiler's own path", arguments: ISA.available)
     func sameBits(isa: ISA) throws {
         let folder = try TemporaryFolder(), extractor = try extractor(isa: isa), pictures = MadePictures(count: 50, channels: 3)
-        for pool in [Pooling.cls, .mean] {
+        for pool in [Pooling.cls, .mean, .clsAndMean] {
             let expected = try extractor.features(pictures, pool: pool, batchSize: 16)
             for (images, threads) in [(1, 1), (7, 2), (64, 3)] {
                 let path = folder.file("\(pool)-\(images)")
-                try extractor.program(images: images, pool: pool == .cls ? .cls : .mean).write(to: path)
+                try extractor.program(images: images, pool: #require(FeaturePooling(rawValue: pool.rawValue))).write(to: path)
                 #expect(try features(path, pictures, threads: threads, isa: isa).map(\.bitPattern) == expected.map(\.bitPattern), "\(pool), \(images) images a run")
             }
         }
@@ -65,6 +65,16 @@ private struct MadePictures: ImageSource {
         try extractor.program(images: 3, pool: .cls).write(to: folder.file("p"))
         let expected = try extractor.features(pictures, pool: .cls)
         #expect(try features(folder.file("p"), pictures, threads: 1, isa: .best).map(\.bitPattern) == expected.map(\.bitPattern))
+    }
+
+    @Test("class token and mean stand one behind the other")
+    func both() throws {
+        let extractor = try extractor(), pictures = MadePictures(count: 5, channels: 3), D = Self.small.embedWidth
+        let both = try extractor.features(pictures, pool: .clsAndMean), cls = try extractor.features(pictures, pool: .cls), mean = try extractor.features(pictures, pool: .mean)
+        for image in 0..<5 {
+            let row = both[(image * 2 * D)..<((image + 1) * 2 * D)]
+            #expect(row.prefix(D).elementsEqual(cls[(image * D)..<((image + 1) * D)]) && row.suffix(D).elementsEqual(mean[(image * D)..<((image + 1) * D)]))
+        }
     }
 
     @Test("patch tokens are those whose mean is the mean")
@@ -200,7 +210,7 @@ private struct MadePictures: ImageSource {
     @Test("arrays are as NumPy writes them")
     func numpy() throws {
         let folder = try TemporaryFolder()
-        var file = try NumpyFile(path: folder.file("a.npy"), shape: [2, 3])
+        var file = try NumpyFile(path: folder.file("a.npy"), shape: [2, 3], key: 1)
         try [1, -2, 0.5].withUnsafeBufferPointer { try file.append($0) }
         try [4, 5, 6].withUnsafeBufferPointer { try file.append($0) }
         try file.publish()
@@ -209,7 +219,7 @@ private struct MadePictures: ImageSource {
         let expected: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0, 0x76, 0] + Array(header.utf8) + Array(repeating: 0x20, count: 117 - header.utf8.count) + [0x0A]
         #expect(try Array(folder.bytes("a.npy").prefix(128)) == expected)
         #expect(try Array(folder.bytes("a.npy").suffix(24)) == [0, 0, 128, 63, 0, 0, 0, 192, 0, 0, 0, 63, 0, 0, 128, 64, 0, 0, 160, 64, 0, 0, 192, 64])
-        let one = try NumpyFile(path: folder.file("b.npy"), shape: [7])
+        let one = try NumpyFile(path: folder.file("b.npy"), shape: [7], key: 1)
         try one.publish()
         #expect(try String(decoding: folder.bytes("b.npy").dropFirst(10), as: UTF8.self).hasPrefix("{'descr': '<f4', 'fortran_order': False, 'shape': (7,), }"))
     }

@@ -119,6 +119,7 @@ extension OperationCase {
             let x = try b.tensor([5, 7, 19]), y = try b.parameter([7 * 19])
             return [try b.append(.add, [x, y])]
         },
+        OperationCase("concatenate", ulps: 0) { b in [try b.append(.concatenate, [try b.tensor([5, 1, 19]), try b.tensor([5, 37])])] },
         OperationCase("scaleRows, a scale an image", ulps: 1, gradientULPs: 128) { b in
             let x = try b.tensor([5, 7, 19]), scale = try b.constant([1, 1, 5])
             return [try b.append(.scaleRows, [x, scale])]

@@ -30,7 +30,7 @@ public struct InferenceBenchmark: Sendable {
     public func run(progress: (Int) -> Void = { _ in }) throws -> Result {
         let model = try ModelRuntime(configuration, parts: .encoder, trains: false, threads: setting.threads, isa: setting.isa)
         model.initialize(seed: 0)
-        let executable = try model.features(images: setting.batchSize, cls: true, mean: true)
+        let executable = try model.features(images: setting.batchSize)
         let patches = try RandomPatches(configuration, images: setting.batchSize)
         let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
         let instructions = executable.program.instructions

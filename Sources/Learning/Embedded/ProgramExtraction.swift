@@ -5,15 +5,29 @@ import Vision
 /// Features of a dataset by a program file, image by image as the library on a device computes them.
 public struct ProgramExtraction {
     public let program: ProgramFile
-    public init(_ program: ProgramFile) { self.program = program }
+    /// Whether pictures must have the program's size, instead of being resized and cropped to it.
+    public let takesPixelsAsTheyAre: Bool
+    public init(_ program: ProgramFile, takesPixelsAsTheyAre: Bool = false) {
+        self.program = program
+        self.takesPixelsAsTheyAre = takesPixelsAsTheyAre
+    }
+
+    /// Stands for everything that decides the features of a source: the program, how pictures come to it, and which they are.
+    public func key(_ source: any ImageSource, _ decoding: DecodeOptions) -> UInt32 {
+        var sum = CRC32C()
+        sum.update(Array("\(program.header.checksum) \(program.encoder.isa) \(takesPixelsAsTheyAre) \(decoding) \(source.count)".utf8))
+        for index in 0..<source.count { sum.update(Array(source.name(at: index).utf8) + [0]) }
+        return sum.value
+    }
 
     /// Numbers of an image's features: rows times their width.
     public var width: Int { program.encoder.shape.imageOutputs }
 
     /// Features in the source's order, handed over batch by batch.
+    /// - Parameter first: the image to begin with.
     /// - Parameter body: the images' range, and their features [images, rows · width].
     /// - Throws: a broken image's `VisionError`, or what `body` throws.
-    public func run(_ source: any ImageSource, _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void) throws {
+    public func run(_ source: any ImageSource, from first: Int = 0, _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void) throws {
         let shape = program.encoder.shape
         let pixels = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: shape.inputBytes)
         let features = UnsafeMutableBufferPointer<Float>.allocate(capacity: shape.outputCount)
@@ -23,7 +37,7 @@ public struct ProgramExtraction {
         }
         pixels.initialize(repeating: 0)
         features.initialize(repeating: 0)
-        for start in stride(from: 0, to: source.count, by: shape.images) {
+        for start in stride(from: first, to: source.count, by: shape.images) {
             let range = start..<min(start + shape.images, source.count)
             try load(source, range, into: pixels)
             // A last batch that is not full computes what was there before, too; images do not see one another.
@@ -39,19 +53,24 @@ public struct ProgramExtraction {
         errors.withUnsafeMutableBufferPointer { errors in
             // Each picture has its own part of the memory, and its own place for an error.
             nonisolated(unsafe) let slots = errors, target = pixels
+            let asIs = takesPixelsAsTheyAre
             DispatchQueue.concurrentPerform(iterations: range.count) { i in
                 let part = UnsafeMutableBufferPointer(rebasing: target[(i * shape.imageBytes)..<((i + 1) * shape.imageBytes)])
-                do { try ProgramExtraction.place(source, range.lowerBound + i, shape, into: part) } catch { slots[i] = error }
+                do { try ProgramExtraction.place(source, range.lowerBound + i, shape, asIs: asIs, into: part) } catch { slots[i] = error }
             }
         }
         if let error = errors.lazy.compactMap({ $0 }).first { throw error }
     }
 
     /// One picture at the program's size; a grey one in all channels.
-    private static func place(_ source: any ImageSource, _ index: Int, _ shape: Encoder.Shape, into target: UnsafeMutableBufferPointer<UInt8>) throws {
+    private static func place(_ source: any ImageSource, _ index: Int, _ shape: Encoder.Shape, asIs: Bool, into target: UnsafeMutableBufferPointer<UInt8>) throws {
         let image = try source.image(at: index)
         guard image.channels == shape.channels || image.channels == 1 else {
             throw VisionError.channelMismatch(name: source.name(at: index), has: image.channels, wants: shape.channels)
+        }
+        if asIs, (image.width, image.height) != (shape.width, shape.height) {
+            throw LearningError.file(
+                path: source.name(at: index), reason: "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): leave out --preprocess none to resize it")
         }
         func fit(_ output: UnsafeMutableBufferPointer<UInt8>) throws(RuntimeError) {
             try image.pixels.withUnsafeBufferPointer { pixels throws(RuntimeError) in

@@ -1,3 +1,4 @@
+import Models
 import Program
 import Runtime
 
@@ -5,7 +6,7 @@ import Runtime
 public final class ProgramFile {
     public let path: String
     public let encoder: Encoder
-    public let pool: OutputPooling
+    public let pool: FeaturePooling
     let header: ProgramHeader
     private let mapping: FileMapping
 
@@ -53,10 +54,11 @@ public final class ProgramFile {
         mapping.withBytes { Executable.decode(UnsafeRawBufferPointer(rebasing: $0[header.instructions.offset..<(header.instructions.offset + header.instructions.bytes)])) }
     }
 
-    private func description(of pool: OutputPooling) -> String {
+    private func description(of pool: FeaturePooling) -> String {
         switch pool {
         case .cls: "the class token"
         case .mean: "the mean of the patch tokens"
+        case .clsAndMean: "the class token, then the mean of the patch tokens"
         case .tokens: "the patch tokens"
         }
     }

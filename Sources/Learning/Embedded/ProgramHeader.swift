@@ -1,10 +1,16 @@
+import Models
 import Runtime
 
-/// What a program gives of an image: the class token, the mean of the patch tokens, or all of them, after the final norm.
-public enum OutputPooling: String, Sendable, Hashable, CaseIterable {
-    case cls, mean, tokens
-    /// As the file has it.
-    var code: UInt32 { self == .cls ? 0 : self == .mean ? 1 : 2 }
+extension FeaturePooling {
+    /// As a program file has it (`curricle_pool`).
+    var code: UInt32 {
+        switch self {
+        case .cls: 0
+        case .mean: 1
+        case .tokens: 2
+        case .clsAndMean: 3
+        }
+    }
 }
 
 /// The first 256 bytes of a program file (docs/PROGRAM_FORMAT.md).
@@ -17,7 +23,7 @@ struct ProgramHeader: Equatable {
 
     var checksum: UInt32 = 0
     var fileBytes = 0
-    var pool: OutputPooling
+    var pool: FeaturePooling
     var images, height, width, channels: Int
     var rows, rowWidth: Int
     var instructionCount: Int
@@ -68,7 +74,7 @@ extension ProgramHeader {
         func number(_ offset: Int) -> Int { Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))) }
         func wide(_ offset: Int) -> Int { Int(clamping: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))) }
         func section(_ offset: Int) -> Section { Section(offset: wide(offset), bytes: wide(offset + 8)) }
-        guard let pool = OutputPooling.allCases.first(where: { Int($0.code) == number(28) }) else { return nil }
+        guard let pool = FeaturePooling.allCases.first(where: { Int($0.code) == number(28) }) else { return nil }
         self.init(
             checksum: UInt32(number(12)), fileBytes: wide(16), pool: pool, images: number(32), height: number(36), width: number(40), channels: number(44),
             rows: number(48), rowWidth: number(52), instructionCount: number(56), instructions: section(64), scalars: section(80), constants: section(96),

@@ -4,8 +4,9 @@ import Vision
 
 /// What stands for an image.
 public enum Pooling: String, Sendable, CaseIterable {
-    /// The class token, or the mean of the patch tokens, after the encoder's final norm.
+    /// The class token, the mean of the patch tokens, or both, after the encoder's final norm.
     case cls, mean
+    case clsAndMean = "cls+mean"
     /// No encoder at all: the normalised pixels of the resized image, to compare with.
     case pixels
 }
@@ -13,24 +14,28 @@ public enum Pooling: String, Sendable, CaseIterable {
 /// Computes features of whole images (no mask) with an encoder's weights.
 public final class FeatureExtractor {
     public let description: WeightsDescription
+    /// Blocks that tokens pass before the final norm; nil for all.
+    private let layer: Int?
     let model: ModelRuntime
 
     /// - Parameter weights: a file of any layout that ``Checkpoint`` reads.
     public convenience init(
-        weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil, deviation: [Float]? = nil, threads: Int, isa: ISA
+        weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil, deviation: [Float]? = nil, layer: Int? = nil, threads: Int, isa: ISA
     ) throws {
         let file = try Checkpoint(path: path)
         let description = try WeightsDescription(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, deviation: deviation)
+        try description.requireLayer(layer)
         let position = try WeightsFile.encoderPosition(file, description.model)
         let model = try ModelRuntime(description.model, parts: .encoder, encoderPosition: position, trains: false, threads: threads, isa: isa)
         try WeightsFile.load(file, into: model)
-        self.init(model, description)
+        self.init(model, description, layer: layer)
     }
 
     /// With weights that stand in memory already: those of a run that goes on, or fresh ones.
-    public init(_ model: ModelRuntime, _ description: WeightsDescription) {
+    public init(_ model: ModelRuntime, _ description: WeightsDescription, layer: Int? = nil) {
         self.model = model
         self.description = description
+        self.layer = layer
     }
 
     /// Features and labels of all images of a labelled source, in its order.
@@ -48,7 +53,11 @@ public final class FeatureExtractor {
     /// Numbers that stand for an image.
     public func width(_ pool: Pooling) -> Int {
         let m = description.model
-        return pool == .pixels ? m.patches * m.patchWidth : m.embedWidth
+        return switch pool {
+        case .cls, .mean: m.embedWidth
+        case .clsAndMean: 2 * m.embedWidth
+        case .pixels: m.patches * m.patchWidth
+        }
     }
 
     /// Features [images, width], row-major.
@@ -65,11 +74,11 @@ public final class FeatureExtractor {
         out.reserveCapacity(source.count * width)
         while let batch = try loader.next() {
             defer { progress(out.count / width, source.count) }
-            guard pool != .pixels else {
+            guard let kind = FeaturePooling(rawValue: pool.rawValue) else { // pixels
                 out += batch.patches
                 continue
             }
-            let executable = try model.features(images: batch.samples.count, cls: pool == .cls, mean: pool == .mean)
+            let executable = try model.features(images: batch.samples.count, [kind], layer: layer)
             _ = try model.session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
             out += model.result(pool.rawValue, of: executable)
         }

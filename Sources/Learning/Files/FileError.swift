@@ -11,6 +11,8 @@ public enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
     case refused(Action, path: String, code: Int32)
     /// A folder, pipe or device stands where a file is wanted.
     case notAFile(path: String)
+    /// Another process writes it now.
+    case busy(path: String)
     /// Bytes were to be replaced that were never written (a mistake of the caller, not of the user).
     case outsideWrittenBytes(path: String)
 
@@ -20,6 +22,8 @@ public enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
             return "cannot \(action.rawValue) \(path): \(String(cString: strerror(code)))\(FileError.advice(code))"
         case .notAFile(let path):
             return "cannot read \(path): it is not a regular file; name a file"
+        case .busy(let path):
+            return "cannot write \(path): another process is writing it; wait for it, or name another file"
         case .outsideWrittenBytes(let path):
             return "cannot write \(path): bytes were to be replaced that were not written yet; please report this"
         }

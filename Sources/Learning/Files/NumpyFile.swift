@@ -1,22 +1,52 @@
 /// Writes float32 arrays as NumPy reads them (`numpy.load`): format 1.0 of `numpy.lib.format`, little-endian, row-major.
-/// Rows are appended as they come; the file appears whole or not at all.
+/// Rows are appended as they come; the file appears whole or not at all, and a killed writer's rows are taken up by the next one.
 public struct NumpyFile: ~Copyable {
-    private var file: DurableFile
+    /// Rows that stand in it: at first those of an earlier writer of the same.
+    public private(set) var rows: Int
+    /// Values of a row.
+    public let width: Int
+    private let headerBytes: Int
+    private var file: ResumableFile
 
-    /// - Parameter shape: of the whole array.
+    /// - Parameters:
+    ///   - shape: of the whole array, rows first.
+    ///   - key: stands for everything that decides the values.
     /// - Throws: `FileError`.
-    public init(path: String, shape: [Int]) throws(FileError) {
-        var file = try DurableFile(replacing: path)
+    public init(path: String, shape: [Int], key: UInt32) throws(FileError) {
         let sizes = shape.map { "\($0), " }.joined()
-        var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(sizes.dropLast(shape.count > 1 ? 2 : 1))), }"
+        var text = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(sizes.dropLast(shape.count > 1 ? 2 : 1))), }"
         // Ten bytes come before it, a line feed ends it, and data begins at a multiple of 64.
-        header += String(repeating: " ", count: 63 - (10 + header.utf8.count) % 64) + "\n"
-        let length = UInt16(clamping: header.utf8.count)
-        try file.write([0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 255), UInt8(length >> 8)] + Array(header.utf8))
+        text += String(repeating: " ", count: 63 - (10 + text.utf8.count) % 64) + "\n"
+        let length = UInt16(clamping: text.utf8.count)
+        let header = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 255), UInt8(length >> 8)] + Array(text.utf8)
+        var file = try ResumableFile(replacing: path, key: key)
+        let width = shape.dropFirst().reduce(1, *)
+        let held = try? FileMapping(path: file.temporaryPath)
+        let isSame = held?.withBytes { $0.count >= header.count && $0.prefix(header.count).elementsEqual(header) } ?? false
+        let rows = isSame ? min((file.count - header.count) / (width * 4), shape.first ?? 0) : 0
+        try file.cut(to: isSame ? header.count + rows * width * 4 : 0)
+        if !isSame { try file.write(header) }
         self.file = file
+        self.rows = rows
+        self.width = width
+        headerBytes = header.count
     }
 
-    public mutating func append(_ values: UnsafeBufferPointer<Float>) throws(FileError) { try file.write(UnsafeRawBufferPointer(values)) }
+    /// Appends whole rows.
+    public mutating func append(_ values: UnsafeBufferPointer<Float>) throws(FileError) {
+        try file.write(UnsafeRawBufferPointer(values))
+        rows += values.count / width
+    }
+
+    /// All rows so far, one after the other.
+    public func forEachRow(_ body: (Int, [Float]) throws -> Void) throws {
+        let mapping = try FileMapping(path: file.temporaryPath), bytes = width * 4
+        for row in 0..<rows {
+            try body(row, mapping.withBytes { all in
+                (0..<width).map { all.loadUnaligned(fromByteOffset: headerBytes + row * bytes + 4 * $0, as: Float.self) }
+            })
+        }
+    }
 
     /// Puts the file in its place.
     public consuming func publish() throws(FileError) { try file.publish() }

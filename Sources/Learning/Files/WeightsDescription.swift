@@ -42,6 +42,11 @@ public struct WeightsDescription: Sendable {
         do { try normalization.validate(channels: model.channels) } catch { throw LearningError.file(path: file.path, reason: "\(error)") }
     }
 
+    /// - Throws: `LearningError.configuration` for a layer that the encoder does not have.
+    func requireLayer(_ layer: Int?) throws {
+        if let layer, !(1...model.depth).contains(layer) { throw LearningError.configuration("--layer \(layer): the encoder has layers 1 to \(model.depth)") }
+    }
+
     /// ImageNet's for colour; a middle grey for other channel counts, as pretraining takes it.
     private static func defaultPixels(channels: Int) -> PixelNormalization {
         channels == 3 ? .imageNet : PixelNormalization(mean: [0.5], std: [0.5])

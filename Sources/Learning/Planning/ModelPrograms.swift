@@ -15,12 +15,11 @@ enum ProgramKey: Hashable {
     /// Losses of step B on the whole batch's scores and errors, with the gradients of both.
     case maskerLosses(images: Int, StepOptions)
     case update(ParameterGroup, AdamW, clip: Float?)
-    case features(images: Int, cls: Bool, mean: Bool)
+    /// Features of whole images, from patches or rgb8 pixels; of an earlier layer where one is named.
+    case features(images: Int, [FeaturePooling], layer: Int? = nil, fromPixels: Bool = false)
     /// A step of fine-tuning.
     case classifier(images: Int, dropsPaths: Bool, Update)
     case classification(images: Int)
-    /// The features of a program file: from rgb8 pixels, one result.
-    case encoder(images: Int, OutputPooling)
 
     /// What a person calls it.
     var title: String {
@@ -34,7 +33,6 @@ enum ProgramKey: Hashable {
         case .features: "Features"
         case .classifier: "Fine-tuning"
         case .classification: "Classification"
-        case .encoder: "Encoder"
         }
     }
 }
@@ -88,9 +86,9 @@ struct ModelPrograms {
         case .update(let group, let adamw, let clip):
             let slices = parameters.parameters.filter { $0.group == group }.map { ParameterSlice($0) }
             return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout, constants: &constants)
-        case .features(let images, let cls, let mean):
+        case .features(let images, let pools, let layer, let fromPixels):
             var builder = describe(images)
-            return try compile(builder.features(cls: cls, mean: mean), nil)
+            return try compile(builder.features(pools, layer: layer, fromPixels: fromPixels), nil)
         case .classifier(let images, let dropsPaths, let update):
             var builder = describe(images)
             let step = try builder.classifierStep(dropsPaths: dropsPaths)
@@ -98,9 +96,6 @@ struct ModelPrograms {
         case .classification(let images):
             var builder = describe(images)
             return try compile(builder.classification(), nil)
-        case .encoder(let images, let pool):
-            var builder = describe(images)
-            return try compile(builder.features(cls: pool == .cls, mean: pool == .mean, tokens: pool == .tokens, fromPixels: true), nil)
         }
     }
 

@@ -82,8 +82,8 @@ public final class ModelRuntime {
         try executable(.masker(images: images, options, update, examined: examined))
     }
     /// Features of whole images.
-    public func features(images: Int, cls: Bool = true, mean: Bool = true) throws -> Executable {
-        try executable(.features(images: images, cls: cls, mean: mean))
+    public func features(images: Int, _ pools: [FeaturePooling] = [.cls, .mean], layer: Int? = nil, fromPixels: Bool = false) throws -> Executable {
+        try executable(.features(images: images, pools, layer: layer, fromPixels: fromPixels))
     }
     /// A step of fine-tuning.
     func classifierStep(images: Int, dropsPaths: Bool, update: Update) throws -> Executable {
@@ -91,10 +91,6 @@ public final class ModelRuntime {
     }
     /// A classifier's logits.
     func classification(images: Int) throws -> Executable { try executable(.classification(images: images)) }
-    /// What a program file holds: one kind of features, from rgb8 pixels.
-    func encoder(images: Int, pool: OutputPooling) throws -> Executable {
-        try executable(.encoder(images: images, pool))
-    }
     /// Constants of the programs compiled so far.
     var constants: [Float] { programs.constants.values }
     /// AdamW of a group from its stored gradients.

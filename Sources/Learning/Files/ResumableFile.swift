@@ -1,0 +1,64 @@
+import Foundation
+
+/// A file that grows in hiding and appears whole, and whose writer may be killed: the next one that writes the same goes on where it ended.
+///
+/// Bytes go to `.NAME.KEY.part` in the same folder, where the key stands for everything that decides them; ``publish()`` flushes it and puts it
+/// in its place. Unlike a ``DurableFile``'s, what was written stays when a writer fails.
+struct ResumableFile: ~Copyable {
+    let path: String
+    let temporaryPath: String
+    /// Bytes that stand in it, an earlier writer's included.
+    private(set) var count: Int
+    private let descriptor: Int32
+
+    /// Begins, or takes up what stands under this key; what stands under others is out of date and removed.
+    /// - Throws: ``FileError``; `.busy` where another process writes it now.
+    init(replacing path: String, key: UInt32) throws(FileError) {
+        let url = URL(fileURLWithPath: path), folder = url.deletingLastPathComponent().path, name = url.lastPathComponent
+        let hexadecimal = String(key, radix: 16), prefix = ".\(name).", own = prefix + String(repeating: "0", count: 8 - hexadecimal.count) + hexadecimal + ".part"
+        guard !path.isEmpty, !path.hasSuffix("/"), name != ".", name != ".." else { throw .notAFile(path: path) }
+        let hidden = "\(folder)/\(own)"
+        for other in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where other.hasPrefix(prefix) && other.hasSuffix(".part") && other != own {
+            if other.count == own.count { unlink("\(folder)/\(other)") }
+        }
+        let descriptor = open(hidden, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+        guard descriptor >= 0 else { throw .refused(.create, path: path, code: errno) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw .busy(path: path)
+        }
+        self.path = path
+        self.descriptor = descriptor
+        temporaryPath = hidden
+        count = max(0, Int(lseek(descriptor, 0, Int32(SEEK_END))))
+    }
+
+    deinit { close(descriptor) }
+
+    /// Leaves so many bytes.
+    mutating func cut(to size: Int) throws(FileError) {
+        guard ftruncate(descriptor, off_t(size)) == 0, lseek(descriptor, 0, Int32(SEEK_END)) == off_t(size) else {
+            throw .refused(.truncate, path: path, code: errno)
+        }
+        count = size
+    }
+
+    mutating func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+        let code = FileOperations.system.writeFully(descriptor, bytes)
+        guard code == 0 else { throw .refused(.write, path: path, code: code) }
+        count += bytes.count
+    }
+
+    mutating func write(_ bytes: [UInt8]) throws(FileError) {
+        let code = bytes.withUnsafeBytes { FileOperations.system.writeFully(descriptor, $0) }
+        guard code == 0 else { throw .refused(.write, path: path, code: code) }
+        count += bytes.count
+    }
+
+    /// Flushes the bytes and puts the file in its place.
+    func publish() throws(FileError) {
+        guard fsync(descriptor) == 0 else { throw .refused(.flush, path: path, code: errno) }
+        guard rename(temporaryPath, path) == 0 else { throw .refused(.publish, path: path, code: errno) }
+        _ = FileOperations.system.flushFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+    }
+}
