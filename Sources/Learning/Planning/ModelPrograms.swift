@@ -16,6 +16,9 @@ enum ProgramKey: Hashable {
     case maskerLosses(images: Int, StepOptions)
     case update(ParameterGroup, AdamW, clip: Float?)
     case features(images: Int, cls: Bool, mean: Bool)
+    /// A block's queries, keys and values; and the patch tokens after the last norm.
+    case queriesKeysValues(images: Int, layer: Int)
+    case patchTokens(images: Int)
     /// The features of a program file: from rgb8 pixels, one result.
     case encoder(images: Int, OutputPooling)
 
@@ -29,6 +32,8 @@ enum ProgramKey: Hashable {
         case .maskerLosses: "Step B losses"
         case .update(let group, _, _): "Update of the \(group.rawValue)"
         case .features: "Features"
+        case .queriesKeysValues: "Attention"
+        case .patchTokens: "Tokens"
         case .encoder: "Encoder"
         }
     }
@@ -86,6 +91,12 @@ struct ModelPrograms {
         case .features(let images, let cls, let mean):
             var builder = describe(images)
             return try compile(builder.features(cls: cls, mean: mean), nil)
+        case .queriesKeysValues(let images, let layer):
+            var builder = describe(images)
+            return try compile(builder.queriesKeysValues(layer: layer), nil)
+        case .patchTokens(let images):
+            var builder = describe(images)
+            return try compile(builder.patchTokens(), nil)
         case .encoder(let images, let pool):
             var builder = describe(images)
             return try compile(builder.features(cls: pool == .cls, mean: pool == .mean, tokens: pool == .tokens, fromPixels: true), nil)

@@ -91,7 +91,7 @@ struct StepPrograms {
         switch key {
         case .autoencoder(let count, _, _, _, _), .scoring(let count, _), .maskerErrors(let count, _): return count == size ? images / size : 1
         case .maskerLosses: return 2
-        case .masker, .update, .features, .encoder: return 1
+        case .masker, .update, .features, .queriesKeysValues, .patchTokens, .encoder: return 1
         }
     }
 }

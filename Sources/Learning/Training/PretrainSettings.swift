@@ -31,6 +31,8 @@ public struct PretrainSettings: Sendable {
     public var onNonfinite: NonfinitePolicy = .stop
     /// Epochs between permanent snapshots of the weights.
     public var snapshotEpochs = 50
+    /// Epochs between looks at the features' kNN accuracy; 0 for none.
+    public var knnEpochs = 0
     /// Steps between states, beside the one at each epoch's end; 0 for none.
     public var saveEverySteps = 0
     /// Ends the run after so many steps in all.
@@ -82,6 +84,9 @@ public struct PretrainSettings: Sendable {
 
     /// Whether weights are kept for good after so many epochs.
     func takesSnapshot(after epochs: Int) -> Bool { epochs > 0 && (epochs % snapshotEpochs == 0 || epochs == schedule.epochs) }
+
+    /// Whether features are judged after so many epochs.
+    func judgesFeatures(after epochs: Int) -> Bool { knnEpochs > 0 && (epochs % knnEpochs == 0 || epochs == schedule.epochs) }
 
     /// The settings that decide the run's bits, under the command's option names: `config.json`, and what a state records.
     public var entries: [(key: String, value: LogValue)] {
