@@ -81,12 +81,6 @@ enum PretrainCommand {
         return try train(training, images: source.count)
     }
 
-    /// The test part of data, where it has one apart from its training part.
-    private static func testPart(of path: String, _ decoding: DecodeOptions, besides train: any ImageSource) -> (any ImageSource)? {
-        guard let test = try? openDataset(at: path, role: .test, decoding: decoding), test.name(at: 0) != train.name(at: 0) else { return nil }
-        return test
-    }
-
     /// What the features are judged by: the data's own labelled parts, or those that are named.
     private static func watch(_ a: Arguments, _ decoding: DecodeOptions, _ source: any ImageSource, _ held: (any ImageSource)?) throws -> FeatureWatch {
         var (train, test) = (source, held)

@@ -120,7 +120,8 @@ struct ImageSubset: ImageSource {
         count = min(source.count, most)
     }
 
-    private func place(_ index: Int) -> Int { index * source.count / max(1, count) }
+    /// The source's index of an image.
+    func place(_ index: Int) -> Int { index * source.count / max(1, count) }
     var classNames: [String] { source.classNames }
     func label(at index: Int) -> Int? { source.label(at: place(index)) }
     func name(at index: Int) -> String { source.name(at: place(index)) }

@@ -52,7 +52,7 @@ extension FeatureExtractor {
 
     /// The first principal components of the patch tokens as colours.
     public struct TokenColours {
-        /// A row of images above a row of their tokens: the first three components of all of them together as red, green and blue.
+        /// Rows of images above rows of their tokens: the first three components of all of them together as red, green and blue.
         public let picture: Picture
         /// Share of the variance along each of the three.
         public let shares: [Double]
@@ -73,8 +73,9 @@ extension FeatureExtractor {
             let small = PixelImage(width: m.gridColumns, height: m.gridRows, channels: 3, pixels: pixels)
             return [pictures.image(images.patches(of: image)), scaled(small, by: m.patchSize)]
         }
-        // Beside one another: a sheet of two columns for every image would be high and narrow.
-        return TokenColours(picture: try PictureSheet(images.grid).draw([rows.map { $0[0] }, rows.map { $0[1] }]), shares: components.shares)
+        // Images beside one another: tokens are compared along a row.
+        let sheet = blocks(of: rows.count, size: FeatureExtractor.batch).flatMap { range in [range.map { rows[$0][0] }, range.map { rows[$0][1] }] }
+        return TokenColours(picture: try PictureSheet(images.grid).draw(sheet), shares: components.shares)
     }
 
     /// Values as levels 0…255, from the first hundredth of them to the last: a few far away do not take the others' contrast.

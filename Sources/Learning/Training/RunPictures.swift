@@ -10,7 +10,7 @@ struct RunPictures {
     let settings: PretrainSettings
     static let most = 8
     /// Columns of the drawn sheet.
-    static let originals = 0, masks = 1, scores = 4
+    static let originals = 0, masks = 1, reconstructions = 2
 
     func draw(_ model: ModelRuntime) throws -> Picture {
         let count = min(RunPictures.most, images.samples.count)
