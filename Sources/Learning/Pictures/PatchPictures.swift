@@ -25,10 +25,11 @@ struct PictureSheet {
         try Picture(tile(rows.map { $0.map { scaled($0, by: factor) } }, padding: PictureSheet.padding))
     }
 
-    /// The panels of a column of a sheet that was drawn, one below the other with what is between them; nil where it has no such column.
+    /// The panels of a column of a sheet that was drawn, one below the other, with what is between them and to their left; nil where
+    /// it has no such column.
     /// - Parameters height, width: of an image before it was enlarged.
     func column(_ index: Int, of sheet: PixelImage, height: Int, width: Int) -> PixelImage? {
-        let left = PictureSheet.padding + index * (width * factor + PictureSheet.padding), columns = width * factor
+        let columns = width * factor + PictureSheet.padding, left = index * columns
         guard index >= 0, left + columns <= sheet.width, sheet.height >= height * factor else { return nil }
         let rows = (0..<sheet.height).map { y in sheet.pixels[((y * sheet.width + left) * sheet.channels)..<((y * sheet.width + left + columns) * sheet.channels)] }
         return PixelImage(width: columns, height: sheet.height, channels: sheet.channels, pixels: rows.flatMap { $0 })

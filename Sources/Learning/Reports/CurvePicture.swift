@@ -41,14 +41,14 @@ struct CurvePicture {
             parts.append(#"<text x="\#(x(tick))" y="\#(format(Self.height - 10))" text-anchor="middle">\#(number(tick))</text>"#)
         }
         if let mark { parts.append(#"<line class="mark" x1="\#(format(Self.left))" x2="\#(format(Self.width - Self.right))" y1="\#(y(mark))" y2="\#(y(mark))"/>"#) }
-        var legend = Self.left
+        var legend: [String] = []
         for (curve, colour) in zip(drawn, Self.colours + Self.colours) {
             let path = curve.points.map { "\(x($0.x)),\(y($0.y))" }.joined(separator: " ")
             let last = curve.points.last.map { "\(curve.name): \(number($0.y)) at \(number($0.x))" } ?? curve.name
             parts.append(#"<polyline points="\#(path)" fill="none" stroke="\#(colour)" stroke-width="1.8"><title>\#(escaped(last))</title></polyline>"#)
-            parts.append(#"<text x="\#(format(legend))" y="29" fill="\#(colour)" class="key">\#(escaped(curve.name))</text>"#)
-            legend += Double(curve.name.count) * 7 + 18
+            legend.append(#"<tspan fill="\#(colour)"\#(legend.isEmpty ? "" : #" dx="14""#)>\#(escaped(curve.name))</tspan>"#)
         }
+        parts.append(#"<text x="\#(format(Self.left))" y="31" class="key">\#(legend.joined())</text>"#)
         return (parts + ["</svg>"]).joined(separator: "\n")
     }
 
