@@ -31,7 +31,7 @@ enum ReconstructCommand {
         print("\(path): a row an image: original, masked, reconstruction, reconstruction with the visible patches")
         if options.normalizedTargets { print("the model predicts normalised patches: they are shown with the true patches' mean and deviation") }
         let masks = options.masking == .learned ? "the masker's masks" : "random masks"
-        print(String(format: "mean error of removed patches, %@ of ratio %g, %d images: %.5f", masks, options.maskRatio, result.errors.count, result.error))
+        print(String(format: "mean error of removed patches, %@ of ratio %g, images %d: %.5f", masks, options.maskRatio, result.errors.count, result.error))
         return 0
     }
 }
@@ -80,7 +80,7 @@ enum MasksCommand {
 
     private static func text(_ pictures: MaskPictures, _ path: String, isRun: Bool) -> String {
         let columns = isRun ? "the image, then a column a snapshot, left to right as below" : "the image, then for each file its scores (yellow: kept) and the mask that they make"
-        var lines = ["\(path): a row an image: \(columns)", "numbers: \(pictures.measured) images"]
+        var lines = ["\(path): a row an image: \(columns)", "images measured: \(pictures.measured)"]
         lines.append((isRun ? "epoch        λ" : "file".padded(28)) + "   mean score   masker's error   random error   ratio")
         for m in pictures.moments {
             let name = isRun ? String(format: "%5d  %@", m.epoch ?? 0, m.curriculum.map { String(format: "%+.3f", $0) } ?? "     ?") : URL(fileURLWithPath: m.path).lastPathComponent.padded(28)

@@ -27,15 +27,7 @@ extension FeatureExtractor {
     /// - Parameter layer: the encoder's block, from 1; nil for the last.
     /// - Throws: `LearningError.configuration` for a layer that it has not.
     public func attention(_ images: HeldImages, layer: Int? = nil) throws -> Attention {
-        let m = description.model, layer = layer ?? m.depth
-        guard (1...m.depth).contains(layer) else { throw LearningError.configuration("--layer \(layer) is not one of the encoder's 1 to \(m.depth)") }
-        let pictures = try pictures
-        var weights: [Float] = []
-        try images.batches(images: images.count, of: FeatureExtractor.batch) { range, patches in
-            let executable = try model.executable(.queriesKeysValues(images: range.count, layer: layer))
-            _ = try model.session.run(executable, batch: patches)
-            weights += classAttention(model.result("qkv", of: executable), images: range.count, tokens: 1 + m.patches, width: m.embedWidth, heads: m.heads)
-        }
+        let m = description.model, pictures = try pictures, weights = try classAttention(images, layer: layer ?? m.depth)
         var onPatches = [Double](repeating: 0, count: m.heads)
         let rows = (0..<images.count).map { image -> [PixelImage] in
             var mean = [Float](repeating: 0, count: m.patches)
@@ -48,6 +40,20 @@ extension FeatureExtractor {
             return [pictures.image(images.patches(of: image))] + maps + [pictures.heat(mean)]
         }
         return Attention(picture: try PictureSheet(images.grid).draw(rows), onPatches: onPatches)
+    }
+
+    /// Attention of the class token to the patches, [N, H, L].
+    func classAttention(_ images: HeldImages, layer: Int) throws -> [Float] {
+        let m = description.model
+        guard (1...m.depth).contains(layer) else { throw LearningError.configuration("--layer \(layer) is not one of the encoder's 1 to \(m.depth)") }
+        var weights: [Float] = []
+        try images.batches(images: images.count, of: FeatureExtractor.batch) { range, patches in
+            let executable = try model.executable(.queriesKeysValues(images: range.count, layer: layer))
+            _ = try model.session.run(executable, batch: patches)
+            weights += FeatureExtractor.classAttention(
+                model.result("qkv", of: executable), images: range.count, tokens: 1 + m.patches, width: m.embedWidth, heads: m.heads)
+        }
+        return weights
     }
 
     /// The first principal components of the patch tokens as colours.
@@ -87,24 +93,24 @@ extension FeatureExtractor {
         guard high - low > 1e-9 * max(abs(least), abs(most)) else { return values.map { _ in 128 } }
         return values.map { UInt8((255 * min(1, max(0, ($0 - low) / (high - low)))).rounded()) }
     }
-}
 
-/// Attention of the class token to the patches, softmax(q·kᵀ / √d) over all tokens: [N, H, L].
-/// - Parameter qkv: [N, T, 3D], the class token first; heads are ranges of D / H columns.
-func classAttention(_ qkv: [Float], images: Int, tokens: Int, width: Int, heads: Int) -> [Float] {
-    let depth = width / heads, scale = 1 / Double(depth).squareRoot()
-    var out: [Float] = []
-    out.reserveCapacity(images * heads * (tokens - 1))
-    for image in 0..<images {
-        for head in 0..<heads {
-            let query = image * tokens * 3 * width + head * depth
-            let logits = (0..<tokens).map { token -> Double in
-                let key = (image * tokens + token) * 3 * width + width + head * depth
-                return scale * (0..<depth).reduce(0.0) { $0 + Double(qkv[query + $1]) * Double(qkv[key + $1]) }
+    /// Attention of the class token to the patches, softmax(q·kᵀ / √d) over all tokens: [N, H, L].
+    /// - Parameter qkv: [N, T, 3D], the class token first; heads are ranges of D / H columns.
+    private static func classAttention(_ qkv: [Float], images: Int, tokens: Int, width: Int, heads: Int) -> [Float] {
+        let depth = width / heads, scale = 1 / Double(depth).squareRoot()
+        var out: [Float] = []
+        out.reserveCapacity(images * heads * (tokens - 1))
+        for image in 0..<images {
+            for head in 0..<heads {
+                let query = image * tokens * 3 * width + head * depth
+                let logits = (0..<tokens).map { token -> Double in
+                    let key = (image * tokens + token) * 3 * width + width + head * depth
+                    return scale * (0..<depth).reduce(0.0) { $0 + Double(qkv[query + $1]) * Double(qkv[key + $1]) }
+                }
+                let largest = logits.max() ?? 0, powers = logits.map { exp($0 - largest) }, sum = powers.reduce(0, +)
+                out += powers.dropFirst().map { Float($0 / sum) }
             }
-            let largest = logits.max() ?? 0, powers = logits.map { exp($0 - largest) }, sum = powers.reduce(0, +)
-            out += powers.dropFirst().map { Float($0 / sum) }
         }
+        return out
     }
-    return out
 }

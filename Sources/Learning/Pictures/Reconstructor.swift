@@ -57,7 +57,10 @@ public final class Reconstructor {
             throw LearningError.file(path: file.path, reason: "says norm-pix-loss \(said), not \(chosen)")
         }
         let ratio = choices.maskRatio ?? file.metadata["curricle.mask_ratio"].flatMap { Double($0) } ?? 0.75
-        let learned = file.names.contains { ModelPart.of($0) == .masker } && file.metadata["curricle.masking"] != Masking.random.rawValue
+        let wasRandom = file.metadata["curricle.masking"] == Masking.random.rawValue, learned = !wasRandom && file.names.contains { ModelPart.of($0) == .masker }
+        if wasRandom, choices.masking == .learned {
+            throw LearningError.file(path: file.path, reason: "was trained with random masks: its masker has learned nothing")
+        }
         return StepOptions(
             maskRatio: ratio, normalizedTargets: said ?? choices.normalizedTargets ?? false, masking: choices.masking ?? (learned ? .learned : .random))
     }
@@ -65,13 +68,13 @@ public final class Reconstructor {
     private static func require(_ parts: [ModelPart], in file: Checkpoint, _ description: WeightsDescription) throws {
         let remedies: [ModelPart: String] = [
             .decoder: "reconstructions need the weights of a whole model, such as a run's model.safetensors",
-            .masker: "it was trained with random masks alone: only --masking random is possible",
+            .masker: "it was trained with random masks, which reconstruct --masking random takes",
         ]
         for part in parts {
             let wanted = ModelParameters(description.model).all.map(\.parameter.name).filter { ModelPart.of($0) == part }
             let missing = wanted.filter { file.shape(of: $0) == nil }
             if missing.count == wanted.count, let remedy = remedies[part] {
-                throw LearningError.file(path: file.path, reason: "has no \(part.rawValue) (\(WeightsFile.listed(missing))): \(remedy)")
+                throw LearningError.file(path: file.path, reason: "has no \(part.rawValue), as it lacks \(missing[0]): \(remedy)")
             }
             guard missing.isEmpty else { throw LearningError.file(path: file.path, reason: "lacks \(WeightsFile.listed(missing)): its \(part.rawValue) is not whole") }
             if let obstacle = try CheckpointContents.obstacle(part, file, description) {
