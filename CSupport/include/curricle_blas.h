@@ -1,7 +1,7 @@
 #ifndef CURRICLE_BLAS_H
 #define CURRICLE_BLAS_H
 
-/// The dense linear algebra of the evaluations (kNN, ridge probe). The only door to OpenBLAS: training does not use it.
+/// The dense linear algebra of the evaluations (kNN, ridge probe, principal components). The only door to OpenBLAS: training does not use it.
 /// All matrices are row-major and packed. One thread, so that results do not depend on how many there are.
 
 #ifdef __cplusplus
@@ -19,6 +19,12 @@ void curricle_blas_add_gram(int rows, int width, const double *a, double *gram);
 /// each replaced by its x.
 /// Returns 0; a positive number where gram is not positive definite; a negative one for a wrong argument.
 int curricle_blas_solve_positive_definite(int width, int count, double *gram, double *right_sides);
+
+/// The eigenvectors of the `count` largest eigenvalues of a symmetric matrix [width, width], of which entries (i, j) with j >= i
+/// are read and overwritten. values [width] gets the eigenvalues first, vectors [count, width] a unit vector a row, both from the
+/// smallest of the `count` to the largest. workspace holds 8 · width doubles, integers 6 · width.
+/// Returns 0; another number where the search failed or an argument is wrong.
+int curricle_blas_largest_eigenvectors(int width, int count, double *matrix, double *values, double *vectors, double *workspace, int *integers);
 
 /// The yardstick of `bench kernels`: y [rows, columns] = x [rows, depth] · weightᵀ with weight [columns, depth] or, where
 /// `is_weight_gradient`, weight = yᵀ · x, by OpenBLAS on one thread each for equal parts of the output.

@@ -143,6 +143,16 @@ extension ModelBuilder {
         return graph
     }
 
+    /// Queries, keys and values of an encoder's block, no mask. Result `qkv` [N, 1 + L, 3D].
+    /// - Parameter layer: the block, from 1.
+    public mutating func queriesKeysValues(layer: Int) throws(GraphError) -> Graph {
+        var x = try graph.append(.prependRow, [tokens(patches()), parameter("cls_token")])[0]
+        for i in 0..<(layer - 1) { x = try block(x, "blocks.\(i)", heads: configuration.heads, epsilon: configuration.epsilon) }
+        let name = "blocks.\(layer - 1)"
+        graph.results.append(("qkv", try linear(norm(x, "\(name).norm1", configuration.epsilon), "\(name).attn.qkv")))
+        return graph
+    }
+
     /// Masker scores alone: result `scores` [N, 1, L]; train from them with a given gradient.
     public mutating func scoring() throws(GraphError) -> (graph: Graph, scores: ValueID, upstream: ValueID) {
         let scores = try scores(tokens(patches()))

@@ -24,3 +24,9 @@ enum DataOptions {
         return options
     }
 }
+
+/// The test part of data, where it has one apart from its training part.
+func testPart(of path: String, _ decoding: DecodeOptions, besides train: any ImageSource) -> (any ImageSource)? {
+    guard let test = try? openDataset(at: path, role: .test, decoding: decoding), test.name(at: 0) != train.name(at: 0) else { return nil }
+    return test
+}

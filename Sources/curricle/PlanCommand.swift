@@ -16,6 +16,7 @@ enum PlanCommand {
             .flag("norm-pix-loss", "predict patches normalised by their own mean and deviation"),
             .flag("clip-grad", "gradients are clipped by their norm, so all of them are kept until the update"),
             ModelOptions.memoryLimit, ModelOptions.microBatch,
+            .value("knn-images", "N", "labelled images, training and test, that `pretrain --knn-every` compares", fallback: "0"),
             .value("images", "N", "images of the dataset, for hours an epoch and a run"),
             .value("epochs", "N", "passes over the data", fallback: "200"),
             .value("threads", "N", "threads of the team (default: all processors)"),
@@ -29,7 +30,7 @@ enum PlanCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let threads = try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa = try ISA.named(nil)
         let settings = try settings(a)
-        let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit)
+        let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, judgedImages: a.int("knn-images", in: 0...(2 * FeatureWatch.most)))
         let available = settings.memoryLimit ?? Machine.memoryBytes
         let largest = try TrainingPlan.largestBatch(settings, threads: threads, isa: isa, within: available)
         let seconds = try a.flag("skip-timing") ? nil : plan.predictedSeconds(settings, threads: threads, isa: isa)

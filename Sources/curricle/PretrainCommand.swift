@@ -44,6 +44,9 @@ enum PretrainCommand {
             .value("threads", "N", "threads of the team (default: all processors)", section: "Run"),
             ModelOptions.memoryLimit, ModelOptions.microBatch,
             .value("save-ckpt-freq", "EPOCHS", "epochs between permanent snapshots of the weights", fallback: "50", section: "Run"),
+            .value("knn-every", "EPOCHS", "epochs between looks at the features' kNN accuracy, on the data's labelled parts; 0 for none", fallback: "0", section: "Run"),
+            .value("knn-train", "PATH", "with --knn-every: labelled images to compare with (default: --data; \(FeatureWatch.most) at most, spread over them)", section: "Run"),
+            .value("knn-test", "PATH", "with --knn-every: labelled images to judge on (default: the test part of --knn-train or --data)", section: "Run"),
             .value("save-every-steps", "N", "steps between states to resume from; 0: at the end of epochs only", fallback: "0", section: "Run"),
             .value("max-steps", "N", "end cleanly after so many steps in all", section: "Run"),
             .flag("resume", "go on from the newest state in RUN, to the same bits as a run never interrupted", section: "Run"),
@@ -67,7 +70,10 @@ enum PretrainCommand {
             throw LearningError.file(path: output, reason: "holds a run already: go on with --resume, or choose another folder")
         }
         let source = try openDataset(at: arguments.string("data"), role: .train, decoding: settings.decoding)
-        let training = try Pretraining(settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes, heldOut: heldOut(arguments, settings.decoding, source))
+        let held = try testPart(of: arguments.string("data"), settings.decoding, besides: source)
+        let training = try Pretraining(
+            settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes, heldOut: held,
+            watch: settings.knnEpochs > 0 ? watch(arguments, settings.decoding, source, held) : nil)
         if !(try resumes && training.resume()) {
             let fresh = try training.begin(from: arguments.stringIfGiven("init-from"))
             if !fresh.isEmpty { print("not in the file, so begun afresh: \(fresh.joined(separator: " and "))") }
@@ -75,10 +81,16 @@ enum PretrainCommand {
         return try train(training, images: source.count)
     }
 
-    /// The data's test part, where it has one apart from what is trained on.
-    private static func heldOut(_ a: Arguments, _ decoding: DecodeOptions, _ source: any ImageSource) throws -> (any ImageSource)? {
-        guard let test = try? openDataset(at: a.string("data"), role: .test, decoding: decoding), test.name(at: 0) != source.name(at: 0) else { return nil }
-        return test
+    /// What the features are judged by: the data's own labelled parts, or those that are named.
+    private static func watch(_ a: Arguments, _ decoding: DecodeOptions, _ source: any ImageSource, _ held: (any ImageSource)?) throws -> FeatureWatch {
+        var (train, test) = (source, held)
+        if let path = try a.stringIfGiven("knn-train") {
+            train = try openDataset(at: path, role: .train, decoding: decoding)
+            test = testPart(of: path, decoding, besides: train)
+        }
+        if let path = try a.stringIfGiven("knn-test") { test = try openDataset(at: path, role: .test, decoding: decoding) }
+        guard let test else { throw LearningError.configuration("\(train.name(at: 0)): \(FeatureWatch.need)") }
+        return try FeatureWatch(training: train, test: test)
     }
 
     private static func train(_ training: Pretraining, images: Int) throws -> Int32 {
@@ -91,11 +103,14 @@ enum PretrainCommand {
             let ready = String(format: "%.1f", Date().timeIntervalSince(processStart))
             reports.withLock {
                 $0.append("\(images) images, \(perEpoch) steps an epoch, \(epochs) epochs; \(session.isa) on \(session.threads) threads; ready in \(ready) s")
+                if let judged = training.judged { $0.append(judged) }
             }
         }
         if training.position.step > 0 { bar.message("resumed at step \(training.position.step)") }
         let interrupts = Interrupts()
-        let end = try training.run(isInterrupted: { interrupts.happened }) { p in
+        let end = try training.run(isInterrupted: { interrupts.happened }, judging: { epoch, done, total in
+            bar.update(label: "epoch \(epoch)/\(epochs)", completed: training.position.step) { ["kNN: features of \(done) of \(total) images"] }
+        }) { p in
             for line in reports.withLock({ lines in defer { lines = [] }; return lines }) { bar.message(line) }
             let label = "epoch \(min(p.position.epoch + 1, epochs))/\(epochs)"
             if p.endsEpoch { bar.endEpoch(label: label, completed: p.position.step, fields: fields(p)) }
@@ -146,6 +161,10 @@ enum PretrainCommand {
             seed: UInt64(try a.int("seed", in: 0...Int.max)), dropLast: try a.flag("drop-last"))
         settings.onNonfinite = try a.choice("on-nonfinite")
         settings.snapshotEpochs = try a.int("save-ckpt-freq", in: 1...Int.max)
+        settings.knnEpochs = try a.int("knn-every", in: 0...Int.max)
+        guard settings.knnEpochs > 0 || !(a.isGiven("knn-train") || a.isGiven("knn-test")) else {
+            throw LearningError.configuration("--knn-train and --knn-test need --knn-every EPOCHS")
+        }
         settings.saveEverySteps = try a.int("save-every-steps", in: 0...Int.max)
         settings.maxSteps = try a.intIfGiven("max-steps", in: 0...Int.max)
         settings.strict = try a.flag("strict")

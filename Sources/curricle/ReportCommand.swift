@@ -1,18 +1,38 @@
 import Foundation
 import Learning
+import Runtime
 import Terminal
+import Vision
 
 /// A run as one page.
 enum ReportCommand {
     static let command = Command(
         name: "report", summary: "a run as one HTML page that needs no network: curves, the masker's doings, pictures",
-        options: [.value("output", "FILE.html", "the page (default: RUN/report.html)", short: "o")],
-        arguments: "RUN", argumentCount: 1...1, example: "curricle report run -o run.html")
+        options: [
+            .value("output", "FILE.html", "the page (default: RUN/report.html)", short: "o"),
+            .value("data", "PATH", "the run's data: adds images and their nearest neighbours by its features"),
+            .value("threads", "N", "with --data: threads of the team (default: all processors)"),
+        ] + DataOptions.decoding(),
+        arguments: "RUN", argumentCount: 1...1, example: "curricle report run --data photos -o run.html")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let run = a.positional[0], path = try a.stringIfGiven("output") ?? "\(run)/report.html"
-        try DurableFile.write(Array(RunReport(run: run).html().utf8), to: path)
+        var report = try RunReport(run: run)
+        if let data = try a.stringIfGiven("data") { report.neighbours = try neighbours(a, data, weights: RunFiles(folder: run).model) }
+        try DurableFile.write(Array(report.html().utf8), to: path)
         print("report: \(path)")
         return 0
+    }
+
+    private static func neighbours(_ a: Arguments, _ data: String, weights: String) throws -> NeighbourPictures {
+        let extractor = try FeatureExtractor(weights: weights, threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa: ISA.named(nil))
+        let m = extractor.description.model, decoding = try DataOptions.decoding(a, size: max(m.imageHeight, m.imageWidth))
+        let training = try openDataset(at: data, role: .train, decoding: decoding)
+        var bar: ProgressBar?
+        defer { bar?.finish() }
+        return try NeighbourPictures(extractor, training: training, test: testPart(of: data, decoding, besides: training)) { done, total in
+            bar = bar ?? ProgressBar(total: total)
+            bar?.update(label: "features", completed: done) { [] }
+        }
     }
 }

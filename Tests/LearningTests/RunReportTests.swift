@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Learning
+import Models
 
 struct RunReportTests {
     @Test(arguments: [
@@ -39,9 +40,55 @@ struct RunReportTests {
         let html = try RunReport(run: run).html()
         for expected in [
             "Run my &lt;run&gt;", "<dt>images a second</dt><dd>5.0</dd>", "<dt>waiting for data</dt><dd>25.0 %</dd>", "<dt>epochs</dt><dd>2 of 4</dd>",
-            "collapsed in 1 epochs, last in epoch 2: all its scores are equal", "data:image/png;base64,AQID", "yellow 1.00, blue 0.00", "ratio: 1.5 at 2",
+            "collapsed in 1 epochs, last in epoch 2: all its scores are equal", "data:image/png;base64,AQID", "yellow 1.00, blue 0.00",
+            // Older logs say nothing of the machine, and images a second come of their steps.
+            "from partner (λ = 1) to adversary (λ = −1): 1.5 at -1", "training: 5 at 2", "curricle report RUN --data PATH",
         ] { #expect(html.contains(expected), "\(expected)") }
+        #expect(!html.contains("<h2>Machine") && !html.contains("class=\"strip\"")) // its only picture is none
         for network in ["http:", "https:", "<script", "url("] { #expect(!html.contains(network)) }
+    }
+
+    /// x falls from left to right: where λ is 1 on the left.
+    @Test func curvesRunBackwards() throws {
+        let svg = try #require(CurvePicture(title: "", curves: [.init(name: "one", points: [(1, 0), (-1, 1)])], runsBackwards: true, mark: 0).svg)
+        #expect(svg.contains("points=\"54.0,230.0 548.0,\(String(format: "%.1f", 230 - 196 / 1.04))\""))
+        #expect(svg.contains(#"class="mark" x1="54.0" x2="548.0" y1="230.0" y2="230.0""#))
+    }
+
+    /// A run with pictures, kNN and a change of machine; neighbours by its own weights.
+    @Test(arguments: [Masking.learned, .random]) func showsTheRunsPictures(masking: Masking) throws {
+        let folder = try TemporaryFolder(), run = folder.file("run"), settings = LabelledRun.settings(epochs: 3, masking: masking)
+        let training = try LabelledRun.begin(settings, run, threads: 2)
+        #expect(try training.run() == .finished)
+        var lines = try String(contentsOfFile: run + "/log.jsonl", encoding: .utf8).split(separator: "\n").map(String.init)
+        lines[lines.count - 1].replace(/"threads":2/, with: #""threads":1"#)
+        try (lines.joined(separator: "\n") + "\n").write(toFile: run + "/log.jsonl", atomically: true, encoding: .utf8)
+        var report = try RunReport(run: run)
+        let extractor = try FeatureExtractor(weights: run + "/model.safetensors", threads: 1, isa: .best)
+        report.neighbours = try NeighbourPictures(extractor, training: LabelledImages(count: 24), test: nil)
+        let html = report.html()
+        for expected in ["kNN accuracy", "Images a second", "epochs 1 to 2", "2 threads", "1 thread<", "Nearest neighbours", "of 24 training images"] {
+            #expect(html.contains(expected), "\(expected)")
+        }
+        #expect(html.contains("From partner to adversary") == (masking == .learned) && html.contains("Along the run") == (masking == .random))
+        #expect(html.contains("epoch 3\nλ -1.00") == (masking == .learned))
+        // The strip: the image and three epochs; then three sheets, the neighbours and, where they are learned, how often patches are kept.
+        #expect(html.components(separatedBy: "<img ").count - 1 == (masking == .learned ? 9 : 8))
+        for outside in ["http:", "https:", "<script", "url(", "<link", "src=\"/", folder.path] { #expect(!html.contains(outside), "\(outside)") }
+    }
+
+    /// Each image is nearest to its copies, and never its own neighbour.
+    @Test func neighboursAreTheNearest() throws {
+        let folder = try TemporaryFolder(), run = folder.file("run")
+        var settings = LabelledRun.settings(epochs: 2)
+        settings.maxSteps = 0
+        _ = try LabelledRun.begin(settings, run, threads: 1).run()
+        let extractor = try FeatureExtractor(weights: run + "/model.safetensors", threads: 1, isa: .best)
+        // Ten patterns, each six times: five copies of every image.
+        let pictures = try NeighbourPictures(extractor, training: LabelledImages(count: 60, noise: 0), test: nil)
+        #expect(pictures.sameClass == 1 && pictures.compared == 60)
+        #expect(pictures.picture.width == 4 + 6 * 100 && pictures.picture.height == 4 + 8 * 100)
+        #expect(throws: LearningError.self) { try NeighbourPictures(extractor, training: LabelledImages(count: 1), test: nil) }
     }
 
     @Test func refusesWhatIsNoRun() throws {

@@ -74,7 +74,7 @@ public struct CheckpointContents {
     }
 
     /// Why a part that is whole cannot be used all the same.
-    private static func obstacle(_ part: ModelPart, _ file: Checkpoint, _ description: WeightsDescription) throws -> String? {
+    static func obstacle(_ part: ModelPart, _ file: Checkpoint, _ description: WeightsDescription) throws -> String? {
         let c = description.model, positions = part == .decoder ? "decoder_pos_embed" : "masking_net.pos_embed"
         switch part {
         case .encoder: return nil
@@ -100,7 +100,7 @@ public struct CheckpointContents {
 
     private static func metadata(_ file: Checkpoint, _ description: WeightsDescription) throws -> [String: String] {
         var metadata = ["format": "pt", "curricle.model": WeightsFile.json(description.model), "curricle.pixels": WeightsFile.json(description.normalization)]
-        for key in ["curricle.norm_pix_loss", "curricle.mask_ratio"] { metadata[key] = file.metadata[key] }
+        for key in ["curricle.norm_pix_loss", "curricle.mask_ratio", "curricle.masking"] { metadata[key] = file.metadata[key] }
         if file.facts.resampling == .antialiased { metadata[WeightsFile.resamplingKey] = PositionResampling.antialiased.rawValue }
         return metadata
     }

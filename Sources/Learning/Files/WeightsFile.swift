@@ -32,12 +32,12 @@ public enum WeightsFile {
     }
 
     /// What a reader of the weights must know: `curricle.model` (sizes and heads), `curricle.pixels` (mean and deviation),
-    /// `curricle.norm_pix_loss`.
+    /// `curricle.norm_pix_loss`, `curricle.mask_ratio` and `curricle.masking`, as it was trained.
     static func metadata(_ settings: PretrainSettings) -> [String: String] {
         [
             "format": "pt", "curricle.model": json(settings.model), "curricle.pixels": json(settings.normalization),
             "curricle.norm_pix_loss": settings.step.normalizedTargets ? "true" : "false",
-            "curricle.mask_ratio": settings.step.maskRatio.description,
+            "curricle.mask_ratio": settings.step.maskRatio.description, "curricle.masking": settings.step.masking.rawValue,
         ]
     }
 

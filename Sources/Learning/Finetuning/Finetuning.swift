@@ -133,7 +133,7 @@ public final class Finetuning {
             let score = try score()
             let isBest = score.top1 > best
             best = max(best, score.top1)
-            let fields = epoch.fields(epoch: position.epoch, step: position.step, nil)
+            let fields = epoch.fields(epoch: position.epoch, step: position.step)
             try log.append(fields + [
                 ("test_acc1", .double(score.top1)), ("test_acc5", .double(score.top5)), ("test_loss", .double(score.loss)),
             ])

@@ -40,8 +40,8 @@ public func jsonLine(_ fields: [(key: String, value: LogValue)]) -> String {
     "{" + fields.map { "\(jsonQuoted($0.key)):\($0.value.json)" }.joined(separator: ",") + "}"
 }
 
-/// `log.jsonl`: one JSON object a line, keys in the order they are given. But for the times at the end of an epoch's
-/// line, the logs of a run and of the same run interrupted and resumed are the same.
+/// `log.jsonl`: one JSON object a line, keys in the order they are given. But for the times and the machine at the end of an
+/// epoch's line, the logs of a run and of the same run interrupted and resumed are the same.
 ///
 ///     var log = try StepLog(path: "run/log.jsonl")
 ///     try log.append([("step", .integer(7)), ("loss", .float(0.412))])

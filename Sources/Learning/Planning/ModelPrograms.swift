@@ -20,6 +20,8 @@ enum ProgramKey: Hashable {
     /// A step of fine-tuning.
     case classifier(images: Int, dropsPaths: Bool, Update)
     case classification(images: Int)
+    /// A block's queries, keys and values.
+    case queriesKeysValues(images: Int, layer: Int)
 
     /// What a person calls it.
     var title: String {
@@ -33,6 +35,7 @@ enum ProgramKey: Hashable {
         case .features: "Features"
         case .classifier: "Fine-tuning"
         case .classification: "Classification"
+        case .queriesKeysValues: "Attention"
         }
     }
 }
@@ -89,6 +92,9 @@ struct ModelPrograms {
         case .features(let images, let pools, let layer, let fromPixels):
             var builder = describe(images)
             return try compile(builder.features(pools, layer: layer, fromPixels: fromPixels), nil)
+        case .queriesKeysValues(let images, let layer):
+            var builder = describe(images)
+            return try compile(builder.queriesKeysValues(layer: layer), nil)
         case .classifier(let images, let dropsPaths, let update):
             var builder = describe(images)
             let step = try builder.classifierStep(dropsPaths: dropsPaths)

@@ -32,7 +32,7 @@ public struct TrainingPlan: Sendable {
     /// Batches ready ahead, copies of those that one update needs together, and what pieces of a batch hand on.
     public let loaderBytes: Int
     /// The process besides: its code and libraries as they lie in memory now, what decoders, logs and stacks take, two copies of
-    /// the largest parameter, which is turned into the files' layout when it is saved, and the images that are looked at after an epoch.
+    /// the largest parameter, which is turned into the files' layout when it is saved, the images that are looked at after an epoch, and those whose features are judged.
     public let processBytes: Int
     /// Matrix-product FLOPs of the two steps.
     public let flopsA, flopsB: Double
@@ -59,7 +59,8 @@ public struct TrainingPlan: Sendable {
     ///     pass are computed a second time, whichever takes the fewest FLOPs.
     /// - Throws: `LearningError.memory` where nothing fits, naming the least that would; `LearningError.configuration`.
     ///   - imageBytes: of the largest image as it is decoded, of which each worker of the loader holds two.
-    public init(_ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil, imageBytes: Int = 0) throws {
+    ///   - judgedImages: whose features are compared after an epoch (``FeatureWatch``); 0 for none.
+    public init(_ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil, imageBytes: Int = 0, judgedImages: Int = 0) throws {
         _ = TrainingPlan.startBytes
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         var least = Int.max, best: TrainingPlan?
@@ -67,7 +68,7 @@ public struct TrainingPlan: Sendable {
         let batch = settings.batchSize
         let sizes = settings.pieceImages.map { [$0] } ?? TrainingPlan.pieceCounts(images: batch).map { $0 == 1 ? nil : (batch + $0 - 1) / $0 }
         for pieceImages in sizes {
-            let plain = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: nil, imageBytes: imageBytes)
+            let plain = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: nil, imageBytes: imageBytes, judgedImages: judgedImages)
             guard let limit, plain.residentBytes > limit else {
                 // Smaller pieces do the same work: the first that fits as it is ends the search.
                 if plain.flops < best?.flops ?? .infinity { best = plain }
@@ -75,7 +76,8 @@ public struct TrainingPlan: Sendable {
             }
             let rest = plain.residentBytes - plain.arenaBytes
             if rest > limit, best != nil { continue }
-            let tight = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: max(0, limit - rest), imageBytes: imageBytes)
+            let tight = try TrainingPlan(
+                settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: max(0, limit - rest), imageBytes: imageBytes, judgedImages: judgedImages)
             least = min(least, tight.residentBytes)
             if tight.residentBytes <= limit, tight.flops < best?.flops ?? .infinity { best = tight }
         }
@@ -96,7 +98,7 @@ public struct TrainingPlan: Sendable {
     private static let workingBytes = 14_000_000
 
     /// A plan with a given way to save memory.
-    private init(_ settings: PretrainSettings, threads: Int, isa: ISA, pieceImages: Int?, arenaLimit: Int?, imageBytes: Int) throws {
+    private init(_ settings: PretrainSettings, threads: Int, isa: ISA, pieceImages: Int?, arenaLimit: Int?, imageBytes: Int, judgedImages: Int) throws {
         var models = ModelPrograms(settings.model, arenaLimit: arenaLimit)
         let stores = settings.storesGradients || pieceImages != nil
         let keys = TrainingPlan.keys(settings, pieceImages: pieceImages)
@@ -112,16 +114,19 @@ public struct TrainingPlan: Sendable {
         parameterBytes = models.layout.bytes
         momentBytes = 2 * parameterBytes
         gradientBytes = stores ? parameterBytes : 0
-        arenaBytes = programs.map(\.program.arenaBytes).max() ?? 0
+        // Features are computed of as many images as the arena has room for, but of one at least.
+        let judging = try judgedImages == 0 ? [] : [1, min(FeatureWatch.batch, judgedImages)].map { try models.compile(.features(images: $0, [.cls, .mean])) }
+        arenaBytes = (programs.map(\.program) + judging.prefix(1)).map(\.arenaBytes).max() ?? 0
         lowerBoundBytes = programs.map(\.program.lowerBoundBytes).max() ?? 0
         naiveBytes = programs.map(\.program.naiveBytes).max() ?? 0
-        workspaceBytes = try programs.map { try Executable($0.program).workspaceBytes(threads: threads, isa: isa) }.max() ?? 0
+        workspaceBytes = try (programs.map(\.program) + judging).map { try Executable($0).workspaceBytes(threads: threads, isa: isa) }.max() ?? 0
         let patches = settings.batchSize * settings.model.patches, batch = patches * settings.model.patchWidth * 4
         loaderBytes = batch * (Pretraining.batchesAhead(threads: threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
             + (pieceImages != nil && !keys.masker.isEmpty ? 4 * 4 * patches : 0) + Pretraining.loaderWorkers(threads: threads) * 2 * imageBytes
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
         processBytes = TrainingPlan.startBytes + TrainingPlan.workingBytes + 2 * largest
             + HeldImages.bytes(values: settings.model.patches * settings.model.patchWidth)
+            + (judgedImages > 0 ? FeatureWatch.bytes(images: judgedImages, settings.model, imageBytes: imageBytes) : 0)
         flopsA = flops[.autoencoder] ?? 0
         flopsB = flops[.masker] ?? 0
         recomputedFlops = recomputed

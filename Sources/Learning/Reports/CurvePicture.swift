@@ -10,6 +10,10 @@ struct CurvePicture {
     let curves: [Curve]
     /// Always within the picture, e.g. 0 for losses.
     var includes: [Double] = []
+    /// Whether x falls from left to right.
+    var runsBackwards = false
+    /// A height to measure by, drawn as a dashed line.
+    var mark: Double?
 
     private static let colours = ["#2a6fbb", "#d1495b", "#3a9d5d", "#8e5bb5", "#c98a1b", "#4c5b66"]
     private static let width = 560.0, height = 260.0, left = 54.0, right = 12.0, top = 34.0, bottom = 30.0
@@ -20,7 +24,10 @@ struct CurvePicture {
         let xs = drawn.flatMap { $0.points.map(\.x) }, ys = drawn.flatMap { $0.points.map(\.y) } + includes
         guard let x0 = xs.min(), let x1 = xs.max(), let low = ys.min(), let high = ys.max(), x1 > x0 else { return nil }
         let (y0, y1) = high > low ? (low, high + (high - low) * 0.04) : (low - 1, low + 1)
-        func x(_ value: Double) -> String { format(Self.left + (value - x0) / (x1 - x0) * (Self.width - Self.left - Self.right)) }
+        func x(_ value: Double) -> String {
+            let share = runsBackwards ? (x1 - value) / (x1 - x0) : (value - x0) / (x1 - x0)
+            return format(Self.left + share * (Self.width - Self.left - Self.right))
+        }
         func y(_ value: Double) -> String { format(Self.height - Self.bottom - (value - y0) / (y1 - y0) * (Self.height - Self.top - Self.bottom)) }
         var parts = [
             #"<svg viewBox="0 0 \#(Int(Self.width)) \#(Int(Self.height))" role="img" aria-label="\#(escaped(title))">"#,
@@ -33,14 +40,15 @@ struct CurvePicture {
         for tick in Self.ticks(x0, x1) {
             parts.append(#"<text x="\#(x(tick))" y="\#(format(Self.height - 10))" text-anchor="middle">\#(number(tick))</text>"#)
         }
-        var legend = Self.left
+        if let mark { parts.append(#"<line class="mark" x1="\#(format(Self.left))" x2="\#(format(Self.width - Self.right))" y1="\#(y(mark))" y2="\#(y(mark))"/>"#) }
+        var legend: [String] = []
         for (curve, colour) in zip(drawn, Self.colours + Self.colours) {
             let path = curve.points.map { "\(x($0.x)),\(y($0.y))" }.joined(separator: " ")
             let last = curve.points.last.map { "\(curve.name): \(number($0.y)) at \(number($0.x))" } ?? curve.name
             parts.append(#"<polyline points="\#(path)" fill="none" stroke="\#(colour)" stroke-width="1.8"><title>\#(escaped(last))</title></polyline>"#)
-            parts.append(#"<text x="\#(format(legend))" y="29" fill="\#(colour)" class="key">\#(escaped(curve.name))</text>"#)
-            legend += Double(curve.name.count) * 7 + 18
+            legend.append(#"<tspan fill="\#(colour)"\#(legend.isEmpty ? "" : #" dx="14""#)>\#(escaped(curve.name))</tspan>"#)
         }
+        parts.append(#"<text x="\#(format(Self.left))" y="31" class="key">\#(legend.joined())</text>"#)
         return (parts + ["</svg>"]).joined(separator: "\n")
     }
 

@@ -29,6 +29,16 @@ struct RunLog {
         self.epochs = epochs
     }
 
+    /// λ is constant over an epoch: the first step's of each, with the epoch's number from 1.
+    var curriculum: [(epoch: Int, factor: Double)] {
+        var points: [(epoch: Int, factor: Double)] = []
+        for line in steps {
+            guard let epoch = line.numbers["epoch"].flatMap({ Int(exactly: $0) }), let factor = line.numbers["lambda_cl"], points.last?.epoch != epoch + 1 else { continue }
+            points.append((epoch + 1, factor))
+        }
+        return points
+    }
+
     /// (x, y) of a number over the epochs, from 1; or over the steps where there are fewer than two epochs of it.
     func curve(_ name: String, orSteps stepName: String? = nil) -> [(x: Double, y: Double)] {
         let byEpoch = epochs.compactMap { line in line.numbers[name].flatMap { y in line.numbers["epoch"].map { ($0 + 1, y) } } }

@@ -57,14 +57,15 @@ struct CurriculumMicroscope {
     }
 
     /// - Parameter model: as it is after the epoch; nothing of it changes.
-    static func look(_ held: HeldImages, _ model: ModelRuntime, _ settings: PretrainSettings) throws -> Reading {
+    /// - Returns: what its own masks lead to, and the reading.
+    static func look(_ held: HeldImages, _ model: ModelRuntime, _ options: StepOptions, seed: UInt64) throws -> (outcome: HeldImages.Outcome, reading: Reading) {
         let images = held.samples.count
-        let learned = try held.outcome(images: images, model, settings.step, seed: settings.seed)
-        var options = settings.step
-        options.masking = .random
-        let random = try held.outcome(images: images, model, options, seed: settings.seed)
-        return Reading(
-            scores: learned.scores, order: learned.order, images: images, kept: settings.model.kept(maskRatio: settings.step.maskRatio),
-            maskedError: learned.loss, randomError: random.loss)
+        let learned = try held.outcome(images: images, model, options, seed: seed)
+        var randomly = options
+        randomly.masking = .random
+        let random = try held.outcome(images: images, model, randomly, seed: seed)
+        let reading = Reading(
+            scores: learned.scores, order: learned.order, images: images, kept: learned.kept, maskedError: learned.loss, randomError: random.loss)
+        return (learned, reading)
     }
 }

@@ -2,30 +2,52 @@ import Models
 import Runtime
 import Vision
 
-/// A fixed handful of images that a run looks at after each epoch, resized and not augmented: of the data's test part where it
-/// has one, else the first of the training images.
-struct HeldImages {
+/// A fixed handful of images to look at, resized and not augmented: a run's after each epoch, of the data's test part where it
+/// has one, else the first of the training images; and those that pictures are drawn of.
+public struct HeldImages {
     let grid: PatchGrid
     /// Dataset indices of the images.
     let samples: [Int]
+    public var count: Int { samples.count }
+    /// A line for each image that cannot be read and is left out.
+    public let broken: [String]
     private let memory: Memory
 
-    /// As many images as a few megabytes hold, at least 8 and at most 64.
-    /// Nil where none can be read.
+    /// The first images that can be read, as many as a few megabytes hold: at least 8 and at most 64. Nil where none can be.
     init?(source: any ImageSource, pipeline: ImagePipeline) throws {
+        try self.init(source: source, pipeline: pipeline, most: HeldImages.most(values: pipeline.grid.count * pipeline.grid.patchWidth))
+        if samples.isEmpty { return nil }
+    }
+
+    /// The first images of a source as a model takes them.
+    /// - Throws: `VisionError` of the first image where none can be read.
+    public init(first count: Int, of source: any ImageSource, for description: WeightsDescription) throws {
+        let m = description.model
+        let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
+        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: description.normalization, seed: 0)
+        try self.init(source: source, pipeline: pipeline, most: min(count, source.count))
+        guard samples.isEmpty else { return }
+        try pipeline.check(source.image(at: 0), name: source.name(at: 0))
+        throw LearningError.configuration("\(source.name(at: 0)): none of the images can be read")
+    }
+
+    private init(source: any ImageSource, pipeline: ImagePipeline, most: Int) throws {
         let plain = ImagePipeline(grid: pipeline.grid, augmentation: .none, normalization: pipeline.normalization, seed: pipeline.seed)
-        let each = pipeline.grid.count * pipeline.grid.patchWidth, most = HeldImages.most(values: each)
+        let each = pipeline.grid.count * pipeline.grid.patchWidth
         memory = try Memory(bytes: most * each * 4, purpose: "images to look at")
         grid = pipeline.grid
-        var samples: [Int] = []
-        for index in 0..<min(source.count, 1000) where samples.count < most {
-            guard let image = try? source.image(at: index), (try? plain.check(image, name: source.name(at: index))) != nil else { continue }
-            let place = UnsafeMutableBufferPointer(rebasing: memory.floats[(samples.count * each)..<((samples.count + 1) * each)])
-            plain.patches(of: plain.prepared(image, epoch: 0, sample: index), epoch: 0, sample: index, into: place)
-            samples.append(index)
+        var samples: [Int] = [], broken: [String] = []
+        for index in 0..<min(source.count, 1000 + most) where samples.count < most {
+            do {
+                let image = try source.image(at: index)
+                try plain.check(image, name: source.name(at: index))
+                let place = UnsafeMutableBufferPointer(rebasing: memory.floats[(samples.count * each)..<((samples.count + 1) * each)])
+                plain.patches(of: plain.prepared(image, epoch: 0, sample: index), epoch: 0, sample: index, into: place)
+                samples.append(index)
+            } catch { broken.append("\(error)") }
         }
         self.samples = samples
-        if samples.isEmpty { return nil }
+        self.broken = broken
     }
 
     /// How many images of so many values are looked at.
@@ -40,6 +62,15 @@ struct HeldImages {
         return Array(memory.floats[(image * each)..<((image + 1) * each)])
     }
 
+    /// Calls `body` with the first images, `size` at a time, as patches [images, L, P].
+    func batches(images: Int, of size: Int, _ body: (Range<Int>, UnsafeRawBufferPointer) throws -> Void) throws {
+        let each = grid.count * grid.patchWidth
+        for first in stride(from: 0, to: images, by: size) {
+            let range = first..<min(images, first + size)
+            try body(range, UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: memory.floats[(range.lowerBound * each)..<(range.upperBound * each)])))
+        }
+    }
+
     /// What step A makes of the first images.
     struct Outcome {
         var scores: [Float] = []
@@ -49,16 +80,20 @@ struct HeldImages {
         var predictions: [Float] = []
         /// Mean error of the removed patches.
         var loss = 0.0
+        /// L, P, and how many patches are kept.
+        let patches: Int, patchWidth: Int, kept: Int
+
+        func scores(of image: Int) -> ArraySlice<Float> { scores[(image * patches)..<((image + 1) * patches)] }
+        func visible(of image: Int) -> Set<Int> { Set(order[(image * patches)..<(image * patches + kept)]) }
+        func predictions(of image: Int) -> [Float] { Array(predictions[(image * patches * patchWidth)..<((image + 1) * patches * patchWidth)]) }
     }
 
     /// Runs step A without an update, on as many images at a time as the arena has room for.
     func outcome(images: Int, _ model: ModelRuntime, _ options: StepOptions, seed: UInt64) throws -> Outcome {
         let size = try model.examinedImages(most: min(images, 8), options)
         let orders = try Memory(bytes: size * grid.count * 4, purpose: "masks")
-        var outcome = Outcome()
-        for first in stride(from: 0, to: images, by: size) {
-            let range = first..<min(images, first + size), each = grid.count * grid.patchWidth
-            let batch = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: memory.floats[(range.lowerBound * each)..<(range.upperBound * each)]))
+        var outcome = Outcome(patches: grid.count, patchWidth: grid.patchWidth, kept: model.configuration.kept(maskRatio: options.maskRatio))
+        try batches(images: images, of: size) { range, batch in
             let order = RandomOrders(seed: seed, patches: grid.count).fill(orders, row: 0, samples: Array(samples[range]), epoch: 0)
             let executable = try model.autoencoderStep(images: range.count, options, update: nil, examined: true)
             _ = try model.session.run(executable, batch: batch, order: order)
@@ -68,5 +103,20 @@ struct HeldImages {
             outcome.loss += Double(model.result("losses", of: executable).first ?? .nan) * Double(range.count) / Double(images)
         }
         return outcome
+    }
+
+    /// Each image's mean error of its removed patches, from what was predicted.
+    func errors(_ outcome: Outcome, normalized: Bool) -> [Double] {
+        (0..<(outcome.order.count / grid.count)).map { image in
+            var truth = patches(of: image)
+            let predicted = outcome.predictions(of: image), visible = outcome.visible(of: image)
+            if normalized { _ = truth.withUnsafeMutableBufferPointer { normalizePatches($0, patchWidth: grid.patchWidth) } }
+            var sum = 0.0
+            for i in truth.indices where !visible.contains(i / grid.patchWidth) {
+                let difference = Double(predicted[i]) - Double(truth[i])
+                sum += difference * difference
+            }
+            return sum / Double((grid.count - visible.count) * grid.patchWidth)
+        }
     }
 }

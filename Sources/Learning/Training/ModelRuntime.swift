@@ -77,6 +77,12 @@ public final class ModelRuntime {
         }
         return images
     }
+    /// How many images, at most `most`, features can be computed of at a time in the arena that there is already.
+    func featureImages(most: Int) throws -> Int {
+        var images = most
+        while images > 1, try programs.compile(.features(images: images, [.cls, .mean])).arenaBytes > session.arenaBytes { images = (images + 1) / 2 }
+        return images
+    }
     /// Step B.
     public func maskerStep(images: Int, _ options: StepOptions, update: Update?, examined: Bool = false) throws -> Executable {
         try executable(.masker(images: images, options, update, examined: examined))

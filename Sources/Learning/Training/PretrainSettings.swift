@@ -31,6 +31,8 @@ public struct PretrainSettings: RunSettings {
     public var onNonfinite: NonfinitePolicy = .stop
     /// Epochs between permanent snapshots of the weights.
     public var snapshotEpochs = 50
+    /// Epochs between looks at the features' kNN accuracy; 0 for none.
+    public var knnEpochs = 0
     /// Steps between states, beside the one at each epoch's end; 0 for none.
     public var saveEverySteps = 0
     /// Ends the run after so many steps in all.
@@ -83,6 +85,9 @@ public struct PretrainSettings: RunSettings {
     public func takesSnapshot(after epochs: Int) -> Bool { epochs > 0 && (epochs % snapshotEpochs == 0 || epochs == schedule.epochs) }
 
     public var weightsMetadata: [String: String] { WeightsFile.metadata(self) }
+
+    /// Whether features are judged after so many epochs.
+    func judgesFeatures(after epochs: Int) -> Bool { knnEpochs > 0 && (epochs % knnEpochs == 0 || epochs == schedule.epochs) }
 
     public var entries: [(key: String, value: LogValue)] {
         [

@@ -38,21 +38,30 @@ public final class Pretraining {
     private let orders: Memory?
     private var group: BatchGroup
     private let held: HeldImages?
+    private let watch: FeatureWatch?
     private var lastState: String?
 
     /// - Parameter resumes: whether `resume` will follow: a limit on memory is then met as the run's newest state records.
     /// - Parameter heldOut: images that are not trained on, for the pictures and figures of each epoch.
+    /// - Parameter watch: labelled images that the features are judged by every `knnEpochs`.
     /// - Throws: `LearningError.configuration`, `LearningError.memory`, `RuntimeError`, `VisionError`.
-    public init(_ settings: PretrainSettings, source: any ImageSource, output: String, threads: Int, isa: ISA, resumes: Bool = false, heldOut: (any ImageSource)? = nil) throws {
+    public init(
+        _ settings: PretrainSettings, source: any ImageSource, output: String, threads: Int, isa: ISA, resumes: Bool = false, heldOut: (any ImageSource)? = nil,
+        watch: FeatureWatch? = nil
+    ) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
+        if settings.knnEpochs > 0, watch == nil { throw LearningError.configuration(FeatureWatch.need) }
         self.settings = settings
+        self.watch = settings.knnEpochs > 0 ? watch : nil
         self.source = source
         files = RunFiles(folder: output)
         var planned = settings
         planned.batchSize = min(settings.batchSize, source.count)
         let recorded = resumes ? files.recordedChoice : nil
         memoryChoice = try settings.memoryLimit == nil && settings.pieceImages == nil ? nil : recorded ?? TrainingPlan(
-            planned, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, imageBytes: Pretraining.imageBytes(source)).choice
+            planned, threads: threads, isa: isa, memoryLimit: settings.memoryLimit,
+            imageBytes: ([source] + (self.watch.map { [$0.training, $0.test] } ?? [])).map(Pretraining.imageBytes).max() ?? 0,
+            judgedImages: self.watch?.images ?? 0).choice
         let pieceImages = memoryChoice?.pieceImages
         model = try ModelRuntime(
             settings.model, trains: true, storesGradients: settings.storesGradients || pieceImages != nil, threads: threads, isa: isa,
@@ -117,14 +126,20 @@ public final class Pretraining {
         return true
     }
 
+    /// What the features are judged by, for a person to read; nil where they are not.
+    public var judged: String? { watch.map { "every \(settings.knnEpochs) epochs \($0.text)" } }
+
     public var stepsPerEpoch: Int { (loader.batchesPerEpoch + settings.accumulation - 1) / settings.accumulation }
 
     /// Trains to the end of the schedule.
     /// - Parameters:
     ///   - isInterrupted: asked between steps; true saves the state and ends the run.
+    ///   - judging: told while features are judged: epochs done, images done, and images in all.
     ///   - progress: told after each step.
     /// - Throws: `LearningError.nonfinite` where a loss is not finite and the policy is to stop.
-    public func run(isInterrupted: () -> Bool = { false }, progress: (TrainingProgress) -> Void = { _ in }) throws -> RunEnd {
+    public func run(
+        isInterrupted: () -> Bool = { false }, judging: (Int, Int, Int) -> Void = { _, _, _ in }, progress: (TrainingProgress) -> Void = { _ in }
+    ) throws -> RunEnd {
         var log = try StepLog(path: files.log)
         var events = try EventFile(folder: files.folder, resumingAtStep: position.step > 0 ? position.step : nil)
         try trainer.prepare(images: min(settings.batchSize, source.count))
@@ -178,14 +193,24 @@ public final class Pretraining {
                 if settings.saveEverySteps > 0, position.step % settings.saveEverySteps == 0, !endsEpoch { try save(self) }
             }
             let finished = position.epoch
+            var accuracy: FeatureWatch.Reading?
+            if let watch, settings.judgesFeatures(after: finished + 1) {
+                accuracy = try watch.look(model, settings.normalization, isInterrupted: isInterrupted) { judging(finished + 1, $0, $1) }
+                guard let accuracy else { // the epoch is not over: when resumed it ends here again
+                    try save(self)
+                    return .interrupted
+                }
+                report("epoch \(finished + 1): kNN Acc@1 \(accuracy.cls) by the class token, \(accuracy.mean) by the mean of the patch tokens")
+                try events.scalars([("eval/knn_cls", Float(accuracy.cls)), ("eval/knn_mean", Float(accuracy.mean))], step: position.step)
+            }
             let reading = try look()
-            try log.append(epoch.fields(epoch: finished, step: position.step, reading))
+            try log.append(epoch.fields(epoch: finished, step: position.step, reading, accuracy) + machine)
             if let reading { try events.scalars(reading.scalars, step: position.step) }
             if let collapse = reading?.collapse {
                 report("the masker has collapsed: \(collapse); raise --lambda-diversity or --lambda-gauss, or lower --lr")
             }
             try events.scalars([("perf/images_per_second", Float(epoch.imagesPerSecond)), ("perf/data_share", Float(epoch.dataShare))], step: position.step)
-            if let picture = try held.map({ try RunPictures(images: $0, settings: settings).draw(model, epoch: finished) }) {
+            if let picture = try held.map({ try RunPictures(images: $0, settings: settings).draw(model) }) {
                 try DurableFile.write(picture.png, to: "\(files.pictures)/epoch-\(String(format: "%04d", finished + 1)).png")
                 try events.image("masks and reconstructions", png: picture.png, height: picture.height, width: picture.width, step: position.step)
             }
@@ -204,7 +229,12 @@ public final class Pretraining {
     /// What the masker does to the held images; nil where there is none.
     private func look() throws -> CurriculumMicroscope.Reading? {
         guard settings.step.masking == .learned, let held else { return nil }
-        return try CurriculumMicroscope.look(held, model, settings)
+        return try CurriculumMicroscope.look(held, model, settings.step, seed: settings.seed).reading
+    }
+
+    /// What the epoch's times were taken on; like these it may differ when a run is resumed.
+    private var machine: [(key: String, value: LogValue)] {
+        [("cpu", .string(Machine.cpu)), ("isa", .string("\(model.session.isa)")), ("threads", .integer(model.session.threads))]
     }
 
     /// The batches of the next step, in memory until the step after, and a line for each broken image that another replaced.
@@ -326,11 +356,12 @@ struct EpochSums {
     }
 
     /// The epoch's line of the log; its times are of this process alone: seconds of steps, and of those waiting for data.
-    func fields(epoch: Int, step: Int, _ reading: CurriculumMicroscope.Reading?) -> [(key: String, value: LogValue)] {
+    func fields(epoch: Int, step: Int, _ reading: CurriculumMicroscope.Reading? = nil, _ accuracy: FeatureWatch.Reading? = nil) -> [(key: String, value: LogValue)] {
         [("step", .integer(step)), ("epoch", .integer(epoch))]
             + ["train_loss", "train_recon", "train_gauss", "train_kl", "train_diversity", "train_mean_score"].compactMap { name in
                 sums[name].map { (name, .double($0 / Double(counts[name] ?? 1))) }
             }
-            + (reading?.fields ?? []) + [("time_s", .double(seconds)), ("data_s", .double(dataSeconds))]
+            + (reading?.fields ?? []) + (accuracy.map { [("knn_cls", .double($0.cls)), ("knn_mean", .double($0.mean))] } ?? [])
+            + [("time_s", .double(seconds)), ("data_s", .double(dataSeconds)), ("images_per_second", .double(imagesPerSecond))]
     }
 }

@@ -55,6 +55,15 @@ public struct RunFiles: Sendable {
     func snapshot(epoch: Int) -> String { "\(folder)/checkpoint-\(epoch).safetensors" }
     func state(step: Int) -> String { "\(folder)/state-\(String(format: "%09d", step)).safetensors" }
 
+    /// Snapshots in the folder by the epochs they were taken after.
+    var snapshots: [(epoch: Int, path: String)] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.compactMap { name -> Int? in
+            guard name.hasPrefix("checkpoint-"), name.hasSuffix(".safetensors") else { return nil }
+            return Int(name.dropFirst("checkpoint-".count).dropLast(".safetensors".count)).flatMap { $0 > 0 ? $0 : nil }
+        }.sorted().map { ($0, snapshot(epoch: $0)) }
+    }
+
     /// States in the folder, newest first.
     public var states: [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []

@@ -1,0 +1,122 @@
+import Foundation
+import Graph
+import Learning
+import Models
+import Runtime
+import Terminal
+import Vision
+
+/// Images masked and rebuilt, as a picture.
+enum ReconstructCommand {
+    static let command = Command(
+        name: "reconstruct", summary: "draw images masked and rebuilt: original, masked, reconstruction, reconstruction with visible patches",
+        options: PictureOptions.all() + PictureOptions.masks + [
+            .value("masking", "KIND", "learned (by the file's masker) or random (default: learned where the file has a masker that was trained)")
+        ],
+        example: "curricle reconstruct --weights run/model.safetensors --data photos --split test -o reconstructions.png")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        var choices = try PictureOptions.choices(a)
+        choices.masking = try a.choiceIfGiven("masking", of: Masking.allCases.map(\.rawValue)).flatMap { Masking(rawValue: $0) }
+        let reconstructor = try Reconstructor(weights: a.string("weights"), choices, threads: PictureOptions.threads(a), isa: ISA.named(nil))
+        let options = reconstructor.options, result = try reconstructor.reconstruct(PictureOptions.images(a, for: reconstructor.description))
+        let path = try PictureOptions.write(result.picture, a)
+        if try a.flag("json") {
+            print(jsonLine([
+                ("error", .double(result.error)), ("errors", .numbers(result.errors)), ("masking", .string(options.masking.rawValue)),
+                ("mask_ratio", .double(options.maskRatio)), ("norm_pix_loss", .boolean(options.normalizedTargets)), ("output", .string(path)),
+            ]))
+            return 0
+        }
+        print("\(path): a row an image: original, masked, reconstruction, reconstruction with the visible patches")
+        if options.normalizedTargets { print("the model predicts normalised patches: they are shown with the true patches' mean and deviation") }
+        let masks = options.masking == .learned ? "the masker's masks" : "random masks"
+        print(String(format: "mean error of removed patches, %@ of ratio %g, images %d: %.5f", masks, options.maskRatio, result.errors.count, result.error))
+        return 0
+    }
+}
+
+/// What maskers hide, as a picture: of files, or along a run.
+enum MasksCommand {
+    static let command = Command(
+        name: "masks", summary: "draw what a masker hides, as heat maps and masks, or along a run as a film strip: from partner to adversary",
+        options: PictureOptions.all(weights: "instead of a run: the first of the FILEs to compare") + PictureOptions.masks + [
+            .value("run", "RUN", "folder of a run: a column for each of its snapshots, which --save-ckpt-freq makes"),
+            .value("columns", "N", "with --run: snapshots at most, spread over the run", fallback: "12"),
+        ],
+        arguments: "[FILE…]", argumentCount: 0...1000, example: "curricle masks --run run --data photos --split test -o film.png")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        guard a.isGiven("run") != (a.isGiven("weights") || !a.positional.isEmpty) else { throw LearningError.configuration("masks takes either --run, or --weights and more files") }
+        let choices = try PictureOptions.choices(a), threads = try PictureOptions.threads(a), isa = try ISA.named(nil), images = try PictureOptions.count(a)
+        // Sizes stand in the weights, so reduced decoding goes by --image-size or the reference's.
+        let source = try PictureOptions.source(a, size: max(choices.imageHeight ?? 224, choices.imageWidth ?? 224))
+        let pictures: MaskPictures
+        if let run = try a.stringIfGiven("run") {
+            var bar = ProgressBar(total: try a.int("columns", in: 1...1000))
+            pictures = try MaskPictures(run: run, source, images: images, most: a.int("columns", in: 1...1000), choices, threads: threads, isa: isa) { done, _ in
+                bar.update(label: "snapshots", completed: done) { [] }
+            }
+            bar.finish()
+        } else {
+            let files = (try a.stringIfGiven("weights").map { [$0] } ?? []) + a.positional
+            pictures = try MaskPictures(files: files, source, images: images, choices, threads: threads, isa: isa)
+        }
+        PictureOptions.warn(of: pictures.broken)
+        let path = try PictureOptions.write(pictures.picture, a)
+        if try a.flag("json") {
+            for moment in pictures.moments { print(jsonLine(fields(moment))) }
+        } else {
+            print(text(pictures, path, isRun: a.isGiven("run")))
+        }
+        return 0
+    }
+
+    private static func fields(_ m: MaskPictures.Moment) -> [(key: String, value: LogValue)] {
+        [("weights", .string(m.path))] + (m.epoch.map { [("epoch", .integer($0))] } ?? []) + (m.curriculum.map { [("lambda_cl", .double($0))] } ?? [])
+            + [("mean_score", .double(m.meanScore)), ("masked_error", .double(m.maskedError)), ("random_error", .double(m.randomError)), ("ratio", .double(m.errorRatio))]
+            + (m.collapse.map { [("collapse", .string($0))] } ?? [])
+    }
+
+    private static func text(_ pictures: MaskPictures, _ path: String, isRun: Bool) -> String {
+        let columns = isRun ? "the image, then a column a snapshot, left to right as below" : "the image, then for each file its scores (yellow: kept) and the mask that they make"
+        var lines = ["\(path): a row an image: \(columns)", "images measured: \(pictures.measured)"]
+        lines.append((isRun ? "epoch        λ" : "file".padded(28)) + "   mean score   masker's error   random error   ratio")
+        for m in pictures.moments {
+            let name = isRun ? String(format: "%5d  %@", m.epoch ?? 0, m.curriculum.map { String(format: "%+.3f", $0) } ?? "     ?") : URL(fileURLWithPath: m.path).lastPathComponent.padded(28)
+            lines.append(name + String(format: "   %10.4f   %14.5f   %12.5f   %5.3f", m.meanScore, m.maskedError, m.randomError, m.errorRatio) + (m.collapse.map { "   collapsed: \($0)" } ?? ""))
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// Where the class token looks, or what the patch tokens have in common, as a picture.
+enum AttendCommand {
+    static let command = Command(
+        name: "attend", summary: "draw the class token's attention to the patches, head by head, or with --pca the patch tokens as colours",
+        options: PictureOptions.all() + [
+            .value("layer", "N", "the encoder's block, from 1 (default: the last)"),
+            .flag("pca", "instead: the first three principal components of all images' patch tokens as red, green and blue"),
+        ],
+        example: "curricle attend --weights run/model.safetensors --data photos --split test -o attention.png")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        let showsTokens = try a.flag("pca")
+        guard !showsTokens || !a.isGiven("layer") else { throw LearningError.configuration("--pca is of the tokens after the last norm: leave out --layer") }
+        let layer = try a.intIfGiven("layer", in: 1...65536), asJSON = try a.flag("json")
+        let extractor = try EncoderOptions.extractor(a, threads: PictureOptions.threads(a), isa: ISA.named(nil)), images = try PictureOptions.images(a, for: extractor.description)
+        if showsTokens {
+            let colours = try extractor.tokenColours(images), path = try PictureOptions.write(colours.picture, a)
+            print(asJSON
+                ? jsonLine([("output", .string(path)), ("variance_shares", .numbers(colours.shares))])
+                : "\(path): images, and below each its patch tokens\nvariance along red, green, blue: " + colours.shares.map { String(format: "%.1f %%", 100 * $0) }.joined(separator: ", "))
+        } else {
+            let attention = try extractor.attention(images, layer: layer), path = try PictureOptions.write(attention.picture, a), heads = attention.onPatches
+            print(asJSON
+                ? jsonLine([("output", .string(path)), ("layer", .integer(layer ?? extractor.description.model.depth)), ("on_patches", .numbers(heads))])
+                : "\(path): a row an image: the image, heads 1 to \(heads.count) of block \(layer ?? extractor.description.model.depth), their mean; yellow: most attention\n"
+                    + "attention on patches, head by head: " + heads.map { String(format: "%.3f", $0) }.joined(separator: ", "))
+        }
+        return 0
+    }
+}
