@@ -20,6 +20,7 @@ public struct NumpyFile: ~Copyable {
         let length = UInt16(clamping: text.utf8.count)
         let header = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 255), UInt8(length >> 8)] + Array(text.utf8)
         var file = try ResumableFile(replacing: path, key: key)
+        file.emptyBytes = header.count
         let width = shape.dropFirst().reduce(1, *)
         let held = try? FileMapping(path: file.temporaryPath)
         let isSame = held?.withBytes { $0.count >= header.count && $0.prefix(header.count).elementsEqual(header) } ?? false

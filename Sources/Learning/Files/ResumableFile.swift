@@ -9,6 +9,9 @@ struct ResumableFile: ~Copyable {
     let temporaryPath: String
     /// Bytes that stand in it, an earlier writer's included.
     private(set) var count: Int
+    /// A part of no more bytes holds nothing yet, and goes with its writer.
+    var emptyBytes = 0
+    private var isPublished = false
     private let descriptor: Int32
 
     /// Begins, or takes up what stands under this key; what stands under others is out of date and removed.
@@ -33,7 +36,10 @@ struct ResumableFile: ~Copyable {
         count = max(0, Int(lseek(descriptor, 0, Int32(SEEK_END))))
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        if !isPublished, count <= emptyBytes { unlink(temporaryPath) }
+        close(descriptor)
+    }
 
     /// Leaves so many bytes.
     mutating func cut(to size: Int) throws(FileError) {
@@ -56,9 +62,10 @@ struct ResumableFile: ~Copyable {
     }
 
     /// Flushes the bytes and puts the file in its place.
-    func publish() throws(FileError) {
+    mutating func publish() throws(FileError) {
         guard fsync(descriptor) == 0 else { throw .refused(.flush, path: path, code: errno) }
         guard rename(temporaryPath, path) == 0 else { throw .refused(.publish, path: path, code: errno) }
+        isPublished = true
         _ = FileOperations.system.flushFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
     }
 }
