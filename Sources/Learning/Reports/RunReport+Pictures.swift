@@ -11,8 +11,8 @@ extension RunReport {
     /// Height and width of the model's images, and the side of its patches, as the settings say.
     private var sizes: (height: Int, width: Int, patch: Int)? {
         let sides = (setting("image-size") ?? "").split(separator: ",").compactMap { Int($0) }
-        guard let height = sides.first, let width = sides.last, let patch = setting("patch-size").flatMap({ Int($0) }), patch > 0, (patch...PixelImage.maximumSide).contains(height),
-            (patch...PixelImage.maximumSide).contains(width)
+        guard let height = sides.first, let width = sides.last, let patch = setting("patch-size").flatMap({ Int($0) }), patch > 0,
+            min(height, width) >= patch, max(height, width) <= PixelImage.maximumSide
         else { return nil }
         return (height, width, patch)
     }
@@ -23,7 +23,8 @@ extension RunReport {
         let columns = sizes.map { $0.width / $0.patch } ?? Int(Double(kept.count).squareRoot())
         guard columns > 0, kept.count % columns == 0 else { return "" }
         let picture = heatmap(values: kept.map(Float.init), rows: kept.count / columns, columns: columns, cell: max(1, 224 / columns))
-        return figure((try? encodePNG(picture)) ?? [], "How often each patch is kept: yellow \(String(format: "%.2f", kept.max() ?? 0)), blue \(String(format: "%.2f", kept.min() ?? 0))")
+        let range = String(format: "yellow %.2f, blue %.2f", kept.max() ?? 0, kept.min() ?? 0)
+        return figure((try? encodePNG(picture)) ?? [], "How often each patch is kept: \(range)")
     }
 
     /// Small images are enlarged pixel by pixel; larger ones must not be made smaller so.
@@ -66,7 +67,8 @@ extension RunReport {
             return figure(png, "epoch \(sheet.epoch)")
         }
         guard !figures.isEmpty else { return "" }
-        let normalized = ["1", "true"].contains(setting("norm-pix-loss")) ? " The model predicts normalised patches: they are shown with the true patches' mean and deviation." : ""
+        let normalized = ["1", "true"].contains(setting("norm-pix-loss"))
+            ? " The model predicts normalised patches: they are shown with the true patches' mean and deviation." : ""
         let scores = learnsMasks ? ", the masker's scores (yellow: kept)" : ""
         return "<h2>Masks and reconstructions</h2><p>A row an image: original, masked, reconstruction, reconstruction with the visible patches\(scores).\(normalized)</p>"
             + "<div class=\"row\">" + figures.joined(separator: "\n") + "</div>"
@@ -74,7 +76,8 @@ extension RunReport {
 
     var nearestNeighbours: String {
         guard let neighbours else {
-            return "<h2>Nearest neighbours</h2><p>Given the data, <code>curricle report RUN --data PATH</code> adds images and their nearest neighbours by the run's features.</p>"
+            return "<h2>Nearest neighbours</h2><p>Given the data, <code>curricle report RUN --data PATH</code> adds images and their nearest "
+                + "neighbours by the run's features.</p>"
         }
         let classes = neighbours.sameClass.map { String(format: " Green: of the same class, %.0f %% of them; red: of another.", 100 * $0) } ?? ""
         return "<h2>Nearest neighbours</h2><p>A row an image, then the \(NeighbourPictures.neighbours) of \(neighbours.compared) training images whose features "

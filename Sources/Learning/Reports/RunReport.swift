@@ -94,6 +94,6 @@ public struct RunReport {
         table{border-collapse:collapse;font-size:14px}td{padding:2px 14px 2px 0;border-bottom:1px solid #eee;overflow-wrap:anywhere}
         .warning{background:#fdecea;border-left:4px solid #d1495b;padding:8px 12px}
         @media(max-width:600px){svg{font-size:16px}svg .title{font-size:18px}}
-        @media(prefers-color-scheme:dark){body{background:#16181b;color:#ddd}h2{border-color:#333}svg{fill:#aaa}svg .title{fill:#ddd}svg .grid{stroke:#333}svg .mark{stroke:#777}td{border-color:#2a2d31}dt,figcaption{color:#999}.warning{background:#3a2023}code{background:#2a2d31}}
+        @media(prefers-color-scheme:dark){body{background:#16181b;color:#ddd}h2{border-color:#333}svg{fill:#aaa}svg polyline,svg tspan{filter:brightness(1.3)}svg .title{fill:#ddd}svg .grid{stroke:#333}svg .mark{stroke:#777}td{border-color:#2a2d31}dt,figcaption{color:#999}.warning{background:#3a2023}code{background:#2a2d31}}
         """
 }
