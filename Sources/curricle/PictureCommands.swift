@@ -47,17 +47,20 @@ enum MasksCommand {
         arguments: "[FILE…]", argumentCount: 0...1000, example: "curricle masks --run run --data photos --split test -o film.png")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        guard a.isGiven("run") != (a.isGiven("weights") || !a.positional.isEmpty) else { throw LearningError.configuration("masks takes either --run, or --weights and more files") }
+        guard a.isGiven("run") != (a.isGiven("weights") || !a.positional.isEmpty) else {
+            throw LearningError.configuration("masks takes either --run, or --weights and more files")
+        }
         let choices = try PictureOptions.choices(a), threads = try PictureOptions.threads(a), isa = try ISA.named(nil), images = try PictureOptions.count(a)
         // Sizes stand in the weights, so reduced decoding goes by --image-size or the reference's.
         let source = try PictureOptions.source(a, size: max(choices.imageHeight ?? 224, choices.imageWidth ?? 224))
         let pictures: MaskPictures
         if let run = try a.stringIfGiven("run") {
-            var bar = ProgressBar(total: try a.int("columns", in: 1...1000))
-            pictures = try MaskPictures(run: run, source, images: images, most: a.int("columns", in: 1...1000), choices, threads: threads, isa: isa) { done, _ in
-                bar.update(label: "snapshots", completed: done) { [] }
+            var bar: ProgressBar?
+            defer { bar?.finish() }
+            pictures = try MaskPictures(run: run, source, images: images, most: a.int("columns", in: 1...1000), choices, threads: threads, isa: isa) { done, total in
+                bar = bar ?? ProgressBar(total: total)
+                bar?.update(label: "snapshots", completed: done) { [] }
             }
-            bar.finish()
         } else {
             let files = (try a.stringIfGiven("weights").map { [$0] } ?? []) + a.positional
             pictures = try MaskPictures(files: files, source, images: images, choices, threads: threads, isa: isa)
@@ -79,12 +82,14 @@ enum MasksCommand {
     }
 
     private static func text(_ pictures: MaskPictures, _ path: String, isRun: Bool) -> String {
-        let columns = isRun ? "the image, then a column a snapshot, left to right as below" : "the image, then for each file its scores (yellow: kept) and the mask that they make"
+        let columns = isRun ? "the image, then a column a snapshot, left to right as below" : "the image, then for each file its scores (yellow: kept) and their mask"
         var lines = ["\(path): a row an image: \(columns)", "images measured: \(pictures.measured)"]
         lines.append((isRun ? "epoch        λ" : "file".padded(28)) + "   mean score   masker's error   random error   ratio")
         for m in pictures.moments {
-            let name = isRun ? String(format: "%5d  %@", m.epoch ?? 0, m.curriculum.map { String(format: "%+.3f", $0) } ?? "     ?") : URL(fileURLWithPath: m.path).lastPathComponent.padded(28)
-            lines.append(name + String(format: "   %10.4f   %14.5f   %12.5f   %5.3f", m.meanScore, m.maskedError, m.randomError, m.errorRatio) + (m.collapse.map { "   collapsed: \($0)" } ?? ""))
+            let factor = m.curriculum.map { String(format: "%+.3f", $0) } ?? "     ?"
+            let name = isRun ? String(format: "%5d  %@", m.epoch ?? 0, factor) : URL(fileURLWithPath: m.path).lastPathComponent.padded(28)
+            let numbers = String(format: "   %10.4f   %14.5f   %12.5f   %5.3f", m.meanScore, m.maskedError, m.randomError, m.errorRatio)
+            lines.append(name + numbers + (m.collapse.map { "   collapsed: \($0)" } ?? ""))
         }
         return lines.joined(separator: "\n")
     }
@@ -104,17 +109,20 @@ enum AttendCommand {
         let showsTokens = try a.flag("pca")
         guard !showsTokens || !a.isGiven("layer") else { throw LearningError.configuration("--pca is of the tokens after the last norm: leave out --layer") }
         let layer = try a.intIfGiven("layer", in: 1...65536), asJSON = try a.flag("json")
-        let extractor = try EncoderOptions.extractor(a, threads: PictureOptions.threads(a), isa: ISA.named(nil)), images = try PictureOptions.images(a, for: extractor.description)
+        let extractor = try EncoderOptions.extractor(a, threads: PictureOptions.threads(a), isa: ISA.named(nil))
+        let images = try PictureOptions.images(a, for: extractor.description)
         if showsTokens {
             let colours = try extractor.tokenColours(images), path = try PictureOptions.write(colours.picture, a)
             print(asJSON
                 ? jsonLine([("output", .string(path)), ("variance_shares", .numbers(colours.shares))])
-                : "\(path): images, and below each its patch tokens\nvariance along red, green, blue: " + colours.shares.map { String(format: "%.1f %%", 100 * $0) }.joined(separator: ", "))
+                : "\(path): images, and below each its patch tokens\nvariance along red, green, blue: "
+                    + colours.shares.map { String(format: "%.1f %%", 100 * $0) }.joined(separator: ", "))
         } else {
-            let attention = try extractor.attention(images, layer: layer), path = try PictureOptions.write(attention.picture, a), heads = attention.onPatches
+            let attention = try extractor.attention(images, layer: layer), path = try PictureOptions.write(attention.picture, a)
+            let heads = attention.onPatches, block = layer ?? extractor.description.model.depth
             print(asJSON
-                ? jsonLine([("output", .string(path)), ("layer", .integer(layer ?? extractor.description.model.depth)), ("on_patches", .numbers(heads))])
-                : "\(path): a row an image: the image, heads 1 to \(heads.count) of block \(layer ?? extractor.description.model.depth), their mean; yellow: most attention\n"
+                ? jsonLine([("output", .string(path)), ("layer", .integer(block)), ("on_patches", .numbers(heads))])
+                : "\(path): a row an image: the image, heads 1 to \(heads.count) of block \(block), their mean; yellow: most attention\n"
                     + "attention on patches, head by head: " + heads.map { String(format: "%.3f", $0) }.joined(separator: ", "))
         }
         return 0

@@ -55,12 +55,15 @@ struct PictureCommandTests {
         #expect(try curricle(["pretrain", "--data", data, "--output", folder.file("run"), "--epochs", "2"] + smallModel).code == 0)
         let weights = folder.file("run/model.safetensors"), output = ["--data", data, "-o", folder.file("x.png")]
         #expect(try curricle("export", "--weights", weights, "--layout", "timm", "-o", folder.file("encoder.safetensors")).code == 0)
+        let encoder = [folder.file("encoder.safetensors"), "--num-heads", "2"]
         let unlabelled = data + "/train-images-idx3-ubyte", alone = folder.file("alone-images")
         try FileManager.default.copyItem(atPath: unlabelled, toPath: alone)
         for (arguments, expected) in [
-            (["reconstruct", "--weights", folder.file("encoder.safetensors"), "--num-heads", "2"] + output, "no decoder"), (["reconstruct", "--weights", weights, "--norm-pix-loss"] + output, "norm-pix-loss false"),
-            (["reconstruct", "--weights", weights, "--mask-ratio", "0.99"] + output, "mask ratio"), (["reconstruct", "--weights", weights, "--data", folder.file("none"), "-o", "x"], "none"),
-            (["masks"] + output, "--run"), (["masks", "--run", folder.file("nowhere")] + output, "checkpoint-N"), (["masks", "--weights", folder.file("encoder.safetensors"), "--num-heads", "2"] + output, "no decoder"),
+            (["reconstruct", "--weights"] + encoder + output, "no decoder"), (["reconstruct", "--weights", weights, "--norm-pix-loss"] + output, "norm-pix-loss false"),
+            (["reconstruct", "--weights", weights, "--mask-ratio", "0.99"] + output, "mask ratio"),
+            (["reconstruct", "--weights", weights, "--data", folder.file("none"), "-o", "x"], "none"),
+            (["masks"] + output, "--run"), (["masks", "--run", folder.file("nowhere")] + output, "checkpoint-N"),
+            (["masks", "--weights"] + encoder + output, "no decoder"),
             (["attend", "--weights", weights, "--layer", "2"] + output, "--layer 2"), (["attend", "--weights", weights, "--layer", "1", "--pca"] + output, "--pca"),
             (["pretrain", "--data", alone, "--output", folder.file("new"), "--knn-every", "1"] + smallModel, "--knn-train"),
             (["pretrain", "--data", data, "--output", folder.file("new"), "--knn-train", data] + smallModel, "--knn-every"),

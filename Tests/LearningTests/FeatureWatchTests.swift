@@ -68,6 +68,9 @@ struct FeatureWatchTests {
                 accuracies.insert(expected)
             }
         }
+        let events = try #require(FileManager.default.contentsOfDirectory(atPath: run).first { $0.hasPrefix("events") })
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(run)/\(events)"))
+        for tag in ["eval/knn_cls", "eval/knn_mean"] { #expect(bytes.range(of: Data(tag.utf8)) != nil) }
         #expect(accuracies.count > 1 && !accuracies.contains(0) && !accuracies.contains(1), "\(accuracies)")
     }
 

@@ -150,7 +150,7 @@ struct PicturesTests {
                 }
                 let powers = (0..<tokens).map { token in exp(zip(row(0, 0), row(token, 1)).reduce(0) { $0 + $1.0 * $1.1 } / 8.0.squareRoot()) }
                 for patch in 0..<9 {
-                    #expect(abs(Double(found[(image * 3 + head) * 9 + patch]) - powers[patch + 1] / powers.reduce(0, +)) < 1e-5) // logits of some tens, in float
+                    #expect(abs(Double(found[(image * 3 + head) * 9 + patch]) - powers[patch + 1] / powers.reduce(0, +)) < 1e-5) // what float rounds in the logits
                 }
             }
         }

@@ -3,6 +3,7 @@ import Testing
 
 @testable import Learning
 import Models
+import Vision
 
 struct RunReportTests {
     @Test(arguments: [
@@ -36,15 +37,18 @@ struct RunReportTests {
             """
         try log.write(toFile: run + "/log.jsonl", atomically: true, encoding: .utf8)
         try #"{"epochs": 4, "batch-size": 10, "image-size": 8, "patch-size": 4}"#.write(toFile: run + "/config.json", atomically: true, encoding: .utf8)
-        try Data([1, 2, 3]).write(to: URL(fileURLWithPath: run + "/pictures/epoch-0001.png"))
+        let sheet = try encodePNG(PixelImage(width: 484, height: 100, color: [1, 2, 3]))
+        try Data(sheet).write(to: URL(fileURLWithPath: run + "/pictures/epoch-0001.png"))
+        try Data([1, 2, 3]).write(to: URL(fileURLWithPath: run + "/pictures/epoch-0002.png")) // torn
         let html = try RunReport(run: run).html()
         for expected in [
             "Run my &lt;run&gt;", "<dt>images a second</dt><dd>5.0</dd>", "<dt>waiting for data</dt><dd>25.0 %</dd>", "<dt>epochs</dt><dd>2 of 4</dd>",
-            "collapsed in 1 epochs, last in epoch 2: all its scores are equal", "data:image/png;base64,AQID", "yellow 1.00, blue 0.00",
+            "collapsed in 1 epochs, last in epoch 2: all its scores are equal", "data:image/png;base64,\(Data(sheet).base64EncodedString())", "yellow 1.00, blue 0.00",
             // Older logs say nothing of the machine, and images a second come of their steps.
             "from partner (λ = 1) to adversary (λ = −1): 1.5 at -1", "training: 5 at 2", "curricle report RUN --data PATH",
         ] { #expect(html.contains(expected), "\(expected)") }
-        #expect(!html.contains("<h2>Machine") && !html.contains("class=\"strip\"")) // its only picture is none
+        #expect(!html.contains("<h2>Machine") && !html.contains("epoch 2<"))
+        #expect(html.components(separatedBy: "<img ").count - 1 == 4) // the strip's image and epoch, the sheet, how often patches are kept
         for network in ["http:", "https:", "<script", "url("] { #expect(!html.contains(network)) }
     }
 

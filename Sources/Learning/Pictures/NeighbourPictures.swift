@@ -13,6 +13,8 @@ public struct NeighbourPictures {
     public let sameClass: Double?
     static let rows = 8, neighbours = 5
     private static let most = 2000
+    /// Pixels of an image's width on the picture.
+    private static let widest = 112
     private static let frames: [[UInt8]] = [[209, 73, 91], [58, 157, 93]]
 
     /// - Parameters:
@@ -32,7 +34,9 @@ public struct NeighbourPictures {
         let m = extractor.description.model
         let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: extractor.description.normalization, seed: 0), sheet = PictureSheet(grid)
-        func drawn(_ images: ImageSubset, _ index: Int) throws -> PixelImage { scaled(pipeline.prepared(try images.image(at: index), epoch: 0, sample: index), by: sheet.factor) }
+        func drawn(_ images: ImageSubset, _ index: Int) throws -> PixelImage {
+            narrowed(scaled(pipeline.prepared(try images.image(at: index), epoch: 0, sample: index), by: sheet.factor), to: NeighbourPictures.widest)
+        }
         var same = 0, labelled = 0
         let rows = try (0..<queries.count).map { query -> [PixelImage] in
             let itself = test == nil ? queries.place(query) : nil, nearest = found[query].filter { $0 != itself }.prefix(count)

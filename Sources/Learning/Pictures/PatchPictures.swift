@@ -36,6 +36,12 @@ struct PictureSheet {
     }
 }
 
+/// An image as it is, or narrowed where it is wider than a page shows it.
+func narrowed(_ image: PixelImage, to width: Int) -> PixelImage {
+    guard image.width > width else { return image }
+    return resizeBicubic(image, box: CropBox(whole: image), width: width, height: max(1, image.height * width / image.width))
+}
+
 /// Draws what a model sees and makes of an image's patches: the same way in a run's pictures and for the commands.
 struct PatchPictures {
     let grid: PatchGrid

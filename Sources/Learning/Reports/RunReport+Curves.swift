@@ -7,10 +7,18 @@ extension RunReport {
             CurvePicture(title: "Reconstruction error", curves: [
                 .init(name: "step A", points: log.curve("train_loss", orSteps: "loss")), .init(name: "step B", points: log.curve("train_recon", orSteps: "recon")),
             ], includes: [0]),
-            CurvePicture(title: "Curriculum factor λ", curves: [.init(name: "λ", points: learnsMasks ? log.curriculum.map { (Double($0.epoch), $0.factor) } : [])], includes: [-1, 1]),
-            CurvePicture(title: "kNN accuracy (k 5)", curves: [.init(name: "class token", points: log.curve("knn_cls")), .init(name: "mean of patches", points: log.curve("knn_mean"))]),
-            CurvePicture(title: "The masker's other losses", curves: ["gauss", "kl", "diversity"].map { .init(name: $0, points: log.curve("train_\($0)", orSteps: $0)) }, includes: [0]),
-            CurvePicture(title: "Mean score", curves: [.init(name: "mean score", points: log.curve("train_mean_score", orSteps: "mean_score"))], includes: [0, 1]),
+            CurvePicture(title: "Curriculum factor λ", curves: [
+                .init(name: "λ", points: learnsMasks ? log.curriculum.map { (Double($0.epoch), $0.factor) } : [])
+            ], includes: [-1, 1]),
+            CurvePicture(title: "kNN accuracy (k 5)", curves: [
+                .init(name: "class token", points: log.curve("knn_cls")), .init(name: "mean of patches", points: log.curve("knn_mean")),
+            ]),
+            CurvePicture(title: "The masker's other losses", curves: ["gauss", "kl", "diversity"].map {
+                .init(name: $0, points: log.curve("train_\($0)", orSteps: $0))
+            }, includes: [0]),
+            CurvePicture(title: "Mean score", curves: [
+                .init(name: "mean score", points: log.curve("train_mean_score", orSteps: "mean_score"))
+            ], includes: [0, 1]),
             CurvePicture(title: "Images a second", curves: [.init(name: "training", points: throughput)], includes: [0]),
         ]
         return pictures.compactMap(\.svg).map { "<figure>\($0)</figure>" }.joined(separator: "\n")
@@ -41,7 +49,9 @@ extension RunReport {
         ].compactMap(\.svg)
         guard !pictures.isEmpty else { return "" }
         let collapsed = log.epochs.compactMap { line in line.text["collapse"].map { (line.numbers["epoch"] ?? 0, $0) } }
-        let warning = collapsed.last.map { #"<p class="warning">The masker collapsed in \#(collapsed.count) epochs, last in epoch \#(Int($0.0) + 1): \#(escaped($0.1)).</p>"# } ?? ""
+        let warning = collapsed.last.map {
+            #"<p class="warning">The masker collapsed in \#(collapsed.count) epochs, last in epoch \#((Int(exactly: $0.0) ?? 0) + 1): \#(escaped($0.1)).</p>"#
+        } ?? ""
         let meaning = "<p>Below 1 the masker removes what is easier to fill in than a random choice, above 1 what is harder.</p>"
         return "<h2>The masker</h2>\(warning)\(meaning)<div class=\"row\">" + pictures.map { "<figure>\($0)</figure>" }.joined(separator: "\n") + keptMap + "</div>"
     }

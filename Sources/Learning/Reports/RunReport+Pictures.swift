@@ -5,14 +5,14 @@ import Vision
 extension RunReport {
     /// Columns of a film strip, and sheets of reconstructions.
     private static let mostMoments = 11, mostSheets = 3
-    /// Pixels of a film strip's column.
-    private static let stripWidth = 112
+    /// Pixels of a film strip's column, and of a sheet: twice what a page shows.
+    private static let stripWidth = 112, sheetWidth = 780
 
     /// Height and width of the model's images, and the side of its patches, as the settings say.
     private var sizes: (height: Int, width: Int, patch: Int)? {
         let sides = (setting("image-size") ?? "").split(separator: ",").compactMap { Int($0) }
-        guard let height = sides.first, let width = sides.last, let patch = setting("patch-size").flatMap({ Int($0) }), patch > 0, (patch...PixelImage.maximumSide).contains(height),
-            (patch...PixelImage.maximumSide).contains(width)
+        guard let height = sides.first, let width = sides.last, let patch = setting("patch-size").flatMap({ Int($0) }), patch > 0,
+            min(height, width) >= patch, max(height, width) <= PixelImage.maximumSide
         else { return nil }
         return (height, width, patch)
     }
@@ -23,8 +23,12 @@ extension RunReport {
         let columns = sizes.map { $0.width / $0.patch } ?? Int(Double(kept.count).squareRoot())
         guard columns > 0, kept.count % columns == 0 else { return "" }
         let picture = heatmap(values: kept.map(Float.init), rows: kept.count / columns, columns: columns, cell: max(1, 224 / columns))
-        return figure((try? encodePNG(picture)) ?? [], "How often each patch is kept: yellow \(String(format: "%.2f", kept.max() ?? 0)), blue \(String(format: "%.2f", kept.min() ?? 0))")
+        let range = String(format: "yellow %.2f, blue %.2f", kept.max() ?? 0, kept.min() ?? 0)
+        return figure((try? encodePNG(picture)) ?? [], "How often each patch is kept: \(range)")
     }
+
+    /// Small images are enlarged pixel by pixel; larger ones must not be made smaller so.
+    var drawsPixels: Bool { max(sizes?.height ?? 0, sizes?.width ?? 0) <= 48 }
 
     /// The pictures of the epochs, by their epochs.
     private var sheets: [(epoch: Int, path: String)] {
@@ -41,9 +45,7 @@ extension RunReport {
         let sheet = PictureSheet(grid), factors = Dictionary(log.curriculum.map { ($0.epoch, $0.factor) }) { first, _ in first }
         func column(_ index: Int, _ path: String) -> [UInt8]? {
             guard let image = try? loadImage(at: path), let column = sheet.column(index, of: image, height: grid.imageHeight, width: grid.imageWidth) else { return nil }
-            guard column.width > RunReport.stripWidth else { return try? encodePNG(column) }
-            let height = max(1, column.height * RunReport.stripWidth / column.width)
-            return try? encodePNG(resizeBicubic(column, box: CropBox(whole: column), width: RunReport.stripWidth, height: height))
+            return try? encodePNG(narrowed(column, to: RunReport.stripWidth))
         }
         let moments = spread(sheets, most: RunReport.mostMoments), shown = learnsMasks ? RunPictures.masks : RunPictures.reconstructions
         guard let first = moments.first, let originals = column(RunPictures.originals, first.path) else { return "" }
@@ -60,8 +62,13 @@ extension RunReport {
     var reconstructions: String {
         let chosen = spread(sheets, most: RunReport.mostSheets)
         guard !chosen.isEmpty else { return "" }
-        let figures = chosen.compactMap { sheet in (try? Data(contentsOf: URL(fileURLWithPath: sheet.path))).map { figure(Array($0), "epoch \(sheet.epoch)") } }
-        let normalized = ["1", "true"].contains(setting("norm-pix-loss")) ? " The model predicts normalised patches: they are shown with the true patches' mean and deviation." : ""
+        let figures = chosen.compactMap { sheet -> String? in
+            guard let image = try? loadImage(at: sheet.path), let png = try? encodePNG(narrowed(image, to: RunReport.sheetWidth)) else { return nil }
+            return figure(png, "epoch \(sheet.epoch)")
+        }
+        guard !figures.isEmpty else { return "" }
+        let normalized = ["1", "true"].contains(setting("norm-pix-loss"))
+            ? " The model predicts normalised patches: they are shown with the true patches' mean and deviation." : ""
         let scores = learnsMasks ? ", the masker's scores (yellow: kept)" : ""
         return "<h2>Masks and reconstructions</h2><p>A row an image: original, masked, reconstruction, reconstruction with the visible patches\(scores).\(normalized)</p>"
             + "<div class=\"row\">" + figures.joined(separator: "\n") + "</div>"
@@ -69,10 +76,11 @@ extension RunReport {
 
     var nearestNeighbours: String {
         guard let neighbours else {
-            return "<h2>Nearest neighbours</h2><p>Given the data, <code>curricle report RUN --data PATH</code> adds images and their nearest neighbours by the run's features.</p>"
+            return "<h2>Nearest neighbours</h2><p>Given the data, <code>curricle report RUN --data PATH</code> adds images and their nearest "
+                + "neighbours by the run's features.</p>"
         }
         let classes = neighbours.sameClass.map { String(format: " Green: of the same class, %.0f %% of them; red: of another.", 100 * $0) } ?? ""
         return "<h2>Nearest neighbours</h2><p>A row an image, then the \(NeighbourPictures.neighbours) of \(neighbours.compared) training images whose features "
-            + "(means of the patch tokens) are nearest, nearest first.\(classes)</p><div class=\"row\">\(figure(neighbours.picture.png, "by the run's newest weights"))</div>"
+            + "(means of the patch tokens) are nearest, nearest first.\(classes)</p>\(figure(neighbours.picture.png, "by the run's newest weights"))"
     }
 }

@@ -23,7 +23,7 @@ public struct RunReport {
         """
         <!doctype html>
         <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-        <title>\(escaped(title))</title><style>\(Self.style)</style></head><body>
+        <title>\(escaped(title))</title><style>\(Self.style)\(drawsPixels ? "img{image-rendering:pixelated}" : "")</style></head><body>
         <h1>\(escaped(title))</h1>
         \(facts)
         <h2>Curves</h2><p>Over the epochs.</p><div class="row">\(curves)</div>
@@ -85,15 +85,15 @@ public struct RunReport {
     private static let style = """
         body{font:16px/1.5 system-ui,sans-serif;color:#222;background:#fff;margin:0 auto;max-width:1200px;padding:16px}
         h1{margin:.2em 0}h2{margin:1.4em 0 .4em;border-bottom:1px solid #ddd}p{max-width:50em}code{background:#f1f1f1;padding:1px 4px;border-radius:3px;overflow-wrap:anywhere}
-        .row{display:flex;flex-wrap:wrap;gap:16px;align-items:flex-start}figure{margin:0;flex:1 1 320px;max-width:580px;min-width:0}
+        .row{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(320px,100%),1fr));gap:16px;align-items:start}figure{margin:0;min-width:0}
         .strip{display:flex;overflow-x:auto;padding-bottom:8px}.strip figure{flex:0 0 auto;width:clamp(52px,7.2vw,84px)}.strip img{width:100%;display:block}
         .strip figure:first-child{position:sticky;left:0}.strip figcaption{font-size:11px;line-height:1.3;text-align:center;white-space:pre}
         svg{width:100%;height:auto;font:12px system-ui,sans-serif;fill:#444}svg .title{font-size:14px;fill:#222}svg .key{font-weight:600}svg .grid{stroke:#e4e4e4}svg .mark{stroke:#999;stroke-dasharray:4 4}
-        img{max-width:100%;height:auto;image-rendering:pixelated}figcaption{font-size:13px;color:#555;white-space:pre-line}
+        img{max-width:100%;height:auto}figcaption{font-size:13px;color:#555;white-space:pre-line}
         dl{display:flex;flex-wrap:wrap;gap:8px 24px;margin:.6em 0}dt{font-size:13px;color:#666}dd{margin:0;font-size:20px}
         table{border-collapse:collapse;font-size:14px}td{padding:2px 14px 2px 0;border-bottom:1px solid #eee;overflow-wrap:anywhere}
         .warning{background:#fdecea;border-left:4px solid #d1495b;padding:8px 12px}
         @media(max-width:600px){svg{font-size:16px}svg .title{font-size:18px}}
-        @media(prefers-color-scheme:dark){body{background:#16181b;color:#ddd}h2{border-color:#333}svg{fill:#aaa}svg .title{fill:#ddd}svg .grid{stroke:#333}svg .mark{stroke:#777}td{border-color:#2a2d31}dt,figcaption{color:#999}.warning{background:#3a2023}code{background:#2a2d31}}
+        @media(prefers-color-scheme:dark){body{background:#16181b;color:#ddd}h2{border-color:#333}svg{fill:#aaa}svg polyline,svg tspan{filter:brightness(1.3)}svg .title{fill:#ddd}svg .grid{stroke:#333}svg .mark{stroke:#777}td{border-color:#2a2d31}dt,figcaption{color:#999}.warning{background:#3a2023}code{background:#2a2d31}}
         """
 }
