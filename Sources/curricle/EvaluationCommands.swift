@@ -5,7 +5,7 @@ import Terminal
 import Vision
 
 /// What the evaluation commands share: their options, and the features of a training and a test set.
-enum Evaluation {
+struct Evaluation {
     static let options: [Option] = EncoderOptions.all() + [
         .value("train", "PATH", "labelled images to compare with or learn from"),
         .value("test", "PATH", "labelled images to judge"),
@@ -17,25 +17,44 @@ enum Evaluation {
         .flag("json", "print one JSON object"),
     ] + DataOptions.decoding()
 
-    static func features(_ a: Arguments) throws -> (train: LabelledFeatures, test: LabelledFeatures) {
-        let pool: Pooling = try a.choice("pool"), batch = try a.int("batch-size", in: 1...100_000)
+    let extractor: FeatureExtractor
+    let train: any ImageSource, test: any ImageSource
+    private let pool: Pooling
+    private let batchSize: Int
+
+    init(_ a: Arguments) throws {
+        pool = try a.choice("pool")
+        batchSize = try a.int("batch-size", in: 1...100_000)
         let path = try a.string("weights")
-        let extractor = try EncoderOptions.extractor(a, threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, layer: a.intIfGiven("layer"), isa: ISA.named(nil))
-        if let patch = try a.intIfGiven("patch-size", in: 1...65536), patch != extractor.description.model.patchSize {
-            throw LearningError.file(path: path, reason: "has patches of \(extractor.description.model.patchSize) pixels, not \(patch)")
+        extractor = try EncoderOptions.extractor(a, threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, layer: a.intIfGiven("layer"), isa: ISA.named(nil))
+        let model = extractor.description.model
+        if let patch = try a.intIfGiven("patch-size", in: 1...65536), patch != model.patchSize {
+            throw LearningError.file(path: path, reason: "has patches of \(model.patchSize) pixels, not \(patch)")
         }
-        let model = extractor.description.model, decoding = try DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth))
-        let train = try openDataset(at: a.string("train"), role: .train, decoding: decoding)
-        let test = try openDataset(at: a.string("test"), role: .test, decoding: decoding)
+        (train, test) = try Evaluation.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth)))
+    }
+
+    /// The images of `--train` and `--test`.
+    static func parts(_ a: Arguments, _ decoding: DecodeOptions) throws -> (train: any ImageSource, test: any ImageSource) {
+        let train = try openDataset(at: a.string("train"), role: .train, decoding: decoding), test = try openDataset(at: a.string("test"), role: .test, decoding: decoding)
         // A test set may lack the last classes; folders' names must otherwise be the same, in the same order.
         guard zip(train.classNames, test.classNames).allSatisfy(==) else {
             throw LearningError.configuration("\(try a.string("test")): its classes are not those of \(try a.string("train"))")
         }
+        return (train, test)
+    }
+
+    func features() throws -> (train: LabelledFeatures, test: LabelledFeatures) {
         var bar = ProgressBar(total: train.count + test.count)
-        let trainFeatures = try extractor.labelled(train, pool: pool, batchSize: batch) { done, _ in bar.update(label: "features", completed: done) { [] } }
-        let testFeatures = try extractor.labelled(test, pool: pool, batchSize: batch) { done, _ in bar.update(label: "features", completed: train.count + done) { [] } }
+        let trainFeatures = try extractor.labelled(train, pool: pool, batchSize: batchSize) { done, _ in bar.update(label: "features", completed: done) { [] } }
+        let testFeatures = try extractor.labelled(test, pool: pool, batchSize: batchSize) { done, _ in bar.update(label: "features", completed: train.count + done) { [] } }
         bar.finish()
         return (trainFeatures, testFeatures)
+    }
+
+    /// Of the training images, augmented as MAE does for its probe.
+    func features(epoch: Int, seed: UInt64) throws -> LabelledFeatures {
+        try extractor.labelled(train, pool: pool, batchSize: batchSize, augmented: FeatureAugmentation(.probing, seed: seed, epoch: epoch))
     }
 }
 
@@ -57,7 +76,7 @@ enum NearestNeighboursCommand {
         let given = try a.doublesIfGiven("neighbours", in: 1...1e6, counts: 1...20)
         if let given, !given.allSatisfy({ $0 == $0.rounded() }) { throw LearningError.configuration("--neighbours takes whole numbers") }
         let temperature = try a.double("temperature", in: 1e-6...1e6)
-        let (train, test) = try Evaluation.features(a)
+        let (train, test) = try Evaluation(a).features()
         let facing = "on \(test.count) images, against \(train.count)"
         switch manner {
         case .reference:
@@ -95,7 +114,8 @@ enum ProbeCommand {
             .value("lr", "LR", "lars: peak learning rate (MAE's 0.1 per 256 images, at 16384)", fallback: "6.4"),
             .value("epochs", "N", "lars: passes over the features", fallback: "90"),
             .value("warmup-epochs", "N", "lars: epochs of linear warm-up", fallback: "10"),
-            .value("seed", "N", "lars: decides initial weights and order", fallback: "0"),
+            .value("augment", "KIND", "lars: none, or mae (a crop of 8 to 100 % of the area and a flip, new in each epoch: features are computed again for each)", fallback: "none"),
+            .value("seed", "N", "lars: decides initial weights, order and augmentation", fallback: "0"),
         ],
         example: "curricle probe --method lars --weights run/model.safetensors --train data --test data --pool mean")
 
@@ -105,13 +125,17 @@ enum ProbeCommand {
             batchSize: try a.int("probe-batch-size", in: 2...10_000_000), epochs: try a.int("epochs", in: 1...1_000_000),
             warmupEpochs: try a.double("warmup-epochs", in: 0...1e6), rate: try a.double("lr", in: 0...1e6), seed: UInt64(try a.int("seed", in: 0...Int.max)))
         guard recipe.warmupEpochs < Double(recipe.epochs) else { throw LearningError.configuration("--warmup-epochs must be less than --epochs") }
-        let (train, test) = try Evaluation.features(a)
+        let isAugmented = try a.choice("augment", of: ["none", "mae"]) == "mae"
+        if isAugmented, method == .ridge { throw LearningError.configuration("--augment mae goes with --method lars") }
+        let evaluation = try Evaluation(a), (train, test) = try evaluation.features()
         let accuracy: Double
         switch method {
         case .ridge: accuracy = try RidgeProbe(training: train, penalty: penalty).accuracy(on: test)
         case .lars:
             var bar = ProgressBar(total: recipe.epochs)
-            let probe = LinearProbe(training: train, recipe: recipe) { done, _, loss in bar.update(label: "probe", completed: done) { [String(format: "loss %.4f", loss)] } }
+            let probe = try LinearProbe(
+                training: train, recipe: recipe, again: { epoch in isAugmented ? try evaluation.features(epoch: epoch, seed: recipe.seed) : nil }
+            ) { done, _, loss in bar.update(label: "probe", completed: done) { [String(format: "loss %.4f", loss)] } }
             bar.finish()
             accuracy = try probe.accuracy(on: test)
         }
@@ -137,7 +161,7 @@ enum FewShotCommand {
         let episodes = FewShot(
             ways: try a.int("ways", in: 2...100_000), shots: try a.int("shots", in: 1...100_000), episodes: try a.int("episodes", in: 1...10_000_000),
             queries: try a.int("queries", in: 1...100_000), seed: UInt64(try a.int("seed", in: 0...Int.max)))
-        let (train, test) = try Evaluation.features(a)
+        let (train, test) = try Evaluation(a).features()
         var bar = ProgressBar(total: episodes.episodes)
         let result = try episodes.run(training: train, test: test) { done, _ in bar.update(label: "episodes", completed: done) { [] } }
         bar.finish()

@@ -61,10 +61,7 @@ enum FinetuneCommand {
             weights, heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1, mean: ModelOptions.mean(a),
             deviation: ModelOptions.deviation(a))
         let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth))
-        let train = try openDataset(at: a.string("train"), role: .train, decoding: decoding), test = try openDataset(at: a.string("test"), role: .test, decoding: decoding)
-        guard zip(train.classNames, test.classNames).allSatisfy(==) else {
-            throw LearningError.configuration("\(try a.string("test")): its classes are not those of \(try a.string("train"))")
-        }
+        let (train, test) = try Evaluation.parts(a, decoding)
         var settings = try settings(a, description, classes: train.classNames)
         settings.decoding = decoding
         let threads = try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors

@@ -33,6 +33,23 @@ struct EvaluationFixture: Decodable {
         #expect(zip(probe.weights, f.initial).contains { abs($0 - $1) > 0.003 })
     }
 
+    /// With features that are new in each epoch, each epoch learns from its own: given back to front, classes come out swapped.
+    @Test func learnsFromEachEpochsFeatures() throws {
+        let labels = (0..<40).map { $0 % 2 }
+        func set(_ sign: Float) throws -> LabelledFeatures {
+            try LabelledFeatures(features: labels.enumerated().flatMap { [sign * ($0.element == 0 ? 1 : -1) + Float($0.offset % 7) * 0.01, 1] }, width: 2, labels: labels)
+        }
+        var epochs: [Int] = []
+        let recipe = LinearProbe.Recipe(batchSize: 8, epochs: 30, warmupEpochs: 2, rate: 6.4)
+        let probe = try LinearProbe(training: set(1), recipe: recipe, again: { epoch in
+            epochs.append(epoch)
+            return try epoch == 0 ? nil : set(-1)
+        })
+        #expect(epochs == Array(0..<30))
+        #expect(try probe.accuracy(on: set(-1)) == 1)
+        #expect(try probe.accuracy(on: set(1)) == 0)
+    }
+
     @Test func separatesWhatIsSeparable() throws {
         var features: [Float] = [], labels: [Int] = []
         for i in 0..<400 {

@@ -11,6 +11,18 @@ public enum Pooling: String, Sendable, CaseIterable {
     case pixels
 }
 
+/// How pictures are changed before their features are computed: drawn anew for each epoch.
+public struct FeatureAugmentation: Sendable {
+    public var augmentation: TrainingAugmentation
+    public var seed: UInt64
+    public var epoch: Int
+    public init(_ augmentation: TrainingAugmentation, seed: UInt64, epoch: Int) {
+        self.augmentation = augmentation
+        self.seed = seed
+        self.epoch = epoch
+    }
+}
+
 /// Computes features of whole images (no mask) with an encoder's weights.
 public final class FeatureExtractor {
     public let description: WeightsDescription
@@ -40,13 +52,15 @@ public final class FeatureExtractor {
 
     /// Features and labels of all images of a labelled source, in its order.
     /// - Throws: `LearningError.configuration` where an image has no label.
-    public func labelled(_ source: any ImageSource, pool: Pooling, batchSize: Int = 64, progress: (Int, Int) -> Void = { _, _ in }) throws -> LabelledFeatures {
+    public func labelled(
+        _ source: any ImageSource, pool: Pooling, batchSize: Int = 64, augmented: FeatureAugmentation? = nil, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> LabelledFeatures {
         let labels = (0..<source.count).compactMap { source.label(at: $0) }
         guard labels.count == source.count else {
             let name = source.count > 0 ? source.name(at: 0) : "the data"
             throw LearningError.configuration("\(name): images have no labels: give a folder per class, a list with classes, shards with .cls members, or a dataset's own label files")
         }
-        let features = try features(source, pool: pool, batchSize: batchSize, progress: progress)
+        let features = try features(source, pool: pool, batchSize: batchSize, augmented: augmented, progress: progress)
         return try LabelledFeatures(features: features, width: width(pool), labels: labels)
     }
 
@@ -61,14 +75,16 @@ public final class FeatureExtractor {
     }
 
     /// Features [images, width], row-major.
-    public func features(_ source: any ImageSource, pool: Pooling, batchSize: Int = 64, progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
+    public func features(
+        _ source: any ImageSource, pool: Pooling, batchSize: Int = 64, augmented: FeatureAugmentation? = nil, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> [Float] {
         let m = description.model
         let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
-        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: description.normalization, seed: 0)
+        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: description.normalization, seed: augmented?.seed ?? 0, training: augmented?.augmentation)
         let loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: min(batchSize, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1, prefetch: 2, strict: true)
         defer { loader.stop() }
-        loader.start(epoch: 0)
+        loader.start(epoch: augmented?.epoch ?? 0)
         let width = width(pool)
         var out: [Float] = []
         out.reserveCapacity(source.count * width)

@@ -40,16 +40,21 @@ public struct LinearProbe: Sendable {
     private(set) var variance: [Double]
 
     /// Trains the probe.
-    /// - Parameter progress: told epochs done of all, and the last step's loss.
-    public init(training: LabelledFeatures, recipe: Recipe, progress: (Int, Int, Double) -> Void = { _, _, _ in }) {
+    /// - Parameters:
+    ///   - training: features to learn from, the classes among them.
+    ///   - again: features of the same images for an epoch, where they are augmented anew in each; nil for those before.
+    ///   - progress: told epochs done of all, and the last step's loss.
+    public init(
+        training: LabelledFeatures, recipe: Recipe, again: (_ epoch: Int) throws -> LabelledFeatures? = { _ in nil }, progress: (Int, Int, Double) -> Void = { _, _, _ in }
+    ) rethrows {
         var random = Philox(seed: recipe.seed, stream: (LinearProbe.randomUse, 0, 0))
         let count = Set(training.labels).count * training.width
-        self.init(
+        try self.init(
             training: training, recipe: recipe, initialWeights: (0..<count).map { _ in 0.01 * random.normal() },
             order: { epoch in
                 var random = Philox(seed: recipe.seed, stream: (LinearProbe.randomUse, 1, UInt32(truncatingIfNeeded: epoch)))
                 return random.permutation(training.count)
-            }, progress: progress)
+            }, again: again, progress: progress)
     }
 
     private static let randomUse: UInt32 = 0x6C69_6E70 // "linp"
@@ -57,17 +62,23 @@ public struct LinearProbe: Sendable {
     /// - Parameters:
     ///   - initialWeights: [classes, width].
     ///   - order: of the training rows in each epoch.
-    init(training: LabelledFeatures, recipe: Recipe, initialWeights: [Double], order: (Int) -> [Int], progress: (Int, Int, Double) -> Void = { _, _, _ in }) {
+    init(
+        training: LabelledFeatures, recipe: Recipe, initialWeights: [Double], order: (Int) -> [Int], again: (_ epoch: Int) throws -> LabelledFeatures? = { _ in nil },
+        progress: (Int, Int, Double) -> Void = { _, _, _ in }
+    ) rethrows {
         classes = Set(training.labels).sorted()
         width = training.width
         weights = initialWeights
         bias = Array(repeating: 0, count: classes.count)
         mean = Array(repeating: 0, count: width)
         variance = Array(repeating: 1, count: width)
-        train(training, recipe, order, progress)
+        try train(training, recipe, order, again, progress)
     }
 
-    private mutating func train(_ training: LabelledFeatures, _ recipe: Recipe, _ order: (Int) -> [Int], _ progress: (Int, Int, Double) -> Void) {
+    private mutating func train(
+        _ first: LabelledFeatures, _ recipe: Recipe, _ order: (Int) -> [Int], _ again: (Int) throws -> LabelledFeatures?, _ progress: (Int, Int, Double) -> Void
+    ) rethrows {
+        var training = first
         let place = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
         let targets = training.labels.map { place[$0] ?? 0 }
         let batch = min(recipe.batchSize, training.count), steps = training.count / batch
@@ -76,6 +87,7 @@ public struct LinearProbe: Sendable {
         var weightVelocity = weights.map { _ in 0.0 }, biasVelocity = bias.map { _ in 0.0 }
         for epoch in 0..<recipe.epochs {
             let order = order(epoch)
+            training = try again(epoch) ?? training
             var loss = 0.0
             for step in 0..<steps {
                 let rows = Array(order[(step * batch)..<((step + 1) * batch)])
