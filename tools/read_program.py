@@ -97,6 +97,9 @@ class Program:
         elif opcode == 17:  # mean_rows
             n, rows, d, t, first = s[:5]
             self.view(o[0], n, d)[:] = self.view(o[1], n, t, d)[:, first : first + rows].mean(1)
+        elif opcode == 35:  # concatenate
+            m, a, b = s[:3]
+            self.view(o[0], m, a + b)[:] = np.concatenate([self.view(o[1], m, a), self.view(o[2], m, b)], 1)
         else:
             raise SystemExit(f"opcode {opcode} is not in the description")
 

@@ -10,6 +10,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 
 static const small_sizes seeds[] = {
     {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS}, {2, 2, 1, 1, 3, 8, 2, 5, CURRICLE_POOL_MEAN}, {1, 1, 3, 2, 2, 4, 2, 20, CURRICLE_POOL_TOKENS},
+    {2, 1, 2, 2, 1, 4, 1, 5, CURRICLE_POOL_CLS_MEAN},
 };
 
 static void change_field(uint8_t *data, size_t size, unsigned random) {
@@ -39,7 +40,7 @@ static void change_field(uint8_t *data, size_t size, unsigned random) {
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {
     if (size < 512 || seed % 64 == 0) {
-        small_program p = make_small_program(seeds[seed / 64 % 3]);
+        small_program p = make_small_program(seeds[seed / 64 % (sizeof seeds / sizeof *seeds)]);
         if (p.size <= most) memcpy(data, p.bytes, size = p.size);
         free_small_program(&p);
     }

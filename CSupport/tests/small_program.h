@@ -8,7 +8,7 @@
 
 enum {
     OP_LINEAR = 0, OP_ATTENTION = 3, OP_LAYER_NORM = 5, OP_GELU = 7, OP_ADD = 8, OP_SELECT_ROWS = 12, OP_PREPEND_ROW = 14,
-    OP_MEAN_ROWS = 17, OP_PATCHIFY = 31
+    OP_MEAN_ROWS = 17, OP_PATCHIFY = 31, OP_CONCATENATE = 35
 };
 
 typedef struct { int images, rows, columns, patch, channels, width, heads, hidden, pool; } small_sizes;
@@ -86,7 +86,7 @@ static void assemble(small_program *p) {
     small_sizes s = p->s;
     program_header h = {.magic = "CURRICL", .version = 1, .header_bytes = 256, .pool = (uint32_t)s.pool, .images = (uint32_t)s.images,
                         .height = (uint32_t)(s.rows * s.patch), .width = (uint32_t)(s.columns * s.patch), .channels = (uint32_t)s.channels,
-                        .rows = s.pool == CURRICLE_POOL_TOKENS ? (uint32_t)(s.rows * s.columns) : 1, .row_width = (uint32_t)s.width,
+                        .rows = s.pool == CURRICLE_POOL_TOKENS ? (uint32_t)(s.rows * s.columns) : 1, .row_width = (uint32_t)(s.pool == CURRICLE_POOL_CLS_MEAN ? 2 * s.width : s.width),
                         .instruction_count = p->count, .instruction_bytes = sizeof(curricle_instruction), .arena_bytes = p->arena_bytes};
     h.magic[7] = 'E';
     const void *contents[] = {p->instructions, p->scalars, p->constants, p->parameters};
@@ -102,6 +102,14 @@ static void assemble(small_program *p) {
     memcpy(p->bytes, &h, sizeof h);
     for (int i = 0; i < 4; i++) memcpy(p->bytes + section[i]->offset, contents[i], bytes[i]);
     seal(p);
+}
+
+/// The class token, the mean of the patch tokens, or all of these, of tokens x [N, 1 + L, D].
+static void add_pooling(small_program *p, curricle_pool pool, curricle_operand y, curricle_operand x) {
+    int N = p->s.images, L = p->s.rows * p->s.columns, D = p->s.width, is_class = pool == CURRICLE_POOL_CLS;
+    curricle_instruction *i = add_instruction(p, pool == CURRICLE_POOL_MEAN ? OP_MEAN_ROWS : OP_SELECT_ROWS);
+    i->operand[0] = y, i->operand[1] = x;
+    i->size[0] = N, i->size[1] = is_class ? 1 : L, i->size[2] = D, i->size[3] = L + 1, i->size[4] = is_class ? 0 : 1;
 }
 
 static small_program make_small_program(small_sizes s) {
@@ -144,9 +152,17 @@ static small_program make_small_program(small_sizes s) {
     add_linear(&p, x, attended, proj, proj_bias, x, N * T, D, D, D, N * T, 0); // in place
     add_linear(&p, hidden, x, fc1, fc1_bias, CURRICLE_NO_OPERAND, N * T, M, D, M, N * T, CURRICLE_GELU);
     add_linear(&p, out, hidden, fc2, fc2_bias, x, N * T, D, M, D, N * T, 0);
-    i = add_instruction(&p, s.pool == CURRICLE_POOL_MEAN ? OP_MEAN_ROWS : OP_SELECT_ROWS);
-    i->operand[0] = (curricle_operand)SEGMENT_RESULTS << 56, i->operand[1] = out;
-    i->size[0] = N, i->size[1] = s.pool == CURRICLE_POOL_CLS ? 1 : L, i->size[2] = D, i->size[3] = T, i->size[4] = s.pool == CURRICLE_POOL_CLS ? 0 : 1;
+    curricle_operand results = (curricle_operand)SEGMENT_RESULTS << 56;
+    if (s.pool == CURRICLE_POOL_CLS_MEAN) {
+        curricle_operand class_token = in_arena(&p, N * D), mean = in_arena(&p, N * D);
+        add_pooling(&p, CURRICLE_POOL_CLS, class_token, out);
+        add_pooling(&p, CURRICLE_POOL_MEAN, mean, out);
+        i = add_instruction(&p, OP_CONCATENATE);
+        i->operand[0] = results, i->operand[1] = class_token, i->operand[2] = mean;
+        i->size[0] = N, i->size[1] = i->size[2] = D;
+    } else {
+        add_pooling(&p, s.pool, results, out);
+    }
     assemble(&p);
     return p;
 }

@@ -74,7 +74,8 @@ static double *encoded(const small_program *p, const double *pixels) {
 
 static double pooled(const small_program *p, const double *rows, int row, int d) {
     int L = p->s.rows * p->s.columns, D = p->s.width;
-    if (p->s.pool == CURRICLE_POOL_CLS) return rows[d];
+    if (p->s.pool == CURRICLE_POOL_CLS || (p->s.pool == CURRICLE_POOL_CLS_MEAN && d < D)) return rows[d];
+    d %= D;
     if (p->s.pool == CURRICLE_POOL_TOKENS) return rows[(1 + row) * D + d];
     double sum = 0;
     for (int l = 0; l < L; l++) sum += rows[(1 + l) * D + d] / L;
@@ -182,7 +183,7 @@ static void test_header_refusals(small_sizes sizes) {
     REFUSED(h->height, 65536, CURRICLE_BAD_SHAPE);
     REFUSED(h->height, h->height + 1, CURRICLE_BAD_SHAPE);
     REFUSED(h->channels, 257, CURRICLE_BAD_SHAPE);
-    REFUSED(h->pool, 3, CURRICLE_BAD_SHAPE);
+    REFUSED(h->pool, 4, CURRICLE_BAD_SHAPE);
     REFUSED(h->rows, 2, CURRICLE_BAD_SHAPE);
     REFUSED(h->row_width, 0, CURRICLE_BAD_SHAPE);
     REFUSED(h->row_width, h->row_width - 1, CURRICLE_BAD_OPERAND); // the output would not hold what is written
@@ -273,7 +274,7 @@ static void test_crop_arguments(void) {
 int main(void) {
     static const small_sizes sizes[] = {
         {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS}, {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS}, {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN},
-        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS},
+        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS}, {3, 2, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN},
     };
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes && curricle_isa_available((curricle_isa)isa); i++) test_features(sizes[i], (curricle_isa)isa, 1);

@@ -100,7 +100,7 @@ public struct TrainingPlan: Sendable {
     /// A plan with a given way to save memory.
     private init(_ settings: PretrainSettings, threads: Int, isa: ISA, pieceImages: Int?, arenaLimit: Int?, imageBytes: Int, judgedImages: Int) throws {
         var models = ModelPrograms(settings.model, arenaLimit: arenaLimit)
-        let stores = settings.storesGradients || pieceImages != nil
+        let stores = settings.storesGradients(pieceImages: pieceImages)
         let keys = TrainingPlan.keys(settings, pieceImages: pieceImages)
         var flops: [ParameterGroup: Double] = [:], recomputed = 0.0, programs: [(title: String, program: Program)] = []
         for (group, list) in [(ParameterGroup.autoencoder, keys.autoencoder), (.masker, keys.masker)] {
@@ -136,7 +136,7 @@ public struct TrainingPlan: Sendable {
     }
 
     private static func keys(_ settings: PretrainSettings, pieceImages: Int?) -> StepPrograms {
-        let stores = settings.storesGradients || pieceImages != nil
+        let stores = settings.storesGradients(pieceImages: pieceImages)
         return StepPrograms(
             images: settings.batchSize, pieceImages: pieceImages, settings.step, update: stores ? .store(adding: false) : .immediate(settings.adamw))
     }

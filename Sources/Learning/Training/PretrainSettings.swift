@@ -61,7 +61,7 @@ public struct PretrainSettings: RunSettings {
     }
 
     /// Whether gradients stay between programs: for several batches an update, or for their norm.
-    var storesGradients: Bool { accumulation > 1 || clip != nil }
+    func storesGradients(pieceImages: Int?) -> Bool { accumulation > 1 || clip != nil || pieceImages != nil }
 
     /// What is wrong with the settings, or nil.
     public var problem: String? {

@@ -64,7 +64,7 @@ public final class Pretraining {
             judgedImages: self.watch?.images ?? 0).choice
         let pieceImages = memoryChoice?.pieceImages
         model = try ModelRuntime(
-            settings.model, trains: true, storesGradients: settings.storesGradients || pieceImages != nil, threads: threads, isa: isa,
+            settings.model, trains: true, storesGradients: settings.storesGradients(pieceImages: pieceImages), threads: threads, isa: isa,
             arenaLimit: memoryChoice?.arenaBytes)
         trainer = JointTrainer(
             model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1, pieceImages: pieceImages)
