@@ -25,7 +25,7 @@ struct EvaluationFixture: Decodable {
         let f = try EvaluationFixture().lars
         let training = try LabelledFeatures(features: f.features, width: f.width, labels: f.labels)
         let recipe = LinearProbe.Recipe(batchSize: f.batch, epochs: f.epochs, warmupEpochs: f.warmup, rate: f.base_rate * Double(f.batch) / 256)
-        let probe = LinearProbe(training: training, recipe: recipe, initialWeights: f.initial, order: { f.orders[$0] })
+        let probe = try LinearProbe(training: training, recipe: recipe, initialWeights: f.initial, order: { f.orders[$0] })
         for (ours, theirs) in [(probe.weights, f.weights), (probe.bias, f.bias), (probe.mean, f.mean), (probe.variance, f.variance)] {
             #expect(ours.count == theirs.count)
             #expect(zip(ours, theirs).allSatisfy { abs($0 - $1) < 1e-6 * max(1, abs($1)) }) // features are rounded to Float here
@@ -60,7 +60,7 @@ struct EvaluationFixture: Decodable {
         func part(_ rows: Range<Int>) throws -> LabelledFeatures {
             try LabelledFeatures(features: Array(features[(rows.lowerBound * 6)..<(rows.upperBound * 6)]), width: 6, labels: Array(labels[rows]))
         }
-        let probe = LinearProbe(training: try part(0..<300), recipe: .smallBatch)
+        let probe = try LinearProbe(training: try part(0..<300), recipe: .smallBatch)
         #expect(probe.classes == [0, 3, 6, 9])
         #expect(try probe.accuracy(on: part(300..<400)) == 1)
         let narrow = try LabelledFeatures(features: [1, 2], width: 2, labels: [0])

@@ -1,0 +1,62 @@
+import Foundation
+import Testing
+
+/// finetune and the probe with augmentation, as a user meets them.
+struct FinetuneCommandTests {
+    private func pretrained(_ folder: Folder, _ data: String) throws -> String {
+        let made = try curricle(["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "2"])
+        #expect(made.code == 0, "\(made.errors)")
+        return folder.file("run/model.safetensors")
+    }
+
+    private func number(_ result: CommandResult, _ key: String) throws -> Double {
+        #expect(result.code == 0, "\(result.errors)")
+        let object = try #require(JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+        return try #require(object[key] as? Double)
+    }
+
+    @Test func classesAreLearnedKeptAndJudgedAgain() throws {
+        let folder = try Folder(), data = try writeDigits(folder, count: 80), weights = try pretrained(folder, data), run = folder.file("tuned")
+        let parts = ["--train", data, "--test", data, "--json"]
+        let options = ["--epochs", "25", "--lr", "0.005", "--layer-decay", "0.9", "--batch-size", "16", "--augment", "none", "--drop-path", "0.1", "--mixup", "0", "--cutmix", "0"]
+        let tuned = try curricle(["finetune", "--weights", weights, "--output", run] + options + parts)
+        #expect(tuned.errors.contains("begun afresh: fc_norm.weight, fc_norm.bias, head.weight, head.bias"))
+        #expect(tuned.errors.contains("epoch 25/25") && tuned.errors.contains("test Acc@1"))
+        let accuracy = try number(tuned, "acc1")
+        #expect(accuracy > 0.9)
+        #expect(try number(tuned, "best_acc1") >= accuracy)
+
+        // The weights that it left say the same; so do their exported and imported twins.
+        let judge = ["finetune", "--eval"] + parts
+        #expect(try number(curricle(judge + ["--weights", run + "/model.safetensors"]), "acc1") == accuracy)
+        #expect(try curricle("export", "--weights", run + "/model.safetensors", "--layout", "timm", "--part", "all", "-o", folder.file("timm.safetensors")).code == 0)
+        let exported = judge + ["--weights", folder.file("timm.safetensors"), "--num-heads", "2", "--mean", "0.5", "--std", "0.5"]
+        #expect(try number(curricle(exported), "acc1") == accuracy)
+
+        let again = try curricle(["finetune", "--weights", weights, "--output", run] + options + parts)
+        #expect(again.code == 2 && again.lastError.contains("holds a run already"))
+        let headless = try curricle(judge + ["--weights", weights])
+        #expect(headless.code == 2 && headless.lastError.contains("has no head for 10 classes"))
+    }
+
+    @Test func aStoppedRunGoesOnToTheSameBits() throws {
+        let folder = try Folder(), data = try writeDigits(folder, count: 40), weights = try pretrained(folder, data)
+        let command = ["finetune", "--weights", weights, "--train", data, "--test", data, "--epochs", "3", "--batch-size", "16", "--accum-iter", "2", "--clip-grad", "1"]
+        #expect(try curricle(command + ["--output", folder.file("whole")]).code == 0)
+        #expect(try curricle(command + ["--output", folder.file("cut"), "--max-steps", "3"]).code == 0)
+        let resumed = try curricle(command + ["--output", folder.file("cut"), "--resume"])
+        #expect(resumed.code == 0 && resumed.errors.contains("resumed at step 3"), "\(resumed.errors)")
+        let files = ["whole", "cut"].map { URL(fileURLWithPath: folder.file("\($0)/model.safetensors")) }
+        #expect(try Data(contentsOf: files[0]) == Data(contentsOf: files[1]))
+    }
+
+    @Test func aProbeLearnsFromNewCrops() throws {
+        let folder = try Folder(), data = try writeDigits(folder, count: 60), weights = try pretrained(folder, data)
+        let command = ["probe", "--weights", weights, "--train", data, "--test", data, "--method", "lars", "--epochs", "4", "--warmup-epochs", "1", "--json"]
+        let plain = try number(curricle(command), "acc1"), cropped = try number(curricle(command + ["--augment", "mae"]), "acc1")
+        #expect((0...1).contains(plain) && (0...1).contains(cropped))
+        #expect(try number(curricle(command + ["--augment", "mae"]), "acc1") == cropped) // the seed decides
+        let both = try curricle(["probe", "--weights", weights, "--train", data, "--test", data, "--augment", "mae"])
+        #expect(both.code == 2 && both.lastError.contains("--method lars"))
+    }
+}
