@@ -5,7 +5,7 @@
     Benchmarks/learning.py [--runs runs/learning] [--seeds 0,1,2] [--curricle .build/release/curricle]
 
 Pretrains on 4,000 digits by the recipe of docs/RECIPES.md, judges on 1,000 others, and prints the commands and a table. About half an hour
-on two cores; what stands in the folder already is not done again.
+on two cores; what was done in the folder already is not done again.
 """
 import argparse
 import json
@@ -45,7 +45,8 @@ def main():
         done = subprocess.run([options.curricle] + words, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
         return done.stdout.strip().splitlines()
 
-    def accuracy(key, command, **values):
+    def accuracy(command, **values):
+        key = command.format(data=DATA, **(values | {"run": values["run"].name}))
         if key not in known:
             known[key] = json.loads(curricle(command, **values)[-1])["acc1"]
             results.write_text(json.dumps(known, indent=1))
@@ -58,13 +59,13 @@ def main():
         rows[kind] = {column: [] for column in columns}
         for seed in seeds:
             run = runs.resolve() / f"{kind.lower()}-{seed}"
-            if not (run / "model.safetensors").exists():
-                print(f"{kind}, seed {seed}", file=sys.stderr)
-                curricle(PRETRAIN, run=run, seed=seed, masks=masks)
+            print(f"{kind}, seed {seed}", file=sys.stderr)
+            # A run that is finished already says so at once.
+            curricle(PRETRAIN + (" --resume" if run.exists() else ""), run=run, seed=seed, masks=masks)
             for name, command in POOLED.items():
                 for pool in ("cls", "mean"):
-                    rows[kind][f"{name} {pool}"].append(accuracy(f"{kind} {seed} {name} {pool}", command, run=run, seed=seed, pool=pool))
-            rows[kind]["fine-tuned"].append(accuracy(f"{kind} {seed} fine-tuned", FINETUNE, run=run, seed=seed))
+                    rows[kind][f"{name} {pool}"].append(accuracy(command, run=run, seed=seed, pool=pool))
+            rows[kind]["fine-tuned"].append(accuracy(FINETUNE, run=run, seed=seed))
 
     print("Commands, RUN for each of " + ", ".join(f"{kind} ({masks or 'as it stands'})" for kind, masks in KINDS.items()) + ":\n")
     for command in [PRETRAIN, *POOLED.values(), FINETUNE]:

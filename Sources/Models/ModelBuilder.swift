@@ -82,10 +82,9 @@ public struct ModelBuilder {
     }
 
     /// Encoder with its final norm, if it has one on every token: tokens [N, K, D] → [N, 1 + K, D].
-    /// - Parameter layer: blocks before that norm, from 1; nil for all.
-    public mutating func encoded(_ tokens: ValueID, layer: Int? = nil) throws(GraphError) -> ValueID {
+    public mutating func encoded(_ tokens: ValueID) throws(GraphError) -> ValueID {
         var x = try graph.append(.prependRow, [tokens, parameter("cls_token")])[0]
-        for i in 0..<min(layer ?? c.depth, c.depth) { x = try block(x, "blocks.\(i)", heads: c.heads, epsilon: c.epsilon) }
+        for i in 0..<c.depth { x = try block(x, "blocks.\(i)", heads: c.heads, epsilon: c.epsilon) }
         return c.normalizesPooled == true ? x : try norm(x, "norm", c.epsilon)
     }
 

@@ -125,12 +125,10 @@ extension ModelBuilder {
     }
 
     /// Features of all tokens, no mask, after the final norm: a result of each kind asked for, under its name.
-    /// - Parameters:
-    ///   - layer: blocks that tokens pass before that norm, from 1; nil for all.
-    ///   - fromPixels: the batch is rgb8.
-    public mutating func features(_ pools: [FeaturePooling] = [.cls, .mean], layer: Int? = nil, fromPixels: Bool = false) throws(GraphError) -> Graph {
+    /// - Parameter fromPixels: the batch is rgb8.
+    public mutating func features(_ pools: [FeaturePooling] = [.cls, .mean], fromPixels: Bool = false) throws(GraphError) -> Graph {
         let input = fromPixels ? try patchesOfPixels() : try patches()
-        let output = try encoded(self.tokens(input), layer: layer)
+        let output = try encoded(self.tokens(input))
         for pool in pools {
             let value = switch pool {
             case .cls: try classRow(output)

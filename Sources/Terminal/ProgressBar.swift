@@ -104,3 +104,19 @@ public struct ProgressBar: Sendable {
         return ProgressLine(label: label, completed: completed, total: total, secondsLeft: secondsLeft, fields: fields)
     }
 }
+
+/// A bar for work that tells how much of it is done of how much: it appears with the first word of it.
+public struct WorkProgress {
+    private let label: String
+    private var bar: ProgressBar?
+
+    public init(_ label: String) { self.label = label }
+
+    public mutating func update(_ done: Int, of total: Int) {
+        var bar = bar ?? ProgressBar(total: total)
+        bar.update(label: label, completed: done) { [] }
+        self.bar = bar
+    }
+
+    public mutating func finish() { bar?.finish() }
+}

@@ -37,6 +37,8 @@ struct FolderSource: ImageSource {
         return root.isEmpty || files[index].hasPrefix("/") ? files[index] : join(root, files[index])
     }
 
+    func file(of index: Int) -> String { name(at: index) }
+
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let path = name(at: index)

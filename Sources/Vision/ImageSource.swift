@@ -12,12 +12,19 @@ public protocol ImageSource: Sendable {
     var shards: [Range<Int>] { get }
     /// The file's path, or `train-images…#17`.
     func name(at index: Int) -> String
+    /// The path of the file that holds an image, with others or alone.
+    func file(of index: Int) -> String
     /// RGB for JPEG and PNG, one channel for IDX, the array's for .npy. May be called from several threads at once.
     func image(at index: Int) throws(VisionError) -> PixelImage
 }
 
 extension ImageSource {
     public var shards: [Range<Int>] { [] }
+    /// For names of the form `PATH#INDEX`.
+    public func file(of index: Int) -> String {
+        let name = name(at: index)
+        return name.lastIndex(of: "#").map { String(name[..<$0]) } ?? name
+    }
 }
 
 /// Which part of a dataset is meant.

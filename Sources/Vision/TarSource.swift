@@ -34,6 +34,10 @@ struct TarSource: ImageSource {
     }
 
     /// The shard's path, then the member's: `train-000.tar/0001.jpg`.
+    func file(of index: Int) -> String {
+        self.index.samples.indices.contains(index) ? files[Int(self.index.samples[index].file)] : files.first ?? ""
+    }
+
     func name(at index: Int) -> String {
         guard self.index.samples.indices.contains(index) else { return "\(files.first ?? "")#\(index)" }
         return files[Int(self.index.samples[index].file)] + "/" + self.index.name(of: index)

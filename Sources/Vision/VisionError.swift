@@ -19,6 +19,8 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A line of a list file; lines count from 1.
     case badListEntry(path: String, line: Int, reason: String)
     case labelCountMismatch(images: String, imageCount: Int, labels: String, labelCount: Int)
+    /// A class of images to judge that no image to learn from has.
+    case unknownClass(String, image: String, known: [String])
     case channelMismatch(name: String, has: Int, wants: Int)
     case indexOutOfRange(index: Int, count: Int)
     case cannotEncode(reason: String)
@@ -63,6 +65,8 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path):\(line): \(reason); write one image path a line, as seen from the list's folder, and for classes a tab and a name"
         case .labelCountMismatch(let images, let imageCount, let labels, let labelCount):
             "\(labels): has \(labelCount) labels for the \(imageCount) images of \(images); use a pair that belongs together"
+        case .unknownClass(let name, let image, let known):
+            "\(image): its dataset has a class '\(name)' that the training images do not have (\(known.prefix(8).joined(separator: ", "))\(known.count > 8 ? " …" : "")); give parts of the same data"
         case .channelMismatch(let name, let has, let wants):
             "\(name): has \(has) channels where the model wants \(wants); use a model of \(has) channels or convert the images"
         case .indexOutOfRange(let index, let count):
@@ -88,7 +92,7 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
             .badRecordFile(let path, _), .badArrayFile(let path, _), .badArchive(let path, _), .badListEntry(let path, _, _):
             path
         case .unsupportedFormat(let name, _), .badDimensions(let name, _, _), .truncated(let name, _), .corrupt(let name, _),
-            .channelMismatch(let name, _, _), .labelCountMismatch(let name, _, _, _):
+            .channelMismatch(let name, _, _), .unknownClass(_, let name, _), .labelCountMismatch(let name, _, _, _):
             name
         case .indexOutOfRange, .cannotEncode, .invalidGrid, .invalidNormalization, .noReadableImage: nil
         }

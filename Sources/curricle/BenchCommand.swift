@@ -154,7 +154,7 @@ enum BenchCommand {
     private static func loader(_ a: Arguments) throws -> [Row] {
         let c = try configuration(a)
         let source = try openDataset(at: a.string("data"), role: .train, decoding: DataOptions.decoding(a, size: max(c.imageHeight, c.imageWidth)))
-        let grid = try PatchGrid.validated(imageHeight: c.imageHeight, imageWidth: c.imageWidth, patchSize: c.patchSize, channels: c.channels)
+        let grid = try c.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .mae, normalization: ModelOptions.defaultNormalization(channels: c.channels), seed: 0)
         var bar = ProgressBar(total: source.count)
         let benchmark = LoaderBenchmark(pipeline: pipeline, batchSize: try a.int("batch-size", in: 1...100_000), workers: try a.int("workers", in: 1...1024))

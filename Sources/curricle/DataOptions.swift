@@ -4,6 +4,10 @@ import Vision
 
 /// Options that say how image files become pictures, shared by the commands that read them.
 enum DataOptions {
+    static let split = Option.value("split", "PART", "train or test, where the data has parts", fallback: "train")
+
+    static func role(_ a: Arguments) throws -> DatasetRole { try a.choice("split", of: ["train", "test"]) == "train" ? .train : .test }
+
     static func decoding(section: String = "Options") -> [Option] {
         [
             .flag("apply-orientation", "turn photographs upright by their EXIF orientation, which the reference ignores", section: section),

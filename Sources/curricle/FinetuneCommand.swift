@@ -15,8 +15,8 @@ enum FinetuneCommand {
             .value("train", "PATH", "labelled images to learn from"),
             .value("test", "PATH", "labelled images to judge after each epoch"),
             .value("output", "RUN", "folder of the run: states, weights, logs (default: nothing is kept)", short: "o"),
-            .value("pool", "KIND", "what the head sees: mean (of the patch tokens, through a norm of its own) or cls (class token)", fallback: "mean"),
-            .flag("eval", "judge a classifier's weights on the test images, and train nothing"),
+            .value("pool", "KIND", "what the head sees: mean (of the patch tokens, through a norm of its own) or cls (class token); default: as the file's head, else mean"),
+            .flag("eval", "judge a classifier's weights on the test images: nothing is trained or written, and --train is not needed where the file names its classes"),
             .flag("json", "print one JSON object at the end"),
 
             .value("batch-size", "N", "images a batch", fallback: "64", section: "Training"),
@@ -49,8 +49,6 @@ enum FinetuneCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let kept = try a.stringIfGiven("output"), resumes = try a.flag("resume")
         guard kept != nil || !resumes else { throw LearningError.configuration("--resume needs --output, the folder of the run") }
-        let folder = kept ?? FileManager.default.temporaryDirectory.appendingPathComponent("curricle-\(UUID().uuidString)").path
-        defer { if kept == nil { try? FileManager.default.removeItem(atPath: folder) } }
         if let kept, !resumes, !RunFiles(folder: kept).states.isEmpty {
             throw LearningError.file(path: kept, reason: "holds a run already: go on with --resume, or choose another folder")
         }
@@ -61,21 +59,29 @@ enum FinetuneCommand {
             weights, heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1, mean: ModelOptions.mean(a),
             deviation: ModelOptions.deviation(a))
         let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth))
+        if try a.flag("eval") { return try evaluate(a, weights, description, decoding) }
         let (train, test) = try Evaluation.parts(a, decoding)
-        var settings = try settings(a, description, classes: train.classNames)
-        settings.decoding = decoding
+        let settings = try settings(a, weights, description, decoding, classes: train.classNames)
         let threads = try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors
-        let tuning = try Finetuning(settings, training: train, test: test, output: folder, threads: threads, isa: ISA.named(nil))
+        let tuning = try Finetuning(settings, training: train, test: test, output: kept, threads: threads, isa: ISA.named(nil))
         var fresh: [String] = []
         if !(try resumes && tuning.resume()) { fresh = try tuning.begin(from: weights) }
-        return try a.flag("eval") ? evaluate(a, tuning, fresh: fresh, images: test.count) : fit(a, tuning, fresh: fresh, images: train.count, keeps: kept != nil)
+        return try fit(a, tuning, fresh: fresh, images: train.count)
     }
 
-    private static func evaluate(_ a: Arguments, _ tuning: Finetuning, fresh: [String], images: Int) throws -> Int32 {
-        guard !fresh.contains("head.weight") else {
-            throw LearningError.file(path: try a.string("weights"), reason: "has no head for \(tuning.settings.classes.count) classes: fine-tune it first, without --eval")
+    private static func evaluate(_ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, _ decoding: DecodeOptions) throws -> Int32 {
+        guard let classes = try a.isGiven("train") ? openDataset(at: a.string("train"), role: .train, decoding: decoding).classNames : FinetuneSettings.classes(of: weights) else {
+            throw LearningError.file(path: weights.path, reason: "does not name its classes: give --train, whose classes they are")
         }
-        var bar = ProgressBar(total: images)
+        let test = try openDataset(at: a.string("test"), role: .test, decoding: decoding).labelled(byNames: classes)
+        let threads = try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors
+        let tuning = try Finetuning(
+            settings(a, weights, description, decoding, classes: classes), training: test, test: test, output: nil, threads: threads, isa: ISA.named(nil))
+        let fresh = try tuning.begin(from: weights)
+        guard fresh.allSatisfy({ $0 == "pos_embed" }) else {
+            throw LearningError.file(path: weights.path, reason: "has no head for \(classes.count) classes on this --pool (it lacks \(fresh.joined(separator: ", "))): fine-tune it first, without --eval")
+        }
+        var bar = ProgressBar(total: test.count)
         tuning.testing = { done, _ in bar.update(label: "test", completed: done) { [] } }
         let score = try tuning.score()
         bar.finish()
@@ -83,7 +89,7 @@ enum FinetuneCommand {
         return 0
     }
 
-    private static func fit(_ a: Arguments, _ tuning: Finetuning, fresh: [String], images: Int, keeps: Bool) throws -> Int32 {
+    private static func fit(_ a: Arguments, _ tuning: Finetuning, fresh: [String], images: Int) throws -> Int32 {
         let epochs = tuning.settings.schedule.epochs, perEpoch = tuning.stepsPerEpoch, session = tuning.model.session
         var bar = ProgressBar(total: min(epochs * perEpoch, tuning.settings.maxSteps ?? .max), completed: tuning.position.step)
         bar.message("\(images) images of \(tuning.settings.classes.count) classes, \(perEpoch) steps an epoch, \(epochs) epochs; \(session.isa) on \(session.threads) threads")
@@ -103,15 +109,19 @@ enum FinetuneCommand {
         }
         bar.finish()
         if end == .interrupted {
-            print(keeps ? "interrupted at step \(tuning.position.step): go on with --resume" : "interrupted at step \(tuning.position.step)")
+            print(tuning.files != nil ? "interrupted at step \(tuning.position.step): go on with --resume" : "interrupted at step \(tuning.position.step)")
             return 130
         }
         let score = try last ?? tuning.score()
         if try a.flag("json") {
-            print(json(score, best: max(tuning.best, score.top1)))
+            print(json(score, best: last == nil ? nil : tuning.best))
         } else {
-            print("fine-tuned on \(images) images, judged on \(score.images): Acc@1 \(score.top1), Acc@5 \(score.top5); best epoch \(max(tuning.best, score.top1))")
-            if keeps { print("weights: \(tuning.files.model)\nbest: \(tuning.files.best)\nlog: \(tuning.files.log)") }
+            print("fine-tuned on \(images) images, judged on \(score.images): Acc@1 \(score.top1), Acc@5 \(score.top5)" + (last == nil ? "" : "; best epoch \(tuning.best)"))
+            if let files = tuning.files {
+                print("weights: \(files.model)")
+                if FileManager.default.fileExists(atPath: files.best) { print("best: \(files.best)") }
+                print("log: \(files.log)")
+            }
         }
         return 0
     }
@@ -124,13 +134,16 @@ enum FinetuneCommand {
 
     private enum Pool: String, CaseIterable { case mean, cls }
 
-    private static func settings(_ a: Arguments, _ description: WeightsDescription, classes: [String]) throws -> FinetuneSettings {
+    private static func settings(
+        _ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, _ decoding: DecodeOptions, classes: [String]
+    ) throws -> FinetuneSettings {
         let batch = try a.int("batch-size", in: 1...1_000_000), accumulation = try a.int("accum-iter", in: 1...100_000)
         let rate = try a.doubleIfGiven("lr", in: 0...1e12) ?? a.double("blr", in: 0...1e12) * Double(batch * accumulation) / 256
         let epochs = try a.int("epochs", in: 1...10_000_000), clip = try a.double("clip-grad", in: 0...1e30)
         let warmup = try a.isGiven("warmup-epochs") || epochs > 5 ? a.double("warmup-epochs", in: 0...1e7) : Double(epochs) / 5
         var model = description.model
-        let pool: Pool = try a.choice("pool")
+        let hasClassHead = weights.shape(of: "head.weight") != nil && weights.shape(of: "fc_norm.weight") == nil
+        let pool = try a.choiceIfGiven("pool", of: Pool.allCases.map(\.rawValue)).flatMap { Pool(rawValue: $0) } ?? (hasClassHead ? .cls : .mean)
         model.normalizesPooled = pool == .mean ? true : nil
         var settings = FinetuneSettings(
             model: model, classes: classes,
@@ -150,6 +163,7 @@ enum FinetuneCommand {
         settings.seed = UInt64(try a.int("seed", in: 0...Int.max))
         settings.maxSteps = try a.intIfGiven("max-steps", in: 0...Int.max)
         settings.strict = try a.flag("strict")
+        settings.decoding = decoding
         return settings
     }
 

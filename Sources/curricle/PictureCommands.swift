@@ -19,7 +19,10 @@ enum ReconstructCommand {
         var choices = try PictureOptions.choices(a)
         choices.masking = try a.choiceIfGiven("masking", of: Masking.allCases.map(\.rawValue)).flatMap { Masking(rawValue: $0) }
         let reconstructor = try Reconstructor(weights: a.string("weights"), choices, threads: PictureOptions.threads(a), isa: ISA.named(nil))
-        let options = reconstructor.options, result = try reconstructor.reconstruct(PictureOptions.images(a, for: reconstructor.description))
+        let options = reconstructor.options, images = try PictureOptions.images(a, for: reconstructor.description)
+        var progress = WorkProgress("images")
+        let result = try reconstructor.reconstruct(images) { progress.update($0, of: $1) }
+        progress.finish()
         let path = try PictureOptions.write(result.picture, a)
         if try a.flag("json") {
             print(jsonLine([
@@ -54,17 +57,15 @@ enum MasksCommand {
         // Sizes stand in the weights, so reduced decoding goes by --image-size or the reference's.
         let source = try PictureOptions.source(a, size: max(choices.imageHeight ?? 224, choices.imageWidth ?? 224))
         let pictures: MaskPictures
+        var progress = WorkProgress("checkpoints")
+        defer { progress.finish() }
         if let run = try a.stringIfGiven("run") {
-            var bar: ProgressBar?
-            defer { bar?.finish() }
-            pictures = try MaskPictures(run: run, source, images: images, most: a.int("columns", in: 1...1000), choices, threads: threads, isa: isa) { done, total in
-                bar = bar ?? ProgressBar(total: total)
-                bar?.update(label: "snapshots", completed: done) { [] }
-            }
+            pictures = try MaskPictures(run: run, source, images: images, most: a.int("columns", in: 1...1000), choices, threads: threads, isa: isa) { progress.update($0, of: $1) }
         } else {
             let files = (try a.stringIfGiven("weights").map { [$0] } ?? []) + a.positional
-            pictures = try MaskPictures(files: files, source, images: images, choices, threads: threads, isa: isa)
+            pictures = try MaskPictures(files: files, source, images: images, choices, threads: threads, isa: isa) { progress.update($0, of: $1) }
         }
+        progress.finish()
         PictureOptions.warn(of: pictures.broken)
         let path = try PictureOptions.write(pictures.picture, a)
         if try a.flag("json") {
@@ -83,11 +84,12 @@ enum MasksCommand {
 
     private static func text(_ pictures: MaskPictures, _ path: String, isRun: Bool) -> String {
         let columns = isRun ? "the image, then a column a snapshot, left to right as below" : "the image, then for each file its scores (yellow: kept) and their mask"
+        let width = pictures.moments.map(\.path.count).max() ?? 0
         var lines = ["\(path): a row an image: \(columns)", "images measured: \(pictures.measured)"]
-        lines.append((isRun ? "epoch        λ" : "file".padded(28)) + "   mean score   masker's error   random error   ratio")
+        lines.append((isRun ? "epoch        λ" : "file".padded(width)) + "   mean score   masker's error   random error   ratio")
         for m in pictures.moments {
             let factor = m.curriculum.map { String(format: "%+.3f", $0) } ?? "     ?"
-            let name = isRun ? String(format: "%5d  %@", m.epoch ?? 0, factor) : URL(fileURLWithPath: m.path).lastPathComponent.padded(28)
+            let name = isRun ? String(format: "%5d  %@", m.epoch ?? 0, factor) : m.path.padded(width)
             let numbers = String(format: "   %10.4f   %14.5f   %12.5f   %5.3f", m.meanScore, m.maskedError, m.randomError, m.errorRatio)
             lines.append(name + numbers + (m.collapse.map { "   collapsed: \($0)" } ?? ""))
         }
@@ -111,14 +113,16 @@ enum AttendCommand {
         let layer = try a.intIfGiven("layer", in: 1...65536), asJSON = try a.flag("json")
         let extractor = try EncoderOptions.extractor(a, threads: PictureOptions.threads(a), isa: ISA.named(nil))
         let images = try PictureOptions.images(a, for: extractor.description)
+        var progress = WorkProgress("images")
+        defer { progress.finish() }
         if showsTokens {
-            let colours = try extractor.tokenColours(images), path = try PictureOptions.write(colours.picture, a)
+            let colours = try extractor.tokenColours(images) { progress.update($0, of: $1) }, path = try PictureOptions.write(colours.picture, a)
             print(asJSON
                 ? jsonLine([("output", .string(path)), ("variance_shares", .numbers(colours.shares))])
                 : "\(path): images, and below each its patch tokens\nvariance along red, green, blue: "
                     + colours.shares.map { String(format: "%.1f %%", 100 * $0) }.joined(separator: ", "))
         } else {
-            let attention = try extractor.attention(images, layer: layer), path = try PictureOptions.write(attention.picture, a)
+            let attention = try extractor.attention(images, layer: layer) { progress.update($0, of: $1) }, path = try PictureOptions.write(attention.picture, a)
             let heads = attention.onPatches, block = layer ?? extractor.description.model.depth
             print(asJSON
                 ? jsonLine([("output", .string(path)), ("layer", .integer(block)), ("on_patches", .numbers(heads))])

@@ -9,11 +9,11 @@ enum PictureOptions {
     static func all(weights: String = "a run's model.safetensors, or any file that import reads") -> [Option] {
         EncoderOptions.all(weights: weights) + [
             .value("data", "PATH", "images: anything that pretrain takes; labels are not needed"),
-            .value("split", "PART", "train or test, where the data has parts", fallback: "train"),
+            DataOptions.split,
             .value("images", "N", "how many, the first of the data", fallback: "8"),
             .value("output", "FILE.png", "the picture", short: "o"),
             .value("threads", "N", "threads of the team (default: all processors)"),
-            .flag("json", "print one JSON object"),
+            .flag("json", "print JSON instead of text: an object, or one a file"),
         ] + DataOptions.decoding()
     }
 
@@ -30,7 +30,7 @@ enum PictureOptions {
 
     /// - Parameter size: the longer side of the model's images, where it is known.
     static func source(_ a: Arguments, size: Int) throws -> any ImageSource {
-        try openDataset(at: a.string("data"), role: a.choice("split", of: ["train", "test"]) == "train" ? .train : .test, decoding: DataOptions.decoding(a, size: size))
+        try openDataset(at: a.string("data"), role: DataOptions.role(a), decoding: DataOptions.decoding(a, size: size))
     }
 
     static func images(_ a: Arguments, for description: WeightsDescription) throws -> HeldImages {

@@ -21,8 +21,8 @@ enum CompileCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let output = try a.string("output")
         if let trace = try a.stringIfGiven("trace") { return try save(Trace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
-        let program = try EncoderOptions.extractor(a, threads: 1, isa: ISA.named(nil)).program(
-            images: a.int("batch", in: 1...65536), pool: a.choice("pool"), layer: a.intIfGiven("layer"))
+        let program = try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: ISA.named(nil)).program(
+            images: a.int("batch", in: 1...65536), pool: a.choice("pool"))
         try program.write(to: output)
         try show(ProgramFile(path: output, threads: 1))
         return 0
@@ -70,12 +70,13 @@ enum ExtractCommand {
             EncoderOptions.layer,
             .value("batch-size", "N", "with --weights: images a run", fallback: "16"),
             .value("data", "PATH", "images: a folder, a file, or IDX"),
-            .value("split", "PART", "train or test, where the data has parts", fallback: "train"),
+            DataOptions.split,
             .value("preprocess", "KIND", "eval (shorter side resized, centre cropped) or none (pictures must have the model's size)", fallback: "eval"),
             .value("output", "FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names. A run that was cut short is taken up where it ended", short: "o"),
             .value("csv", "FILE.csv", "the same with the images' names"),
             .value("threads", "N", "threads of the team (default: all processors)"),
             .value("isa", "NAME", "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best of this CPU)"),
+            .flag("json", "print one JSON object"),
         ] + DataOptions.decoding(),
         example: "curricle extract --weights run/model.safetensors --pool mean --data photos --output features.npy --csv features.csv")
 
@@ -84,29 +85,44 @@ enum ExtractCommand {
         let output = try a.string("output")
         guard a.isGiven("program") != a.isGiven("weights") else { throw LearningError.configuration("extract takes either --program or --weights") }
         let isa = try ISA.named(a.stringIfGiven("isa"))
+        if a.isGiven("program"), let name = Self.ofWeights.first(where: a.isGiven) {
+            throw LearningError.configuration("--\(name) goes with --weights: in a program file it is fixed")
+        }
+        let table = try a.stringIfGiven("csv")
+        guard table != output else { throw LearningError.configuration("--output and --csv name the same file, \(output)") }
         let program = try a.isGiven("program") ? ProgramFile(path: a.string("program"), threads: threads, isa: isa) : compiled(a, threads: threads, isa: isa)
         let extraction = try ProgramExtraction(program, takesPixelsAsTheyAre: a.choice("preprocess", of: ["eval", "none"]) == "none")
         let shape = program.encoder.shape, decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height))
-        let source = try openDataset(at: a.string("data"), role: a.choice("split", of: ["train", "test"]) == "train" ? .train : .test, decoding: decoding)
+        let source = try openDataset(at: a.string("data"), role: DataOptions.role(a), decoding: decoding)
         var array = try NumpyFile(
             path: output, shape: [source.count] + (program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth], key: extraction.key(source, decoding))
+        var names: FeatureTable? = nil
+        if let table { names = try FeatureTable(path: table, width: extraction.width) }
         var bar = ProgressBar(total: source.count, completed: array.rows)
         let start = Date(), first = array.rows
-        if first > 0 { bar.message("taken up at image \(first + 1)") }
+        if first > 0, first < source.count { bar.message("taken up at image \(first + 1)") }
         try extraction.run(source, from: first) { range, features in
             try array.append(features)
             bar.update(label: "images", completed: range.upperBound) { [rate(range.upperBound - first, since: start)] }
         }
         bar.finish()
-        if let path = try a.stringIfGiven("csv") {
-            var table = try FeatureTable(path: path, width: extraction.width)
-            try array.forEachRow { row, values in try table.append(source.name(at: row), values) }
-            try table.publish()
+        if var names = consume names {
+            for row in 0..<array.rows { try names.append(source.name(at: row), array.row(row)) }
+            try names.publish()
         }
         try array.publish()
-        print("\(output): \(source.count) images, \(extraction.width) numbers each, \(rate(source.count - first, since: start))")
+        let seconds = max(Date().timeIntervalSince(start), 1e-9)
+        print(try a.flag("json")
+            ? jsonLine([
+                ("output", .string(output)), ("images", .integer(source.count)), ("width", .integer(extraction.width)),
+                ("images_per_second", .double(Double(source.count - first) / seconds)),
+            ])
+            : "\(output): \(source.count) images, \(extraction.width) numbers each, \(rate(source.count - first, since: start))")
         return 0
     }
+
+    /// Options that decide what a program is made of.
+    private static let ofWeights = ["pool", "layer", "batch-size", "num-heads", "image-size", "mean", "std"]
 
     private static func rate(_ images: Int, since start: Date) -> String {
         String(format: "%.1f images/s", Double(images) / max(Date().timeIntervalSince(start), 1e-9))
@@ -116,8 +132,8 @@ enum ExtractCommand {
     private static func compiled(_ a: Arguments, threads: Int, isa: ISA) throws -> ProgramFile {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("curricle-\(UUID().uuidString).program").path
         defer { try? FileManager.default.removeItem(atPath: path) }
-        try EncoderOptions.extractor(a, threads: 1, isa: isa).program(
-            images: a.int("batch-size", in: 1...65536), pool: a.choice("pool"), layer: a.intIfGiven("layer")).write(to: path)
+        try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: isa).program(
+            images: a.int("batch-size", in: 1...65536), pool: a.choice("pool")).write(to: path)
         return try ProgramFile(path: path, threads: threads, isa: isa)
     }
 }

@@ -12,6 +12,7 @@ enum ReportCommand {
             .value("output", "FILE.html", "the page (default: RUN/report.html)", short: "o"),
             .value("data", "PATH", "the run's data: adds images and their nearest neighbours by its features"),
             .value("threads", "N", "with --data: threads of the team (default: all processors)"),
+            .flag("json", "print one JSON object"),
         ] + DataOptions.decoding(),
         arguments: "RUN", argumentCount: 1...1, example: "curricle report run --data photos -o run.html")
 
@@ -20,7 +21,7 @@ enum ReportCommand {
         var report = try RunReport(run: run)
         if let data = try a.stringIfGiven("data") { report.neighbours = try neighbours(a, data, weights: RunFiles(folder: run).model) }
         try DurableFile.write(Array(report.html().utf8), to: path)
-        print("report: \(path)")
+        print(try a.flag("json") ? jsonLine([("output", .string(path))]) : "report: \(path)")
         return 0
     }
 
@@ -28,11 +29,8 @@ enum ReportCommand {
         let extractor = try FeatureExtractor(weights: weights, threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa: ISA.named(nil))
         let m = extractor.description.model, decoding = try DataOptions.decoding(a, size: max(m.imageHeight, m.imageWidth))
         let training = try openDataset(at: data, role: .train, decoding: decoding)
-        var bar: ProgressBar?
-        defer { bar?.finish() }
-        return try NeighbourPictures(extractor, training: training, test: testPart(of: data, decoding, besides: training)) { done, total in
-            bar = bar ?? ProgressBar(total: total)
-            bar?.update(label: "features", completed: done) { [] }
-        }
+        var progress = WorkProgress("features")
+        defer { progress.finish() }
+        return try NeighbourPictures(extractor, training: training, test: testPart(of: data, decoding, besides: training)) { progress.update($0, of: $1) }
     }
 }

@@ -28,6 +28,10 @@ struct FinetuneCommandTests {
 
         // The weights that it left say the same; so do their exported and imported twins.
         let judge = ["finetune", "--eval"] + parts
+        // The file names its classes, so the training images are not needed.
+        #expect(try number(curricle("finetune", "--eval", "--weights", run + "/model.safetensors", "--test", data, "--json"), "acc1") == accuracy)
+        let other = try curricle(judge + ["--weights", run + "/model.safetensors", "--pool", "cls"])
+        #expect(other.code == 2 && other.lastError.contains("norm.weight"))
         #expect(try number(curricle(judge + ["--weights", run + "/model.safetensors"]), "acc1") == accuracy)
         #expect(try curricle("export", "--weights", run + "/model.safetensors", "--layout", "timm", "--part", "all", "-o", folder.file("timm.safetensors")).code == 0)
         let exported = judge + ["--weights", folder.file("timm.safetensors"), "--num-heads", "2", "--mean", "0.5", "--std", "0.5"]
@@ -35,6 +39,10 @@ struct FinetuneCommandTests {
 
         let again = try curricle(["finetune", "--weights", weights, "--output", run] + options + parts)
         #expect(again.code == 2 && again.lastError.contains("holds a run already"))
+        let page = try curricle("report", run, "-o", folder.file("page.html"))
+        #expect(page.code == 0)
+        let text = try String(contentsOfFile: folder.file("page.html"), encoding: .utf8)
+        #expect(text.contains("Test accuracy") && text.contains("best test Acc@1") && !text.contains("CL-MAE"))
         let headless = try curricle(judge + ["--weights", weights])
         #expect(headless.code == 2 && headless.lastError.contains("has no head for 10 classes"))
     }

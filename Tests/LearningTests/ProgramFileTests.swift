@@ -77,6 +77,53 @@ private struct MadePictures: ImageSource {
         }
     }
 
+    @Test("an extraction that was cut short is taken up where the pictures are the same, to the same bytes")
+    func takenUp() throws {
+        let folder = try TemporaryFolder(), pictures = folder.file("pictures")
+        try FileManager.default.createDirectory(atPath: pictures, withIntermediateDirectories: true)
+        let picture = try Data(contentsOf: URL(filePath: checkpointFixture("square/waves.png")))
+        for i in 0..<7 { try picture.write(to: URL(filePath: "\(pictures)/\(i).png")) }
+        try extractor().program(images: 2, pool: .mean).write(to: folder.file("p"))
+        let extraction = try ProgramExtraction(ProgramFile(path: folder.file("p"), threads: 1)), source = try openDataset(at: pictures, role: .test)
+        let key = extraction.key(source, DecodeOptions()), output = folder.file("f.npy")
+        #expect(try extraction.key(openDataset(at: pictures, role: .test), DecodeOptions()) == key)
+
+        func write(_ name: String, until: Int) throws {
+            var array = try NumpyFile(path: folder.file(name), shape: [7, extraction.width], key: key)
+            try extraction.run(source, from: array.rows) { range, features in
+                guard range.lowerBound < until else { throw LearningError.configuration("cut") }
+                try array.append(features)
+            }
+            try array.publish()
+        }
+        try write("whole.npy", until: 7)
+        #expect(throws: LearningError.self) { try write("f.npy", until: 3) }
+        #expect(try NumpyFile(path: output, shape: [7, extraction.width], key: key).rows == 4)
+        try write("f.npy", until: 7)
+        #expect(try folder.bytes("f.npy") == folder.bytes("whole.npy"))
+
+        // Another picture under an old name.
+        try (picture + Data([0])).write(to: URL(filePath: "\(pictures)/3.png"))
+        #expect(try extraction.key(openDataset(at: pictures, role: .test), DecodeOptions()) != key)
+        try picture.write(to: URL(filePath: "\(pictures)/7.png"))
+        #expect(try extraction.key(openDataset(at: pictures, role: .test), DecodeOptions()) != key)
+    }
+
+    @Test("of an earlier layer, the same as of an encoder that ends there")
+    func layers() throws {
+        let folder = try TemporaryFolder(), pictures = try openDataset(at: checkpointFixture("square"), role: .test), weights = checkpointFixture("timm.safetensors")
+        let file = try TensorFile(path: weights), all = file.names.filter { !$0.hasPrefix("blocks.1.") }
+        // The fixture has two blocks: a file without the second is an encoder of one.
+        try WeightsFile.write(all.map { name in (name, file.shape(of: name) ?? [], { try file.floats(name) }) }, metadata: ["format": "pt"], to: folder.file("short.safetensors"))
+        func features(_ path: String, layer: Int?) throws -> [Float] {
+            try FeatureExtractor(weights: path, heads: 4, layer: layer, threads: 1, isa: .best).features(pictures, pool: .clsAndMean)
+        }
+        #expect(try features(weights, layer: 1) == features(folder.file("short.safetensors"), layer: nil))
+        #expect(try features(weights, layer: 2) == features(weights, layer: nil))
+        #expect(try features(weights, layer: 1) != features(weights, layer: 2))
+        #expect(throws: LearningError.self) { try features(weights, layer: 3) }
+    }
+
     @Test("patch tokens are those whose mean is the mean")
     func tokens() throws {
         let folder = try TemporaryFolder(), extractor = try extractor(), pictures = MadePictures(count: 5, channels: 3)

@@ -28,7 +28,7 @@ import Testing
         #expect(busy == .busy(path: path))
         try append(3..<5, to: &array)
         var seen: [Float] = []
-        try array.forEachRow { _, values in seen += values }
+        for row in 0..<5 { seen += try array.row(row) }
         #expect(seen == rows(0..<5))
         try array.publish()
 
@@ -49,5 +49,10 @@ import Testing
         let array = try NumpyFile(path: path, shape: [5, 2], key: 8)
         #expect(array.rows == 0)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 1) // the old part is gone
+        // Nobody takes the place of one that is being written, whatever he writes.
+        let other = #expect(throws: FileError.self) { _ = try NumpyFile(path: path, shape: [5, 2], key: 9) }
+        #expect(other == .busy(path: path))
+        let folderInstead = #expect(throws: FileError.self) { _ = try NumpyFile(path: folder.path, shape: [5, 2], key: 9) }
+        #expect(folderInstead == .notAFile(path: folder.path))
     }
 }

@@ -100,7 +100,7 @@ public struct CheckpointContents {
 
     private static func metadata(_ file: Checkpoint, _ description: WeightsDescription) throws -> [String: String] {
         var metadata = ["format": "pt", "curricle.model": WeightsFile.json(description.model), "curricle.pixels": WeightsFile.json(description.normalization)]
-        for key in ["curricle.norm_pix_loss", "curricle.mask_ratio", "curricle.masking"] { metadata[key] = file.metadata[key] }
+        for key in ["curricle.norm_pix_loss", "curricle.mask_ratio", "curricle.masking", FinetuneSettings.classesKey] { metadata[key] = file.metadata[key] }
         if file.facts.resampling == .antialiased { metadata[WeightsFile.resamplingKey] = PositionResampling.antialiased.rawValue }
         return metadata
     }

@@ -19,8 +19,8 @@ public struct EncoderProgram {
 
     public var fileBytes: Int { header.fileBytes }
 
-    init(_ model: ModelRuntime, normalization: PixelNormalization, images: Int, pool: FeaturePooling, layer: Int?) throws {
-        let executable = try model.features(images: images, [pool], layer: layer, fromPixels: true), program = executable.program, c = model.configuration
+    init(_ model: ModelRuntime, normalization: PixelNormalization, images: Int, pool: FeaturePooling) throws {
+        let executable = try model.features(images: images, [pool], fromPixels: true), program = executable.program, c = model.configuration
         self.model = model
         instructions = executable.bytes
         let pixels = normalization.scaleAndShift(channels: c.channels), place = GraphInput.pixelScaleShift.operand.offset / 4
@@ -60,15 +60,13 @@ public struct EncoderProgram {
 
 extension FeatureExtractor {
     /// The encoder as a program for `images` images a run.
-    /// - Parameter layer: blocks that tokens pass before the final norm, from 1; nil for all.
-    /// - Throws: `LearningError.configuration` for sizes that the format does not take, or a layer that there is not.
-    public func program(images: Int, pool: FeaturePooling, layer: Int? = nil) throws -> EncoderProgram {
+    /// - Throws: `LearningError.configuration` for sizes that the format does not take.
+    public func program(images: Int, pool: FeaturePooling) throws -> EncoderProgram {
         let m = description.model
         guard m.channels <= 256, max(m.imageHeight, m.imageWidth) <= PixelImage.maximumSide else {
             throw LearningError.configuration("program files take pictures of up to 256 channels and \(PixelImage.maximumSide) pixels a side")
         }
-        try description.requireLayer(layer)
         try description.normalization.validate(channels: m.channels)
-        return try EncoderProgram(model, normalization: description.normalization, images: images, pool: pool, layer: layer)
+        return try EncoderProgram(model, normalization: description.normalization, images: images, pool: pool)
     }
 }

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Runtime
 import Vision
 
@@ -12,12 +13,25 @@ public struct ProgramExtraction {
         self.takesPixelsAsTheyAre = takesPixelsAsTheyAre
     }
 
-    /// Stands for everything that decides the features of a source: the program, how pictures come to it, and which they are.
+    /// Stands for everything that decides the features of a source: the program, how pictures come to it, and which they are (their
+    /// files' names, sizes and times of change).
     public func key(_ source: any ImageSource, _ decoding: DecodeOptions) -> UInt32 {
         var sum = CRC32C()
         sum.update(Array("\(program.header.checksum) \(program.encoder.isa) \(takesPixelsAsTheyAre) \(decoding) \(source.count)".utf8))
-        for index in 0..<source.count { sum.update(Array(source.name(at: index).utf8) + [0]) }
+        var last = ""
+        for index in 0..<source.count {
+            sum.update(Array(source.name(at: index).utf8) + [0])
+            let file = source.file(of: index)
+            if file != last { sum.update(Array(ProgramExtraction.version(of: file).utf8) + [0]) }
+            last = file
+        }
         return sum.value
+    }
+
+    /// Size and time of change of a file; empty where there is none.
+    private static func version(of path: String) -> String {
+        guard let facts = try? FileManager.default.attributesOfItem(atPath: path), let changed = facts[.modificationDate] as? Date else { return "" }
+        return "\(facts[.size] ?? 0) \(changed.timeIntervalSinceReferenceDate)"
     }
 
     /// Numbers of an image's features: rows times their width.
@@ -72,7 +86,13 @@ public struct ProgramExtraction {
             throw LearningError.file(
                 path: source.name(at: index), reason: "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): leave out --preprocess none to resize it")
         }
+        let fits = (image.width, image.height) == (shape.width, shape.height)
+        guard fits || image.channels <= 4 else {
+            throw LearningError.file(
+                path: source.name(at: index), reason: "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): pictures of \(image.channels) channels are not resized")
+        }
         func fit(_ output: UnsafeMutableBufferPointer<UInt8>) throws(RuntimeError) {
+            if fits { return _ = output.update(fromContentsOf: image.pixels) }
             try image.pixels.withUnsafeBufferPointer { pixels throws(RuntimeError) in
                 try resizeCrop(pixels, width: image.width, height: image.height, channels: image.channels, outputWidth: shape.width, outputHeight: shape.height, into: output)
             }

@@ -26,28 +26,30 @@ public struct FeatureAugmentation: Sendable {
 /// Computes features of whole images (no mask) with an encoder's weights.
 public final class FeatureExtractor {
     public let description: WeightsDescription
-    /// Blocks that tokens pass before the final norm; nil for all.
-    private let layer: Int?
     let model: ModelRuntime
 
-    /// - Parameter weights: a file of any layout that ``Checkpoint`` reads.
+    /// - Parameters:
+    ///   - weights: a file of any layout that ``Checkpoint`` reads.
+    ///   - layer: blocks that tokens pass before the final norm, from 1: what comes behind is not even loaded; nil for all.
     public convenience init(
         weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil, deviation: [Float]? = nil, layer: Int? = nil, threads: Int, isa: ISA
     ) throws {
         let file = try Checkpoint(path: path)
-        let description = try WeightsDescription(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, deviation: deviation)
-        try description.requireLayer(layer)
+        var description = try WeightsDescription(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, deviation: deviation)
+        if let layer {
+            try description.requireLayer(layer)
+            description.model.depth = layer
+        }
         let position = try WeightsFile.encoderPosition(file, description.model)
         let model = try ModelRuntime(description.model, parts: .encoder, encoderPosition: position, trains: false, threads: threads, isa: isa)
         try WeightsFile.load(file, into: model)
-        self.init(model, description, layer: layer)
+        self.init(model, description)
     }
 
     /// With weights that stand in memory already: those of a run that goes on, or fresh ones.
-    public init(_ model: ModelRuntime, _ description: WeightsDescription, layer: Int? = nil) {
+    public init(_ model: ModelRuntime, _ description: WeightsDescription) {
         self.model = model
         self.description = description
-        self.layer = layer
     }
 
     /// Features and labels of all images of a labelled source, in its order.
@@ -79,7 +81,7 @@ public final class FeatureExtractor {
         _ source: any ImageSource, pool: Pooling, batchSize: Int = 64, augmented: FeatureAugmentation? = nil, progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> [Float] {
         let m = description.model
-        let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
+        let grid = try m.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: description.normalization, seed: augmented?.seed ?? 0, training: augmented?.augmentation)
         let loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: min(batchSize, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1, prefetch: 2, strict: true)
@@ -94,7 +96,7 @@ public final class FeatureExtractor {
                 out += batch.patches
                 continue
             }
-            let executable = try model.features(images: batch.samples.count, [kind], layer: layer)
+            let executable = try model.features(images: batch.samples.count, [kind])
             _ = try model.session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
             out += model.result(pool.rawValue, of: executable)
         }

@@ -22,7 +22,7 @@ public struct FeatureWatch: Sendable {
     /// - Throws: `LearningError.configuration` where labels are missing, the classes differ, or there are too few images.
     public init(training: any ImageSource, test: any ImageSource) throws {
         self.training = ImageSubset(training, most: FeatureWatch.most)
-        self.test = ImageSubset(test, most: FeatureWatch.most)
+        self.test = ImageSubset(try test.labelled(byNames: training.classNames), most: FeatureWatch.most)
         for part in [self.training, self.test] {
             guard part.count > 0, (0..<part.count).allSatisfy({ part.label(at: $0) != nil }) else {
                 throw LearningError.configuration("\(part.count > 0 ? part.name(at: 0) : "the data"): \(FeatureWatch.need)")
@@ -30,9 +30,6 @@ public struct FeatureWatch: Sendable {
         }
         guard training.count >= FeatureWatch.neighbours else {
             throw LearningError.configuration("--knn-every needs at least \(FeatureWatch.neighbours) training images, not \(training.count)")
-        }
-        guard zip(training.classNames, test.classNames).allSatisfy(==) else {
-            throw LearningError.configuration("\(test.name(at: 0)): the test images' classes are not the training images'")
         }
     }
 
@@ -70,7 +67,7 @@ public struct FeatureWatch: Sendable {
         _ images: ImageSubset, _ model: ModelRuntime, _ normalization: PixelNormalization, _ isInterrupted: () -> Bool, _ progress: (Int) -> Void
     ) throws -> (cls: [Float], mean: [Float], labels: [Int])? {
         let m = model.configuration
-        let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
+        let grid = try m.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: 0)
         let loader = BatchLoader(
             source: images, pipeline: pipeline, batchSize: try model.featureImages(most: min(FeatureWatch.batch, images.count)), dropLast: false, shuffle: false,
@@ -125,5 +122,6 @@ struct ImageSubset: ImageSource {
     var classNames: [String] { source.classNames }
     func label(at index: Int) -> Int? { source.label(at: place(index)) }
     func name(at index: Int) -> String { source.name(at: place(index)) }
+    func file(of index: Int) -> String { source.file(of: place(index)) }
     func image(at index: Int) throws(VisionError) -> PixelImage { try source.image(at: place(index)) }
 }

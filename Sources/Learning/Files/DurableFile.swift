@@ -126,7 +126,7 @@ extension DurableFile {
         return removed
     }
 
-    private static func removeIfUnlocked(_ path: String) -> Bool {
+    static func removeIfUnlocked(_ path: String) -> Bool {
         let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }

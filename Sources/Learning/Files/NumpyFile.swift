@@ -39,14 +39,10 @@ public struct NumpyFile: ~Copyable {
         rows += values.count / width
     }
 
-    /// All rows so far, one after the other.
-    public func forEachRow(_ body: (Int, [Float]) throws -> Void) throws {
-        let mapping = try FileMapping(path: file.temporaryPath), bytes = width * 4
-        for row in 0..<rows {
-            try body(row, mapping.withBytes { all in
-                (0..<width).map { all.loadUnaligned(fromByteOffset: headerBytes + row * bytes + 4 * $0, as: Float.self) }
-            })
-        }
+    /// A row that stands in it.
+    public func row(_ index: Int) throws(FileError) -> [Float] {
+        guard index >= 0, index < rows else { return [] }
+        return try file.read(at: headerBytes + index * width * 4, count: width)
     }
 
     /// Puts the file in its place.

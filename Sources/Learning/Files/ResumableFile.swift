@@ -19,10 +19,13 @@ struct ResumableFile: ~Copyable {
     init(replacing path: String, key: UInt32) throws(FileError) {
         let url = URL(fileURLWithPath: path), folder = url.deletingLastPathComponent().path, name = url.lastPathComponent
         let hexadecimal = String(key, radix: 16), prefix = ".\(name).", own = prefix + String(repeating: "0", count: 8 - hexadecimal.count) + hexadecimal + ".part"
-        guard !path.isEmpty, !path.hasSuffix("/"), name != ".", name != ".." else { throw .notAFile(path: path) }
+        var status = stat()
+        let isFolder = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        guard !isFolder, !path.isEmpty, !path.hasSuffix("/"), name != ".", name != ".." else { throw .notAFile(path: path) }
         let hidden = "\(folder)/\(own)"
         for other in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where other.hasPrefix(prefix) && other.hasSuffix(".part") && other != own {
-            if other.count == own.count { unlink("\(folder)/\(other)") }
+            // One that is in use would be published in this one's place, or take its place.
+            if other.count == own.count, !DurableFile.removeIfUnlocked("\(folder)/\(other)") { throw .busy(path: path) }
         }
         let descriptor = open(hidden, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
         guard descriptor >= 0 else { throw .refused(.create, path: path, code: errno) }
@@ -59,6 +62,18 @@ struct ResumableFile: ~Copyable {
         let code = bytes.withUnsafeBytes { FileOperations.system.writeFully(descriptor, $0) }
         guard code == 0 else { throw .refused(.write, path: path, code: code) }
         count += bytes.count
+    }
+
+    /// Numbers that stand in it.
+    func read(at offset: Int, count: Int) throws(FileError) -> [Float] {
+        var failure: Int32 = 0
+        let values = [Float](unsafeUninitializedCapacity: count) { buffer, done in
+            let got = pread(descriptor, buffer.baseAddress, count * 4, off_t(offset))
+            if got < 0 { failure = errno }
+            done = max(0, got) / 4
+        }
+        guard failure == 0, values.count == count else { throw .refused(.read, path: path, code: failure == 0 ? EIO : failure) }
+        return values
     }
 
     /// Flushes the bytes and puts the file in its place.

@@ -43,8 +43,8 @@ public struct WeightsDescription: Sendable {
     }
 
     /// - Throws: `LearningError.configuration` for a layer that the encoder does not have.
-    func requireLayer(_ layer: Int?) throws {
-        if let layer, !(1...model.depth).contains(layer) { throw LearningError.configuration("--layer \(layer): the encoder has layers 1 to \(model.depth)") }
+    func requireLayer(_ layer: Int) throws {
+        if !(1...model.depth).contains(layer) { throw LearningError.configuration("--layer \(layer): the encoder has layers 1 to \(model.depth)") }
     }
 
     /// ImageNet's for colour; a middle grey for other channel counts, as pretraining takes it.

@@ -2,8 +2,8 @@ import Models
 import Runtime
 
 extension ModelRuntime {
-    /// Fills a classifier from a checkpoint: all of the encoder, its positions brought to the model's grid; its last norm on the mean and its
-    /// head where the checkpoint has them in the same shape.
+    /// Fills a classifier from a checkpoint: all of the encoder, its positions brought to the model's grid; its last norm on the mean where the
+    /// checkpoint has one, and its head where that has the same classes and was trained on the same kind of features.
     /// - Returns: what keeps its initial values, for a person to read.
     /// - Throws: `LearningError.file` naming what the encoder lacks, or a tensor of a wrong shape with both shapes.
     func loadClassifier(_ file: Checkpoint) throws -> [String] {
@@ -11,7 +11,8 @@ extension ModelRuntime {
         /// What a pretrained encoder need not have.
         func isOptional(_ name: String) -> Bool { name.hasPrefix("head.") || name.hasPrefix("fc_norm.") || name == "pos_embed" }
         try WeightsFile.requireAll(parameters.all.filter { !isOptional($0.parameter.name) }, in: file)
-        let hasHead = parameters.all.allSatisfy { !$0.parameter.name.hasPrefix("head.") || file.shape(of: $0.parameter.name) == $0.referenceShape }
+        let isTrained = { (name: String) in self.parameters[name] == nil || file.shape(of: name) != nil }
+        let hasHead = isTrained("fc_norm.weight") && parameters.all.allSatisfy { !$0.parameter.name.hasPrefix("head.") || file.shape(of: $0.parameter.name) == $0.referenceShape }
         for parameter in parameters.all {
             let name = parameter.parameter.name
             let values: [Float]?

@@ -5,6 +5,8 @@ import Vision
 
 /// Everything that decides what fine-tuning computes. The defaults are MAE's for a base model on ImageNet (FINETUNE.md).
 public struct FinetuneSettings: RunSettings {
+    public static let command = "finetune"
+
     public var model: ModelConfiguration
     /// Names of the classes, in the order of the labels.
     public var classes: [String]
@@ -82,12 +84,20 @@ public struct FinetuneSettings: RunSettings {
         ]
     }
 
+    /// Names of a classifier's classes in its file's metadata: a JSON array.
+    static let classesKey = "curricle.classes"
+
+    /// The classes that a file's head tells apart; nil where it does not say.
+    public static func classes(of file: Checkpoint) -> [String]? {
+        file.metadata[classesKey].flatMap { try? JSONDecoder().decode([String].self, from: Data($0.utf8)) }
+    }
+
     public func takesSnapshot(after epochs: Int) -> Bool { false }
 
     public var weightsMetadata: [String: String] {
         [
             "format": "pt", "curricle.model": WeightsFile.json(model), "curricle.pixels": WeightsFile.json(normalization),
-            "curricle.classes": WeightsFile.json(classes),
+            FinetuneSettings.classesKey: WeightsFile.json(classes),
         ]
     }
 }

@@ -20,7 +20,8 @@ public struct FinetuneProgress: Sendable {
 /// Trains an encoder with a linear head on labelled images (MAE, `main_finetune.py`): data, model, schedule, log and states in one folder.
 public final class Finetuning {
     public let settings: FinetuneSettings
-    public let files: RunFiles
+    /// Nil where nothing is kept.
+    public let files: RunFiles?
     public let model: ModelRuntime
     public private(set) var position = RunPosition()
     /// Accuracy on the test images of the best epoch so far; 0 before there is one.
@@ -36,12 +37,10 @@ public final class Finetuning {
     private let grid: PatchGrid
     private let dropPath: DropPath
     private let targets: Memory, branchScales: Memory
-    /// Batches of the update that have been computed.
-    private var batchesAdded = 0
-    private var lossSum = 0.0
 
+    /// - Parameter output: the run's folder; nil to keep nothing.
     /// - Throws: `LearningError.configuration`, `RuntimeError`, `VisionError`.
-    public init(_ settings: FinetuneSettings, training: any ImageSource, test: any ImageSource, output: String, threads: Int, isa: ISA) throws {
+    public init(_ settings: FinetuneSettings, training: any ImageSource, test: any ImageSource, output: String?, threads: Int, isa: ISA) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         for source in [training, test] where !(0..<source.count).allSatisfy({ source.label(at: $0).map(settings.classes.indices.contains) ?? false }) {
             throw LearningError.configuration("\(source.name(at: 0)): images have no labels, or others than the training images': give a folder per class, or a dataset's own label files")
@@ -49,11 +48,11 @@ public final class Finetuning {
         self.settings = settings
         self.training = training
         self.test = test
-        files = RunFiles(folder: output)
+        files = output.map { RunFiles(folder: $0) }
         let m = settings.model, batchSize = min(settings.batchSize, training.count)
         model = try ModelRuntime(
             m, parts: .classifier(settings.shape), trains: true, storesGradients: settings.storesGradients, threads: threads, isa: isa)
-        grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
+        grid = try m.grid
         loader = BatchLoader(
             source: training, pipeline: settings.pipeline(grid), batchSize: batchSize, dropLast: false, shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads), strict: settings.strict)
@@ -71,6 +70,7 @@ public final class Finetuning {
     public func begin(from weights: Checkpoint) throws -> [String] {
         model.initialize(seed: settings.seed)
         let fresh = try model.loadClassifier(weights)
+        guard let files else { return fresh }
         do { try FileManager.default.createDirectory(atPath: files.folder, withIntermediateDirectories: true) } catch {
             throw LearningError.file(path: files.folder, reason: "cannot be made a folder: \(error.localizedDescription)")
         }
@@ -82,7 +82,7 @@ public final class Finetuning {
 
     /// Goes on from the newest state; false where there is none.
     public func resume() throws -> Bool {
-        guard let found = try files.load(into: model, settings, samples: training.count) else { return false }
+        guard let files, let found = try files.load(into: model, settings, samples: training.count) else { return false }
         position = found.position
         try files.removeStaleTemporaries()
         try files.saveWeights(settings, model, to: files.model)
@@ -93,21 +93,24 @@ public final class Finetuning {
 
     /// Accuracy on the test images as things stand.
     public func score() throws -> ClassifierScore {
-        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), progress: testing)
+        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), strict: settings.strict, report: report, progress: testing)
     }
 
     /// Trains to the end of the schedule; the test images are looked at after each epoch, and the best epoch's weights are kept.
     /// - Throws: `LearningError.nonfinite` where a loss is not finite.
     public func run(isInterrupted: () -> Bool = { false }, progress: (FinetuneProgress) -> Void = { _ in }) throws -> RunEnd {
-        var log = try StepLog(path: files.log)
-        var events = try EventFile(folder: files.folder, resumingAtStep: position.step > 0 ? position.step : nil)
+        var log: StepLog? = nil, events: EventFile? = nil
+        if let files {
+            log = try StepLog(path: files.log)
+            events = try EventFile(folder: files.folder, resumingAtStep: position.step > 0 ? position.step : nil)
+        }
         func save() throws {
-            try log.flush()
-            try events.flush()
-            try files.save(position, settings, nil, samples: training.count, model)
+            try log?.flush()
+            try events?.flush()
+            try files?.save(position, settings, nil, samples: training.count, model)
         }
         while position.epoch < settings.schedule.epochs {
-            var epoch = try EpochSums(log: files.log, epoch: position.epoch, hasBegun: position.batch > 0)
+            var epoch = try EpochSums(log: files?.log ?? "", epoch: position.epoch, hasBegun: files != nil && position.batch > 0)
             loader.start(epoch: position.epoch, fromBatch: position.batch)
             defer { loader.stop() }
             while position.batch < loader.batchesPerEpoch {
@@ -121,29 +124,34 @@ public final class Finetuning {
                 var losses = IterationLosses()
                 losses.autoencoder = Float(done.loss)
                 epoch.add(losses, images: done.images, data: done.data, total: Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9)
-                try log.append([
+                try log?.append([
                     ("step", .integer(position.step)), ("epoch", .integer(position.epoch)), ("lr", .double(rate)), ("loss", .float(Float(done.loss))),
                 ])
-                try events.scalars([("lr", Float(rate)), ("train_loss", Float(done.loss))], step: position.step)
+                try events?.scalars([("lr", Float(rate)), ("train_loss", Float(done.loss))], step: position.step)
                 if position.batch < loader.batchesPerEpoch {
                     progress(FinetuneProgress(
                         position: position, learningRate: rate, loss: done.loss, imagesPerSecond: epoch.imagesPerSecond, score: nil, best: best))
                 }
             }
-            let score = try score()
-            let isBest = score.top1 > best
+            let score: ClassifierScore
+            do { score = try self.score() } catch {
+                // The epoch's work is not lost for what is wrong with a test image.
+                if (error as? LearningError)?.isFailedCheck != true { try save() }
+                throw error
+            }
+            // Before the state, so that a resumed run which knows of a best epoch finds its weights.
+            if score.top1 > best, let files { try files.saveWeights(settings, model, to: files.best) }
             best = max(best, score.top1)
             let fields = epoch.fields(epoch: position.epoch, step: position.step)
-            try log.append(fields + [
+            try log?.append(fields + [
                 ("test_acc1", .double(score.top1)), ("test_acc5", .double(score.top5)), ("test_loss", .double(score.loss)),
             ])
-            try events.scalars([
+            try events?.scalars([
                 ("perf/test_acc1", Float(score.top1)), ("perf/test_acc5", Float(score.top5)), ("perf/test_loss", Float(score.loss)),
             ], step: position.step)
             position.epoch += 1
             position.batch = 0
             try save()
-            if isBest { try files.saveWeights(settings, model, to: files.best) }
             progress(FinetuneProgress(
                 position: position, learningRate: settings.schedule.learningRate(at: Double(position.epoch)), loss: epoch.meanLoss,
                 imagesPerSecond: epoch.imagesPerSecond, score: score, best: best))

@@ -8,7 +8,7 @@ extension FeatureExtractor {
     private var pictures: PatchPictures {
         get throws {
             let m = description.model
-            let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
+            let grid = try m.grid
             return PatchPictures(grid: grid, normalization: description.normalization)
         }
     }
@@ -26,8 +26,8 @@ extension FeatureExtractor {
 
     /// - Parameter layer: the encoder's block, from 1; nil for the last.
     /// - Throws: `LearningError.configuration` for a layer that it has not.
-    public func attention(_ images: HeldImages, layer: Int? = nil) throws -> Attention {
-        let m = description.model, pictures = try pictures, weights = try classAttention(images, layer: layer ?? m.depth)
+    public func attention(_ images: HeldImages, layer: Int? = nil, progress: (Int, Int) -> Void = { _, _ in }) throws -> Attention {
+        let m = description.model, pictures = try pictures, weights = try classAttention(images, layer: layer ?? m.depth, progress: progress)
         var onPatches = [Double](repeating: 0, count: m.heads)
         let rows = (0..<images.count).map { image -> [PixelImage] in
             var mean = [Float](repeating: 0, count: m.patches)
@@ -43,16 +43,17 @@ extension FeatureExtractor {
     }
 
     /// Attention of the class token to the patches, [N, H, L].
-    func classAttention(_ images: HeldImages, layer: Int) throws -> [Float] {
+    func classAttention(_ images: HeldImages, layer: Int, progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
         let m = description.model
-        guard (1...m.depth).contains(layer) else { throw LearningError.configuration("--layer \(layer) is not one of the encoder's 1 to \(m.depth)") }
+        try description.requireLayer(layer)
         var weights: [Float] = []
-        try images.batches(images: images.count, of: FeatureExtractor.batch) { range, patches in
+        try images.batches(images: images.count, of: FeatureExtractor.batch, progress: progress) { range, patches in
             let executable = try model.executable(.queriesKeysValues(images: range.count, layer: layer))
             _ = try model.session.run(executable, batch: patches)
             weights += FeatureExtractor.classAttention(
                 model.result("qkv", of: executable), images: range.count, tokens: 1 + m.patches, width: m.embedWidth, heads: m.heads)
         }
+        guard weights.allSatisfy(\.isFinite) else { throw LearningError.nonfinite("attention is not finite: check the weights") }
         return weights
     }
 
@@ -64,10 +65,10 @@ extension FeatureExtractor {
         public let shares: [Double]
     }
 
-    public func tokenColours(_ images: HeldImages) throws -> TokenColours {
+    public func tokenColours(_ images: HeldImages, progress: (Int, Int) -> Void = { _, _ in }) throws -> TokenColours {
         let m = description.model, pictures = try pictures
         var tokens: [Float] = []
-        try images.batches(images: images.count, of: FeatureExtractor.batch) { range, patches in
+        try images.batches(images: images.count, of: FeatureExtractor.batch, progress: progress) { range, patches in
             let executable = try model.features(images: range.count, [.tokens])
             _ = try model.session.run(executable, batch: patches)
             tokens += model.result("tokens", of: executable)

@@ -29,8 +29,8 @@ public struct MaskPictures {
     public static let leastMeasured = 64
 
     /// A row an image: the image, and for each file its scores as a heat map and the mask they make.
-    public init(files: [String], _ source: any ImageSource, images: Int, _ choices: Reconstructor.Choices, threads: Int, isa: ISA) throws {
-        try self.init(files.map { (path: $0, epoch: nil, curriculum: nil) }, source, images: images, choices, showsScores: true, threads: threads, isa: isa) { _, _ in }
+    public init(files: [String], _ source: any ImageSource, images: Int, _ choices: Reconstructor.Choices, threads: Int, isa: ISA, progress: (Int, Int) -> Void = { _, _ in }) throws {
+        try self.init(files.map { (path: $0, epoch: nil, curriculum: nil) }, source, images: images, choices, showsScores: true, threads: threads, isa: isa, progress: progress)
     }
 
     /// A row an image: the image, and as each of the run's snapshots masks it.

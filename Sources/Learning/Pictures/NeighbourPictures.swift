@@ -32,7 +32,7 @@ public struct NeighbourPictures {
         }
         let found = try NearestNeighbours(training: features(known, 0), k: count + own).neighbours(of: features(queries, known.count))
         let m = extractor.description.model
-        let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
+        let grid = try m.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: extractor.description.normalization, seed: 0), sheet = PictureSheet(grid)
         func drawn(_ images: ImageSubset, _ index: Int) throws -> PixelImage {
             narrowed(scaled(pipeline.prepared(try images.image(at: index), epoch: 0, sample: index), by: sheet.factor), to: NeighbourPictures.widest)

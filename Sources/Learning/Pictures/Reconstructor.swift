@@ -47,7 +47,7 @@ public final class Reconstructor {
         for parameter in model.parameters.all where parts.contains(ModelPart.of(parameter.parameter.name)) {
             model.set(parameter, in: model.session.parameters, try WeightsFile.values(file, parameter.parameter.name, parameter))
         }
-        let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
+        let grid = try m.grid
         pictures = PatchPictures(grid: grid, normalization: description.normalization)
     }
 
@@ -92,8 +92,8 @@ public final class Reconstructor {
         public let errors: [Double]
     }
 
-    public func reconstruct(_ images: HeldImages) throws -> Reconstruction {
-        let outcome = try images.outcome(images: images.count, model, options, seed: seed)
+    public func reconstruct(_ images: HeldImages, progress: (Int, Int) -> Void = { _, _ in }) throws -> Reconstruction {
+        let outcome = try images.outcome(images: images.count, model, options, seed: seed, progress: progress)
         let rows = pictures.rows(images, outcome, count: images.count, normalized: options.normalizedTargets, scores: false)
         return Reconstruction(
             picture: try PictureSheet(images.grid).draw(rows), error: outcome.loss, errors: images.errors(outcome, normalized: options.normalizedTargets))

@@ -15,8 +15,8 @@ enum ProgramKey: Hashable {
     /// Losses of step B on the whole batch's scores and errors, with the gradients of both.
     case maskerLosses(images: Int, StepOptions)
     case update(ParameterGroup, AdamW, clip: Float?)
-    /// Features of whole images, from patches or rgb8 pixels; of an earlier layer where one is named.
-    case features(images: Int, [FeaturePooling], layer: Int? = nil, fromPixels: Bool = false)
+    /// Features of whole images, from patches or rgb8 pixels.
+    case features(images: Int, [FeaturePooling], fromPixels: Bool = false)
     /// A step of fine-tuning.
     case classifier(images: Int, dropsPaths: Bool, Update)
     case classification(images: Int)
@@ -89,9 +89,9 @@ struct ModelPrograms {
         case .update(let group, let adamw, let clip):
             let slices = parameters.parameters.filter { $0.group == group }.map { ParameterSlice($0) }
             return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout, constants: &constants)
-        case .features(let images, let pools, let layer, let fromPixels):
+        case .features(let images, let pools, let fromPixels):
             var builder = describe(images)
-            return try compile(builder.features(pools, layer: layer, fromPixels: fromPixels), nil)
+            return try compile(builder.features(pools, fromPixels: fromPixels), nil)
         case .queriesKeysValues(let images, let layer):
             var builder = describe(images)
             return try compile(builder.queriesKeysValues(layer: layer), nil)

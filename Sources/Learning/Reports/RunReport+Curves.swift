@@ -3,7 +3,24 @@ import Vision
 // What changed over the epochs.
 extension RunReport {
     var curves: String {
-        let pictures = [
+        let pictures = isFinetuning ? classifierCurves : pretrainingCurves
+        return pictures.compactMap(\.svg).map { "<figure>\($0)</figure>" }.joined(separator: "\n")
+    }
+
+    private var classifierCurves: [CurvePicture] {
+        [
+            CurvePicture(title: "Test accuracy", curves: [
+                .init(name: "Acc@1", points: log.curve("test_acc1")), .init(name: "Acc@5", points: log.curve("test_acc5")),
+            ], includes: [1]),
+            CurvePicture(title: "Cross-entropy", curves: [
+                .init(name: "training (mixed, smoothed)", points: log.curve("train_loss", orSteps: "loss")), .init(name: "test", points: log.curve("test_loss")),
+            ], includes: [0]),
+            CurvePicture(title: "Images a second", curves: [.init(name: "training", points: throughput)], includes: [0]),
+        ]
+    }
+
+    private var pretrainingCurves: [CurvePicture] {
+        [
             CurvePicture(title: "Reconstruction error", curves: [
                 .init(name: "step A", points: log.curve("train_loss", orSteps: "loss")), .init(name: "step B", points: log.curve("train_recon", orSteps: "recon")),
             ], includes: [0]),
@@ -21,7 +38,6 @@ extension RunReport {
             ], includes: [0, 1]),
             CurvePicture(title: "Images a second", curves: [.init(name: "training", points: throughput)], includes: [0]),
         ]
-        return pictures.compactMap(\.svg).map { "<figure>\($0)</figure>" }.joined(separator: "\n")
     }
 
     /// As logged; of older logs, from the steps of each epoch.

@@ -41,7 +41,8 @@ public struct RunReport {
     private var title: String { "Run \(URL(fileURLWithPath: files.folder).lastPathComponent)" }
 
     func setting(_ key: String) -> String? { settings.first { $0.key == key }?.value }
-    var learnsMasks: Bool { setting("masking") != "random" }
+    var learnsMasks: Bool { setting("masking") != "random" && !isFinetuning }
+    var isFinetuning: Bool { setting("layer-decay") != nil }
 
     /// What there is to say in a few numbers.
     private var facts: String {
@@ -49,10 +50,11 @@ public struct RunReport {
         let waiting = log.epochs.reduce(0) { $0 + ($1.numbers["data_s"] ?? 0) }
         let timedSteps = log.steps.count { line in log.epochs.contains { $0.numbers["epoch"] == line.numbers["epoch"] } }
         var list: [(String, String)] = [
-            ("masks", learnsMasks ? "learned (CL-MAE)" : "random (MAE)"), ("epochs", "\(log.epochs.count) of \(setting("epochs") ?? "?")"),
+            isFinetuning ? ("classes", setting("classes") ?? "?") : ("masks", learnsMasks ? "learned (CL-MAE)" : "random (MAE)"), ("epochs", "\(log.epochs.count) of \(setting("epochs") ?? "?")"),
             ("steps", String(format: "%.0f", last["step"] ?? 0)),
         ]
-        if let loss = last["loss"] { list.append(("loss of step A", String(format: "%.4f", loss))) }
+        if let loss = last["loss"] { list.append((isFinetuning ? "loss" : "loss of step A", String(format: "%.4f", loss))) }
+        if let best = log.curve("test_acc1").map(\.y).max() { list.append(("best test Acc@1", String(format: "%.1f %%", 100 * best))) }
         if let accuracy = log.curve("knn_mean").last?.y { list.append(("kNN accuracy", String(format: "%.1f %%", 100 * accuracy))) }
         if seconds > 0, let batch = imagesPerStep {
             list.append(("images a second", String(format: "%.1f", batch * Double(timedSteps) / seconds)))

@@ -23,7 +23,7 @@ public struct HeldImages {
     /// - Throws: `VisionError` of the first image where none can be read.
     public init(first count: Int, of source: any ImageSource, for description: WeightsDescription) throws {
         let m = description.model
-        let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
+        let grid = try m.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: description.normalization, seed: 0)
         try self.init(source: source, pipeline: pipeline, most: min(count, source.count))
         guard samples.isEmpty else { return }
@@ -63,11 +63,12 @@ public struct HeldImages {
     }
 
     /// Calls `body` with the first images, `size` at a time, as patches [images, L, P].
-    func batches(images: Int, of size: Int, _ body: (Range<Int>, UnsafeRawBufferPointer) throws -> Void) throws {
+    func batches(images: Int, of size: Int, progress: (Int, Int) -> Void = { _, _ in }, _ body: (Range<Int>, UnsafeRawBufferPointer) throws -> Void) throws {
         let each = grid.count * grid.patchWidth
         for first in stride(from: 0, to: images, by: size) {
             let range = first..<min(images, first + size)
             try body(range, UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: memory.floats[(range.lowerBound * each)..<(range.upperBound * each)])))
+            progress(range.upperBound, images)
         }
     }
 
@@ -89,11 +90,11 @@ public struct HeldImages {
     }
 
     /// Runs step A without an update, on as many images at a time as the arena has room for.
-    func outcome(images: Int, _ model: ModelRuntime, _ options: StepOptions, seed: UInt64) throws -> Outcome {
+    func outcome(images: Int, _ model: ModelRuntime, _ options: StepOptions, seed: UInt64, progress: (Int, Int) -> Void = { _, _ in }) throws -> Outcome {
         let size = try model.examinedImages(most: min(images, 8), options)
         let orders = try Memory(bytes: size * grid.count * 4, purpose: "masks")
         var outcome = Outcome(patches: grid.count, patchWidth: grid.patchWidth, kept: model.configuration.kept(maskRatio: options.maskRatio))
-        try batches(images: images, of: size) { range, batch in
+        try batches(images: images, of: size, progress: progress) { range, batch in
             let order = RandomOrders(seed: seed, patches: grid.count).fill(orders, row: 0, samples: Array(samples[range]), epoch: 0)
             let executable = try model.autoencoderStep(images: range.count, options, update: nil, examined: true)
             _ = try model.session.run(executable, batch: batch, order: order)

@@ -4,6 +4,7 @@ import Graph
 import Models
 import Program
 import Runtime
+import Vision
 
 /// A model ready to run: its parameters in memory and its programs, compiled when first asked for.
 public final class ModelRuntime {
@@ -88,8 +89,8 @@ public final class ModelRuntime {
         try executable(.masker(images: images, options, update, examined: examined))
     }
     /// Features of whole images.
-    public func features(images: Int, _ pools: [FeaturePooling] = [.cls, .mean], layer: Int? = nil, fromPixels: Bool = false) throws -> Executable {
-        try executable(.features(images: images, pools, layer: layer, fromPixels: fromPixels))
+    public func features(images: Int, _ pools: [FeaturePooling] = [.cls, .mean], fromPixels: Bool = false) throws -> Executable {
+        try executable(.features(images: images, pools, fromPixels: fromPixels))
     }
     /// A step of fine-tuning.
     func classifierStep(images: Int, dropsPaths: Bool, update: Update) throws -> Executable {
@@ -145,5 +146,13 @@ public enum LearningError: Error, Sendable, Equatable, CustomStringConvertible {
         case .memory(let limit, let least):
             "nothing fits in \(ByteCount.text(limit)): the least this training takes is \(ByteCount.text(least)); raise --memory-limit, or lower --batch-size"
         }
+    }
+}
+
+extension ModelConfiguration {
+    /// Patches of the model's images.
+    /// - Throws: `VisionError.invalidGrid` where the sizes make none.
+    public var grid: PatchGrid {
+        get throws(VisionError) { try PatchGrid.validated(imageHeight: imageHeight, imageWidth: imageWidth, patchSize: patchSize, channels: channels) }
     }
 }

@@ -13,6 +13,8 @@ public enum NonfinitePolicy: String, Sendable, CaseIterable, Codable {
 
 /// Everything that decides what a run computes, and how it is kept.
 public struct PretrainSettings: RunSettings {
+    public static let command = "pretrain"
+
     public var model: ModelConfiguration
     public var step: StepOptions
     public var adamw: AdamW

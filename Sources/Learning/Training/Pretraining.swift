@@ -69,7 +69,7 @@ public final class Pretraining {
         trainer = JointTrainer(
             model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1, pieceImages: pieceImages)
         let m = settings.model, batchSize = min(settings.batchSize, source.count)
-        let grid = try PatchGrid.validated(imageHeight: m.imageHeight, imageWidth: m.imageWidth, patchSize: m.patchSize, channels: m.channels)
+        let grid = try m.grid
         guard source.count >= settings.batchSize || !settings.dropLast else {
             throw LearningError.configuration("\(source.count) images give no batch of \(settings.batchSize): lower --batch-size or leave out --drop-last")
         }

@@ -20,6 +20,8 @@ public struct RunPosition: Sendable, Equatable {
 
 /// What a run's files need to know of its settings.
 public protocol RunSettings: Sendable {
+    /// The command that makes such runs.
+    static var command: String { get }
     /// The settings that decide the run's bits, under the command's option names: `config.json`, and what a state records.
     var entries: [(key: String, value: LogValue)] { get }
     /// What a reader of the weights must know.
@@ -73,7 +75,7 @@ public struct RunFiles: Sendable {
     /// Publishes the state, then the weights, then removes states that are no longer needed.
     /// - Throws: `TensorFileError`; what was there before stays.
     func save(_ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, samples: Int, _ model: ModelRuntime) throws {
-        var metadata = ["format": "pt", "curricle": RunFiles.format, "settings": settings.json]
+        var metadata = ["format": "pt", "curricle": RunFiles.format, "settings": settings.json, "command": type(of: settings).command]
         metadata["step"] = String(position.step)
         metadata["epoch"] = String(position.epoch)
         metadata["batch"] = String(position.batch)
@@ -169,6 +171,8 @@ public struct RunFiles: Sendable {
 
     /// Compares what decides the run's bits.
     private func check(_ file: TensorFile, _ settings: some RunSettings, _ samples: Int) throws {
+        let command = file.metadata["command"] ?? PretrainSettings.command
+        guard command == type(of: settings).command else { throw LearningError.file(path: file.path, reason: "is a state of \(command): choose another folder") }
         let recorded = try? JSONSerialization.jsonObject(with: Data((file.metadata["settings"] ?? "").utf8)) as? [String: Any]
         let ours = try? JSONSerialization.jsonObject(with: Data(settings.json.utf8)) as? [String: Any]
         for key in Set((recorded ?? [:]).keys).union((ours ?? [:]).keys).sorted() {

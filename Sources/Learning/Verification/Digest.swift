@@ -57,8 +57,7 @@ public struct Digest {
             }
             model.set(parameter, in: model.session.parameters, values)
         }
-        let grid = try PatchGrid.validated(
-            imageHeight: configuration.imageHeight, imageWidth: configuration.imageWidth, patchSize: configuration.patchSize, channels: configuration.channels)
+        let grid = try configuration.grid
         let images = Digest.uniform("images", seed: contents.seed, count: contents.batch * grid.count * grid.patchWidth).map { Float(2 * $0) }
         if let expected = contents.check["images"] { formula.note(Array(images.prefix(expected.count)), expected.map(Float.init), "images") }
         let patches = patchBatchOf(planes: images, grid: grid, images: contents.batch)

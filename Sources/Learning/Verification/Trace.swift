@@ -87,8 +87,7 @@ public struct Trace {
 
     func patchBatch() throws -> UnsafeMutableBufferPointer<Float> {
         let images = try file.floats("images")
-        let grid = try PatchGrid.validated(
-            imageHeight: configuration.imageHeight, imageWidth: configuration.imageWidth, patchSize: configuration.patchSize, channels: configuration.channels)
+        let grid = try configuration.grid
         return patchBatchOf(planes: images, grid: grid, images: batch)
     }
 

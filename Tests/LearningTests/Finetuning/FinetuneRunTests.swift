@@ -11,10 +11,13 @@ import Vision
 private struct Halves: ImageSource {
     let count: Int
     var classNames: [String] { ["right", "left"] }
+    /// An image that cannot be read.
+    var broken: Int?
     func label(at index: Int) -> Int? { index % 2 }
     func name(at index: Int) -> String { "half#\(index)" }
     func image(at index: Int) throws(VisionError) -> PixelImage {
-        PixelImage(width: 12, height: 12, channels: 1, pixels: (0..<144).map { i in
+        if index == broken { throw .corrupt(name: name(at: index), reason: "as wanted") }
+        return PixelImage(width: 12, height: 12, channels: 1, pixels: (0..<144).map { i in
             let noise = (i * 31 + index * 57) % 61
             return UInt8((i % 12 < 6) == (index % 2 == 1) ? 150 + noise : 60 + noise)
         })
@@ -67,8 +70,8 @@ private struct Halves: ImageSource {
             let path = folder.file("cut \(stop)")
             _ = try run(settings, weights, path, maxSteps: stop)
             let resumed = try run(settings, weights, path, resume: true, threads: 3)
-            #expect(try Data(contentsOf: URL(filePath: resumed.files.model)) == Data(contentsOf: URL(filePath: whole.files.model)), "stopped after \(stop)")
-            #expect(try logWithoutTimes(resumed.files.log) == logWithoutTimes(whole.files.log))
+            #expect(try Data(contentsOf: URL(filePath: #require(resumed.files).model)) == Data(contentsOf: URL(filePath: #require(whole.files).model)), "stopped after \(stop)")
+            #expect(try logWithoutTimes(#require(resumed.files).log) == logWithoutTimes(#require(whole.files).log))
             #expect(resumed.best == whole.best)
         }
         let other = #expect(throws: LearningError.self) {
@@ -87,16 +90,47 @@ private struct Halves: ImageSource {
         settings.mixing.cutmix = 0
         let tuning = try run(settings, weights, folder.file("run"))
         #expect(try tuning.score().top1 == 1)
+        let files = try #require(tuning.files)
 
         // What it leaves is a checkpoint: read again, it says the same of the images, with no part begun afresh.
         let again = try Finetuning(settings, training: Halves(count: 23), test: Halves(count: 8), output: folder.file("again"), threads: 1, isa: .best)
-        #expect(try again.begin(from: Checkpoint(path: tuning.files.model)).isEmpty)
+        #expect(try again.begin(from: Checkpoint(path: files.model)).isEmpty)
         #expect(try again.score().top1 == 1)
         #expect(abs(try again.score().loss - tuning.score().loss) < 1e-4)
         // And its encoder gives features, by the norm that was trained with the mean.
-        let extractor = try FeatureExtractor(weights: tuning.files.model, threads: 1, isa: .best)
+        let extractor = try FeatureExtractor(weights: files.model, threads: 1, isa: .best)
         #expect(extractor.description.model.normalizesPooled == true)
         #expect(try extractor.features(Halves(count: 3), pool: .mean).count == 3 * 16)
+    }
+
+    /// A test image that cannot be read is told of and left out; where that must not be, the epoch's work is kept.
+    @Test func brokenTestImages() throws {
+        let folder = try TemporaryFolder(), weights = try pretrained(folder)
+        var settings = settings(epochs: 2)
+        let lenient = try Finetuning(settings, training: Halves(count: 12), test: Halves(count: 8, broken: 3), output: nil, threads: 1, isa: .best)
+        var told: [String] = []
+        lenient.report = { told.append($0) }
+        try lenient.begin(from: Checkpoint(path: weights))
+        #expect(try lenient.run() == .finished)
+        #expect(told.count == 2 && told[0].contains("half#3")) // once an epoch
+
+        settings.strict = true
+        let strict = try Finetuning(settings, training: Halves(count: 12), test: Halves(count: 8, broken: 3), output: folder.file("strict"), threads: 1, isa: .best)
+        try strict.begin(from: Checkpoint(path: weights))
+        #expect(throws: VisionError.self) { try strict.run() }
+        let mended = try Finetuning(settings, training: Halves(count: 12), test: Halves(count: 8), output: folder.file("strict"), threads: 1, isa: .best)
+        #expect(try mended.resume() && mended.position.step == 3 && mended.position.batch == 3)
+        #expect(try mended.run() == .finished)
+    }
+
+    @Test func weightsThatComputeNoNumbersAreNotJudged() throws {
+        let folder = try TemporaryFolder(), weights = try pretrained(folder)
+        let tuning = try Finetuning(settings(), training: Halves(count: 12), test: Halves(count: 8), output: nil, threads: 1, isa: .best)
+        try tuning.begin(from: Checkpoint(path: weights))
+        let head = try #require(tuning.model.parameters["head.bias"])
+        tuning.model.set(head, in: tuning.model.session.parameters, [.nan, 0])
+        let error = #expect(throws: LearningError.self) { try tuning.score() }
+        #expect(error?.isFailedCheck == true)
     }
 
     @Test func saysWhatIsNew() throws {
