@@ -8,10 +8,10 @@
 //   char[8]  "CURRICT3"
 //   u64      instructions
 //   u64      results
-//   u64[13]  bytes of each segment
-//   u64[13]  bytes of each segment that are given; the rest is zero
+//   u64[15]  bytes of each segment
+//   u64[15]  bytes of each segment that are given; the rest is zero
 //   instructions, then the given bytes of each segment in turn, then for each result u64 offset, u64 elements, u64 kind (0 floats,
-//   1 integers), then the last segment, the results, as it is to be after a run
+//   1 integers), then the results segment as it is to be after a run
 #include "count_allocations.h"
 #include "../program_file.h"
 #include <math.h>

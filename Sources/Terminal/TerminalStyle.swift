@@ -36,3 +36,6 @@ public struct TerminalStyle: Sendable, Equatable {
         return Int(size.ws_col)
     }
 }
+
+/// "1 step", "2 steps".
+public func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

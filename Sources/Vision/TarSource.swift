@@ -33,11 +33,11 @@ struct TarSource: ImageSource {
         return Int(self.index.samples[index].label)
     }
 
-    /// The shard's path, then the member's: `train-000.tar/0001.jpg`.
     func file(of index: Int) -> String {
         self.index.samples.indices.contains(index) ? files[Int(self.index.samples[index].file)] : files.first ?? ""
     }
 
+    /// The shard's path, then the member's: `train-000.tar/0001.jpg`.
     func name(at index: Int) -> String {
         guard self.index.samples.indices.contains(index) else { return "\(files.first ?? "")#\(index)" }
         return files[Int(self.index.samples[index].file)] + "/" + self.index.name(of: index)

@@ -15,16 +15,19 @@ struct Evaluation {
         .value("threads", "N", "threads of the team (default: all processors)"),
         .value("patch-size", "N", "pixels; checked against the file"),
         .flag("json", "print one JSON object"),
+        .flag("strict", "stop at a broken image instead of leaving it out"),
     ] + DataOptions.decoding()
 
     let extractor: FeatureExtractor
     let train: any ImageSource, test: any ImageSource
     private let pool: Pooling
     private let batchSize: Int
+    private let strict: Bool
 
     init(_ a: Arguments) throws {
         pool = try a.choice("pool")
         batchSize = try a.int("batch-size", in: 1...100_000)
+        strict = try a.flag("strict")
         let path = try a.string("weights")
         extractor = try EncoderOptions.extractor(a, threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, layer: a.intIfGiven("layer"), isa: ISA.named(nil))
         let model = extractor.description.model
@@ -40,17 +43,27 @@ struct Evaluation {
         return (train, try test.labelled(byNames: train.classNames))
     }
 
-    func features() throws -> (train: LabelledFeatures, test: LabelledFeatures) {
+    /// - Parameter augmentationSeed: augments the training images as MAE does for its probe; nil for not.
+    func features(augmentationSeed: UInt64? = nil) throws -> (train: LabelledFeatures, test: LabelledFeatures) {
         var bar = ProgressBar(total: train.count + test.count)
-        let trainFeatures = try extractor.labelled(train, pool: pool, batchSize: batchSize) { done, _ in bar.update(label: "features", completed: done) { [] } }
-        let testFeatures = try extractor.labelled(test, pool: pool, batchSize: batchSize) { done, _ in bar.update(label: "features", completed: train.count + done) { [] } }
-        bar.finish()
+        var broken: [String] = []
+        defer {
+            bar.finish()
+            for line in broken { complain("left out: \(line)") }
+        }
+        let trainFeatures = try extractor.labelled(
+            train, pool: pool, batchSize: batchSize, augmented: augmentationSeed.map { FeatureAugmentation(.probing, seed: $0, epoch: 0) }, strict: strict,
+            report: { broken.append($0) }) { done, _ in bar.update(label: "features", completed: done) { [] } }
+        let testFeatures = try extractor.labelled(test, pool: pool, batchSize: batchSize, strict: strict, report: { broken.append($0) }) { done, _ in
+            bar.update(label: "features", completed: train.count + done) { [] }
+        }
         return (trainFeatures, testFeatures)
     }
 
-    /// Of the training images, augmented as MAE does for its probe.
-    func features(epoch: Int, seed: UInt64) throws -> LabelledFeatures {
-        try extractor.labelled(train, pool: pool, batchSize: batchSize, augmented: FeatureAugmentation(.probing, seed: seed, epoch: epoch))
+    /// Of the training images, augmented anew.
+    func features(epoch: Int, seed: UInt64, progress: (Int, Int) -> Void) throws -> LabelledFeatures {
+        try extractor.labelled(
+            train, pool: pool, batchSize: batchSize, augmented: FeatureAugmentation(.probing, seed: seed, epoch: epoch), strict: strict, progress: progress)
     }
 }
 
@@ -123,14 +136,20 @@ enum ProbeCommand {
         guard recipe.warmupEpochs < Double(recipe.epochs) else { throw LearningError.configuration("--warmup-epochs must be less than --epochs") }
         let isAugmented = try a.choice("augment", of: ["none", "mae"]) == "mae"
         if isAugmented, method == .ridge { throw LearningError.configuration("--augment mae goes with --method lars") }
-        let evaluation = try Evaluation(a), (train, test) = try evaluation.features()
+        let evaluation = try Evaluation(a), (train, test) = try evaluation.features(augmentationSeed: isAugmented ? recipe.seed : nil)
         let accuracy: Double
         switch method {
         case .ridge: accuracy = try RidgeProbe(training: train, penalty: penalty).accuracy(on: test)
         case .lars:
             var bar = ProgressBar(total: recipe.epochs)
             let probe = try LinearProbe(
-                training: train, recipe: recipe, again: { epoch in isAugmented ? try evaluation.features(epoch: epoch, seed: recipe.seed) : nil }
+                training: train, recipe: recipe,
+                again: { epoch in
+                    guard isAugmented, epoch > 0 else { return nil }
+                    return try evaluation.features(epoch: epoch, seed: recipe.seed) { done, total in
+                        bar.update(label: "probe", completed: epoch) { ["features of \(done) of \(total) images"] }
+                    }
+                }
             ) { done, _, loss in bar.update(label: "probe", completed: done) { [String(format: "loss %.4f", loss)] } }
             bar.finish()
             accuracy = try probe.accuracy(on: test)

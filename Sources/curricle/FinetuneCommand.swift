@@ -48,10 +48,9 @@ enum FinetuneCommand {
 
     static func run(_ a: Arguments) throws -> Int32 {
         let kept = try a.stringIfGiven("output"), resumes = try a.flag("resume")
+        if try a.flag("eval"), kept != nil || resumes { throw LearningError.configuration("--eval writes nothing: leave out --output and --resume") }
         guard kept != nil || !resumes else { throw LearningError.configuration("--resume needs --output, the folder of the run") }
-        if let kept, !resumes, !RunFiles(folder: kept).states.isEmpty {
-            throw LearningError.file(path: kept, reason: "holds a run already: go on with --resume, or choose another folder")
-        }
+        if let kept { try RunFiles(folder: kept).check(FinetuneSettings.command, resumes: resumes) }
 
         let weights = try Checkpoint(path: a.string("weights"))
         let size = try ModelOptions.imageSize(a)
@@ -92,7 +91,9 @@ enum FinetuneCommand {
     private static func fit(_ a: Arguments, _ tuning: Finetuning, fresh: [String], images: Int) throws -> Int32 {
         let epochs = tuning.settings.schedule.epochs, perEpoch = tuning.stepsPerEpoch, session = tuning.model.session
         var bar = ProgressBar(total: min(epochs * perEpoch, tuning.settings.maxSteps ?? .max), completed: tuning.position.step)
-        bar.message("\(images) images of \(tuning.settings.classes.count) classes, \(perEpoch) steps an epoch, \(epochs) epochs; \(session.isa) on \(session.threads) threads")
+        bar.message(
+            "\(count(images, "image")) of \(tuning.settings.classes.count) classes, \(count(perEpoch, "step")) an epoch, \(count(epochs, "epoch")); "
+                + "\(session.isa) on \(count(session.threads, "thread"))")
         if !fresh.isEmpty { bar.message("not in the file, so begun afresh: \(fresh.joined(separator: ", "))") }
         if tuning.position.step > 0 { bar.message("resumed at step \(tuning.position.step)") }
         let reports = Mutex<[String]>([])
@@ -114,9 +115,9 @@ enum FinetuneCommand {
         }
         let score = try last ?? tuning.score()
         if try a.flag("json") {
-            print(json(score, best: last == nil ? nil : tuning.best))
+            print(json(score, best: tuning.best > 0 ? tuning.best : nil))
         } else {
-            print("fine-tuned on \(images) images, judged on \(score.images): Acc@1 \(score.top1), Acc@5 \(score.top5)" + (last == nil ? "" : "; best epoch \(tuning.best)"))
+            print("fine-tuned on \(images) images, judged on \(score.images): Acc@1 \(score.top1), Acc@5 \(score.top5)" + (tuning.best > 0 ? "; best epoch \(tuning.best)" : ""))
             if let files = tuning.files {
                 print("weights: \(files.model)")
                 if FileManager.default.fileExists(atPath: files.best) { print("best: \(files.best)") }
@@ -158,8 +159,9 @@ enum FinetuneCommand {
         settings.mixing.cutmix = try a.double("cutmix", in: 0...4)
         settings.mixing.smoothing = try a.double("smoothing", in: 0...1)
         settings.augmentation = try a.choice("augment")
-        settings.randAugment = try randAugment(a)
-        settings.erasing = try a.double("reprob", in: 0...1)
+        // Neither is done with another augmentation.
+        settings.randAugment = settings.augmentation == .finetune ? try randAugment(a) : nil
+        settings.erasing = settings.augmentation == .finetune ? try a.double("reprob", in: 0...1) : 0
         settings.seed = UInt64(try a.int("seed", in: 0...Int.max))
         settings.maxSteps = try a.intIfGiven("max-steps", in: 0...Int.max)
         settings.strict = try a.flag("strict")

@@ -51,7 +51,7 @@ enum MasksCommand {
 
     static func run(_ a: Arguments) throws -> Int32 {
         guard a.isGiven("run") != (a.isGiven("weights") || !a.positional.isEmpty) else {
-            throw LearningError.configuration("masks takes either --run, or --weights and more files")
+            throw LearningError.configuration("masks takes either --run RUN, or weights files")
         }
         let choices = try PictureOptions.choices(a), threads = try PictureOptions.threads(a), isa = try ISA.named(nil), images = try PictureOptions.count(a)
         // Sizes stand in the weights, so reduced decoding goes by --image-size or the reference's.

@@ -60,15 +60,13 @@ enum PretrainCommand {
         if let path = try arguments.stringIfGiven("config") { try arguments.merge(configurationAt: path) }
         let output = try arguments.string("output"), resumes = try arguments.flag("resume")
         let files = RunFiles(folder: output)
+        try files.check(PretrainSettings.command, resumes: resumes)
         if resumes, FileManager.default.fileExists(atPath: files.configuration) { try arguments.merge(configurationAt: files.configuration) }
         if resumes, arguments.isGiven("init-from") { throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights") }
         let settings = try Self.settings(arguments)
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         let threads = try arguments.intIfGiven("threads", in: 1...1024) ?? Machine.processors
         let isa = try ISA.named(nil)
-        if !resumes, !files.states.isEmpty {
-            throw LearningError.file(path: output, reason: "holds a run already: go on with --resume, or choose another folder")
-        }
         let source = try openDataset(at: arguments.string("data"), role: .train, decoding: settings.decoding)
         let held = try testPart(of: arguments.string("data"), settings.decoding, besides: source)
         let training = try Pretraining(
@@ -102,7 +100,8 @@ enum PretrainCommand {
         training.willBegin = {
             let ready = String(format: "%.1f", Date().timeIntervalSince(processStart))
             reports.withLock {
-                $0.append("\(images) images, \(perEpoch) steps an epoch, \(epochs) epochs; \(session.isa) on \(session.threads) threads; ready in \(ready) s")
+                $0.append(
+                    "\(count(images, "image")), \(count(perEpoch, "step")) an epoch, \(count(epochs, "epoch")); \(session.isa) on \(count(session.threads, "thread")); ready in \(ready) s")
                 if let judged = training.judged { $0.append(judged) }
             }
         }

@@ -31,6 +31,6 @@ enum ReportCommand {
         let training = try openDataset(at: data, role: .train, decoding: decoding)
         var progress = WorkProgress("features")
         defer { progress.finish() }
-        return try NeighbourPictures(extractor, training: training, test: testPart(of: data, decoding, besides: training)) { progress.update($0, of: $1) }
+        return try NeighbourPictures(extractor, training: training, test: testPart(of: data, decoding, besides: training), report: complain) { progress.update($0, of: $1) }
     }
 }

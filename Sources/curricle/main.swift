@@ -49,7 +49,9 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     }
 }
 
-func complain(_ error: any Error) { FileHandle.standardError.write(Data("curricle: \(error)\n".utf8)) }
+func complain(_ error: any Error) { complain("\(error)") }
+
+func complain(_ text: String) { FileHandle.standardError.write(Data("curricle: \(text)\n".utf8)) }
 
 // A file size limit then gives an error that names the file, instead of ending the process.
 signal(SIGXFSZ, SIG_IGN)

@@ -53,17 +53,20 @@ public final class FeatureExtractor {
     }
 
     /// Features and labels of all images of a labelled source, in its order.
+    /// - Parameters:
+    ///   - strict: whether to stop at a broken image; else another one, with its own label, stands for it.
+    ///   - report: told of each broken image.
     /// - Throws: `LearningError.configuration` where an image has no label.
     public func labelled(
-        _ source: any ImageSource, pool: Pooling, batchSize: Int = 64, augmented: FeatureAugmentation? = nil, progress: (Int, Int) -> Void = { _, _ in }
+        _ source: any ImageSource, pool: Pooling, batchSize: Int = 64, augmented: FeatureAugmentation? = nil, strict: Bool = false,
+        report: (String) -> Void = { _ in }, progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> LabelledFeatures {
-        let labels = (0..<source.count).compactMap { source.label(at: $0) }
-        guard labels.count == source.count else {
+        guard (0..<source.count).allSatisfy({ source.label(at: $0) != nil }) else {
             let name = source.count > 0 ? source.name(at: 0) : "the data"
             throw LearningError.configuration("\(name): images have no labels: give a folder per class, a list with classes, shards with .cls members, or a dataset's own label files")
         }
-        let features = try features(source, pool: pool, batchSize: batchSize, augmented: augmented, progress: progress)
-        return try LabelledFeatures(features: features, width: width(pool), labels: labels)
+        let computed = try compute(source, pool, batchSize, augmented, strict: strict, report, progress)
+        return try LabelledFeatures(features: computed.features, width: width(pool), labels: computed.samples.map { source.label(at: $0) ?? -1 })
     }
 
     /// Numbers that stand for an image.
@@ -77,29 +80,36 @@ public final class FeatureExtractor {
     }
 
     /// Features [images, width], row-major.
-    public func features(
-        _ source: any ImageSource, pool: Pooling, batchSize: Int = 64, augmented: FeatureAugmentation? = nil, progress: (Int, Int) -> Void = { _, _ in }
-    ) throws -> [Float] {
-        let m = description.model
-        let grid = try m.grid
-        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: description.normalization, seed: augmented?.seed ?? 0, training: augmented?.augmentation)
+    /// - Throws: the first broken image's `VisionError`: rows are images.
+    public func features(_ source: any ImageSource, pool: Pooling, batchSize: Int = 64, progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
+        try compute(source, pool, batchSize, nil, strict: true, { _ in }, progress).features
+    }
+
+    /// Features, and the source's index of each: not its own where another image stands for a broken one.
+    func compute(
+        _ source: any ImageSource, _ pool: Pooling, _ batchSize: Int, _ augmented: FeatureAugmentation?, strict: Bool, _ report: (String) -> Void,
+        _ progress: (Int, Int) -> Void
+    ) throws -> (features: [Float], samples: [Int]) {
+        let pipeline = ImagePipeline(
+            grid: try description.model.grid, augmentation: .none, normalization: description.normalization, seed: augmented?.seed ?? 0, training: augmented?.augmentation)
         let loader = BatchLoader(
-            source: source, pipeline: pipeline, batchSize: min(batchSize, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1, prefetch: 2, strict: true)
+            source: source, pipeline: pipeline, batchSize: min(batchSize, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1, prefetch: 2, strict: strict)
         defer { loader.stop() }
         loader.start(epoch: augmented?.epoch ?? 0)
-        let width = width(pool)
-        var out: [Float] = []
-        out.reserveCapacity(source.count * width)
+        var features: [Float] = [], samples: [Int] = []
+        features.reserveCapacity(source.count * width(pool))
         while let batch = try loader.next() {
-            defer { progress(out.count / width, source.count) }
-            guard let kind = FeaturePooling(rawValue: pool.rawValue) else { // pixels
-                out += batch.patches
-                continue
+            batch.skipped.forEach(report)
+            samples += batch.samples
+            if let kind = FeaturePooling(rawValue: pool.rawValue) {
+                let executable = try model.features(images: batch.samples.count, [kind])
+                _ = try model.session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
+                features += model.result(pool.rawValue, of: executable)
+            } else { // pixels
+                features += batch.patches
             }
-            let executable = try model.features(images: batch.samples.count, [kind])
-            _ = try model.session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
-            out += model.result(pool.rawValue, of: executable)
+            progress(samples.count, source.count)
         }
-        return out
+        return (features, samples)
     }
 }

@@ -45,14 +45,17 @@ public struct FeatureWatch: Sendable {
     /// - Parameters:
     ///   - model: as it is after an epoch; nothing of it changes. Its arena is used, and does not grow where one image fits.
     ///   - isInterrupted: asked between batches.
+    ///   - strict: whether to stop at a broken image; else another one stands for it.
+    ///   - report: told of each broken image.
     ///   - progress: images done and images in all.
     /// - Returns: nil where it was interrupted.
     func look(
-        _ model: ModelRuntime, _ normalization: PixelNormalization, isInterrupted: () -> Bool = { false }, progress: (Int, Int) -> Void = { _, _ in }
+        _ model: ModelRuntime, _ normalization: PixelNormalization, isInterrupted: () -> Bool = { false }, strict: Bool = false, report: (String) -> Void = { _ in },
+        progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> Reading? {
         let total = training.count + test.count
-        guard let known = try features(training, model, normalization, isInterrupted, { progress($0, total) }),
-            let judged = try features(test, model, normalization, isInterrupted, { progress(training.count + $0, total) })
+        guard let known = try features(training, model, normalization, strict, isInterrupted, report, { progress($0, total) }),
+            let judged = try features(test, model, normalization, strict, isInterrupted, report, { progress(training.count + $0, total) })
         else { return nil }
         let width = model.configuration.embedWidth
         func accuracy(_ known: [Float], _ knownLabels: [Int], _ judged: [Float], _ judgedLabels: [Int]) throws -> Double {
@@ -64,14 +67,15 @@ public struct FeatureWatch: Sendable {
     }
 
     private func features(
-        _ images: ImageSubset, _ model: ModelRuntime, _ normalization: PixelNormalization, _ isInterrupted: () -> Bool, _ progress: (Int) -> Void
+        _ images: ImageSubset, _ model: ModelRuntime, _ normalization: PixelNormalization, _ strict: Bool, _ isInterrupted: () -> Bool,
+        _ report: (String) -> Void, _ progress: (Int) -> Void
     ) throws -> (cls: [Float], mean: [Float], labels: [Int])? {
         let m = model.configuration
         let grid = try m.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: 0)
         let loader = BatchLoader(
             source: images, pipeline: pipeline, batchSize: try model.featureImages(most: min(FeatureWatch.batch, images.count)), dropLast: false, shuffle: false,
-            seed: 0, workers: 1, prefetch: 2, strict: false)
+            seed: 0, workers: 1, prefetch: 2, strict: strict)
         defer { loader.stop() }
         loader.start(epoch: 0)
         var cls: [Float] = [], mean: [Float] = [], labels: [Int] = []
@@ -79,6 +83,7 @@ public struct FeatureWatch: Sendable {
         mean.reserveCapacity(images.count * m.embedWidth)
         while let batch = try loader.next() {
             if isInterrupted() { return nil }
+            batch.skipped.forEach(report)
             let executable = try model.features(images: batch.samples.count)
             _ = try model.session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
             cls += model.result("cls", of: executable)

@@ -71,17 +71,17 @@ public struct FinetuneSettings: RunSettings {
     }
 
     public var entries: [(key: String, value: LogValue)] {
-        [
-            ("classes", .integer(classes.count)), ("batch-size", .integer(batchSize)), ("epochs", .integer(schedule.epochs)),
+        model.encoderEntries + [
+            ("classes", .integer(classes.count)), ("class-names", .string(classes.joined(separator: ","))), ("batch-size", .integer(batchSize)), ("epochs", .integer(schedule.epochs)),
             ("accum-iter", .integer(accumulation)), ("pool", .string(model.normalizesPooled == true ? "mean" : "cls")),
-            ("image-size", .string("\(model.imageHeight),\(model.imageWidth)")), ("lr", .double(schedule.learningRate)),
+            ("lr", .double(schedule.learningRate)),
             ("min-lr", .double(schedule.minimumLearningRate)), ("warmup-epochs", .double(schedule.warmupEpochs)),
             ("weight-decay", .double(adamw.weightDecay)), ("layer-decay", .float(layerDecay)), ("drop-path", .double(dropPath)),
             ("clip-grad", .float(clip ?? 0)), ("mixup", .double(mixing.mixup)), ("cutmix", .double(mixing.cutmix)),
             ("smoothing", .double(mixing.smoothing)), ("augment", .string(augmentation.rawValue)), ("aa", .string(randAugment?.text ?? "none")),
             ("reprob", .double(erasing)), ("mean", .string(PretrainSettings.list(normalization.mean))),
             ("std", .string(PretrainSettings.list(normalization.std))), ("seed", .integer(Int(seed))),
-        ]
+        ] + decoding.entries
     }
 
     /// Names of a classifier's classes in its file's metadata: a JSON array.

@@ -55,9 +55,16 @@ public struct MaskPictures {
         var rows: [[PixelImage]] = [], moments: [Moment] = [], sheet: PictureSheet?, broken: [String] = [], measured = 0
         var choices = given
         choices.masking = .learned
+        /// The same for all files of a run.
+        var read: (sizes: [Int], pixels: PixelNormalization, images: HeldImages)?
         for (done, file) in files.enumerated() {
             let reconstructor = try Reconstructor(weights: file.path, choices, threads: threads, isa: isa)
-            let held = try HeldImages(first: max(images, MaskPictures.leastMeasured), of: source, for: reconstructor.description), shown = min(images, held.count)
+            let description = reconstructor.description, sizes = [description.model.imageHeight, description.model.imageWidth, description.model.patchSize, description.model.channels]
+            if read?.sizes != sizes || read?.pixels != description.normalization {
+                read = (sizes, description.normalization, try HeldImages(first: max(images, MaskPictures.leastMeasured), of: source, for: description))
+            }
+            guard let held = read?.images else { continue }
+            let shown = min(images, held.count)
             let (outcome, reading) = try CurriculumMicroscope.look(held, reconstructor.model, reconstructor.options, seed: choices.seed)
             let pictures = reconstructor.pictures
             if rows.isEmpty { rows = (0..<shown).map { [pictures.image(held.patches(of: $0))] } }

@@ -20,26 +20,31 @@ public struct NeighbourPictures {
     /// - Parameters:
     ///   - training: where neighbours are looked for, in 2,000 images at most, spread over it.
     ///   - test: where the images are from that they are neighbours of; nil to take them from `training`, each apart from itself.
-    /// - Throws: `VisionError` of a broken image; `LearningError.configuration` where there are too few images.
-    public init(_ extractor: FeatureExtractor, training: any ImageSource, test: (any ImageSource)?, progress: (Int, Int) -> Void = { _, _ in }) throws {
+    ///   - report: told of each broken image; another one stands for it.
+    /// - Throws: `LearningError.configuration` where there are too few images.
+    public init(
+        _ extractor: FeatureExtractor, training: any ImageSource, test: (any ImageSource)?, report: (String) -> Void = { _ in }, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws {
         let known = ImageSubset(training, most: NeighbourPictures.most), queries = ImageSubset(test ?? known, most: NeighbourPictures.rows)
         // An image that is looked for among itself is its own first neighbour.
         let own = test == nil ? 1 : 0, count = min(NeighbourPictures.neighbours, known.count - own)
         guard count > 0 else { throw LearningError.configuration("nearest neighbours need more than \(known.count) images") }
-        func features(_ images: ImageSubset, _ done: Int) throws -> LabelledFeatures {
-            let values = try extractor.features(images, pool: .mean) { now, _ in progress(done + now, known.count + queries.count) }
-            return try LabelledFeatures(features: values, width: extractor.width(.mean), labels: Array(repeating: 0, count: images.count))
+        // Of each row, the image that it is: another one stands for one that is broken.
+        func features(_ images: ImageSubset, _ done: Int) throws -> (rows: LabelledFeatures, samples: [Int]) {
+            let computed = try extractor.compute(images, .mean, 64, nil, strict: false, report) { now, _ in progress(done + now, known.count + queries.count) }
+            let rows = try LabelledFeatures(features: computed.features, width: extractor.width(.mean), labels: Array(repeating: 0, count: images.count))
+            return (rows, computed.samples)
         }
-        let found = try NearestNeighbours(training: features(known, 0), k: count + own).neighbours(of: features(queries, known.count))
-        let m = extractor.description.model
-        let grid = try m.grid
+        let others = try features(known, 0), asked = try features(queries, known.count)
+        let found = try NearestNeighbours(training: others.rows, k: count + own).neighbours(of: asked.rows)
+        let grid = try extractor.description.model.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: extractor.description.normalization, seed: 0), sheet = PictureSheet(grid)
         func drawn(_ images: ImageSubset, _ index: Int) throws -> PixelImage {
             narrowed(scaled(pipeline.prepared(try images.image(at: index), epoch: 0, sample: index), by: sheet.factor), to: NeighbourPictures.widest)
         }
         var same = 0, labelled = 0
-        let rows = try (0..<queries.count).map { query -> [PixelImage] in
-            let itself = test == nil ? queries.place(query) : nil, nearest = found[query].filter { $0 != itself }.prefix(count)
+        let rows = try asked.samples.enumerated().map { row, query -> [PixelImage] in
+            let itself = test == nil ? queries.place(query) : nil, nearest = found[row].map { others.samples[$0] }.filter { $0 != itself }.prefix(count)
             return [try drawn(queries, query)] + (try nearest.map { neighbour in
                 let image = try drawn(known, neighbour)
                 guard let label = queries.label(at: query), let other = known.label(at: neighbour) else { return image }

@@ -78,7 +78,7 @@ public final class Reconstructor {
             }
             guard missing.isEmpty else { throw LearningError.file(path: file.path, reason: "lacks \(WeightsFile.listed(missing)): its \(part.rawValue) is not whole") }
             if let obstacle = try CheckpointContents.obstacle(part, file, description) {
-                throw LearningError.file(path: file.path, reason: "its \(part.rawValue) cannot be used: \(obstacle)")
+                throw LearningError.file(path: file.path, reason: "its \(part.rawValue) cannot be used: \(obstacle)" + (part == .masker ? "; leave out --image-size, or use reconstruct --masking random" : ""))
             }
         }
     }

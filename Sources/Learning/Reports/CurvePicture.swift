@@ -56,6 +56,8 @@ struct CurvePicture {
     static func ticks(_ low: Double, _ high: Double) -> [Double] {
         let rough = (high - low) / 5, power = pow(10, log10(rough).rounded(.down))
         let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? rough
+        // Numbers of a damaged log, too far apart or too near for any ticks.
+        guard step.isFinite, step > 0, (high - low).isFinite, low + step > low, high + step > high else { return [] }
         return stride(from: (low / step).rounded(.up) * step, through: high + step * 1e-9, by: step).map { abs($0) < step * 1e-9 ? 0 : $0 }
     }
 

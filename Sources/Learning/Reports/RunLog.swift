@@ -14,7 +14,7 @@ struct RunLog {
     /// - Throws: `LearningError.file` where there is no log, or nothing in it.
     init(path: String) throws {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw LearningError.file(path: path, reason: "cannot be read: pass the folder of a run of pretrain")
+            throw LearningError.file(path: path, reason: "cannot be read: pass the folder of a run")
         }
         var steps: [Line] = [], epochs: [Line] = []
         for row in text.split(separator: "\n") {

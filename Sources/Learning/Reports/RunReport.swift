@@ -57,11 +57,22 @@ public struct RunReport {
         if let best = log.curve("test_acc1").map(\.y).max() { list.append(("best test Acc@1", String(format: "%.1f %%", 100 * best))) }
         if let accuracy = log.curve("knn_mean").last?.y { list.append(("kNN accuracy", String(format: "%.1f %%", 100 * accuracy))) }
         if seconds > 0, let batch = imagesPerStep {
-            list.append(("images a second", String(format: "%.1f", batch * Double(timedSteps) / seconds)))
+            list.append(("images a second", String(format: "%.1f", loggedRate ?? batch * Double(timedSteps) / seconds)))
             list.append(("hours", String(format: "%.2f", seconds / 3600)))
             list.append(("waiting for data", String(format: "%.1f %%", 100 * waiting / seconds)))
         }
         return "<dl>" + list.map { "<div><dt>\(escaped($0.0))</dt><dd>\(escaped($0.1))</dd></div>" }.joined() + "</dl>"
+    }
+
+    /// Of all epochs that say so, by their time.
+    private var loggedRate: Double? {
+        var images = 0.0, seconds = 0.0
+        for line in log.epochs {
+            guard let rate = line.numbers["images_per_second"], let time = line.numbers["time_s"], rate > 0, time > 0 else { continue }
+            images += rate * time
+            seconds += time
+        }
+        return seconds > 0 ? images / seconds : nil
     }
 
     var imagesPerStep: Double? { setting("batch-size").flatMap(Double.init).map { $0 * (setting("accum-iter").flatMap(Double.init) ?? 1) } }

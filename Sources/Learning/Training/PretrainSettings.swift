@@ -92,10 +92,7 @@ public struct PretrainSettings: RunSettings {
     func judgesFeatures(after epochs: Int) -> Bool { knnEpochs > 0 && (epochs % knnEpochs == 0 || epochs == schedule.epochs) }
 
     public var entries: [(key: String, value: LogValue)] {
-        [
-            ("image-size", model.imageHeight == model.imageWidth ? .integer(model.imageHeight) : .string("\(model.imageHeight),\(model.imageWidth)")),
-            ("patch-size", .integer(model.patchSize)), ("channels", .integer(model.channels)),
-            ("embed-dim", .integer(model.embedWidth)), ("depth", .integer(model.depth)), ("num-heads", .integer(model.heads)),
+        model.encoderEntries + [
             ("decoder-embed-dim", .integer(model.decoderWidth)), ("decoder-depth", .integer(model.decoderDepth)),
             ("decoder-num-heads", .integer(model.decoderHeads)),
             ("batch-size", .integer(batchSize)), ("epochs", .integer(schedule.epochs)), ("accum-iter", .integer(accumulation)),
@@ -105,14 +102,27 @@ public struct PretrainSettings: RunSettings {
             ("warmup-epochs", .double(schedule.warmupEpochs)), ("weight-decay", .double(adamw.weightDecay)), ("clip-grad", .float(clip ?? 0)),
             ("augment", .string(augmentation.rawValue)), ("mean", .string(PretrainSettings.list(normalization.mean))),
             ("std", .string(PretrainSettings.list(normalization.std))), ("seed", .integer(Int(seed))), ("drop-last", .boolean(dropLast)),
-        ] + decodingEntries + (pieceImages.map { [("micro-batch", .integer($0))] } ?? []) + (memoryLimit.map { [("memory-limit", .string("\($0)"))] } ?? [])
-    }
-
-    /// Only what differs from the default, so that older states stay valid.
-    private var decodingEntries: [(key: String, value: LogValue)] {
-        (decoding.appliesOrientation ? [("apply-orientation", .boolean(true))] : [])
-            + (decoding.background.map { [("background", .string("\($0)"))] } ?? []) + (decoding.fastDecode != nil ? [("fast-decode", .boolean(true))] : [])
+        ] + decoding.entries + (pieceImages.map { [("micro-batch", .integer($0))] } ?? []) + (memoryLimit.map { [("memory-limit", .string("\($0)"))] } ?? [])
     }
 
     static func list(_ values: [Float]) -> String { values.map(\.description).joined(separator: ",") }
+}
+
+extension ModelConfiguration {
+    /// The encoder's sizes under the options' names.
+    var encoderEntries: [(key: String, value: LogValue)] {
+        [
+            ("image-size", imageHeight == imageWidth ? .integer(imageHeight) : .string("\(imageHeight),\(imageWidth)")),
+            ("patch-size", .integer(patchSize)), ("channels", .integer(channels)), ("embed-dim", .integer(embedWidth)), ("depth", .integer(depth)),
+            ("num-heads", .integer(heads)),
+        ]
+    }
+}
+
+extension DecodeOptions {
+    /// Only what differs from the default, so that older states stay valid.
+    var entries: [(key: String, value: LogValue)] {
+        (appliesOrientation ? [("apply-orientation", .boolean(true))] : []) + (background.map { [("background", .string("\($0)"))] } ?? [])
+            + (fastDecode != nil ? [("fast-decode", .boolean(true))] : [])
+    }
 }

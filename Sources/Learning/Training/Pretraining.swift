@@ -127,7 +127,7 @@ public final class Pretraining {
     }
 
     /// What the features are judged by, for a person to read; nil where they are not.
-    public var judged: String? { watch.map { "every \(settings.knnEpochs) epochs \($0.text)" } }
+    public var judged: String? { watch.map { "every \(settings.knnEpochs == 1 ? "epoch" : "\(settings.knnEpochs) epochs") \($0.text)" } }
 
     public var stepsPerEpoch: Int { (loader.batchesPerEpoch + settings.accumulation - 1) / settings.accumulation }
 
@@ -195,7 +195,7 @@ public final class Pretraining {
             let finished = position.epoch
             var accuracy: FeatureWatch.Reading?
             if let watch, settings.judgesFeatures(after: finished + 1) {
-                accuracy = try watch.look(model, settings.normalization, isInterrupted: isInterrupted) { judging(finished + 1, $0, $1) }
+                accuracy = try watch.look(model, settings.normalization, isInterrupted: isInterrupted, strict: settings.strict, report: report) { judging(finished + 1, $0, $1) }
                 guard let accuracy else { // the epoch is not over: when resumed it ends here again
                     try save(self)
                     return .interrupted

@@ -72,6 +72,23 @@ public struct RunFiles: Sendable {
         return names.filter { $0.hasPrefix("state-") && $0.hasSuffix(".safetensors") }.sorted(by: >).map { "\(folder)/\($0)" }
     }
 
+    /// Whether a command may begin a run in the folder, or go on with it: nothing of another run is written over.
+    /// - Throws: `LearningError.file`.
+    public func check(_ command: String, resumes: Bool) throws {
+        func stands(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+        let recorded = states.lazy.compactMap { try? TensorFile(path: $0).metadata }.first
+        if let maker = recorded.map({ $0["command"] ?? PretrainSettings.command }), maker != command {
+            throw LearningError.file(path: folder, reason: "holds a run of \(maker): choose another folder")
+        }
+        if resumes {
+            guard !states.isEmpty || !stands(model) else { throw LearningError.file(path: folder, reason: "holds weights, but no state to go on from: choose another folder") }
+        } else {
+            guard states.isEmpty, ![log, configuration, model].contains(where: stands) else {
+                throw LearningError.file(path: folder, reason: "holds a run already: go on with --resume, or choose another folder")
+            }
+        }
+    }
+
     /// Publishes the state, then the weights, then removes states that are no longer needed.
     /// - Throws: `TensorFileError`; what was there before stays.
     func save(_ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, samples: Int, _ model: ModelRuntime) throws {
