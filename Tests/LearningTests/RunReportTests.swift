@@ -6,6 +6,9 @@ import Models
 import Vision
 
 struct RunReportTests {
+    @Test("numbers too far apart or too near one another have no ticks", arguments: [(-1e308, 1e308), (0, Double.leastNonzeroMagnitude), (1e300, 1e300 * (1 + 1e-16)), (1e16, 1e16 + 2)])
+    func ticksEnd(low: Double, high: Double) { #expect(CurvePicture.ticks(low, high).count < 20) }
+
     @Test(arguments: [
         (0.0, 1.0, [0, 0.2, 0.4, 0.6, 0.8, 1]), (-1.0, 1.0, [-1, -0.5, 0, 0.5, 1]), (1.0, 60.0, [20, 40, 60]), (0.031, 0.034, [0.031, 0.032, 0.033, 0.034]),
     ])

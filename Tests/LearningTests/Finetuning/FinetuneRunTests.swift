@@ -133,6 +133,49 @@ private struct Halves: ImageSource {
         #expect(error?.isFailedCheck == true)
     }
 
+    /// Whatever decides what is computed, or what the classes mean, must be as it was.
+    @Test func resumingTakesNothingElse() throws {
+        let folder = try TemporaryFolder(), weights = try pretrained(folder), settings = settings()
+        _ = try run(settings, weights, folder.file("run"), maxSteps: 2)
+        var heads = settings, names = settings, decoding = settings
+        heads.model.heads = 4
+        names.classes = ["left", "right"]
+        decoding.decoding.appliesOrientation = true
+        for (changed, key) in [(heads, "num-heads"), (names, "class-names"), (decoding, "apply-orientation")] {
+            let error = #expect(throws: LearningError.self) { _ = try run(changed, weights, folder.file("run"), resume: true) }
+            #expect("\(try #require(error))".contains(key))
+        }
+    }
+
+    @Test func aFolderBelongsToItsRun() throws {
+        let folder = try TemporaryFolder(), weights = try pretrained(folder), tuned = folder.file("tuned")
+        _ = try run(settings(), weights, tuned, maxSteps: 1)
+        try RunFiles(folder: tuned).check(FinetuneSettings.command, resumes: true)
+        try RunFiles(folder: folder.file("new")).check(FinetuneSettings.command, resumes: false)
+        for (path, command, resumes, reason) in [
+            (tuned, "finetune", false, "holds a run already"), (tuned, "pretrain", true, "a run of finetune"), (tuned, "pretrain", false, "a run of finetune"),
+            (folder.file("pretrained"), "finetune", false, "holds a run already"), (folder.file("pretrained"), "finetune", true, "no state to go on from"),
+        ] {
+            let error = #expect(throws: LearningError.self) { try RunFiles(folder: path).check(command, resumes: resumes) }
+            #expect("\(try #require(error))".contains(reason))
+        }
+    }
+
+    /// Features of labelled images go with their own labels, also where one image stands for a broken one.
+    @Test func labelsGoWithFeatures() throws {
+        let folder = try TemporaryFolder(), extractor = try FeatureExtractor(weights: pretrained(folder), threads: 1, isa: .best)
+        var told: [String] = []
+        let sound = try extractor.labelled(Halves(count: 9), pool: .mean), mended = try extractor.labelled(Halves(count: 9, broken: 4), pool: .mean, report: { told.append($0) })
+        #expect(told.count == 1 && told[0].contains("half#4"))
+        let width = sound.width
+        for row in 0..<9 {
+            let place = try #require((0..<9).first { mended.features[(row * width)..<((row + 1) * width)].elementsEqual(sound.features[($0 * width)..<(($0 + 1) * width)]) })
+            #expect(place == row || (row == 4 && place != 4))
+            #expect(mended.labels[row] == sound.labels[place])
+        }
+        #expect(throws: VisionError.self) { try extractor.labelled(Halves(count: 9, broken: 4), pool: .mean, strict: true) }
+    }
+
     @Test func saysWhatIsNew() throws {
         let folder = try TemporaryFolder(), weights = try pretrained(folder)
         let tuning = try Finetuning(settings(), training: Halves(count: 23), test: Halves(count: 8), output: folder.file("run"), threads: 1, isa: .best)
