@@ -41,7 +41,7 @@ enum BenchCommand {
 
     private static func setting(_ a: Arguments) throws -> BenchmarkSetting {
         BenchmarkSetting(
-            batchSize: try a.int("batch-size", in: 1...100_000), threads: try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors,
+            batchSize: try a.int("batch-size", in: 1...100_000), threads: try ModelOptions.threads(a),
             isa: try ISA.named(a.stringIfGiven("isa")), repeats: try a.int("repeats", in: 1...100_000), warmup: try a.int("warmup", in: 0...1000))
     }
 
@@ -170,7 +170,7 @@ enum BenchCommand {
 
     /// Steps and features of the presets that fit a small machine, and products' shapes, in one file to compare machines by.
     private static func all(_ a: Arguments) throws {
-        let path = try a.string("output"), threads = try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors
+        let path = try a.string("output"), threads = try ModelOptions.threads(a)
         var rows: [Row] = []
         func arguments(_ kind: String, _ preset: String, _ batch: Int, _ more: [String] = []) throws -> Arguments {
             try Arguments([kind, "--json", "--model", preset, "--batch-size", "\(batch)", "--threads", "\(threads)", "--repeats", "5", "--warmup", "1"] + more, for: command)

@@ -29,7 +29,7 @@ struct Evaluation {
         batchSize = try a.int("batch-size", in: 1...100_000)
         strict = try a.flag("strict")
         let path = try a.string("weights")
-        extractor = try EncoderOptions.extractor(a, threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, layer: a.intIfGiven("layer"), isa: ISA.named(nil))
+        extractor = try EncoderOptions.extractor(a, threads: ModelOptions.threads(a), layer: a.intIfGiven("layer"), isa: ISA.named(nil))
         let model = extractor.description.model
         if let patch = try a.intIfGiven("patch-size", in: 1...65536), patch != model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(model.patchSize) pixels, not \(patch)")

@@ -18,18 +18,11 @@ enum FinetuneCommand {
             .value("pool", "KIND", "what the head sees: mean (of the patch tokens, through a norm of its own) or cls (class token); default: as the file's head, else mean"),
             .flag("eval", "judge a classifier's weights on the test images: nothing is trained or written, and --train is not needed where the file names its classes"),
             .flag("json", "print one JSON object at the end"),
-
-            .value("batch-size", "N", "images a batch", fallback: "64", section: "Training"),
-            .value("epochs", "N", "passes over the training images", fallback: "50", section: "Training"),
-            .value("accum-iter", "N", "batches whose gradients are averaged for one update", fallback: "1", section: "Training"),
-            .value("blr", "LR", "learning rate per 256 images", fallback: "0.0005", section: "Training"),
-            .value("lr", "LR", "learning rate itself (instead of --blr)", section: "Training"),
-            .value("min-lr", "LR", "learning rate at the end", fallback: "0.000001", section: "Training"),
-            .value("warmup-epochs", "N", "epochs of linear warm-up (of 5 epochs or fewer: a fifth)", fallback: "5", section: "Training"),
-            .value("weight-decay", "W", "AdamW's decay of weights", fallback: "0.05", section: "Training"),
+        ] + ScheduleOptions.batches(of: "training images", size: "64", epochs: "50")
+            + ScheduleOptions.rates(blr: "0.0005", minimum: "0.000001", warmup: "5") + [
             .value("layer-decay", "D", "factor of the learning rate from one layer to the one before it", fallback: "0.65", section: "Training"),
             .value("drop-path", "R", "share of residual branches left out at random in the last block; in earlier ones less", fallback: "0.1", section: "Training"),
-            .value("clip-grad", "NORM", "largest gradient norm of a step; 0 for none", fallback: "0", section: "Training"),
+            ScheduleOptions.clip,
             .value("seed", "N", "decides the head, order, augmentation, mixing and drop path", fallback: "0", section: "Training"),
 
             .value("augment", "KIND", "finetune (crop of 8 to 100 % of the area, flip, --aa and --reprob), mae (crop of 20 to 100 % and flip), flip or none", fallback: "finetune", section: "Images"),
@@ -61,7 +54,7 @@ enum FinetuneCommand {
         if try a.flag("eval") { return try evaluate(a, weights, description, decoding) }
         let (train, test) = try Evaluation.parts(a, decoding)
         let settings = try settings(a, weights, description, decoding, classes: train.classNames)
-        let threads = try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors
+        let threads = try ModelOptions.threads(a)
         let tuning = try Finetuning(settings, training: train, test: test, output: kept, threads: threads, isa: ISA.named(nil))
         var fresh: [String] = []
         if !(try resumes && tuning.resume()) { fresh = try tuning.begin(from: weights) }
@@ -73,7 +66,7 @@ enum FinetuneCommand {
             throw LearningError.file(path: weights.path, reason: "does not name its classes: give --train, whose classes they are")
         }
         let test = try openDataset(at: a.string("test"), role: .test, decoding: decoding).labelled(byNames: classes)
-        let threads = try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors
+        let threads = try ModelOptions.threads(a)
         let tuning = try Finetuning(
             settings(a, weights, description, decoding, classes: classes), training: test, test: test, output: nil, threads: threads, isa: ISA.named(nil))
         let fresh = try tuning.begin(from: weights)
@@ -133,26 +126,19 @@ enum FinetuneCommand {
                 + (best.map { [("best_acc1", .double($0))] } ?? []))
     }
 
-    private enum Pool: String, CaseIterable { case mean, cls }
-
     private static func settings(
         _ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, _ decoding: DecodeOptions, classes: [String]
     ) throws -> FinetuneSettings {
-        let batch = try a.int("batch-size", in: 1...1_000_000), accumulation = try a.int("accum-iter", in: 1...100_000)
-        let rate = try a.doubleIfGiven("lr", in: 0...1e12) ?? a.double("blr", in: 0...1e12) * Double(batch * accumulation) / 256
-        let epochs = try a.int("epochs", in: 1...10_000_000), clip = try a.double("clip-grad", in: 0...1e30)
-        let warmup = try a.isGiven("warmup-epochs") || epochs > 5 ? a.double("warmup-epochs", in: 0...1e7) : Double(epochs) / 5
+        let training = try ScheduleOptions.values(a)
         var model = description.model
         let hasClassHead = weights.shape(of: "head.weight") != nil && weights.shape(of: "fc_norm.weight") == nil
-        let pool = try a.choiceIfGiven("pool", of: Pool.allCases.map(\.rawValue)).flatMap { Pool(rawValue: $0) } ?? (hasClassHead ? .cls : .mean)
-        model.normalizesPooled = pool == .mean ? true : nil
+        let pool = try a.choiceIfGiven("pool", of: ["mean", "cls"]) ?? (hasClassHead ? "cls" : "mean")
+        model.normalizesPooled = pool == "mean" ? true : nil
         var settings = FinetuneSettings(
-            model: model, classes: classes,
-            schedule: Schedule(epochs: epochs, warmupEpochs: warmup, learningRate: rate, minimumLearningRate: try a.double("min-lr", in: 0...1000)),
-            batchSize: batch, normalization: description.normalization)
-        settings.accumulation = accumulation
-        settings.clip = clip > 0 ? Float(clip) : nil
-        settings.adamw.weightDecay = try a.double("weight-decay", in: 0...1000)
+            model: model, classes: classes, schedule: training.schedule, batchSize: training.batchSize, normalization: description.normalization)
+        settings.accumulation = training.accumulation
+        settings.clip = training.clip
+        settings.adamw.weightDecay = training.weightDecay
         settings.layerDecay = Float(try a.double("layer-decay", in: 0...1))
         settings.dropPath = try a.double("drop-path", in: 0...1)
         settings.mixing.mixup = try a.double("mixup", in: 0...4)

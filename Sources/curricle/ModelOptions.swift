@@ -1,5 +1,6 @@
 import Learning
 import Models
+import Runtime
 import Terminal
 import Vision
 
@@ -50,6 +51,9 @@ enum ModelOptions {
         guard values.allSatisfy({ $0 == $0.rounded() }) else { throw LearningError.configuration("--image-size takes whole numbers") }
         return (Int(values[0]), Int(values[values.count - 1]))
     }
+
+    /// `--threads N`, or all processors.
+    static func threads(_ a: Arguments) throws -> Int { try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors }
 
     static func mean(_ a: Arguments) throws -> [Float]? { try a.doublesIfGiven("mean", in: -1e6...1e6)?.map { Float($0) } }
     static func deviation(_ a: Arguments) throws -> [Float]? { try a.doublesIfGiven("std", in: 1e-6...1e6)?.map { Float($0) } }

@@ -18,7 +18,7 @@ enum ReconstructCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         var choices = try PictureOptions.choices(a)
         choices.masking = try a.choiceIfGiven("masking", of: Masking.allCases.map(\.rawValue)).flatMap { Masking(rawValue: $0) }
-        let reconstructor = try Reconstructor(weights: a.string("weights"), choices, threads: PictureOptions.threads(a), isa: ISA.named(nil))
+        let reconstructor = try Reconstructor(weights: a.string("weights"), choices, threads: ModelOptions.threads(a), isa: ISA.named(nil))
         let options = reconstructor.options, images = try PictureOptions.images(a, for: reconstructor.description)
         var progress = WorkProgress("images")
         let result = try reconstructor.reconstruct(images) { progress.update($0, of: $1) }
@@ -53,7 +53,7 @@ enum MasksCommand {
         guard a.isGiven("run") != (a.isGiven("weights") || !a.positional.isEmpty) else {
             throw LearningError.configuration("masks takes either --run RUN, or weights files")
         }
-        let choices = try PictureOptions.choices(a), threads = try PictureOptions.threads(a), isa = try ISA.named(nil), images = try PictureOptions.count(a)
+        let choices = try PictureOptions.choices(a), threads = try ModelOptions.threads(a), isa = try ISA.named(nil), images = try PictureOptions.count(a)
         // Sizes stand in the weights, so reduced decoding goes by --image-size or the reference's.
         let source = try PictureOptions.source(a, size: max(choices.imageHeight ?? 224, choices.imageWidth ?? 224))
         let pictures: MaskPictures
@@ -111,7 +111,7 @@ enum AttendCommand {
         let showsTokens = try a.flag("pca")
         guard !showsTokens || !a.isGiven("layer") else { throw LearningError.configuration("--pca is of the tokens after the last norm: leave out --layer") }
         let layer = try a.intIfGiven("layer", in: 1...65536), asJSON = try a.flag("json")
-        let extractor = try EncoderOptions.extractor(a, threads: PictureOptions.threads(a), isa: ISA.named(nil))
+        let extractor = try EncoderOptions.extractor(a, threads: ModelOptions.threads(a), isa: ISA.named(nil))
         let images = try PictureOptions.images(a, for: extractor.description)
         var progress = WorkProgress("images")
         defer { progress.finish() }

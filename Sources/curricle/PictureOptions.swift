@@ -25,7 +25,6 @@ enum PictureOptions {
         .value("seed", "N", "decides random masks", fallback: "0"),
     ]
 
-    static func threads(_ a: Arguments) throws -> Int { try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors }
     static func count(_ a: Arguments) throws -> Int { try a.int("images", in: 1...10_000) }
 
     /// - Parameter size: the longer side of the model's images, where it is known.

@@ -28,7 +28,7 @@ enum PlanCommand {
         example: "curricle plan --model base-p16 --batch-size 8 --memory-limit 2G --picture plan.svg")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let threads = try a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa = try ISA.named(nil)
+        let threads = try ModelOptions.threads(a), isa = try ISA.named(nil)
         let settings = try settings(a)
         let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, judgedImages: a.int("knn-images", in: 0...(2 * FeatureWatch.most)))
         let available = settings.memoryLimit ?? Machine.memoryBytes

@@ -22,22 +22,15 @@ enum PretrainCommand {
             .value("std", "S[,S…]", "pixel deviation, likewise", section: "Data and output"),
             .flag("drop-last", "leave out a last batch that is smaller", section: "Data and output"),
             .flag("strict", "stop at a broken image instead of leaving it out", section: "Data and output"),
-        ] + DataOptions.decoding(section: "Data and output") + ModelOptions.sizes(section: "Model") + [
-            .value("batch-size", "N", "images a batch", fallback: "256", section: "Training"),
-            .value("epochs", "N", "passes over the data", fallback: "200", section: "Training"),
-            .value("accum-iter", "N", "batches whose gradients are averaged for one update", fallback: "1", section: "Training"),
+        ] + DataOptions.decoding(section: "Data and output") + ModelOptions.sizes(section: "Model") + ScheduleOptions.batches(of: "data", size: "256", epochs: "200") + [
             .value("mask-ratio", "R", "share of patches removed", fallback: "0.75", section: "Training"),
             .value("masking", "KIND", "learned (CL-MAE) or random (MAE)", fallback: "learned", section: "Training"),
             .flag("norm-pix-loss", "predict patches normalised by their own mean and deviation", section: "Training"),
             .value("lambda-gauss", "L", "weight of the loss that drives scores from 1/2", fallback: "1", section: "Training"),
             .value("lambda-kl", "L", "weight of the loss that holds the mean score at 1/4", fallback: "0.1", section: "Training"),
             .value("lambda-diversity", "L", "weight of the loss that keeps masks apart", fallback: "2", section: "Training"),
-            .value("blr", "LR", "learning rate per 256 images", fallback: "0.001", section: "Training"),
-            .value("lr", "LR", "learning rate itself (instead of --blr)", section: "Training"),
-            .value("min-lr", "LR", "learning rate at the end", fallback: "0", section: "Training"),
-            .value("warmup-epochs", "N", "epochs of linear warm-up (of 40 epochs or fewer: a fifth)", fallback: "40", section: "Training"),
-            .value("weight-decay", "W", "AdamW's decay of weights", fallback: "0.05", section: "Training"),
-            .value("clip-grad", "NORM", "largest gradient norm of a step; 0 for none", fallback: "0", section: "Training"),
+        ] + ScheduleOptions.rates(blr: "0.001", minimum: "0", warmup: "40") + [
+            ScheduleOptions.clip,
             .value("seed", "N", "decides parameters, order, crops and random masks", fallback: "0", section: "Training"),
             .value("on-nonfinite", "WHAT", "stop, or skip the step and go on", fallback: "stop", section: "Training"),
 
@@ -65,7 +58,7 @@ enum PretrainCommand {
         if resumes, arguments.isGiven("init-from") { throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights") }
         let settings = try Self.settings(arguments)
         if let problem = settings.problem { throw LearningError.configuration(problem) }
-        let threads = try arguments.intIfGiven("threads", in: 1...1024) ?? Machine.processors
+        let threads = try ModelOptions.threads(arguments)
         let isa = try ISA.named(nil)
         let source = try openDataset(at: arguments.string("data"), role: .train, decoding: settings.decoding)
         let held = try testPart(of: arguments.string("data"), settings.decoding, besides: source)
@@ -139,13 +132,8 @@ enum PretrainCommand {
     }
 
     static func settings(_ a: Arguments) throws -> PretrainSettings {
-        let batch = try a.int("batch-size", in: 1...1_000_000), accumulation = try a.int("accum-iter", in: 1...100_000)
-        let rate = try a.doubleIfGiven("lr", in: 0...1e12) ?? a.double("blr", in: 0...1e12) * Double(batch * accumulation) / 256
+        let training = try ScheduleOptions.values(a)
         let model = try ModelOptions.configuration(a)
-        let epochs = try a.int("epochs", in: 1...10_000_000)
-        let clip = try a.double("clip-grad", in: 0...1e30)
-        // The default warm-up is for long runs; a run shorter than that warms up for a fifth of it.
-        let warmup = try a.isGiven("warmup-epochs") || epochs > 40 ? a.double("warmup-epochs", in: 0...1e7) : Double(epochs) / 5
         var settings = PretrainSettings(
             model: model,
             step: StepOptions(
@@ -153,9 +141,8 @@ enum PretrainCommand {
                 weights: MaskerWeights(
                     gauss: Float(try a.double("lambda-gauss", in: 0...1e6)), kl: Float(try a.double("lambda-kl", in: 0...1e6)),
                     diversity: Float(try a.double("lambda-diversity", in: 0...1e6)))),
-            adamw: AdamW(weightDecay: try a.double("weight-decay", in: 0...1000)),
-            schedule: Schedule(epochs: epochs, warmupEpochs: warmup, learningRate: rate, minimumLearningRate: try a.double("min-lr", in: 0...1000)),
-            batchSize: batch, accumulation: accumulation, clip: clip > 0 ? Float(clip) : nil, augmentation: try a.choice("augment"),
+            adamw: AdamW(weightDecay: training.weightDecay), schedule: training.schedule, batchSize: training.batchSize, accumulation: training.accumulation,
+            clip: training.clip, augmentation: try a.choice("augment"),
             normalization: try ModelOptions.normalization(a, channels: model.channels),
             seed: UInt64(try a.int("seed", in: 0...Int.max)), dropLast: try a.flag("drop-last"))
         settings.onNonfinite = try a.choice("on-nonfinite")

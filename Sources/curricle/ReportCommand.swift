@@ -26,7 +26,7 @@ enum ReportCommand {
     }
 
     private static func neighbours(_ a: Arguments, _ data: String, weights: String) throws -> NeighbourPictures {
-        let extractor = try FeatureExtractor(weights: weights, threads: a.intIfGiven("threads", in: 1...1024) ?? Machine.processors, isa: ISA.named(nil))
+        let extractor = try FeatureExtractor(weights: weights, threads: ModelOptions.threads(a), isa: ISA.named(nil))
         let m = extractor.description.model, decoding = try DataOptions.decoding(a, size: max(m.imageHeight, m.imageWidth))
         let training = try openDataset(at: data, role: .train, decoding: decoding)
         var progress = WorkProgress("features")

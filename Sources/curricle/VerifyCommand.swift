@@ -16,7 +16,7 @@ enum VerifyCommand {
         example: "curricle verify micro.safetensors tiny.json --threads 2 --isa avx2")
 
     static func run(_ arguments: Arguments) throws -> Int32 {
-        let threads = try arguments.intIfGiven("threads", in: 1...1024) ?? Machine.processors
+        let threads = try ModelOptions.threads(arguments)
         let isa = try ISA.named(arguments.stringIfGiven("isa"))
         var passes = true
         for path in arguments.positional {

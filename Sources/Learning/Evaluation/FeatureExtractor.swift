@@ -90,16 +90,11 @@ public final class FeatureExtractor {
         _ source: any ImageSource, _ pool: Pooling, _ batchSize: Int, _ augmented: FeatureAugmentation?, strict: Bool, _ report: (String) -> Void,
         _ progress: (Int, Int) -> Void
     ) throws -> (features: [Float], samples: [Int]) {
-        let pipeline = ImagePipeline(
-            grid: try description.model.grid, augmentation: .none, normalization: description.normalization, seed: augmented?.seed ?? 0, training: augmented?.augmentation)
-        let loader = BatchLoader(
-            source: source, pipeline: pipeline, batchSize: min(batchSize, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1, prefetch: 2, strict: strict)
-        defer { loader.stop() }
-        loader.start(epoch: augmented?.epoch ?? 0)
         var features: [Float] = [], samples: [Int] = []
         features.reserveCapacity(source.count * width(pool))
-        while let batch = try loader.next() {
-            batch.skipped.forEach(report)
+        try description.model.forEachBatch(
+            of: source, description.normalization, images: batchSize, augmented: augmented, strict: strict, report: report
+        ) { batch in
             samples += batch.samples
             if let kind = FeaturePooling(rawValue: pool.rawValue) {
                 let executable = try model.features(images: batch.samples.count, [kind])
@@ -109,6 +104,7 @@ public final class FeatureExtractor {
                 features += batch.patches
             }
             progress(samples.count, source.count)
+            return true
         }
         return (features, samples)
     }

@@ -70,20 +70,15 @@ public struct FeatureWatch: Sendable {
         _ images: ImageSubset, _ model: ModelRuntime, _ normalization: PixelNormalization, _ strict: Bool, _ isInterrupted: () -> Bool,
         _ report: (String) -> Void, _ progress: (Int) -> Void
     ) throws -> (cls: [Float], mean: [Float], labels: [Int])? {
-        let m = model.configuration
-        let grid = try m.grid
-        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: 0)
-        let loader = BatchLoader(
-            source: images, pipeline: pipeline, batchSize: try model.featureImages(most: min(FeatureWatch.batch, images.count)), dropLast: false, shuffle: false,
-            seed: 0, workers: 1, prefetch: 2, strict: strict)
-        defer { loader.stop() }
-        loader.start(epoch: 0)
-        var cls: [Float] = [], mean: [Float] = [], labels: [Int] = []
-        cls.reserveCapacity(images.count * m.embedWidth)
-        mean.reserveCapacity(images.count * m.embedWidth)
-        while let batch = try loader.next() {
-            if isInterrupted() { return nil }
-            batch.skipped.forEach(report)
+        let width = model.configuration.embedWidth
+        var cls: [Float] = [], mean: [Float] = [], labels: [Int] = [], wasInterrupted = false
+        cls.reserveCapacity(images.count * width)
+        mean.reserveCapacity(images.count * width)
+        try model.configuration.forEachBatch(
+            of: images, normalization, images: model.featureImages(most: min(FeatureWatch.batch, images.count)), strict: strict, report: report
+        ) { batch in
+            wasInterrupted = isInterrupted()
+            if wasInterrupted { return false }
             let executable = try model.features(images: batch.samples.count)
             _ = try model.session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
             cls += model.result("cls", of: executable)
@@ -91,7 +86,9 @@ public struct FeatureWatch: Sendable {
             // Another image stands for one that is broken: its own label counts.
             labels += batch.samples.map { images.label(at: $0) ?? -1 }
             progress(labels.count)
+            return true
         }
+        if wasInterrupted { return nil }
         return (cls, mean, labels)
     }
 

@@ -29,28 +29,23 @@ public struct ClassifierScore: Sendable, Equatable {
 extension ModelRuntime {
     /// Classifies all images of a labelled source, resized and not augmented.
     /// - Parameters:
-    ///   - size: images a batch.
+    ///   - images: of a batch, at most.
     ///   - strict: whether to stop at a broken image; else another one, with its own label, stands for it.
     ///   - report: told of each broken image.
     /// - Throws: `VisionError`; `LearningError.nonfinite` for weights that compute no numbers.
-    func score(_ source: any ImageSource, _ normalization: PixelNormalization, images size: Int, strict: Bool, report: (String) -> Void, progress: (Int, Int) -> Void = { _, _ in }) throws -> ClassifierScore {
-        let c = configuration
-        let grid = try c.grid
-        let loader = BatchLoader(
-            source: source, pipeline: ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: 0),
-            batchSize: min(size, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1, prefetch: 2, strict: strict)
-        defer { loader.stop() }
-        loader.start(epoch: 0)
+    func score(
+        _ source: any ImageSource, _ normalization: PixelNormalization, images: Int, strict: Bool, report: (String) -> Void,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> ClassifierScore {
         var score = ClassifierScore()
-        while let batch = try loader.next() {
-            batch.skipped.forEach(report)
+        try configuration.forEachBatch(of: source, normalization, images: images, strict: strict, report: report) { batch in
             let executable = try classification(images: batch.samples.count)
             _ = try session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
-            let logits = result("logits", of: executable)
+            let logits = result("logits", of: executable), classes = logits.count / batch.samples.count
             guard logits.allSatisfy(\.isFinite) else { throw LearningError.nonfinite("what the classifier says of an image is not finite: lower --lr, or check the weights") }
-            let classes = logits.count / batch.samples.count
             for (i, sample) in batch.samples.enumerated() { score.add(logits[(i * classes)..<((i + 1) * classes)], label: source.label(at: sample) ?? -1) }
             progress(score.images, source.count)
+            return true
         }
         return score
     }

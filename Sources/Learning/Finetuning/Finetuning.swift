@@ -70,13 +70,7 @@ public final class Finetuning {
     public func begin(from weights: Checkpoint) throws -> [String] {
         model.initialize(seed: settings.seed)
         let fresh = try model.loadClassifier(weights)
-        guard let files else { return fresh }
-        do { try FileManager.default.createDirectory(atPath: files.folder, withIntermediateDirectories: true) } catch {
-            throw LearningError.file(path: files.folder, reason: "cannot be made a folder: \(error.localizedDescription)")
-        }
-        try files.removeStaleTemporaries()
-        try DurableFile.write(Array(settings.json.utf8), to: files.configuration)
-        try StepLog.truncate(path: files.log, toStep: -1)
+        if let files { try files.begin(settings, in: files.folder) }
         return fresh
     }
 
@@ -110,7 +104,7 @@ public final class Finetuning {
             try files?.save(position, settings, nil, samples: training.count, model)
         }
         while position.epoch < settings.schedule.epochs {
-            var epoch = try EpochSums(log: files?.log ?? "", epoch: position.epoch, hasBegun: files != nil && position.batch > 0)
+            var epoch = try EpochSums(log: files?.log ?? "", epoch: position.epoch, hasBegun: position.batch > 0)
             loader.start(epoch: position.epoch, fromBatch: position.batch)
             defer { loader.stop() }
             while position.batch < loader.batchesPerEpoch {

@@ -105,12 +105,7 @@ public final class Pretraining {
             try WeightsFile.requireFixedPositions(file, settings.model)
             fresh = try WeightsFile.loadParts(file, into: model)
         }
-        do { try FileManager.default.createDirectory(atPath: files.pictures, withIntermediateDirectories: true) } catch {
-            throw LearningError.file(path: files.folder, reason: "cannot be made a folder: \(error.localizedDescription)")
-        }
-        try files.removeStaleTemporaries()
-        try DurableFile.write(Array(settings.json.utf8), to: files.configuration)
-        try StepLog.truncate(path: files.log, toStep: -1)
+        try files.begin(settings, in: files.pictures)
         return fresh
     }
 

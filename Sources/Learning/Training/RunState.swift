@@ -89,6 +89,17 @@ public struct RunFiles: Sendable {
         }
     }
 
+    /// Makes a folder, the run's own or one in it, writes the settings, and clears away what an earlier run left of its log.
+    /// - Throws: `LearningError.file`, `FileError`.
+    func begin(_ settings: some RunSettings, in made: String) throws {
+        do { try FileManager.default.createDirectory(atPath: made, withIntermediateDirectories: true) } catch {
+            throw LearningError.file(path: folder, reason: "cannot be made a folder: \(error.localizedDescription)")
+        }
+        try removeStaleTemporaries()
+        try DurableFile.write(Array(settings.json.utf8), to: configuration)
+        try StepLog.truncate(path: log, toStep: -1)
+    }
+
     /// Publishes the state, then the weights, then removes states that are no longer needed.
     /// - Throws: `TensorFileError`; what was there before stays.
     func save(_ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, samples: Int, _ model: ModelRuntime) throws {
