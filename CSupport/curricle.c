@@ -52,16 +52,19 @@ curricle_status curricle_open(curricle_encoder *encoder, const void *bytes, size
     int trusts = options && options->ignore_checksum;
     if (!trusts && checksum_of(file + CHECKSUM_START, size - CHECKSUM_START) != header.checksum) return CURRICLE_WRONG_CHECKSUM;
     state.instructions = (const curricle_instruction *)(file + header.instructions.offset);
-    if ((status = check_instructions(&header, state.instructions, state.threads, &state.flops)) != CURRICLE_OK) return status;
+    if ((status = check_instructions(&header, state.instructions, &state.flops)) != CURRICLE_OK) return status;
 
     state.count = header.instruction_count;
     state.scalars = file + header.scalars.offset;
     state.constants = file + header.constants.offset;
     state.parameters = file + header.parameters.offset;
-    state.patches = operand_offset(state.instructions[0].operand[0]);
+    patchify_places first = curricle_decode_patchify(&state.instructions[0]);
+    state.patches = operand_offset(first.patches);
     state.arena_bytes = aligned(header.arena_bytes);
-    state.workspace_bytes = curricle_workspace_bytes(state.instructions, state.count, state.threads, state.isa);
-    state.shape = (curricle_shape){header.images, header.height, header.width, header.channels, (uint32_t)state.instructions[0].size[3],
+    uint64_t workspace = curricle_workspace_bytes(state.instructions, state.count, state.threads, state.isa);
+    if (workspace > SIZE_MAX / 4) return CURRICLE_BAD_INSTRUCTION;
+    state.workspace_bytes = (size_t)workspace;
+    state.shape = (curricle_shape){header.images, header.height, header.width, header.channels, (uint32_t)first.patch,
                                    header.pool, header.rows, header.row_width};
     memcpy(encoder, &state, sizeof state);
     return CURRICLE_OK;
@@ -87,12 +90,12 @@ curricle_isa curricle_isa_of(const curricle_encoder *encoder) {
 /// Runs from instruction `first` on. Kernels read parameters and input only: the checks saw to it.
 static curricle_status run_from(const encoder_state *state, uint32_t first, void *arena, const void *input, float *output) {
     curricle_execution execution = {.workspace = (char *)arena + state->arena_bytes, .threads = state->threads, .isa = state->isa};
-    execution.segments[SEGMENT_ARENA] = arena;
-    execution.segments[SEGMENT_PARAMETERS] = (void *)(uintptr_t)state->parameters;
-    execution.segments[SEGMENT_CONSTANTS] = (void *)(uintptr_t)state->constants;
-    execution.segments[SEGMENT_SCALARS] = (void *)(uintptr_t)state->scalars;
-    execution.segments[SEGMENT_BATCH] = (void *)(uintptr_t)input;
-    execution.segments[SEGMENT_RESULTS] = output;
+    execution.segments[CURRICLE_ARENA] = arena;
+    execution.segments[CURRICLE_PARAMETERS] = (void *)(uintptr_t)state->parameters;
+    execution.segments[CURRICLE_CONSTANTS] = (void *)(uintptr_t)state->constants;
+    execution.segments[CURRICLE_FILE_SCALARS] = (void *)(uintptr_t)state->scalars;
+    execution.segments[CURRICLE_FILE_PIXELS] = (void *)(uintptr_t)input;
+    execution.segments[CURRICLE_RESULTS] = output;
     return curricle_execute(state->instructions + first, state->count - first, &execution);
 }
 

@@ -5,10 +5,4 @@
 /// The kernels of an ISA by opcode, or NULL where this CPU cannot run it.
 const kernel_entry *kernels_of(curricle_isa isa);
 double peak_of(curricle_isa isa, int64_t rounds, float *sink);
-
-enum {
-#define KERNEL(name, operands, sizes, reals) OPCODE_##name,
-#include "registry.inc"
-    OPCODE_COUNT
-};
 #endif

@@ -2,6 +2,7 @@
 // Which thread takes a task changes nothing: every output element is written by exactly one task.
 #define _POSIX_C_SOURCE 199309L // clock_gettime
 #include "dispatch.h"
+#include "program_file.h"
 #include "team.h"
 #include <math.h>
 #include <time.h>
@@ -11,24 +12,25 @@ enum { ALIGNMENT = 128 };
 static size_t aligned(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 static size_t counter_bytes(uint32_t count) { return aligned(sizeof(team_barrier)) + aligned(count * sizeof(atomic_llong)); }
 
-static size_t scratch_bytes(const curricle_instruction *instructions, uint32_t count, int threads, const kernel_entry *kernels) {
-    size_t most = 0;
+static uint64_t scratch_bytes(const curricle_instruction *instructions, uint32_t count, int threads, const kernel_entry *kernels) {
+    int64_t most = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (instructions[i].opcode >= OPCODE_COUNT || !kernels[instructions[i].opcode].run) continue;
-        size_t floats = kernels[instructions[i].opcode].scratch_floats(instructions[i].size, threads);
+        if (instructions[i].opcode >= CURRICLE_OPCODES || !kernels[instructions[i].opcode].run) continue;
+        int64_t floats = kernels[instructions[i].opcode].scratch_floats(&instructions[i], threads);
         if (floats > most) most = floats;
     }
-    return aligned(most * sizeof(float)) + ALIGNMENT;
+    return ((uint64_t)most * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + ALIGNMENT;
 }
 
-size_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32_t count, int threads, curricle_isa isa) {
+uint64_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32_t count, int threads, curricle_isa isa) {
     const kernel_entry *kernels = kernels_of(isa);
     if (!kernels) return 0;
     // A team may come out smaller than asked for, and a smaller team's tasks may be larger.
-    size_t most = 0;
+    uint64_t most = 0;
     for (int team = 1; team <= threads; team++) {
-        size_t bytes = (size_t)team * scratch_bytes(instructions, count, team, kernels);
-        if (bytes > most) most = bytes;
+        uint64_t bytes = scratch_bytes(instructions, count, team, kernels);
+        if (bytes > (SIZE_MAX / 4) / (uint64_t)team) return UINT64_MAX;
+        if ((uint64_t)team * bytes > most) most = (uint64_t)team * bytes;
     }
     return counter_bytes(count) + most;
 }
@@ -45,7 +47,7 @@ typedef struct {
 } execution;
 
 static void *resolve(const curricle_execution *run, curricle_operand operand) {
-    return operand == CURRICLE_NO_OPERAND ? NULL : (char *)run->segments[operand >> 56] + (operand & ((UINT64_C(1) << 56) - 1));
+    return operand == CURRICLE_NO_OPERAND ? NULL : (char *)run->segments[operand_segment(operand)] + operand_offset(operand);
 }
 
 static uint64_t now(void) {
@@ -56,20 +58,21 @@ static uint64_t now(void) {
 
 static void run_team(void *context, int thread, int threads) {
     execution *e = context;
-    float *scratch = (float *)(e->scratch + (size_t)thread * scratch_bytes(e->instructions, e->count, threads, e->kernels));
+    float *scratch = (float *)(e->scratch + (size_t)thread * (size_t)scratch_bytes(e->instructions, e->count, threads, e->kernels));
     uint64_t *clock = thread == 0 ? e->run->nanoseconds : NULL, before = clock ? now() : 0;
     for (uint32_t i = 0; i < e->count; i++) {
         const curricle_instruction *instruction = &e->instructions[i];
-        kernel_call call = {.instruction = instruction, .size = instruction->size, .real = instruction->real, .scratch = scratch, .threads = threads};
-        for (int j = 0; j < CURRICLE_OPERANDS; j++) call.operand[j] = resolve(e->run, instruction->operand[j]);
-        if (instruction->opcode == OPCODE_guard_finite) {
-            if (isfinite(*(float *)call.operand[0])) continue;
+        void *operand[CURRICLE_OPERANDS];
+        for (int j = 0; j < CURRICLE_OPERANDS; j++) operand[j] = resolve(e->run, instruction->operand[j]);
+        if (instruction->opcode == curricle_opcode_guard_finite) {
+            if (isfinite(*(const float *)resolve(e->run, curricle_decode_guard_finite(instruction).loss))) continue;
             if (thread == 0) atomic_store(&e->status, CURRICLE_NONFINITE);
             return; // every thread reads the same value
         }
         const kernel_entry *kernel = &e->kernels[instruction->opcode];
-        call.tasks = kernel->tasks(instruction->size, threads);
-        for (int64_t task; (task = atomic_fetch_add_explicit(&e->next[i], 1, memory_order_relaxed)) < call.tasks;) kernel->run(&call, task);
+        const kernel_call call = {kernel->tasks(instruction, threads), threads, scratch};
+        for (int64_t task; (task = atomic_fetch_add_explicit(&e->next[i], 1, memory_order_relaxed)) < call.tasks;)
+            kernel->run(instruction, operand, &call, task);
         team_wait(e->barrier, threads);
         if (clock) {
             uint64_t after = now();
@@ -83,7 +86,7 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     const kernel_entry *kernels = kernels_of(run->isa);
     if (!kernels || run->threads < 1) return CURRICLE_BAD_PROGRAM;
     for (uint32_t i = 0; i < count; i++)
-        if (instructions[i].opcode >= OPCODE_COUNT || !kernels[instructions[i].opcode].run) return CURRICLE_BAD_PROGRAM;
+        if (instructions[i].opcode >= CURRICLE_OPCODES || !kernels[instructions[i].opcode].run) return CURRICLE_BAD_PROGRAM;
     char *workspace = run->workspace;
     execution e = {
         .instructions = instructions, .count = count, .run = run, .kernels = kernels,

@@ -27,13 +27,8 @@ enum { PROGRAM_ALIGNMENT = 64, CHECKSUM_START = 16 };
 _Static_assert(sizeof(program_header) == 256, "the header's size is part of the format");
 _Static_assert(sizeof(curricle_instruction) == 136, "an instruction's size is part of the format");
 
-/// Segments as instructions number them: the compiler's `Segment`.
-enum {
-    SEGMENT_ARENA = 0, SEGMENT_PARAMETERS = 1, SEGMENT_CONSTANTS = 5, SEGMENT_BATCH = 6, SEGMENT_SCALARS = 11, SEGMENT_RESULTS = 12
-};
-
-enum { OFFSET_BITS = 56 };
-static inline uint64_t operand_offset(curricle_operand operand) { return operand & ((UINT64_C(1) << OFFSET_BITS) - 1); }
+static inline unsigned operand_segment(curricle_operand operand) { return (unsigned)(operand >> CURRICLE_OFFSET_BITS); }
+static inline uint64_t operand_offset(curricle_operand operand) { return operand & ((UINT64_C(1) << CURRICLE_OFFSET_BITS) - 1); }
 
 /// CRC-32C (Castagnoli), reflected, as iSCSI and TFRecord have it.
 uint32_t checksum_of(const uint8_t *bytes, size_t size);
@@ -41,7 +36,7 @@ uint32_t checksum_of(const uint8_t *bytes, size_t size);
 /// The header, copied out and held against the bytes: sizes, sections, shapes. Not the checksum, not the instructions.
 curricle_status check_header(program_header *header, const uint8_t *bytes, size_t size);
 
-/// Every instruction against the segments' sizes, for runs of up to `threads` threads. Adds up the FLOPs of the products.
-curricle_status check_instructions(const program_header *header, const curricle_instruction *instructions, int threads, double *flops);
+/// Every instruction against the segments' sizes, and what is asked of a file besides. Adds up the FLOPs of the products.
+curricle_status check_instructions(const program_header *header, const curricle_instruction *instructions, double *flops);
 
 #endif

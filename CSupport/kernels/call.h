@@ -1,41 +1,59 @@
-// What a kernel sees of its instruction: resolved pointers, sizes, its thread's scratch.
+// What a kernel sees: its instruction by names (`linear_arguments` …), derived from the registry, and its share of the team.
 #ifndef CURRICLE_CALL_H
 #define CURRICLE_CALL_H
 
 #include "curricle_program.h"
 
+/// A run of one instruction by a team.
 typedef struct {
-    const curricle_instruction *instruction;
-    void *operand[CURRICLE_OPERANDS]; // NULL where absent
-    const int32_t *size;
-    const float *real;
-    float *scratch;                   // this thread's, 64-byte aligned
-    int threads;
     int64_t tasks;
+    int threads;
+    float *scratch; // this thread's, 64-byte aligned
 } kernel_call;
 
 /// One row of an ISA's table. A task writes outputs that no other task of the call writes.
 typedef struct {
-    int64_t (*tasks)(const int32_t *size, int threads);
-    size_t (*scratch_floats)(const int32_t *size, int threads);
-    void (*run)(const kernel_call *call, int64_t task);
+    int64_t (*tasks)(const curricle_instruction *instruction, int threads);
+    int64_t (*scratch_floats)(const curricle_instruction *instruction, int threads);
+    void (*run)(const curricle_instruction *instruction, void *const *operand, const kernel_call *call, int64_t task);
 } kernel_entry;
 
-enum {
-    PANEL = 16,        // columns of a weight panel
-    LINEAR_CHUNK = 768 // depth up to which `linear` writes y once, so that y may take its residual's place
-};
+// What the registry's element types are in C.
+typedef float element_f32;
+typedef int32_t element_i32;
+typedef uint8_t element_u8;
+
+/// Operands as pointers (NULL where absent), sizes and reals of one instruction.
+#define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) typedef struct { operands sizes reals } name##_arguments;
+#define FLAGS(mask) uint32_t flags;
+#define SIZE(x) int64_t x;
+#define IMAGES(x) int64_t x;
+#define ROWS(x) int64_t x;
+#define INDEX(x) int64_t x;
+#define SWITCH(x) int64_t x;
+#define REAL(x) float x;
+#define IN(x, type, count) const element_##type *x;
+#define OUT(x, type, count) element_##type *x;
+#define IN_OUT(x, type, count) element_##type *x;
+#define OPTIONAL_IN(x, type, count) const element_##type *x;
+#define OPTIONAL_OUT(x, type, count) element_##type *x;
+#include "../instructions/registry.inc"
+
+enum { PANEL = CURRICLE_PANEL }; // columns of a weight panel
 
 static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/// Tasks of about `grain` units each, a few per thread: for kernels whose work is `units` equal pieces.
+/// Tasks of about `grain` units each, a few per thread: for kernels whose work is `units` equal pieces. Four a thread, so that one
+/// that is held up leaves little for the others to wait for.
 static inline int64_t even_tasks(int64_t units, int64_t grain, int threads) {
     int64_t most = ceil_div(units, grain);
     int64_t wanted = threads == 1 ? 1 : 4 * (int64_t)threads;
     return most < wanted ? (most > 0 ? most : 1) : wanted;
 }
+static inline int64_t element_tasks(int64_t count, int threads) { return even_tasks(count, 8192, threads); }
+static inline int64_t row_tasks(int64_t rows, int threads) { return even_tasks(rows, 32, threads); }
 /// The first unit of piece `task` of `tasks` equal pieces of 0..<units.
 static inline int64_t piece(int64_t units, int64_t tasks, int64_t task) { return units * task / tasks; }
 

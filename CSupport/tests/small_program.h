@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    OP_LINEAR = 0, OP_ATTENTION = 3, OP_LAYER_NORM = 5, OP_GELU = 7, OP_ADD = 8, OP_SELECT_ROWS = 12, OP_PREPEND_ROW = 14,
-    OP_MEAN_ROWS = 17, OP_PATCHIFY = 31, OP_CONCATENATE = 35
-};
-
 typedef struct { int images, rows, columns, patch, channels, width, heads, hidden, pool; } small_sizes;
 
 typedef struct {
@@ -49,32 +44,23 @@ static curricle_operand put_panels(small_program *p, const float *x, int rows, i
             out[((i / section * panels + within / 16) * depth + k) * 16 + within % 16] = x[i * depth + k];
         }
     p->parameter_bytes = at + bytes;
-    return (curricle_operand)SEGMENT_PARAMETERS << 56 | at;
+    return (curricle_operand)CURRICLE_PARAMETERS << 56 | at;
 }
 static curricle_operand in_arena(small_program *p, int floats) {
     uint64_t at = p->arena_bytes;
     p->arena_bytes += up_to((uint64_t)floats * sizeof(float), 64);
-    return (curricle_operand)SEGMENT_ARENA << 56 | at;
+    return (curricle_operand)CURRICLE_ARENA << 56 | at;
 }
-static curricle_instruction *add_instruction(small_program *p, uint32_t opcode) {
-    curricle_instruction *i = &p->instructions[p->count++];
-    *i = (curricle_instruction){.opcode = opcode};
-    for (int j = 0; j < CURRICLE_OPERANDS; j++) i->operand[j] = CURRICLE_NO_OPERAND;
-    return i;
-}
-static void add_linear(small_program *p, curricle_operand y, curricle_operand x, curricle_operand weight, curricle_operand bias, curricle_operand residual,
-                       int rows, int columns, int depth, int section, int period, uint32_t flags) {
-    curricle_instruction *i = add_instruction(p, OP_LINEAR);
-    i->flags = flags;
-    curricle_operand operands[] = {y, CURRICLE_NO_OPERAND, x, weight, bias, residual};
-    memcpy(i->operand, operands, sizeof operands);
-    int32_t sizes[] = {rows, columns, depth, section, period};
-    memcpy(i->size, sizes, sizeof sizes);
-}
+static void add(small_program *p, curricle_instruction instruction) { p->instructions[p->count++] = instruction; }
 static void add_norm(small_program *p, curricle_operand y, curricle_operand x, curricle_operand gamma, curricle_operand beta, int rows, int width) {
-    curricle_instruction *i = add_instruction(p, OP_LAYER_NORM);
-    i->operand[0] = y, i->operand[2] = x, i->operand[3] = gamma, i->operand[4] = beta;
-    i->size[0] = rows, i->size[1] = width, i->real[0] = 1e-6f;
+    add(p, curricle_encode_layer_norm((layer_norm_places){
+        .y = y, .statistics = CURRICLE_NO_OPERAND, .x = x, .gamma = gamma, .beta = beta, .rows = rows, .width = width, .epsilon = 1e-6f}));
+}
+/// y = gelu or not of x·Wᵀ + bias + residual, of one section where none is said.
+static void add_linear(small_program *p, linear_places l) {
+    l.derivative = l.multiplier = CURRICLE_NO_OPERAND;
+    if (l.section == 0) l.section = l.columns;
+    add(p, curricle_encode_linear(l));
 }
 
 /// Writes header and sections; the checksum is made anew. To be called again after a change of header or instructions.
@@ -107,9 +93,11 @@ static void assemble(small_program *p) {
 /// The class token, the mean of the patch tokens, or all of these, of tokens x [N, 1 + L, D].
 static void add_pooling(small_program *p, curricle_pool pool, curricle_operand y, curricle_operand x) {
     int N = p->s.images, L = p->s.rows * p->s.columns, D = p->s.width, is_class = pool == CURRICLE_POOL_CLS;
-    curricle_instruction *i = add_instruction(p, pool == CURRICLE_POOL_MEAN ? OP_MEAN_ROWS : OP_SELECT_ROWS);
-    i->operand[0] = y, i->operand[1] = x;
-    i->size[0] = N, i->size[1] = is_class ? 1 : L, i->size[2] = D, i->size[3] = L + 1, i->size[4] = is_class ? 0 : 1;
+    if (pool == CURRICLE_POOL_MEAN)
+        add(p, curricle_encode_mean_rows((mean_rows_places){.y = y, .x = x, .images = N, .rows = L, .width = D, .from_rows = L + 1, .first = 1}));
+    else
+        add(p, curricle_encode_select_rows((select_rows_places){
+            .y = y, .x = x, .order = CURRICLE_NO_OPERAND, .images = N, .rows = is_class ? 1 : L, .width = D, .from_rows = L + 1, .first = is_class ? 0 : 1}));
 }
 
 static small_program make_small_program(small_sizes s) {
@@ -134,32 +122,32 @@ static small_program make_small_program(small_sizes s) {
 
     curricle_operand patches = in_arena(&p, N * L * P), tokens = in_arena(&p, N * L * D), x = in_arena(&p, N * T * D), normal = in_arena(&p, N * T * D);
     curricle_operand three = in_arena(&p, N * T * 3 * D), attended = in_arena(&p, N * T * D), hidden = in_arena(&p, N * T * M), out = in_arena(&p, N * T * D);
-    curricle_instruction *i = add_instruction(&p, OP_PATCHIFY);
-    i->operand[0] = patches, i->operand[1] = (curricle_operand)SEGMENT_BATCH << 56, i->operand[2] = (curricle_operand)SEGMENT_SCALARS << 56 | 128;
-    i->size[0] = N, i->size[1] = s.rows, i->size[2] = s.columns, i->size[3] = s.patch, i->size[4] = s.channels;
-    add_linear(&p, tokens, patches, embed, embed_bias, (curricle_operand)SEGMENT_CONSTANTS << 56, N * L, D, P, D, L, 0);
-    i = add_instruction(&p, OP_PREPEND_ROW);
-    i->operand[0] = x, i->operand[1] = tokens, i->operand[2] = token;
-    i->size[0] = N, i->size[1] = L, i->size[2] = D;
+    const curricle_operand none = CURRICLE_NO_OPERAND, scale_shift = (curricle_operand)CURRICLE_FILE_SCALARS << 56 | 128;
+    add(&p, curricle_encode_patchify((patchify_places){
+        .patches = patches, .pixels = (curricle_operand)CURRICLE_FILE_PIXELS << 56, .scale_shift = scale_shift,
+        .images = N, .rows = s.rows, .columns = s.columns, .patch = s.patch, .channels = s.channels}));
+    add_linear(&p, (linear_places){.y = tokens, .x = patches, .weight = embed, .bias = embed_bias, .residual = (curricle_operand)CURRICLE_CONSTANTS << 56,
+                                   .rows = N * L, .columns = D, .depth = P, .period = L});
+    add(&p, curricle_encode_prepend_row((prepend_row_places){.y = x, .x = tokens, .token = token, .images = N, .rows = L, .width = D}));
     add_norm(&p, normal, x, gamma, beta, N * T, D);
-    add_linear(&p, three, normal, qkv, qkv_bias, CURRICLE_NO_OPERAND, N * T, 3 * D, D, D, N * T, 0);
-    i = add_instruction(&p, OP_ATTENTION);
-    i->operand[0] = attended;
-    for (int j = 0; j < 3; j++) i->operand[2 + j] = three + (uint64_t)(j * D) * 4;
-    int32_t sizes[] = {N, T, T, s.heads, K, 3 * D, 3 * D, 3 * D, D};
-    memcpy(i->size, sizes, sizeof sizes);
-    i->real[0] = 0.75f;
-    add_linear(&p, x, attended, proj, proj_bias, x, N * T, D, D, D, N * T, 0); // in place
-    add_linear(&p, hidden, x, fc1, fc1_bias, CURRICLE_NO_OPERAND, N * T, M, D, M, N * T, CURRICLE_GELU);
-    add_linear(&p, out, hidden, fc2, fc2_bias, x, N * T, D, M, D, N * T, 0);
-    curricle_operand results = (curricle_operand)SEGMENT_RESULTS << 56;
+    add_linear(&p, (linear_places){.y = three, .x = normal, .weight = qkv, .bias = qkv_bias, .residual = none,
+                                   .rows = N * T, .columns = 3 * D, .depth = D, .section = D, .period = N * T});
+    add(&p, curricle_encode_attention((attention_places){
+        .y = attended, .logsumexp = none, .query = three, .key = three + (uint64_t)D * 4, .value = three + (uint64_t)(2 * D) * 4,
+        .images = N, .queries = T, .tokens = T, .heads = s.heads, .head_width = K,
+        .query_stride = 3 * D, .key_stride = 3 * D, .value_stride = 3 * D, .y_stride = D, .scale = 0.75f}));
+    add_linear(&p, (linear_places){.y = x, .x = attended, .weight = proj, .bias = proj_bias, .residual = x, // in place
+                                   .rows = N * T, .columns = D, .depth = D, .period = N * T});
+    add_linear(&p, (linear_places){.flags = CURRICLE_GELU, .y = hidden, .x = x, .weight = fc1, .bias = fc1_bias, .residual = none,
+                                   .rows = N * T, .columns = M, .depth = D, .period = N * T});
+    add_linear(&p, (linear_places){.y = out, .x = hidden, .weight = fc2, .bias = fc2_bias, .residual = x,
+                                   .rows = N * T, .columns = D, .depth = M, .period = N * T});
+    curricle_operand results = (curricle_operand)CURRICLE_RESULTS << 56;
     if (s.pool == CURRICLE_POOL_CLS_MEAN) {
         curricle_operand class_token = in_arena(&p, N * D), mean = in_arena(&p, N * D);
         add_pooling(&p, CURRICLE_POOL_CLS, class_token, out);
         add_pooling(&p, CURRICLE_POOL_MEAN, mean, out);
-        i = add_instruction(&p, OP_CONCATENATE);
-        i->operand[0] = results, i->operand[1] = class_token, i->operand[2] = mean;
-        i->size[0] = N, i->size[1] = i->size[2] = D;
+        add(&p, curricle_encode_concatenate((concatenate_places){.y = results, .a = class_token, .b = mean, .rows = N, .a_width = D, .b_width = D}));
     } else {
         add_pooling(&p, s.pool, results, out);
     }

@@ -144,6 +144,18 @@ static curricle_status opened(void) {
     seal(&broken); \
 } while (0)
 
+/// The same with a field of one instruction, by its name; `p` holds all of them as they are.
+#define REFUSED_FIELD(kernel, instruction, field, value, status) do { \
+    curricle_instruction held = *(instruction); \
+    kernel##_places p = curricle_decode_##kernel(instruction); \
+    p.field = (__typeof__(p.field))(value); \
+    *(instruction) = curricle_encode_##kernel(p); \
+    seal(&broken); \
+    expect_status(#instruction "." #field " = " #value, opened(), status); \
+    *(instruction) = held; \
+    seal(&broken); \
+} while (0)
+
 static void test_header_refusals(small_sizes sizes) {
     broken = make_small_program(sizes);
     program_header *h = (program_header *)broken.bytes;
@@ -199,51 +211,51 @@ static void test_instruction_refusals(small_sizes sizes) {
     broken = make_small_program(sizes);
     curricle_instruction *i = (curricle_instruction *)(broken.bytes + ((program_header *)broken.bytes)->instructions.offset);
     curricle_instruction *patchify = i, *embed = i + 1, *prepend = i + 2, *norm = i + 3, *qkv = i + 4, *attention = i + 5, *proj = i + 6, *pool = i + 9;
-    uint64_t far = UINT64_C(1) << 55, arena = 0, batch = (uint64_t)SEGMENT_BATCH << 56, results = (uint64_t)SEGMENT_RESULTS << 56;
-    REFUSED(patchify->opcode, OP_GELU, CURRICLE_BAD_SHAPE);
-    REFUSED(patchify->size[3], 0, CURRICLE_BAD_SHAPE);
-    REFUSED(patchify->operand[1], batch | 1, CURRICLE_BAD_SHAPE);
-    REFUSED(patchify->operand[2], batch, CURRICLE_BAD_OPERAND);
-    REFUSED(norm->opcode, 1, CURRICLE_BAD_INSTRUCTION);           // transpose_panels
-    REFUSED(norm->opcode, 30, CURRICLE_BAD_INSTRUCTION);          // adamw
+    uint64_t far = UINT64_C(1) << 55, arena = 0, batch = (uint64_t)CURRICLE_FILE_PIXELS << 56, results = (uint64_t)CURRICLE_RESULTS << 56;
+    REFUSED(patchify->opcode, curricle_opcode_gelu, CURRICLE_BAD_SHAPE);
+    REFUSED_FIELD(patchify, patchify, patch, 0, CURRICLE_BAD_SHAPE);
+    REFUSED_FIELD(patchify, patchify, pixels, batch | 1, CURRICLE_BAD_SHAPE);
+    REFUSED_FIELD(patchify, patchify, scale_shift, batch, CURRICLE_BAD_OPERAND);
+    REFUSED(norm->opcode, curricle_opcode_transpose_panels, CURRICLE_BAD_INSTRUCTION);
+    REFUSED(norm->opcode, curricle_opcode_adamw, CURRICLE_BAD_INSTRUCTION);
     REFUSED(norm->opcode, UINT32_MAX, CURRICLE_BAD_INSTRUCTION);
     REFUSED(*norm, *patchify, CURRICLE_BAD_INSTRUCTION);          // only the first reads the input
     REFUSED(embed->flags, CURRICLE_ACCUMULATE, CURRICLE_BAD_INSTRUCTION);
     REFUSED(norm->flags, CURRICLE_GELU, CURRICLE_BAD_INSTRUCTION);
-    REFUSED(embed->size[0], -1, CURRICLE_BAD_INSTRUCTION);
-    REFUSED(embed->size[0], INT32_MAX, CURRICLE_BAD_INSTRUCTION);
-    REFUSED(embed->size[0], 1 << 28, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->size[2], embed->size[2] + 1, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->size[3], 3, CURRICLE_BAD_INSTRUCTION);         // columns are not whole sections of 3
-    REFUSED(embed->size[4], 0, CURRICLE_BAD_INSTRUCTION);
-    REFUSED(embed->size[4], 1 << 20, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->operand[0], CURRICLE_NO_OPERAND, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->operand[1], arena, CURRICLE_BAD_OPERAND);      // a derivative is for training
-    REFUSED(embed->operand[3], CURRICLE_NO_OPERAND, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->operand[6], embed->operand[5], CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, rows, -1, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(linear, embed, rows, INT32_MAX, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(linear, embed, rows, 1 << 28, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, depth, p.depth + 1, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, section, 3, CURRICLE_BAD_INSTRUCTION);   // columns are not whole sections of 3
+    REFUSED_FIELD(linear, embed, period, 0, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(linear, embed, period, 1 << 20, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, y, CURRICLE_NO_OPERAND, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, derivative, arena, CURRICLE_BAD_OPERAND);      // a derivative is for training
+    REFUSED_FIELD(linear, embed, weight, CURRICLE_NO_OPERAND, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, multiplier, p.residual, CURRICLE_BAD_OPERAND);
     REFUSED(embed->operand[8], (uint64_t)200 << 56, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->operand[0], (uint64_t)SEGMENT_PARAMETERS << 56, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->operand[2], batch, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->operand[2], results, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->operand[2], (uint64_t)2 << 56, CURRICLE_BAD_OPERAND); // moments are for training
-    REFUSED(embed->operand[2], embed->operand[2] + 2, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->operand[2], far, CURRICLE_BAD_OPERAND);
-    REFUSED(embed->operand[0], embed->operand[2] + 64, CURRICLE_BAD_OPERAND); // over its own input
-    REFUSED(proj->size[4], 1, CURRICLE_BAD_OPERAND);              // in place, but not row for row
-    REFUSED(prepend->operand[0], prepend->operand[1], CURRICLE_BAD_OPERAND);
-    REFUSED(prepend->size[1], prepend->size[1] + 1, CURRICLE_BAD_OPERAND);
-    REFUSED(norm->operand[0], norm->operand[2], CURRICLE_BAD_OPERAND);
-    REFUSED(norm->size[1], 1 << 20, CURRICLE_BAD_OPERAND);
-    REFUSED(qkv->size[1], qkv->size[3] << 16, CURRICLE_BAD_OPERAND);
-    REFUSED(attention->size[5], attention->size[5] - 1 > 0 ? 1 : 0, CURRICLE_BAD_INSTRUCTION); // rows would overlap
-    REFUSED(attention->size[3], 1 << 20, CURRICLE_BAD_INSTRUCTION);
-    REFUSED(attention->size[2], 1 << 20, CURRICLE_BAD_OPERAND);
-    REFUSED(attention->operand[4], attention->operand[4] + 4, CURRICLE_OK); // reads another place, but within the arena
-    REFUSED(pool->size[4], 1 << 20, CURRICLE_BAD_INSTRUCTION);
-    REFUSED(pool->size[4], -1, CURRICLE_BAD_INSTRUCTION);
-    REFUSED(pool->size[7], 2, CURRICLE_BAD_INSTRUCTION);
-    REFUSED(pool->operand[2], arena, CURRICLE_BAD_OPERAND);       // an order would be followed
-    REFUSED(pool->operand[0], results | 4, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, y, (uint64_t)CURRICLE_PARAMETERS << 56, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, x, batch, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, x, results, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, x, (uint64_t)CURRICLE_FIRST_MOMENTS << 56, CURRICLE_BAD_OPERAND); // moments are for training
+    REFUSED_FIELD(linear, embed, x, p.x + 2, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, x, far, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, embed, y, p.x + 64, CURRICLE_BAD_OPERAND); // over its own input
+    REFUSED_FIELD(linear, proj, period, 1, CURRICLE_BAD_OPERAND);        // in place, but not row for row
+    REFUSED_FIELD(prepend_row, prepend, y, p.x, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(prepend_row, prepend, rows, p.rows + 1, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(layer_norm, norm, y, p.x, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(layer_norm, norm, width, 1 << 20, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear, qkv, columns, p.section << 16, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(attention, attention, query_stride, p.query_stride - 1 > 0 ? 1 : 0, CURRICLE_BAD_INSTRUCTION); // rows would overlap
+    REFUSED_FIELD(attention, attention, heads, 1 << 20, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(attention, attention, tokens, 1 << 20, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(attention, attention, value, p.value + 4, CURRICLE_OK); // reads another place, but within the arena
+    REFUSED_FIELD(select_rows, pool, first, 1 << 20, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(select_rows, pool, first, -1, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(select_rows, pool, lead, 2, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(select_rows, pool, order, arena, CURRICLE_BAD_OPERAND); // an order would be followed
+    REFUSED_FIELD(select_rows, pool, y, results | 4, CURRICLE_BAD_OPERAND);
     expect_status("the file as it was", opened(), CURRICLE_OK);
     free_small_program(&broken);
 }

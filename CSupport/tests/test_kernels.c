@@ -6,8 +6,8 @@ static void test_linear(int rows, int columns, int depth, int flags) {
     tensor x = drawn(rows * depth), w = drawn(columns * depth), bias = drawn(columns), residual = drawn(rows * columns);
     tensor w_panels = panels(w, columns, depth), bias_panels = panels(bias, columns, 1), y = empty(rows * columns), slope = empty(rows * columns);
     int gelu = flags & CURRICLE_GELU;
-    run((call){.name = "linear", .flags = flags, .operands = {&y, gelu ? &slope : NULL, &x, &w_panels, &bias_panels, &residual},
-               .sizes = {rows, columns, depth, columns, rows}});
+    RUN(linear, .flags = flags, .y = &y, .derivative = gelu ? &slope : NULL, .x = &x, .weight = &w_panels, .bias = &bias_panels,
+        .residual = &residual, .rows = rows, .columns = columns, .depth = depth, .section = columns, .period = rows);
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++) {
             double sum = bias.at[j] + residual.at[i * columns + j];
@@ -23,8 +23,9 @@ static void test_linear_gradients(int rows, int columns, int depth, int accumula
     tensor x = drawn(rows * depth), dy = drawn(rows * columns), w = drawn(columns * depth), w_panels = panels(w, columns, depth);
     tensor dw = empty(panel_floats(columns, depth)), db = empty(panel_floats(columns, 1)), turned = empty(panel_floats(depth, columns));
     tensor dx = empty(rows * depth);
-    run((call){.name = "linear_weight_gradient", .flags = accumulate ? CURRICLE_ACCUMULATE : 0, .zeroed = accumulate,
-               .operands = {&dw, &db, &dy, &x}, .sizes = {rows, columns, depth, columns}});
+    if (accumulate) zero(dw), zero(db); // to be added to
+    RUN(linear_weight_gradient, .flags = accumulate ? CURRICLE_ACCUMULATE : 0, .d_weight = &dw, .d_bias = &db, .dy = &dy, .x = &x,
+        .rows = rows, .columns = columns, .depth = depth, .section = columns);
     for (int j = 0; j < columns; j++) {
         double sum = 0;
         for (int i = 0; i < rows; i++) sum += dy.at[i * columns + j];
@@ -35,8 +36,9 @@ static void test_linear_gradients(int rows, int columns, int depth, int accumula
             expect("linear_weight_gradient", dw.at[panel_index(j, k, depth)], sum, 1e-5 * sqrt(rows));
         }
     }
-    run((call){.name = "transpose_panels", .operands = {&turned, &w_panels}, .sizes = {columns, depth, columns}});
-    run((call){.name = "linear", .operands = {&dx, NULL, &dy, &turned}, .sizes = {rows, depth, columns, depth, rows}});
+    RUN(transpose_panels, .y = &turned, .weight = &w_panels, .columns = columns, .depth = depth, .section = columns);
+    RUN(linear, .y = &dx, .x = &dy, .weight = &turned, .rows = rows, .columns = depth, .depth = columns, .section = depth,
+        .period = rows);
     for (int i = 0; i < rows; i++)
         for (int k = 0; k < depth; k++) {
             double sum = 0;
@@ -53,13 +55,11 @@ static void test_attention(int images, int tokens, int heads, int width) {
     tensor key = part(qkv, D), value = part(qkv, 2 * D), d_key = part(d, D), d_value = part(d, 2 * D);
     float scale = (float)(1 / sqrt(width));
     double *expected = calloc(3 * (size_t)count, sizeof *expected), *p = calloc(2 * (size_t)tokens, sizeof *p);
-    call forward = {.name = "attention", .operands = {&y, &lse, &qkv, &key, &value},
-                    .sizes = {images, tokens, tokens, heads, width, 3 * D, 3 * D, 3 * D, D}, .reals = {scale}};
-    call backward = forward;
-    backward.name = "attention_gradient";
-    memcpy(backward.operands, (tensor *[9]){&d, &d_key, &d_value, &dy, &lse, &qkv, &key, &value}, sizeof backward.operands);
-    run(forward);
-    run(backward);
+    RUN(attention, .y = &y, .logsumexp = &lse, .query = &qkv, .key = &key, .value = &value, .images = images, .queries = tokens, .tokens = tokens,
+        .heads = heads, .head_width = width, .query_stride = 3 * D, .key_stride = 3 * D, .value_stride = 3 * D, .y_stride = D, .scale = scale);
+    RUN(attention_gradient, .d_query = &d, .d_key = &d_key, .d_value = &d_value, .dy = &dy, .logsumexp = &lse, .query = &qkv, .key = &key, .value = &value,
+        .images = images, .queries = tokens, .tokens = tokens, .heads = heads, .head_width = width,
+        .query_stride = 3 * D, .key_stride = 3 * D, .value_stride = 3 * D, .y_stride = D, .scale = scale);
     for (int n = 0; n < images; n++)
         for (int h = 0; h < heads; h++)
             for (int i = 0; i < tokens; i++) {
@@ -100,9 +100,11 @@ static void test_layer_norm(int rows, int width) {
     tensor x = drawn(rows * width), gamma = drawn(width), beta = drawn(width), g = panels(gamma, width, 1), b = panels(beta, width, 1);
     tensor y = empty(rows * width), statistics = empty(2 * rows), dy = drawn(rows * width), addend = drawn(rows * width);
     tensor dx = empty(rows * width), d_gamma = empty(chunks * width), d_beta = empty(chunks * width), sum = empty(panel_floats(width, 1));
-    run((call){.name = "layer_norm", .operands = {&y, &statistics, &x, &g, &b}, .sizes = {rows, width}, .reals = {1e-5f}});
-    run((call){.name = "layer_norm_gradient", .operands = {&dx, &d_gamma, &d_beta, &dy, &x, &statistics, &g, &addend}, .sizes = {rows, width, chunks}});
-    run((call){.name = "column_sum", .operands = {&sum, &d_gamma}, .sizes = {chunks, width, width}});
+    RUN(layer_norm, .y = &y, .statistics = &statistics, .x = &x, .gamma = &g, .beta = &b, .rows = rows, .width = width,
+        .epsilon = 1e-5f);
+    RUN(layer_norm_gradient, .dx = &dx, .d_gamma_partial = &d_gamma, .d_beta_partial = &d_beta, .dy = &dy, .x = &x,
+        .statistics = &statistics, .gamma = &g, .addend = &addend, .rows = rows, .width = width, .chunks = chunks);
+    RUN(column_sum, .y = &sum, .x = &d_gamma, .rows = chunks, .width = width, .stride = width);
     double *total = calloc((size_t)width, sizeof *total);
     for (int i = 0; i < rows; i++) {
         double mean = 0, variance = 0, mean_g = 0, mean_dot = 0;
@@ -127,18 +129,20 @@ static void test_layer_norm(int rows, int width) {
 }
 
 static void test_elementwise(int count) {
-    tensor x = drawn(count), y = empty(count), slope = empty(count), z = empty(count), product = empty(count);
-    run((call){.name = "gelu", .operands = {&y, &slope, &x}, .sizes = {count}});
-    run((call){.name = "sigmoid", .operands = {&z, &x}, .sizes = {count}});
-    run((call){.name = "multiply", .operands = {&product, &x, &z}, .sizes = {count}});
+    tensor x = drawn(count), y = empty(count), slope = empty(count), z = empty(count), product = empty(count), dx = empty(count);
+    RUN(gelu, .y = &y, .derivative = &slope, .x = &x, .count = count);
+    RUN(sigmoid, .y = &z, .x = &x, .count = count);
+    RUN(multiply, .y = &product, .a = &x, .b = &z, .count = count);
+    RUN(sigmoid_gradient, .dx = &dx, .dy = &x, .y = &z, .count = count);
     for (int i = 0; i < count; i++) {
         double v = x.at[i], phi = 0.5 * erfc(-v / sqrt(2));
         expect("gelu", y.at[i], v * phi, 1e-6);
         expect("gelu'", slope.at[i], phi + v * exp(-v * v / 2) / sqrt(2 * M_PI), 1e-6);
         expect("sigmoid", z.at[i], 1 / (1 + exp(-v)), 1e-6);
         expect("multiply", product.at[i], v * z.at[i], 1e-6);
+        expect("sigmoid_gradient", dx.at[i], v * z.at[i] * (1 - z.at[i]), 1e-6);
     }
-    release(5, x, y, slope, z, product);
+    release(6, x, y, slope, z, product, dx);
 }
 
 // Rows chosen by an order and put back: place(select(x)) is x where a row was chosen and zero elsewhere.
@@ -147,12 +151,15 @@ static void test_rows(int images, int patches, int kept, int width) {
     tensor x = drawn(images * many * width), order = shuffled(images, patches), few = empty(images * kept * width), back = empty(images * many * width);
     tensor token = drawn(width), longer = empty(images * (many + 1) * width), scale = drawn(images * many), scaled = empty(images * many * width);
     tensor dot = empty(images * many), restored = empty(images * many * width), position = drawn(many * width), lead = drawn(images * (kept + 1) * width);
-    run((call){.name = "select_rows", .operands = {&few, &x, &order}, .sizes = {images, kept, width, many, 0, 1, patches, 0}});
-    run((call){.name = "place_rows", .operands = {&back, &few, &order}, .sizes = {images, kept, width, many, 0, 1, patches, 0}});
-    run((call){.name = "prepend_row", .operands = {&longer, &x, &token}, .sizes = {images, many, width}});
-    run((call){.name = "scale_rows", .operands = {&scaled, &x, &scale}, .sizes = {images * many, width}});
-    run((call){.name = "row_dot", .operands = {&dot, &x, &scaled}, .sizes = {images * many, width}});
-    run((call){.name = "restore_tokens", .operands = {&restored, &lead, &token, &order, &position}, .sizes = {images, kept, patches, width}});
+    RUN(select_rows, .y = &few, .x = &x, .order = &order, .images = images, .rows = kept, .width = width, .from_rows = many,
+        .offset = 1, .order_stride = patches);
+    RUN(place_rows, .y = &back, .x = &few, .order = &order, .images = images, .rows = kept, .width = width, .to_rows = many,
+        .offset = 1, .order_stride = patches);
+    RUN(prepend_row, .y = &longer, .x = &x, .token = &token, .images = images, .rows = many, .width = width);
+    RUN(scale_rows, .y = &scaled, .x = &x, .scale = &scale, .rows = images * many, .width = width);
+    RUN(row_dot, .y = &dot, .a = &x, .b = &scaled, .rows = images * many, .width = width);
+    RUN(restore_tokens, .y = &restored, .x = &lead, .token = &token, .order = &order, .position = &position, .images = images,
+        .kept = kept, .patches = patches, .width = width);
     const int32_t *ids = (const int32_t *)order.at;
     for (int n = 0; n < images; n++)
         for (int row = 0; row < many; row++) {
@@ -177,11 +184,12 @@ static void test_classifier(int images, int rows, int width) {
     tensor x = drawn(images * many * width), mean = empty(images * width), back = empty(images * many * width);
     tensor both = empty(images * (width + many));
     tensor logits = drawn(images * width), targets = drawn(images * width), loss = empty(images), d = empty(images * width);
-    run((call){.name = "mean_rows", .operands = {&mean, &x}, .sizes = {images, rows, width, many, 1}});
-    run((call){.name = "mean_rows_gradient", .operands = {&back, &mean}, .sizes = {images, rows, width, many, 1}});
-    run((call){.name = "concatenate", .operands = {&both, &mean, &x}, .sizes = {images, width, many}}); // x's first numbers will do
-    run((call){.name = "cross_entropy", .operands = {&loss, &logits, &targets}, .sizes = {images, width}});
-    run((call){.name = "cross_entropy_gradient", .operands = {&d, &logits, &targets}, .sizes = {images, width}, .reals = {0.5f}});
+    RUN(mean_rows, .y = &mean, .x = &x, .images = images, .rows = rows, .width = width, .from_rows = many, .first = 1);
+    RUN(mean_rows_gradient, .dx = &back, .dy = &mean, .images = images, .rows = rows, .width = width, .to_rows = many, .first = 1);
+    RUN(concatenate, .y = &both, .a = &mean, .b = &x, .rows = images, .a_width = width, .b_width = many); // x's first numbers will do
+    RUN(cross_entropy, .loss = &loss, .logits = &logits, .targets = &targets, .images = images, .classes = width);
+    RUN(cross_entropy_gradient, .d_logits = &d, .logits = &logits, .targets = &targets, .images = images, .classes = width,
+        .weight = 0.5f);
     for (int n = 0; n < images; n++) {
         double sum = 0, all = 0, expected = 0;
         for (int c = 0; c < width + many; c++)
@@ -208,10 +216,10 @@ static void test_patch_error(int images, int rows, int patches, int width, int n
     int first = patches - rows, flags = normalize ? CURRICLE_NORMALIZE_TARGET : 0;
     tensor prediction = drawn(images * rows * width), target = drawn(images * patches * width), order = shuffled(images, patches);
     tensor error = empty(images * rows), weight = drawn(images * rows), d = empty(images * rows * width);
-    call forward = {.name = "patch_error", .flags = flags, .operands = {&error, &prediction, &target, &order}, .sizes = {images, rows, width, patches, first}, .reals = {1e-6f}};
-    run(forward);
-    run((call){.name = "patch_error_gradient", .flags = flags, .operands = {&d, &weight, &prediction, &target, &order},
-               .sizes = {images, rows, width, patches, first}, .reals = {1e-6f, 0}});
+    RUN(patch_error, .flags = flags, .error = &error, .prediction = &prediction, .target = &target, .order = &order,
+        .images = images, .rows = rows, .width = width, .patches = patches, .first = first, .epsilon = 1e-6f);
+    RUN(patch_error_gradient, .flags = flags, .d_prediction = &d, .d_error = &weight, .prediction = &prediction, .target = &target,
+        .order = &order, .images = images, .rows = rows, .width = width, .patches = patches, .first = first, .epsilon = 1e-6f);
     for (int i = 0; i < images * rows; i++) {
         const float *t = target.at + (i / rows * patches + ((const int32_t *)order.at)[i / rows * patches + first + i % rows]) * width;
         double mean = 0, variance = 0, sum = 0;
@@ -260,11 +268,13 @@ static void test_masker_losses(int images, int patches) {
         wide[i] = e.at[i] += 1.5f;
         wide[count + i] = m.at[i] = 0.5f + 0.4f * m.at[i];
     }
-    run((call){.name = "masker_terms", .operands = {&terms, &e, &m}, .sizes = {images, patches}});
-    run((call){.name = "masker_loss", .operands = {&losses, &terms, &curriculum}, .sizes = {images, patches}, .reals = {lambda[0], lambda[1], lambda[2]}});
-    run((call){.name = "masker_loss_gradient", .operands = {&de, &dm, &terms, &e, &m, &curriculum}, .sizes = {images, patches}, .reals = {lambda[0], lambda[1], lambda[2]}});
-    run((call){.name = "order_descending", .operands = {&order, &m}, .sizes = {images, patches}});
-    run((call){.name = "mean", .operands = {&mean, &e}, .sizes = {count}});
+    RUN(masker_terms, .terms = &terms, .error = &e, .scores = &m, .images = images, .patches = patches);
+    RUN(masker_loss, .losses = &losses, .terms = &terms, .curriculum = &curriculum, .images = images, .patches = patches,
+        .lambda_gauss = lambda[0], .lambda_kl = lambda[1], .lambda_diversity = lambda[2]);
+    RUN(masker_loss_gradient, .d_error = &de, .d_scores = &dm, .terms = &terms, .error = &e, .scores = &m, .curriculum = &curriculum,
+        .images = images, .patches = patches, .lambda_gauss = lambda[0], .lambda_kl = lambda[1], .lambda_diversity = lambda[2]);
+    RUN(order_descending, .order = &order, .scores = &m, .images = images, .patches = patches);
+    RUN(mean, .y = &mean, .x = &e, .count = count);
     double sum = 0;
     expect("masker_loss", losses.at[4], masker_total(wide, wide + count, images, patches, lambda, curriculum.at[0]), 1e-5);
     for (int i = 0; i < 2 * count; i++) {
@@ -283,6 +293,68 @@ static void test_masker_losses(int images, int patches) {
         if (i % patches) expect("order_descending", m.at[i / patches * patches + ids[i - 1]] >= m.at[i / patches * patches + ids[i]], 1, 0);
     free(wide);
     release(9, e, m, terms, curriculum, losses, de, dm, order, mean);
+}
+
+static void test_add(int rows, int width, int period) {
+    tensor a = drawn(rows * width), b = drawn(period * width), y = empty(rows * width);
+    RUN(add, .y = &y, .a = &a, .b = &b, .rows = rows, .width = width, .period = period);
+    for (int i = 0; i < rows * width; i++) expect("add", y.at[i], (double)a.at[i] + b.at[i % (period * width)], 1e-6);
+    release(3, a, b, y);
+}
+
+// One AdamW step of whole panels, its gradient clipped by the norm of all of them.
+static void test_update(int panels_of_16) {
+    int count = panels_of_16 * 16, chunks = (count + CURRICLE_SQUARE_CHUNK - 1) / CURRICLE_SQUARE_CHUNK;
+    tensor p = drawn(count), m = drawn(count), v = drawn(count), g = drawn(count), before = empty(count), first = empty(count), second = empty(count);
+    tensor step = empty(CURRICLE_STEP_SCALARS), partials = empty(chunks), scale = empty(1), norm = empty(1), rate = drawn(1);
+    const float scalars[CURRICLE_STEP_SCALARS] = {1e-2f, 3e-2f, 1.5f, 0.25f}; // η, η/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale
+    memcpy(step.at, scalars, sizeof scalars);
+    rate.at[0] = 0.75f;
+    double squares = 0;
+    for (int i = 0; i < count; i++) {
+        v.at[i] *= v.at[i];
+        before.at[i] = p.at[i], first.at[i] = m.at[i], second.at[i] = v.at[i];
+        squares += (double)g.at[i] * g.at[i];
+    }
+    RUN(sum_squares, .y = &partials, .x = &g, .count = count);
+    RUN(clip_scale, .scale = &scale, .norm = &norm, .partials = &partials, .step = &step, .count = chunks, .limit = 0.1f);
+    RUN(adamw, .parameter = &p, .first_moment = &m, .second_moment = &v, .gradient = &g, .step = &step, .clip = &scale, .rate = &rate, .count = count,
+        .one_minus_beta1 = 0.1f, .beta2 = 0.95f, .one_minus_beta2 = 0.05f, .epsilon = 1e-8f, .weight_decay = 0.05f);
+    double total = sqrt(squares) * 0.25, clip = total > 0.1 ? 0.1 / (total + 1e-6) : 1;
+    expect("clip_scale's norm", norm.at[0], total, 1e-5);
+    expect("clip_scale", scale.at[0], clip, 1e-5);
+    for (int i = 0; i < count; i++) {
+        double gradient = g.at[i] * 0.25 * clip, mean = first.at[i] + 0.1 * (gradient - first.at[i]);
+        double square = 0.95 * second.at[i] + 0.05 * gradient * gradient;
+        expect("adamw's first moment", m.at[i], mean, 1e-6);
+        expect("adamw's second moment", v.at[i], square, 1e-6);
+        expect("adamw", p.at[i], before.at[i] - 0.75 * (1e-2 * 0.05 * before.at[i] + 3e-2 * mean / (sqrt(square) * 1.5 + 1e-8)), 1e-5);
+    }
+    release(12, p, m, v, g, before, first, second, step, partials, scale, norm, rate);
+}
+
+static void test_patchify(int images, int rows, int columns, int patch, int channels) {
+    int count = images * rows * columns * patch * patch * channels, pitch = columns * patch * channels;
+    tensor patches = empty(count), scale_shift = drawn(2 * channels), pixels = empty((count + 3) / 4);
+    uint8_t *bytes = (uint8_t *)pixels.at;
+    for (int i = 0; i < count; i++) bytes[i] = (uint8_t)random_word();
+    RUN(patchify, .patches = &patches, .pixels = &pixels, .scale_shift = &scale_shift, .images = images, .rows = rows, .columns = columns, .patch = patch,
+        .channels = channels);
+    for (int i = 0; i < count; i++) {
+        int channel = i % channels, x = i / channels % patch, y = i / channels / patch % patch, at = i / channels / patch / patch;
+        int column = at % columns, row = at / columns; // rows of all images
+        double pixel = bytes[(row * patch + y) * pitch + (column * patch + x) * channels + channel];
+        expect("patchify", patches.at[i], pixel * scale_shift.at[channel] + scale_shift.at[channels + channel], 1e-4);
+    }
+    release(3, patches, scale_shift, pixels);
+}
+
+/// A kernel that nothing ran is not tested.
+static void test_coverage(void) {
+    tensor loss = drawn(1);
+    RUN(guard_finite, .loss = &loss);
+    for (int i = 0; i < CURRICLE_OPCODES; i++) expect(curricle_names_of((curricle_opcode)i).name, kernels_run[i] > 0, 1, 0);
+    release(1, loss);
 }
 
 int main(void) {
@@ -312,6 +384,13 @@ int main(void) {
             test_masker_losses(1, 9);
             test_masker_losses(3, 17);
             test_masker_losses(2, 49);
+            test_add(7, 19, 7);
+            test_add(12, 33, 4);
+            test_update(1);
+            test_update(5000);
+            test_patchify(2, 2, 3, 4, 3);
+            test_patchify(1, 3, 1, 5, 2);
+            test_coverage();
         }
     return finish();
 }

@@ -18,6 +18,7 @@ static tensor empty(int count) {
     for (int i = 0; i < count; i++) t.at[i] = NAN; // what is not written shows
     return t;
 }
+static void zero(tensor t) { memset(t.at, 0, (size_t)t.count * sizeof(float)); }
 /// Numbers in −1…1 from a linear congruential generator (Knuth's MMIX constants).
 static uint64_t random_state = 1;
 static uint32_t random_word(void) {
@@ -82,34 +83,71 @@ static void expect(const char *what, double actual, double expected, double tole
     if (failures++ < 20) fprintf(stderr, "%s on %s, %d threads: %g, not %g\n", what, curricle_isa_name(test_isa), test_threads, actual, expected);
 }
 
-typedef struct {
-    const char *name;
-    int flags, zeroed; // zeroed: the outputs are zero before, to be added to
-    tensor *operands[CURRICLE_OPERANDS];
-    int sizes[CURRICLE_SIZES];
-    float reals[CURRICLE_REALS];
-} call;
+// `linear_case` …: tensors for operands, then sizes and reals, all by the registry's names.
+#define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) typedef struct { operands sizes reals } name##_case;
+#define FLAGS(mask) uint32_t flags;
+#define SIZE(x) int x;
+#define IMAGES(x) int x;
+#define ROWS(x) int x;
+#define INDEX(x) int x;
+#define SWITCH(x) int x;
+#define REAL(x) float x;
+#define IN(x, element, count) const tensor *x;
+#define OUT(x, element, count) const tensor *x;
+#define IN_OUT(x, element, count) const tensor *x;
+#define OPTIONAL_IN(x, element, count) const tensor *x;
+#define OPTIONAL_OUT(x, element, count) const tensor *x;
+#include "../instructions/registry.inc"
 
-/// Runs one instruction, each operand in a segment of its own.
-static void run(call c) {
-    uint32_t opcode = 0;
-    while (opcode < curricle_opcode_count() && strcmp(curricle_opcode_name(opcode), c.name)) opcode++;
-    curricle_instruction instruction = {.opcode = opcode, .flags = (uint32_t)c.flags};
-    if (c.zeroed)
-        for (int i = 0; i < 2; i++)
-            for (int j = 0; j < c.operands[i]->count; j++) c.operands[i]->at[j] = 0;
+static int kernels_run[CURRICLE_OPCODES];
+
+/// Runs one instruction, each operand in a segment of its own: its tensor's block is just as large as the registry says, or larger.
+static void run_instruction(curricle_instruction instruction, const tensor *const *operands) {
     curricle_execution run = {.threads = test_threads, .isa = test_isa};
+    uint64_t bytes[CURRICLE_SEGMENTS] = {0};
+    uint32_t at;
+    const char *name = curricle_names_of((curricle_opcode)instruction.opcode).name;
     for (int i = 0; i < CURRICLE_OPERANDS; i++) {
-        instruction.operand[i] = c.operands[i] ? (uint64_t)i << 56 : CURRICLE_NO_OPERAND;
-        run.segments[i] = c.operands[i] ? c.operands[i]->at : NULL;
+        instruction.operand[i] = operands[i] ? (uint64_t)i << CURRICLE_OFFSET_BITS : CURRICLE_NO_OPERAND;
+        run.segments[i] = operands[i] ? operands[i]->at : NULL;
+        bytes[i] = operands[i] ? (uint64_t)operands[i]->count * sizeof(float) : 0;
     }
-    memcpy(instruction.size, c.sizes, sizeof instruction.size);
-    memcpy(instruction.real, c.reals, sizeof instruction.real);
-    size_t bytes = curricle_workspace_bytes(&instruction, 1, test_threads, test_isa);
-    run.workspace = aligned_alloc(128, (bytes + 127) / 128 * 128);
+    if (curricle_check(&instruction, 1, bytes, &at) != CURRICLE_OK) {
+        fprintf(stderr, "%s does not fit its tensors\n", name);
+        failures++;
+        return;
+    }
+    size_t workspace = (size_t)curricle_workspace_bytes(&instruction, 1, test_threads, test_isa);
+    run.workspace = aligned_alloc(128, (workspace + 127) / 128 * 128);
     if (curricle_execute(&instruction, 1, &run) != CURRICLE_OK) {
-        fprintf(stderr, "%s does not run\n", c.name);
+        fprintf(stderr, "%s does not run\n", name);
         failures++;
     }
+    kernels_run[instruction.opcode]++;
     free(run.workspace);
 }
+
+#define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) \
+    static void run_##name(name##_case from) { \
+        curricle_instruction to = {.opcode = curricle_opcode_##name}; \
+        const tensor *tensors[CURRICLE_OPERANDS] = {0}; \
+        int o = 0, s = 0, r = 0; \
+        operands sizes reals \
+        (void)o, (void)s, (void)r; \
+        run_instruction(to, tensors); \
+    }
+#define FLAGS(mask) to.flags = from.flags;
+#define SIZE(x) to.size[s++] = from.x;
+#define IMAGES(x) to.size[s++] = from.x;
+#define ROWS(x) to.size[s++] = from.x;
+#define INDEX(x) to.size[s++] = from.x;
+#define SWITCH(x) to.size[s++] = from.x;
+#define REAL(x) to.real[r++] = from.x;
+#define IN(x, element, count) tensors[o++] = from.x;
+#define OUT(x, element, count) tensors[o++] = from.x;
+#define IN_OUT(x, element, count) tensors[o++] = from.x;
+#define OPTIONAL_IN(x, element, count) tensors[o++] = from.x;
+#define OPTIONAL_OUT(x, element, count) tensors[o++] = from.x;
+#include "../instructions/registry.inc"
+
+#define RUN(kernel, ...) run_##kernel((kernel##_case){__VA_ARGS__})

@@ -5,11 +5,11 @@
 //                                    but a team's first run allocates
 //
 // The file, little-endian, without padding:
-//   char[8]  "CURRICT3"
+//   char[8]  "CURRICT4"
 //   u64      instructions
 //   u64      results
-//   u64[15]  bytes of each segment
-//   u64[15]  bytes of each segment that are given; the rest is zero
+//   u64[24]  bytes of each segment
+//   u64[24]  bytes of each segment that are given; the rest is zero
 //   instructions, then the given bytes of each segment in turn, then for each result u64 offset, u64 elements, u64 kind (0 floats,
 //   1 integers), then the results segment as it is to be after a run
 #include "count_allocations.h"
@@ -58,7 +58,7 @@ int main(int count, char **arguments) {
     char magic[8];
     uint64_t instructions, results_count, size[CURRICLE_SEGMENTS], given[CURRICLE_SEGMENTS];
     take(file, magic, sizeof magic);
-    if (memcmp(magic, "CURRICT3", 8)) fail("not a saved program");
+    if (memcmp(magic, "CURRICT4", 8)) fail("not a saved program");
     take(file, &instructions, sizeof instructions);
     take(file, &results_count, sizeof results_count);
     take(file, size, sizeof size);
@@ -71,8 +71,8 @@ int main(int count, char **arguments) {
         run.segments[i] = block(size[i]);
         take(file, run.segments[i], given[i]);
     }
-    size_t expected_bytes = size[SEGMENT_RESULTS];
-    char *expected = block(expected_bytes), *results = run.segments[SEGMENT_RESULTS];
+    size_t expected_bytes = size[CURRICLE_RESULTS];
+    char *expected = block(expected_bytes), *results = run.segments[CURRICLE_RESULTS];
     result *table = block(results_count * sizeof *table);
     take(file, table, results_count * sizeof *table);
     for (uint64_t i = 0; i < results_count; i++)
@@ -88,7 +88,7 @@ int main(int count, char **arguments) {
             run.isa = (curricle_isa)isa;
             run.threads = threads;
             run.workspace = block(curricle_workspace_bytes(program, (uint32_t)instructions, threads, run.isa));
-            memset(results, 0, size[SEGMENT_RESULTS]);
+            memset(results, 0, size[CURRICLE_RESULTS]);
             if (curricle_execute(program, (uint32_t)instructions, &run) != CURRICLE_OK) fail("the program does not run");
             for (uint64_t i = 0; i < results_count; i++)
                 if (!agrees(results, expected, table[i], tolerance)) {

@@ -15,8 +15,7 @@ extension Graph {
             guard form == LinearForm(bias: form.bias) else { throw unsupported(node, "it is fused already") }
             var gradients: [(Int, ValueID)] = []
             if isActive(1) || (form.bias && isActive(2)) {
-                let sections = if case .panels(let sections) = type(x[1]).layout { sections } else { 1 }
-                let d = try append(.linearWeightGradient(sections: sections), [dy, x[0]])
+                let d = try append(.linearWeightGradient(sections: type(x[1]).layout.sections), [dy, x[0]])
                 gradients.append((1, d[0]))
                 if form.bias { gradients.append((2, d[1])) }
             }

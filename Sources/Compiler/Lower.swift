@@ -1,195 +1,270 @@
+import CInstructions
 import Graph
 import Program
+import Tensors
 
-extension Graph {
-    /// Every node becomes one instruction over places in memory.
-    /// - Throws: `GraphError` where a gradient is to be added to by an operation that cannot.
-    func lowered(_ placement: Placement, layout: ParameterLayout, accumulating: Bool) throws(GraphError) -> [Instruction] {
-        let held = Set(gradients.map(\.value))
-        var instructions: [Instruction] = []
-        for node in nodes where !node.isLeaf {
-            var instruction = lower(node, placement, layout)
-            if accumulating, node.outputs.contains(where: held.contains) {
-                guard instruction.opcode == .linearWeightGradient || instruction.opcode == .columnSum else {
-                    throw GraphError(operation: node.operation.text, problem: "makes a gradient that cannot be accumulated: its parameter is used twice")
-                }
-                instruction.flags.insert(.accumulate)
-            }
-            instructions.append(instruction)
+/// Turns nodes into instructions over places in memory.
+struct Lowering {
+    private let graph: Graph
+    /// Where a value lies; nil for one that nobody reads and that is not made.
+    private let place: (ValueID) -> Operand?
+    /// Where a group's gradients begin.
+    private let gradients: (ParameterGroup) throws(GraphError) -> Operand
+
+    /// Places as planned.
+    init(_ graph: Graph, _ placement: Placement, layout: ParameterLayout) {
+        self.graph = graph
+        place = placement.operand
+        gradients = { group throws(GraphError) in
+            guard let range = layout.groups[group] else { throw GraphError(operation: "gradients of the \(group)", problem: "are not in the layout") }
+            return Operand(.gradients, range.lowerBound)
         }
-        return instructions
     }
 
-    private func lower(_ node: Node, _ placement: Placement, _ layout: ParameterLayout) -> Instruction {
+    /// Places that name values: the instruction says what it does with each before any has a place.
+    init(symbolic graph: Graph) {
+        self.graph = graph
+        place = { Operand(.arena, $0.index) }
+        gradients = { _ in Operand(.gradients, 0) }
+    }
+
+    /// A size as instructions have it.
+    /// - Throws: `GraphError` where it is too large for one.
+    private func size(_ count: Int, _ node: Node) throws(GraphError) -> Int32 {
+        guard let size = Int32(exactly: count) else { throw GraphError(operation: node.operation.text, problem: "has a size of \(count): too large for a kernel") }
+        return size
+    }
+
+    /// - Precondition: the node is no leaf.
+    func instruction(_ node: Node) throws(GraphError) -> Instruction {
         let x = node.inputs
-        func place(_ value: ValueID) -> Operand? { placement.operand(value) }
-        func input(_ index: Int?) -> Operand? { index.flatMap { place(x[$0]) } }
-        func type(_ index: Int) -> TensorType { self.type(x[index]) }
-        let outputs = node.outputs.map(place)
-        let y = node.outputs.first.map { self.type($0) } ?? TensorType([])
+        func input(_ index: Int?) -> curricle_operand { index.flatMap { place(x[$0]) }.encoded }
+        func output(_ index: Int) -> curricle_operand { place(node.outputs[index]).encoded }
+        func type(_ index: Int) -> TensorType { graph.type(x[index]) }
+        func size(_ count: Int) throws(GraphError) -> Int32 { try self.size(count, node) }
+        let y = node.outputs.first.map { graph.type($0) } ?? TensorType([])
 
         switch node.operation {
         case .linear(let form):
             let rows = type(0).rows, weight = type(1)
-            let sections: Int = if case .panels(let count) = weight.layout { count } else { 1 }
-            let residualRows = form.residualIndex.map { type($0).rows } ?? rows
-            return Instruction(
-                .linear, flags: form.gelu ? .gelu : [],
-                operands: [outputs[0], form.gelu ? outputs[1] : nil, input(0), input(1), input(form.biasIndex), input(form.residualIndex), input(form.multiplierIndex)],
-                sizes: [rows, weight.shape[0], weight.shape[1], weight.shape[0] / sections, residualRows],
-                flops: 2 * Double(rows) * Double(weight.count))
+            return try .linear(linear_places(
+                flags: form.gelu ? InstructionFlags.gelu.rawValue : 0, rows: size(rows), columns: size(weight.shape[0]), depth: size(weight.shape[1]),
+                section: size(weight.shape[0] / weight.layout.sections), period: size(form.residualIndex.map { type($0).rows } ?? rows),
+                y: output(0), derivative: form.gelu ? output(1) : .max, x: input(0), weight: input(1),
+                bias: input(form.biasIndex), residual: input(form.residualIndex), multiplier: input(form.multiplierIndex)))
         case .transposePanels:
             let weight = type(0)
-            let sections: Int = if case .panels(let count) = weight.layout { count } else { 1 }
-            return Instruction(.transposePanels, operands: [outputs[0], input(0)], sizes: [weight.shape[0], weight.shape[1], weight.shape[0] / sections])
+            return try .transpose_panels(transpose_panels_places(
+                columns: size(weight.shape[0]), depth: size(weight.shape[1]), section: size(weight.shape[0] / weight.layout.sections),
+                y: output(0), weight: input(0)))
         case .linearWeightGradient(let sections):
-            return Instruction(
-                .linearWeightGradient, operands: [outputs[0], outputs[1], input(0), input(1)],
-                sizes: [type(0).rows, type(0).width, type(1).width, type(0).width / sections], flops: 2 * Double(type(0).count) * Double(type(1).width))
+            return try .linear_weight_gradient(linear_weight_gradient_places(
+                flags: 0, rows: size(type(0).rows), columns: size(type(0).width), depth: size(type(1).width), section: size(type(0).width / sections),
+                d_weight: output(0), d_bias: output(1), dy: input(0), x: input(1)))
         case .attention(let heads):
-            let form = AttentionPlaces(x.map { self.type($0) }, heads: heads)
-            let from = form.split(x.map(place))
-            return Instruction(
-                .attention, operands: [outputs[0], outputs[1]] + from, sizes: form.sizes, reals: [form.scale], flops: form.flops)
+            let form = AttentionForm(x.map { graph.type($0) }, heads: heads), from = form.split(x.map(place))
+            return try .attention(attention_places(
+                images: size(form.images), queries: size(form.queries), tokens: size(form.tokens), heads: size(heads), head_width: size(form.headWidth),
+                query_stride: size(form.queryStride), key_stride: size(form.keyStride), value_stride: size(form.keyStride), y_stride: size(form.width),
+                y: output(0), logsumexp: output(1), query: from.query, key: from.key, value: from.value, scale: form.scale))
         case .attentionGradient(let heads):
-            let form = AttentionPlaces(x.dropFirst(2).map { self.type($0) }, heads: heads)
-            return Instruction(
-                .attentionGradient, operands: form.split(outputs) + [input(0), input(1)] + form.split(x.dropFirst(2).map(place)),
-                sizes: form.sizes, reals: [form.scale], flops: 2 * form.flops)
+            let form = AttentionForm(x.dropFirst(2).map { graph.type($0) }, heads: heads)
+            let to = form.split(node.outputs.map(place)), from = form.split(x.dropFirst(2).map(place))
+            return try .attention_gradient(attention_gradient_places(
+                images: size(form.images), queries: size(form.queries), tokens: size(form.tokens), heads: size(heads), head_width: size(form.headWidth),
+                query_stride: size(form.queryStride), key_stride: size(form.keyStride), value_stride: size(form.keyStride), y_stride: size(form.width),
+                d_query: to.query, d_key: to.key, d_value: to.value, dy: input(0), logsumexp: input(1),
+                query: from.query, key: from.key, value: from.value, scale: form.scale))
         case .layerNorm(let epsilon):
-            return Instruction(.layerNorm, operands: [outputs[0], outputs[1], input(0), input(1), input(2)], sizes: [y.rows, y.width], reals: [epsilon])
+            return try .layer_norm(layer_norm_places(
+                rows: size(y.rows), width: size(y.width), y: output(0), statistics: output(1), x: input(0), gamma: input(1), beta: input(2), epsilon: epsilon))
         case .layerNormGradient(let hasAddend):
-            return Instruction(
-                .layerNormGradient, operands: outputs + [input(0), input(1), input(2), input(3), input(hasAddend ? 4 : nil)],
-                sizes: [y.rows, y.width, Operation.normChunks(rows: y.rows)])
+            return try .layer_norm_gradient(layer_norm_gradient_places(
+                rows: size(y.rows), width: size(y.width), chunks: size(Operation.normChunks(rows: y.rows)),
+                dx: output(0), d_gamma_partial: output(1), d_beta_partial: output(2),
+                dy: input(0), x: input(1), statistics: input(2), gamma: input(3), addend: input(hasAddend ? 4 : nil)))
         case .gelu:
-            return Instruction(.gelu, operands: [outputs[0], outputs[1], input(0)], sizes: [y.count])
+            return try .gelu(gelu_places(count: size(y.count), y: output(0), derivative: output(1), x: input(0)))
         case .add:
             // Gradients of a parameter used twice are added as they lie, padding included.
-            let panel = TensorType.panelWidth
-            let sizes = y.layout == .rows ? [y.rows, y.width, type(1).count / y.width] : [y.storedCount / panel, panel, type(1).storedCount / panel]
-            return Instruction(.add, operands: [outputs[0], input(0), input(1)], sizes: sizes)
+            let panel = TensorType.panelWidth, isRows = y.layout == .rows
+            return try .add(add_places(
+                rows: size(isRows ? y.rows : y.storedCount / panel), width: size(isRows ? y.width : panel),
+                period: size(isRows ? type(1).count / y.width : type(1).storedCount / panel), y: output(0), a: input(0), b: input(1)))
         case .concatenate:
-            return Instruction(.concatenate, operands: [outputs[0], input(0), input(1)], sizes: [y.rows, type(0).width, type(1).width])
+            return try .concatenate(concatenate_places(
+                rows: size(y.rows), a_width: size(type(0).width), b_width: size(type(1).width), y: output(0), a: input(0), b: input(1)))
         case .multiply:
-            return Instruction(.multiply, operands: [outputs[0], input(0), input(1)], sizes: [y.count])
+            return try .multiply(multiply_places(count: size(y.count), y: output(0), a: input(0), b: input(1)))
         case .sigmoid:
-            return Instruction(.sigmoid, operands: [outputs[0], input(0)], sizes: [y.count])
+            return try .sigmoid(sigmoid_places(count: size(y.count), y: output(0), x: input(0)))
         case .sigmoidGradient:
-            return Instruction(.sigmoidGradient, operands: [outputs[0], input(0), input(1)], sizes: [y.count])
+            return try .sigmoid_gradient(sigmoid_gradient_places(count: size(y.count), dx: output(0), dy: input(0), y: input(1)))
         case .selectRows(let selection):
-            return Instruction(
-                .selectRows, operands: [outputs[0], input(0), input(selection.indexed ? 1 : nil)],
-                sizes: [y.shape[0], y.shape[1], y.width, type(0).shape[1]] + selection.sizes(order: selection.indexed ? type(1) : nil))
+            return try .select_rows(select_rows_places(
+                images: size(y.shape[0]), rows: size(y.shape[1]), width: size(y.width), from_rows: size(type(0).shape[1]), first: size(selection.first),
+                offset: size(selection.offset), order_stride: size(selection.indexed ? type(1).width : 0), lead: selection.lead ? 1 : 0,
+                y: output(0), x: input(0), order: input(selection.indexed ? 1 : nil)))
         case .placeRows(let selection, let rows):
-            return Instruction(
-                .placeRows, operands: [outputs[0], input(0), input(selection.indexed ? 1 : nil)],
-                sizes: [y.shape[0], selection.total, y.width, rows] + selection.sizes(order: selection.indexed ? type(1) : nil))
+            return try .place_rows(place_rows_places(
+                images: size(y.shape[0]), rows: size(selection.total), width: size(y.width), to_rows: size(rows), first: size(selection.first),
+                offset: size(selection.offset), order_stride: size(selection.indexed ? type(1).width : 0), lead: selection.lead ? 1 : 0,
+                y: output(0), x: input(0), order: input(selection.indexed ? 1 : nil)))
         case .prependRow:
-            return Instruction(.prependRow, operands: [outputs[0], input(0), input(1)], sizes: [y.shape[0], y.shape[1] - 1, y.width])
+            return try .prepend_row(prepend_row_places(
+                images: size(y.shape[0]), rows: size(y.shape[1] - 1), width: size(y.width), y: output(0), x: input(0), token: input(1)))
         case .restoreTokens:
-            return Instruction(
-                .restoreTokens, operands: [outputs[0], input(0), input(1), input(2), input(3)],
-                sizes: [y.shape[0], type(0).shape[1] - 1, y.shape[1] - 1, y.width])
+            return try .restore_tokens(restore_tokens_places(
+                images: size(y.shape[0]), kept: size(type(0).shape[1] - 1), patches: size(y.shape[1] - 1), width: size(y.width),
+                y: output(0), x: input(0), token: input(1), order: input(2), position: input(3)))
         case .columnSum(let rows):
             let width = rows * type(0).width
-            return Instruction(.columnSum, operands: [outputs[0], input(0)], sizes: [type(0).rows / rows, width, width])
+            return try .column_sum(column_sum_places(
+                flags: 0, rows: size(type(0).rows / rows), width: size(width), stride: size(width), y: output(0), x: input(0)))
         case .meanRows(let first, let count):
-            return Instruction(.meanRows, operands: [outputs[0], input(0)], sizes: [y.shape[0], count, y.width, type(0).shape[1], first])
+            return try .mean_rows(mean_rows_places(
+                images: size(y.shape[0]), rows: size(count), width: size(y.width), from_rows: size(type(0).shape[1]), first: size(first),
+                y: output(0), x: input(0)))
         case .meanRowsGradient(let first, let count, let rows):
-            return Instruction(.meanRowsGradient, operands: [outputs[0], input(0)], sizes: [y.shape[0], count, y.width, rows, first])
+            return try .mean_rows_gradient(mean_rows_gradient_places(
+                images: size(y.shape[0]), rows: size(count), width: size(y.width), to_rows: size(rows), first: size(first), dx: output(0), dy: input(0)))
         case .scaleRows:
             let scales = type(1).count
-            return Instruction(.scaleRows, operands: [outputs[0], input(0), input(1)], sizes: [scales, y.count / scales])
+            return try .scale_rows(scale_rows_places(rows: size(scales), width: size(y.count / scales), y: output(0), x: input(0), scale: input(1)))
         case .rowDot:
-            return Instruction(.rowDot, operands: [outputs[0], input(0), input(1)], sizes: [type(0).rows, type(0).width])
+            return try .row_dot(row_dot_places(rows: size(type(0).rows), width: size(type(0).width), y: output(0), a: input(0), b: input(1)))
         case .orderDescending:
-            return Instruction(.orderDescending, operands: [outputs[0], input(0)], sizes: y.shape)
+            return try .order_descending(order_descending_places(images: size(y.rows), patches: size(y.width), order: output(0), scores: input(0)))
         case .patchError(let form):
-            return Instruction(
-                .patchError, flags: form.flags, operands: [outputs[0], input(0), input(1), input(form.indexed ? 2 : nil)],
-                sizes: form.sizes(type(0), type(1)), reals: [PatchErrorForm.epsilon])
+            return try .patch_error(patch_error_places(
+                flags: form.flags, images: size(type(0).shape[0]), rows: size(type(0).shape[1]), width: size(type(0).width), patches: size(type(1).shape[1]),
+                first: size(form.first), error: output(0), prediction: input(0), target: input(1), order: input(form.indexed ? 2 : nil),
+                epsilon: PatchErrorForm.epsilon))
         case .patchErrorGradient(let form, let weight):
-            let first = weight == nil ? 1 : 0
-            return Instruction(
-                .patchErrorGradient, flags: form.flags,
-                operands: [outputs[0], input(weight == nil ? 0 : nil), input(first), input(first + 1), input(form.indexed ? first + 2 : nil)],
-                sizes: form.sizes(type(first), type(first + 1)), reals: [PatchErrorForm.epsilon, weight ?? 0])
+            let first = weight == nil ? 1 : 0, prediction = type(first)
+            return try .patch_error_gradient(patch_error_gradient_places(
+                flags: form.flags, images: size(prediction.shape[0]), rows: size(prediction.shape[1]), width: size(prediction.width),
+                patches: size(type(first + 1).shape[1]), first: size(form.first), d_prediction: output(0), d_error: input(weight == nil ? 0 : nil),
+                prediction: input(first), target: input(first + 1), order: input(form.indexed ? first + 2 : nil),
+                epsilon: PatchErrorForm.epsilon, weight: weight ?? 0))
         case .crossEntropy:
-            return Instruction(.crossEntropy, operands: [outputs[0], input(0), input(1)], sizes: [type(0).rows, type(0).width])
+            return try .cross_entropy(cross_entropy_places(
+                images: size(type(0).rows), classes: size(type(0).width), loss: output(0), logits: input(0), targets: input(1)))
         case .crossEntropyGradient(let weight):
-            return Instruction(.crossEntropyGradient, operands: [outputs[0], input(0), input(1)], sizes: [type(0).rows, type(0).width], reals: [weight])
+            return try .cross_entropy_gradient(cross_entropy_gradient_places(
+                images: size(type(0).rows), classes: size(type(0).width), d_logits: output(0), logits: input(0), targets: input(1), weight: weight))
         case .mean:
-            return Instruction(.mean, operands: [outputs[0], input(0)], sizes: [type(0).count])
+            return try .mean(mean_places(count: size(type(0).count), y: output(0), x: input(0)))
         case .maskerTerms:
-            return Instruction(.maskerTerms, operands: [outputs[0], input(0), input(1)], sizes: [type(0).rows, type(0).width])
+            return try .masker_terms(masker_terms_places(
+                images: size(type(0).rows), patches: size(type(0).width), terms: output(0), error: input(0), scores: input(1)))
         case .maskerLoss(let weights):
-            return Instruction(.maskerLoss, operands: [outputs[0], input(0), input(3)], sizes: [type(1).rows, type(1).width], reals: weights.reals)
+            return try .masker_loss(masker_loss_places(
+                images: size(type(1).rows), patches: size(type(1).width), losses: output(0), terms: input(0), curriculum: input(3),
+                lambda_gauss: weights.gauss, lambda_kl: weights.kl, lambda_diversity: weights.diversity))
         case .maskerLossGradient(let weights):
-            return Instruction(
-                .maskerLossGradient, operands: [outputs[0], outputs[1], input(0), input(1), input(2), input(3)], sizes: [type(1).rows, type(1).width], reals: weights.reals)
-        case .guardFinite:
-            return Instruction(.guardFinite, operands: [input(0)?.advanced(by: (type(0).count - 1) * 4)], sizes: []) // the total comes last
+            return try .masker_loss_gradient(masker_loss_gradient_places(
+                images: size(type(1).rows), patches: size(type(1).width), d_error: output(0), d_scores: output(1),
+                terms: input(0), error: input(1), scores: input(2), curriculum: input(3),
+                lambda_gauss: weights.gauss, lambda_kl: weights.kl, lambda_diversity: weights.diversity))
+        case .guardFinite: // of several losses the total, which comes last
+            let last = (type(0).count - 1) * type(0).element.bytes
+            return .guard_finite(guard_finite_places(loss: place(x[0])?.advanced(by: last).encoded ?? .max))
         case .adamw(let slice, let form, let clipped):
-            let parameter = input(0), offset = parameter?.offset ?? 0
-            return Instruction(
-                .adamw,
-                operands: [
-                    parameter, Operand(.firstMoments, offset), Operand(.secondMoments, offset), input(1), input(2), input(clipped ? 3 : nil),
-                    input(slice.parameter.rateScale == 1 ? nil : clipped ? 4 : 3),
-                ],
-                sizes: [slice.type.storedCount], reals: [1 - form.beta1, form.beta2, 1 - form.beta2, form.epsilon, slice.parameter.decays ? form.weightDecay : 0].map { Float($0) })
+            guard let parameter = place(x[0]) else { throw GraphError(operation: node.operation.text, problem: "its parameter has no place") }
+            return try .adamw(adamw_places(
+                count: size(slice.type.storedCount), parameter: parameter.encoded, first_moment: Operand(.firstMoments, parameter.offset).encoded,
+                second_moment: Operand(.secondMoments, parameter.offset).encoded, gradient: input(1), step: input(2), clip: input(clipped ? 3 : nil),
+                rate: input(slice.parameter.rateScale == 1 ? nil : clipped ? 4 : 3), one_minus_beta1: Float(1 - form.beta1), beta2: Float(form.beta2),
+                one_minus_beta2: Float(1 - form.beta2), epsilon: Float(form.epsilon), weight_decay: slice.parameter.decays ? Float(form.weightDecay) : 0))
         case .gradientSquares(let group, let count):
-            return Instruction(.sumSquares, operands: [outputs[0], Operand(.gradients, layout.groups[group]?.lowerBound ?? 0)], sizes: [count])
+            return try .sum_squares(sum_squares_places(count: size(count), y: output(0), x: gradients(group).encoded))
         case .clipScale(let limit):
-            return Instruction(.clipScale, operands: [outputs[0], outputs[1], input(0), input(1)], sizes: [type(0).count], reals: [limit])
+            return try .clip_scale(clip_scale_places(
+                count: size(type(0).count), scale: output(0), norm: output(1), partials: input(0), step: input(1), limit: limit))
         case .patchify(let patch):
             let s = type(0).shape
-            return Instruction(.patchify, operands: [outputs[0], input(0), input(1)], sizes: [s[0], s[1] / patch, s[2] / patch, patch, s[3]])
+            return try .patchify(patchify_places(
+                images: size(s[0]), rows: size(s[1] / patch), columns: size(s[2] / patch), patch: size(patch), channels: size(s[3]),
+                patches: output(0), pixels: input(0), scale_shift: input(1)))
         case .input, .parameter, .gradient, .constant, .uniform:
             preconditionFailure("leaves are not lowered")
         }
     }
 }
 
+extension Graph {
+    /// Every node becomes one instruction over places in memory.
+    /// - Throws: `GraphError` where a gradient is to be added to by an operation that cannot, or a size is too large for a kernel.
+    func lowered(_ placement: Placement, layout: ParameterLayout, accumulating: Bool) throws(GraphError) -> [Instruction] {
+        let held = Set(gradients.map(\.value)), lowering = Lowering(self, placement, layout: layout)
+        var instructions: [Instruction] = []
+        for node in nodes where !node.isLeaf {
+            var instruction = try lowering.instruction(node)
+            if accumulating, node.outputs.contains(where: held.contains) {
+                guard let kernel = instruction.kernel, curricle_flags_of(kernel) & InstructionFlags.accumulate.rawValue != 0 else {
+                    throw GraphError(operation: node.operation.text, problem: "makes a gradient that cannot be accumulated: its parameter is used twice")
+                }
+                instruction.marks.insert(.accumulate)
+            }
+            instructions.append(instruction)
+        }
+        return instructions
+    }
+
+    /// FLOPs of all matrix products.
+    func flops() throws(GraphError) -> Double {
+        var sum = 0.0
+        for node in nodes { sum += try flops(of: node) }
+        return sum
+    }
+
+    /// FLOPs of a node's matrix products.
+    func flops(of node: Node) throws(GraphError) -> Double { node.isLeaf ? 0 : try Lowering(symbolic: self).instruction(node).flops }
+
+    /// What the registry says of a node's memory: outputs that are made only if somebody reads one of them, and pairs that may share a place
+    /// where the input is read for the last time, the better pair first.
+    func memoryRules(_ node: Node) throws(GraphError) -> (optional: [ValueID], sharable: [(output: ValueID, input: ValueID)]) {
+        let instruction = try Lowering(symbolic: self).instruction(node), demand = instruction.demand
+        let values = instruction.operands.map { $0.map { ValueID(index: $0.offset) } }
+        let optional = demand.extents.enumerated().compactMap { slot, extent in extent.is_optional != 0 && extent.is_written != 0 ? values[slot] : nil }
+        let sharable = demand.pairs.compactMap { pair -> (output: ValueID, input: ValueID)? in
+            guard let output = values[pair.output], let input = values[pair.input] else { return nil }
+            return (output, input)
+        }
+        return (optional, sharable)
+    }
+}
+
 /// Sizes and places of attention, whose query, key and value are columns of one tensor or of two.
-struct AttentionPlaces {
-    let packed: Bool
-    let width: Int
-    let sizes: [Int]
+private struct AttentionForm {
+    let images, queries, tokens, width, headWidth, queryStride, keyStride: Int
     let scale: Float
-    let flops: Double
+    private let isPacked: Bool
+    /// Bytes from query to key to value in a tensor that holds several.
+    private let step: Int
 
     init(_ inputs: [TensorType], heads: Int) {
-        packed = inputs.count == 1
-        let first = inputs[0].shape, images = first[0], queries = first[1]
-        let tokens = packed ? queries : inputs[1].shape[1]
-        width = packed ? first[2] / 3 : first[2]
-        let keyStride = packed ? first[2] : inputs[1].shape[2]
-        sizes = [images, queries, tokens, heads, width / heads, first[2], keyStride, keyStride, width]
-        scale = Float(1 / Double(width / heads).squareRoot())
-        flops = 4 * Double(images * queries) * Double(tokens * width)
+        isPacked = inputs.count == 1
+        let first = inputs[0].shape
+        images = first[0]
+        queries = first[1]
+        tokens = isPacked ? queries : inputs[1].shape[1]
+        width = isPacked ? first[2] / 3 : first[2]
+        headWidth = width / heads
+        queryStride = first[2]
+        keyStride = isPacked ? first[2] : inputs[1].shape[2]
+        step = width * inputs[0].element.bytes
+        scale = Float(1 / Double(headWidth).squareRoot())
     }
 
     /// Places of query, key and value from those of the packed tensor or the pair.
-    func split(_ places: [Operand?]) -> [Operand?] {
-        let bytes = width * 4
-        if packed { return [places[0], places[0]?.advanced(by: bytes), places[0]?.advanced(by: 2 * bytes)] }
-        return [places[0], places[1], places[1]?.advanced(by: bytes)]
+    func split(_ places: [Operand?]) -> (query: curricle_operand, key: curricle_operand, value: curricle_operand) {
+        let first = places[0], pair = isPacked ? first?.advanced(by: step) : places[1]
+        return (first.encoded, pair.encoded, pair?.advanced(by: step).encoded ?? .max)
     }
-}
-
-extension RowSelection {
-    func sizes(order: TensorType?) -> [Int] { [first, offset, order?.width ?? 0, lead ? 1 : 0] }
 }
 
 extension PatchErrorForm {
-    var flags: InstructionFlags { normalized ? .normalizeTarget : [] }
-    func sizes(_ prediction: TensorType, _ patches: TensorType) -> [Int] {
-        [prediction.shape[0], prediction.shape[1], prediction.width, patches.shape[1], first]
-    }
-}
-
-extension MaskerWeights {
-    var reals: [Float] { [gauss, kl, diversity] }
+    fileprivate var flags: UInt32 { normalized ? InstructionFlags.normalizeTarget.rawValue : 0 }
 }

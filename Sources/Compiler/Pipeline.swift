@@ -1,4 +1,5 @@
 import Graph
+import Tensors
 import Program
 
 /// What becomes of the gradients of a training program.
@@ -24,7 +25,7 @@ public struct Training: Sendable {
     public enum Target: Sendable {
         case parameters(ParameterGroup, Update)
         /// Gradients of inputs, as results `grad.NAME`.
-        case inputs([GraphInput])
+        case inputs([InputName])
     }
     public let start: Start
     public let target: Target
@@ -80,7 +81,7 @@ public struct Pipeline: Sendable {
         try apply("fuse epilogues", to: &graph) { g throws(GraphError) in try g.fusingEpilogues() }
         try apply("order updates early", to: &graph) { g throws(GraphError) in try g.orderingUpdatesEarly() }
         var placement = try Placement(graph, layout: layout, constants: &constants, guardBytes: guardBytes)
-        let once = graph.flops
+        let once = try graph.flops()
         if training != nil, let arenaLimit, placement.plan.bytes > arenaLimit {
             (graph, placement) = try smallest(graph, placement, within: arenaLimit, layout, &constants)
             dump?("recompute", graph.description)
@@ -88,8 +89,9 @@ public struct Pipeline: Sendable {
         let accumulating = if case .parameters(_, .store(adding: true))? = training?.target { true } else { false }
         let program = Program(
             instructions: try graph.lowered(placement, layout: layout, accumulating: accumulating), buffers: placement.buffers,
-            results: placement.results, arenaBytes: placement.plan.bytes, resultBytes: placement.resultBytes,
-            lowerBoundBytes: placement.plan.lowerBound, naiveBytes: placement.plan.naive, recomputedFlops: graph.flops - once, guardBytes: guardBytes)
+            inputs: placement.inputs, results: placement.results, arenaBytes: placement.plan.bytes, resultBytes: placement.resultBytes,
+            lowerBoundBytes: placement.plan.lowerBound, naiveBytes: placement.plan.naive, recomputedFlops: try graph.flops() - once,
+            guardBytes: guardBytes)
         dump?("program", program.description)
         return program
     }
@@ -100,7 +102,7 @@ public struct Pipeline: Sendable {
     private func smallest(
         _ graph: Graph, _ plain: Placement, within limit: Int, _ layout: ParameterLayout, _ constants: inout ConstantPool
     ) throws(GraphError) -> (Graph, Placement) {
-        let choices = RecomputeChoices(ForwardChain(graph)).choices
+        let choices = RecomputeChoices(try ForwardChain(graph)).choices
         var bytes: [Int: Int] = [:]
         func attempt(_ index: Int, exact: Bool, _ constants: inout ConstantPool) throws(GraphError) -> (Graph, Placement) {
             let changed = try graph.recomputing(choices[index].recomputation)
@@ -137,10 +139,11 @@ public struct Pipeline: Sendable {
         group: ParameterGroup, adamw: AdamW, clip: Float?, slices: [ParameterSlice], layout: ParameterLayout, constants: inout ConstantPool
     ) throws(GraphError) -> Program {
         var graph = Graph()
-        let step = try graph.append(.input(.step), type: TensorType([4]))[0]
+        let step = try graph.append(.input(.step), type: TensorType([KernelConstants.stepScalars]))[0]
         var scale: [ValueID] = []
         if let clip {
-            let squares = try graph.append(.gradientSquares(group, count: (layout.groups[group]?.count ?? 0) / 4))[0]
+            guard let bytes = layout.groups[group]?.count else { throw GraphError(operation: "update of the \(group)", problem: "it is not in the layout") }
+            let squares = try graph.append(.gradientSquares(group, count: bytes / ElementType.float32.bytes))[0]
             let clipped = try graph.append(.clipScale(limit: clip), [squares, step])
             scale = [clipped[0]]
             graph.results.append(("gradient norm", clipped[1]))
@@ -181,7 +184,7 @@ extension Graph {
             let gradients = try graph.parameterGradients(of: named[0], upstream: upstream, for: group)
             switch update {
             case .immediate(let adamw):
-                let step = try graph.append(.input(.step), type: TensorType([4]))[0]
+                let step = try graph.append(.input(.step), type: TensorType([KernelConstants.stepScalars]))[0]
                 for (slice, gradient) in gradients { try graph.appendUpdate(slice, adamw, gradient: gradient, step: step) }
             case .store: graph.gradients = gradients
             case .expose: graph.results += gradients.map { ("grad.\($0.slice)", $0.value) }

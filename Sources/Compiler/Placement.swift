@@ -1,10 +1,12 @@
 import Graph
 import Program
+import Tensors
 
 /// Where every value of an ordered graph lives.
 struct Placement {
     private(set) var operands: [ValueID: Operand] = [:]
     private(set) var buffers: [PlannedBuffer] = []
+    private(set) var inputs: [GivenPlace] = []
     private(set) var results: [ResultPlace] = []
     private(set) var resultBytes = 0
     private(set) var plan: MemoryPlan
@@ -18,20 +20,23 @@ struct Placement {
         for node in graph.nodes {
             guard let output = node.outputs.first else { continue }
             switch node.operation {
-            case .input(let input): fixed[output] = input.operand
+            case .input(let name):
+                fixed[output] = Operand(.given(inputs.count), 0)
+                inputs.append(GivenPlace(name: name, type: graph.type(output)))
             case .parameter(let slice): fixed[output] = Operand(.parameters, try layout.offset(of: slice))
             case .gradient(let slice): fixed[output] = Operand(.gradients, try layout.offset(of: slice))
-            case .constant(let name): fixed[output] = Operand(.constants, constants.place(name, graph.constants[name] ?? []))
+            case .constant(let name):
+                guard let values = graph.constants[name] else { throw GraphError(operation: "constant \(name)", problem: "has no values") }
+                fixed[output] = Operand(.constants, constants.place(name, values))
             case .uniform(let value): // the gradient of a mean, where it is not folded into its user
                 let count = graph.type(output).storedCount
                 fixed[output] = Operand(.constants, constants.place("uniform \(value) of \(count)", Array(repeating: value, count: count)))
-            default: break
+            default: break // what an instruction makes is placed below
             }
         }
         for (slice, value) in graph.gradients { fixed[value] = Operand(.gradients, try layout.offset(of: slice)) }
         for (name, value) in graph.results {
             let type = graph.type(value)
-            let sections: Int? = if case .panels(let count) = type.layout { count } else { nil }
             if fixed[value] == nil {
                 fixed[value] = Operand(.results, resultBytes)
                 resultBytes += MemoryPlan.aligned(type.bytes)
@@ -39,7 +44,7 @@ struct Placement {
             guard let place = fixed[value], place.segment == .results else {
                 throw GraphError(operation: "result \(name)", problem: "is not computed by the program")
             }
-            results.append(ResultPlace(name: name, shape: type.shape, offset: place.offset, sections: sections, isInteger: type.element == .int32))
+            results.append(ResultPlace(name: name, type: type, offset: place.offset))
         }
         operands = fixed
 
@@ -53,16 +58,16 @@ struct Placement {
         var home: [ValueID: Int] = [:] // value → request
         var requests: [(bytes: Int, first: Int, last: Int, name: String)] = []
         for (step, node) in steps {
-            for (slot, output) in node.outputs.enumerated() where fixed[output] == nil {
+            let (optional, sharable) = try graph.memoryRules(node)
+            for output in node.outputs where fixed[output] == nil {
                 let bytes = graph.type(output).bytes, last = lastUse[output] ?? step
-                let optional = node.operation.optionalOutputs
-                if optional.contains(slot), !node.outputs[optional.clamped(to: node.outputs.indices)].contains(where: { lastUse[$0] != nil || fixed[$0] != nil }) { continue }
-                let shared = node.operation.sharable(node.inputs.map(graph.type)).first { pair in
-                    guard pair.output == slot, let request = home[node.inputs[pair.input]] else { return false }
+                if optional.contains(output), !optional.contains(where: { lastUse[$0] != nil || fixed[$0] != nil }) { continue }
+                let shared = sharable.first { pair in
+                    guard pair.output == output, let request = home[pair.input] else { return false }
                     return requests[request].last == step && requests[request].bytes >= bytes
                         && node.inputs.filter { home[$0] == request }.count == 1
                 }
-                if let shared, let request = home[node.inputs[shared.input]] {
+                if let shared, let request = home[shared.input] {
                     requests[request].last = last
                     home[output] = request
                 } else {
@@ -71,7 +76,9 @@ struct Placement {
                 }
             }
         }
-        plan = MemoryPlan(requests.map { BufferRequest(bytes: MemoryPlan.aligned($0.bytes) + guardBytes, lifetime: $0.first...$0.last) }, searchNodes: isExact ? MemoryPlan.searchNodes : 0)
+        plan = MemoryPlan(
+            requests.map { BufferRequest(bytes: MemoryPlan.aligned($0.bytes) + guardBytes, lifetime: $0.first...$0.last) },
+            searchNodes: isExact ? MemoryPlan.searchNodes : 0)
         for (value, request) in home { operands[value] = Operand(.arena, plan.offsets[request]) }
         buffers = zip(requests, plan.offsets).map {
             PlannedBuffer(name: $0.name, offset: $1, bytes: MemoryPlan.aligned($0.bytes), lifetime: $0.first...$0.last)
@@ -79,32 +86,4 @@ struct Placement {
     }
 
     func operand(_ value: ValueID) -> Operand? { operands[value] }
-}
-
-extension Node {
-    /// Leaves name memory that is there already.
-    var isLeaf: Bool {
-        switch operation {
-        case .input, .parameter, .gradient, .constant, .uniform: true
-        default: false
-        }
-    }
-}
-
-extension GraphInput {
-    /// Scalars lie 64 bytes apart in their segment; the pixel scale comes last, as it may be long.
-    public var operand: Operand {
-        switch self {
-        case .patches, .pixels: Operand(.batch, 0)
-        case .order: Operand(.order, 0)
-        case .scores: Operand(.scores, 0)
-        case .errors: Operand(.errors, 0)
-        case .upstream: Operand(.upstream, 0)
-        case .targets: Operand(.targets, 0)
-        case .branchScales: Operand(.branchScales, 0)
-        case .curriculum: Operand(.scalars, 0)
-        case .step: Operand(.scalars, 64)
-        case .pixelScaleShift: Operand(.scalars, 128)
-        }
-    }
 }

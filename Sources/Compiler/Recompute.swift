@@ -23,7 +23,7 @@ struct ForwardChain {
     }
     let segments: [Segment]
 
-    init(_ graph: Graph) {
+    init(_ graph: Graph) throws(GraphError) {
         let end = graph.nodes.firstIndex { if case .guardFinite = $0.operation { true } else { false } } ?? 0
         // Where each value is made, and used for the last time in the forward and in the backward pass.
         var madeAt: [ValueID: Int] = [:], lastForward: [ValueID: Int] = [:], wantedBackward: Set<ValueID> = []
@@ -46,40 +46,28 @@ struct ForwardChain {
             if here > 0, here < before, here < next { cuts.append(place) }
         }
         cuts.append(end)
-        segments = zip(cuts, cuts.dropFirst()).map { start, stop in
+        var segments: [Segment] = []
+        for (start, stop) in zip(cuts, cuts.dropFirst()) {
             var kept = 0, passed = 0, flops = 0.0
             for node in graph.nodes[start..<stop] where !node.isLeaf {
-                flops += graph.flops(of: node)
+                flops += try graph.flops(of: node)
                 for output in node.outputs {
                     let bytes = graph.type(output).bytes
                     if let last = lastForward[output], last >= stop { passed += bytes } else if wantedBackward.contains(output) { kept += bytes }
                 }
             }
-            return Segment(nodes: start..<stop, keptBytes: kept, passedBytes: passed, flops: flops)
+            segments.append(Segment(nodes: start..<stop, keptBytes: kept, passedBytes: passed, flops: flops))
         }
+        self.segments = segments
     }
 }
 
 extension Graph {
-    /// FLOPs of all matrix products.
-    var flops: Double { nodes.reduce(0) { $0 + flops(of: $1) } }
-
-    /// FLOPs of a node's matrix products.
-    func flops(of node: Node) -> Double {
-        switch node.operation {
-        case .linear: 2 * Double(type(node.inputs[0]).rows) * Double(type(node.inputs[1]).count)
-        case .linearWeightGradient: 2 * Double(type(node.inputs[0]).count) * Double(type(node.inputs[1]).width)
-        case .attention(let heads): AttentionPlaces(node.inputs.map { type($0) }, heads: heads).flops
-        case .attentionGradient(let heads): 2 * AttentionPlaces(node.inputs.dropFirst(2).map { type($0) }, heads: heads).flops
-        default: 0
-        }
-    }
-
     /// The graph with groups of forward segments computed again just before the backward pass first wants something of
     /// them. What enters a group is kept; what it makes for later segments is kept too. The numbers are the same ones.
     /// It has to be the last pass: rebuilding a graph makes equal nodes one.
     func recomputing(_ recomputation: Recomputation) throws(GraphError) -> Graph {
-        let segments = ForwardChain(self).segments
+        let segments = try ForwardChain(self).segments
         guard let end = segments.last?.nodes.upperBound, !recomputation.groups.isEmpty else { return self }
         var groupOf: [ValueID: Int] = [:] // values inside a group that nothing behind it in the forward pass reads
         for (g, group) in recomputation.groups.enumerated() where group.upperBound <= segments.count && !group.isEmpty {

@@ -1,6 +1,9 @@
+import Tensors
+
 /// Names a value of one graph.
 public struct ValueID: Sendable, Hashable, Comparable {
     public let index: Int
+    public init(index: Int) { self.index = index }
     public static func < (a: ValueID, b: ValueID) -> Bool { a.index < b.index }
 }
 
@@ -8,6 +11,8 @@ public struct Node: Sendable {
     public let operation: Operation
     public let inputs: [ValueID]
     public let outputs: [ValueID]
+
+    public var isLeaf: Bool { operation.role == .leaf }
 }
 
 /// A static graph of tensor operations. Nodes are in an order in which they can be run; equal pure nodes are one node.
@@ -41,13 +46,13 @@ public struct Graph: Sendable {
     @discardableResult
     public mutating func append(_ operation: Operation, _ inputs: [ValueID] = [], type: TensorType? = nil, again: Bool = false) throws(GraphError) -> [ValueID] {
         let key = Key(operation: operation, inputs: inputs)
-        if !operation.isEffect, !again, let outputs = known[key] { return outputs }
+        if operation.role != .effect, !again, let outputs = known[key] { return outputs }
         let outputTypes = try operation.outputTypes(inputs.map { types[$0.index] }, leaf: type)
         let outputs = outputTypes.indices.map { ValueID(index: types.count + $0) }
         types += outputTypes
         producers += outputs.map { _ in nodes.count }
         nodes.append(Node(operation: operation, inputs: inputs, outputs: outputs))
-        if !operation.isEffect, !again { known[key] = outputs }
+        if operation.role != .effect, !again { known[key] = outputs }
         return outputs
     }
 

@@ -1,3 +1,5 @@
+import Tensors
+
 extension Operation {
     /// Types of the outputs, from those of the inputs; `leaf` is the type of a leaf that does not carry its own.
     func outputTypes(_ inputs: [TensorType], leaf: TensorType?) throws(GraphError) -> [TensorType] {
@@ -133,11 +135,11 @@ extension Operation {
         case .maskerTerms:
             try take(2)
             try require(inputs[0].hasRows(of: inputs[1]), "error and scores are [N, L]")
-            return [TensorType([inputs[0].rows, 5])]
+            return [TensorType([inputs[0].rows, KernelConstants.maskerTerms])]
         case .maskerLoss:
             try take(4)
             try require(inputs[1].hasRows(of: inputs[2]) && inputs[0].rows == inputs[1].rows, "terms [N, 5], error and scores [N, L]")
-            return [TensorType([5])]
+            return [TensorType([KernelConstants.maskerLosses])]
         case .maskerLossGradient:
             try take(4)
             try require(inputs[1].hasRows(of: inputs[2]), "error and scores are [N, L]")
@@ -148,10 +150,10 @@ extension Operation {
             return []
         case .adamw(let slice, _, let clipped):
             try take(3 + (clipped ? 1 : 0) + (slice.parameter.rateScale == 1 ? 0 : 1))
-            try require(inputs[0] == slice.type && inputs[1].storedCount == slice.type.storedCount && inputs[2].count == 4, "gradient as the parameter, step [4]")
+            try require(inputs[0] == slice.type && inputs[1].storedCount == slice.type.storedCount && inputs[2].count == KernelConstants.stepScalars, "gradient as the parameter, step [4]")
             return []
         case .gradientSquares(_, let count):
-            return [TensorType([(count + 65535) / 65536])]
+            return [TensorType([(count + KernelConstants.squareChunk - 1) / KernelConstants.squareChunk])]
         case .clipScale:
             try take(2)
             return [TensorType([1]), TensorType([1])]

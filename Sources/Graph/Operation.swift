@@ -1,3 +1,5 @@
+import Tensors
+
 /// Everything a graph can say. Adding a case makes the compiler list each place that must answer for it:
 /// types (`Operation+Types`), gradient (`Differentiate`), cost and lowering (`Lower`), and the Double reference.
 ///
@@ -5,7 +7,7 @@
 public enum Operation: Sendable, Hashable {
     // Leaves
     /// A tensor given at each run.
-    case input(GraphInput)
+    case input(InputName)
     case parameter(ParameterSlice)
     /// The accumulated gradient of a parameter, kept between programs.
     case gradient(ParameterSlice)
@@ -96,48 +98,26 @@ public enum Operation: Sendable, Hashable {
     /// pixels u8 [N, H, W, C], scale and shift [2, C] → patches [N, L, P], each (row, column, channel).
     case patchify(patch: Int)
 
-    /// Outputs that are made only if somebody reads one of them.
-    public var optionalOutputs: Range<Int> {
-        switch self {
-        case .linear, .attention, .layerNorm, .linearWeightGradient, .gelu: 1..<2
-        case .layerNormGradient: 1..<3
-        default: 0..<0
-        }
+    /// What it is to a program.
+    public enum Role: Sendable {
+        /// Names memory that is there already.
+        case leaf
+        case computed
+        /// Must stay although nothing reads it.
+        case effect
     }
 
-    /// Whether a node must stay although nothing reads it.
-    public var isEffect: Bool {
+    public var role: Role {
         switch self {
-        case .guardFinite, .adamw: true
-        default: false
+        case .input, .parameter, .gradient, .constant, .uniform: .leaf
+        case .guardFinite, .adamw: .effect
+        case .linear, .transposePanels, .linearWeightGradient, .attention, .attentionGradient, .layerNorm, .layerNormGradient, .gelu, .add, .concatenate,
+            .multiply, .sigmoid, .sigmoidGradient, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum, .meanRows, .meanRowsGradient,
+            .scaleRows, .rowDot, .orderDescending, .patchError, .patchErrorGradient, .crossEntropy, .crossEntropyGradient, .mean, .maskerTerms,
+            .maskerLoss, .maskerLossGradient, .gradientSquares, .clipScale, .patchify:
+            .computed
         }
     }
-}
-
-/// A tensor that the caller provides at each run.
-public enum GraphInput: String, Sendable, Hashable, CaseIterable {
-    /// [N, L, P] float32
-    case patches
-    /// [N, L] int32, patches to keep first: a mask chosen outside
-    case order
-    /// [N, 1, L] the masker's scores, where another program made them
-    case scores
-    /// [N, L] the patches' errors, where another program made them
-    case errors
-    /// the gradient that a program's backward pass begins with, of the value it is given for
-    case upstream
-    /// [N, C] what a classifier should say of each image: shares of the classes
-    case targets
-    /// [2·depth, N] what each image's residual branches are multiplied by (drop path): 0 or 1 / (1 − rate)
-    case branchScales
-    /// [N, H, W, C] uint8
-    case pixels
-    /// [2, C] float32
-    case pixelScaleShift
-    /// [1] the curriculum factor λ_cl
-    case curriculum
-    /// [4] learning rate, step size, 1/√(1−β₂ᵗ), gradient scale
-    case step
 }
 
 /// Epilogue of `linear`.
@@ -204,7 +184,7 @@ public struct MaskerWeights: Sendable, Hashable, Codable {
     }
 }
 
-/// AdamW's fixed numbers; what changes each step is in `GraphInput.step`.
+/// AdamW's fixed numbers; what changes each step is in the input `step`.
 public struct AdamW: Sendable, Hashable, Codable {
     public var beta1: Double
     public var beta2: Double

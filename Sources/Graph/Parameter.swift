@@ -1,3 +1,5 @@
+import Tensors
+
 /// Which optimiser step owns a parameter.
 public enum ParameterGroup: String, Sendable, Hashable, CaseIterable, Codable {
     case autoencoder

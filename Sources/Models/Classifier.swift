@@ -1,4 +1,5 @@
 import Graph
+import Tensors
 
 /// A linear head on an encoder, and how fine-tuning treats the encoder's layers.
 public struct ClassifierShape: Sendable, Hashable {

@@ -1,4 +1,5 @@
 import Graph
+import Tensors
 
 /// Describes the parts of a CL-MAE as graphs, naively and whole: what is not needed, the compiler leaves out.
 /// Shapes: N images, L patches, T = 1 + L tokens, D width, P values a patch.

@@ -1,4 +1,5 @@
 import Graph
+import Tensors
 
 /// How the masks of step A are chosen.
 public enum Masking: String, Sendable, Hashable, CaseIterable, Codable {

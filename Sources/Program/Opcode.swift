@@ -1,48 +1,18 @@
-/// The kernels there are. A test compares this table with the C library's registry, name by name.
-public enum Opcode: UInt32, Sendable, CaseIterable, Codable {
-    case linear
-    case transposePanels
-    case linearWeightGradient
-    case attention
-    case attentionGradient
-    case layerNorm
-    case layerNormGradient
-    case gelu
-    case add
-    case multiply
-    case sigmoid
-    case sigmoidGradient
-    case selectRows
-    case placeRows
-    case prependRow
-    case restoreTokens
-    case columnSum
-    case meanRows
-    case scaleRows
-    case rowDot
-    case orderDescending
-    case patchError
-    case patchErrorGradient
-    case mean
-    case maskerTerms
-    case maskerLoss
-    case maskerLossGradient
-    case guardFinite
-    case sumSquares
-    case clipScale
-    case adamw
-    case patchify
-    case meanRowsGradient
-    case crossEntropy
-    case crossEntropyGradient
-    case concatenate
+import CInstructions
 
-    /// The kernel's name in the registry: `layer_norm_gradient` for `layerNormGradient`.
-    public var kernelName: String {
-        var out = ""
-        for character in String(describing: self) {
-            out += character.isUppercase ? "_" + character.lowercased() : String(character)
-        }
-        return out
+/// The kernels there are, as the registry numbers them (`CSupport/instructions/registry.inc`).
+public typealias Opcode = curricle_opcode
+
+extension curricle_opcode: @retroactive CaseIterable, @retroactive CustomStringConvertible {
+    public static var allCases: [Opcode] { (0..<UInt32(CURRICLE_OPCODES)).compactMap(Opcode.init(rawValue:)) }
+
+    /// The kernel's name in the registry.
+    public var description: String { String(cString: curricle_names_of(self).name) }
+
+    /// Names of operands, sizes and reals in order; those of operands that may be absent end in a question mark.
+    public var fields: (operands: [String], sizes: [String], reals: [String]) {
+        let names = curricle_names_of(self)
+        func list(_ text: UnsafePointer<CChar>) -> [String] { String(cString: text).split(separator: " ").map(String.init) }
+        return (list(names.operands), list(names.sizes), list(names.reals))
     }
 }

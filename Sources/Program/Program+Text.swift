@@ -1,20 +1,31 @@
-extension Operand: CustomStringConvertible {
-    public var description: String { "\(segment)+\(offset)" }
+import CInstructions
+import Tensors
+
+extension Segment {
+    /// As a text shows it: an input's by its name.
+    func text(_ inputs: [GivenPlace]) -> String {
+        guard case .given(let index) = self else { return "\(self)" }
+        return inputs.indices.contains(index) ? inputs[index].name.rawValue : "given \(index)"
+    }
 }
 
-extension Instruction: CustomStringConvertible {
-    public var description: String {
-        let places = operands.map { $0.map(\.description) ?? "-" }.joined(separator: " ")
-        return "\(opcode.kernelName)\(marks) \(places) \(sizes)\(reals.isEmpty ? "" : " \(reals)")"
+extension curricle_instruction {
+    /// Kernel, marks, places, sizes and reals in the registry's order.
+    /// - Parameter inputs: of its program, to name them by.
+    public func text(_ inputs: [GivenPlace]) -> String {
+        let places = operands.map { $0.map { "\($0.segment.text(inputs))+\($0.offset)" } ?? "-" }.joined(separator: " ")
+        return "\(name)\(markText) \(places) \(sizes)\(reals.isEmpty ? "" : " \(reals)")"
     }
 
     /// What decides its time: the kernel, its flags, which operands there are (`#`) or not (`-`), and its sizes.
     public var shapeDescription: String {
-        "\(opcode.kernelName)\(marks) \(operands.map { $0 == nil ? "-" : "#" }.joined()) \(sizes.map(String.init).joined(separator: " "))"
+        "\(name)\(markText) \(operands.map { $0 == nil ? "-" : "#" }.joined()) \(sizes.map(String.init).joined(separator: " "))"
     }
 
-    private var marks: String {
-        [(flags.contains(.gelu), "gelu"), (flags.contains(.accumulate), "accumulate"), (flags.contains(.normalizeTarget), "normalized")]
+    public var name: String { kernel?.description ?? "kernel \(opcode)" }
+
+    private var markText: String {
+        [(marks.contains(.gelu), "gelu"), (marks.contains(.accumulate), "accumulate"), (marks.contains(.normalizeTarget), "normalized")]
             .filter(\.0).map { " " + $0.1 }.joined()
     }
 }
@@ -22,8 +33,8 @@ extension Instruction: CustomStringConvertible {
 extension Program: CustomStringConvertible {
     /// One line an instruction, then the arena in a line.
     public var description: String {
-        var lines = instructions.enumerated().map { "\($0.offset): \($0.element)" }
-        lines += results.map { "result \($0.name) \($0.shape) at \($0.offset)" }
+        var lines = instructions.enumerated().map { "\($0.offset): \($0.element.text(inputs))" }
+        lines += results.map { "result \($0.name) \($0.type.shape) at \($0.offset)" }
         lines.append("arena \(arenaBytes) bytes, lower bound \(lowerBoundBytes), without reuse \(naiveBytes)")
         return lines.joined(separator: "\n")
     }

@@ -1,10 +1,11 @@
 import Graph
+import Tensors
 
 /// Evaluates graphs in Double, node by node, with plain loops from each operation's documented formula (`Operation.swift`).
 /// Any graph will do, before or after the compiler's passes. Every tensor is row-major here: layouts are the kernels' affair.
 public struct Interpreter {
     /// Values of the caller's tensors. Integers and pixels as Doubles.
-    public var inputs: [GraphInput: [Double]]
+    public var inputs: [InputName: [Double]]
     /// Whole parameters by name, `[rows, depth]` row-major; slices are taken from them.
     public var parameters: [String: [Double]]
     /// Stored gradients and moments by name, shaped as the parameters; zero where missing.
@@ -12,7 +13,7 @@ public struct Interpreter {
     public var firstMoments: [String: [Double]] = [:]
     public var secondMoments: [String: [Double]] = [:]
 
-    public init(inputs: [GraphInput: [Double]] = [:], parameters: [String: [Double]] = [:]) {
+    public init(inputs: [InputName: [Double]] = [:], parameters: [String: [Double]] = [:]) {
         self.inputs = inputs
         self.parameters = parameters
     }

@@ -1,3 +1,4 @@
+import Tensors
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -23,33 +24,36 @@ public final class Memory {
         #endif
     }
 
+    /// A block for so many floats.
+    public convenience init(floats: Int, purpose: String) throws(RuntimeError) {
+        try self.init(bytes: floats * ElementType.float32.bytes, purpose: purpose)
+    }
+
+    /// A block for so many integers.
+    public convenience init(integers: Int, purpose: String) throws(RuntimeError) {
+        try self.init(bytes: integers * ElementType.int32.bytes, purpose: purpose)
+    }
+
     deinit { munmap(base, bytes) }
 
     /// The block as floats.
     public var floats: UnsafeMutableBufferPointer<Float> {
-        UnsafeMutableBufferPointer(start: base.assumingMemoryBound(to: Float.self), count: bytes / 4)
+        UnsafeMutableBufferPointer(start: base.assumingMemoryBound(to: Float.self), count: bytes / ElementType.float32.bytes)
     }
-    /// Writes the block's first floats; what has no room is left out.
-    public func fill(_ values: [Float]) { for (i, value) in values.prefix(bytes / 4).enumerated() { floats[i] = value } }
 
     public var integers: UnsafeMutableBufferPointer<Int32> {
-        UnsafeMutableBufferPointer(start: base.assumingMemoryBound(to: Int32.self), count: bytes / 4)
+        UnsafeMutableBufferPointer(start: base.assumingMemoryBound(to: Int32.self), count: bytes / ElementType.int32.bytes)
     }
-}
 
-public enum RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
-    case outOfMemory(bytes: Int, purpose: String)
-    case unknownISA(String, available: [String])
-    case badProgram(String)
-    /// A checked run found that an instruction wrote behind a buffer.
-    case overrun(instruction: String, buffer: String)
+    /// The block as it is.
+    public var contents: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: bytes) }
 
-    public var description: String {
-        switch self {
-        case .outOfMemory(let bytes, let purpose): "cannot get \(bytes / 1_000_000) MB for \(purpose): choose a smaller batch or model"
-        case .unknownISA(let name, let available): "this CPU cannot run ISA '\(name)': it has \(available.joined(separator: ", "))"
-        case .badProgram(let reason): "the program cannot be run: \(reason)"
-        case .overrun(let instruction, let buffer): "\(instruction) wrote behind buffer \(buffer): this is an error of the program's compiler or kernel"
-        }
+    /// Bytes that numbers `range` take.
+    public func contents(numbers range: Range<Int>) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: floats[range]))
     }
+
+    /// Writes the block's first floats.
+    /// - Precondition: the block has room for them.
+    public func fill(_ values: [Float]) { _ = floats.update(fromContentsOf: values) }
 }

@@ -1,5 +1,6 @@
 import CSupport
 import Program
+import Tensors
 
 /// How a run ended.
 public enum RunStatus: Sendable, Equatable {
@@ -18,7 +19,9 @@ public final class Session {
     public let gradients: Memory?
     var constants: Memory
     private var constantCount = 0
-    let scalars: Memory
+    /// Numbers that were given in the last run, and where each input's lie.
+    private var numbers: Memory
+    private(set) var numberPlaces: [Int: UnsafeRawBufferPointer] = [:]
     private var arena: Memory
     var results: Memory
     private var workspace: Memory
@@ -42,75 +45,64 @@ public final class Session {
         secondMoments = trains ? try Memory(bytes: parameterBytes, purpose: "second moments") : nil
         gradients = storesGradients ? try Memory(bytes: parameterBytes, purpose: "gradients") : nil
         constants = try Memory(bytes: 0, purpose: "constants")
-        scalars = try Memory(bytes: 4096, purpose: "scalars")
+        numbers = try Memory(bytes: 4096, purpose: "given numbers")
         arena = try Memory(bytes: 0, purpose: "the arena")
         results = try Memory(bytes: 0, purpose: "results")
         workspace = try Memory(bytes: 0, purpose: "workspace")
     }
 
-    /// Makes a program ready: encodes it, and makes the shared memory large enough for it.
+    /// Makes a program ready: holds it to account, and makes the shared memory large enough for it.
     /// - Parameter values: contents of the constants segment; what earlier programs use stands at the same places.
+    /// - Throws: `RuntimeError.badProgram` naming the instruction that is not sound; `RuntimeError.outOfMemory`.
     public func prepare(_ program: Program, constants values: [Float] = []) throws(RuntimeError) -> Executable {
-        let executable = try Executable(program)
         if constantCount < values.count {
             constantCount = values.count
-            constants = try Memory(bytes: values.count * 4, purpose: "constants")
-            for (i, value) in values.enumerated() { constants.floats[i] = value }
+            constants = try Memory(bytes: values.count * ElementType.float32.bytes, purpose: "constants")
+            constants.fill(values)
         }
+        let held: [Segment: Memory?] = [
+            .parameters: parameters, .firstMoments: firstMoments, .secondMoments: secondMoments, .gradients: gradients, .constants: constants,
+        ]
+        try program.check(held.compactMapValues { $0?.bytes })
         if arena.bytes < program.arenaBytes { arena = try Memory(bytes: program.arenaBytes, purpose: "the arena") }
         if results.bytes < program.resultBytes { results = try Memory(bytes: program.resultBytes, purpose: "results") }
-        let need = executable.workspaceBytes(threads: threads, isa: isa)
+        let need = try program.workspaceBytes(threads: threads, isa: isa)
         if workspace.bytes < need { workspace = try Memory(bytes: need, purpose: "the threads' scratch") }
-        return executable
+        return Executable(program: program)
     }
 
     /// Bytes of arena and scratch held now.
     public var arenaBytes: Int { arena.bytes }
     public var workspaceBytes: Int { workspace.bytes }
 
-    /// Writes a scalar input: `index` floats after the place the compiler gave it.
-    public func setScalars(at operand: Operand, _ values: [Float]) {
-        for (i, value) in values.enumerated() where operand.offset / 4 + i < scalars.floats.count {
-            scalars.floats[operand.offset / 4 + i] = value
-        }
-    }
-
     /// Executes a program.
     /// - Parameters:
-    ///   - batch: patches or pixels, as the program was compiled for; valid during the call.
-    ///   - order: the caller's order of patches, if the program reads one.
-    ///   - scores, errors, upstream: what other programs made, if the program reads it (`GraphInput`).
-    ///   - targets, branchScales: what a classifier is trained with (`GraphInput`).
+    ///   - inputs: one for each of the program's, of its type's size.
     ///   - nanoseconds: one place per instruction, added to; nil for no clock.
-    /// - Throws: `RuntimeError.badProgram`.
+    /// - Throws: `RuntimeError` for an input that is missing, unknown or of another size.
     public func run(
-        _ executable: Executable, batch: UnsafeRawBufferPointer? = nil, order: UnsafeRawBufferPointer? = nil,
-        scores: UnsafeRawBufferPointer? = nil, errors: UnsafeRawBufferPointer? = nil, upstream: UnsafeRawBufferPointer? = nil,
-        targets: UnsafeRawBufferPointer? = nil, branchScales: UnsafeRawBufferPointer? = nil,
-        nanoseconds: UnsafeMutableBufferPointer<UInt64>? = nil
+        _ executable: Executable, _ inputs: RunInputs = [:], nanoseconds: UnsafeMutableBufferPointer<UInt64>? = nil
     ) throws(RuntimeError) -> RunStatus {
+        let program = executable.program
         var run = curricle_execution()
-        run.segments.0 = arena.base
-        run.segments.1 = parameters.base
-        run.segments.2 = firstMoments?.base
-        run.segments.3 = secondMoments?.base
-        run.segments.4 = gradients?.base
-        run.segments.5 = constants.base
-        run.segments.6 = UnsafeMutableRawPointer(mutating: batch?.baseAddress)
-        run.segments.7 = UnsafeMutableRawPointer(mutating: order?.baseAddress)
-        run.segments.8 = UnsafeMutableRawPointer(mutating: scores?.baseAddress)
-        run.segments.9 = UnsafeMutableRawPointer(mutating: errors?.baseAddress)
-        run.segments.10 = UnsafeMutableRawPointer(mutating: upstream?.baseAddress)
-        run.segments.11 = scalars.base
-        run.segments.12 = results.base
-        run.segments.13 = UnsafeMutableRawPointer(mutating: targets?.baseAddress)
-        run.segments.14 = UnsafeMutableRawPointer(mutating: branchScales?.baseAddress)
         run.workspace = workspace.base
         run.threads = Int32(threads)
         run.isa = isa.value
         run.nanoseconds = nanoseconds?.baseAddress
-        let status = checksMemory ? try runChecked(executable, &run)
-            : executable.instructions.withUnsafeBufferPointer { curricle_execute($0.baseAddress, UInt32($0.count), &run) }
+        let given = try addresses(of: inputs, for: program)
+        withUnsafeMutableBytes(of: &run.segments) { bytes in
+            let segments = bytes.bindMemory(to: UnsafeMutableRawPointer?.self)
+            segments[Segment.arena.number] = arena.base
+            segments[Segment.parameters.number] = parameters.base
+            segments[Segment.firstMoments.number] = firstMoments?.base
+            segments[Segment.secondMoments.number] = secondMoments?.base
+            segments[Segment.gradients.number] = gradients?.base
+            segments[Segment.constants.number] = constants.base
+            segments[Segment.results.number] = results.base
+            for (index, address) in given.enumerated() { segments[Segment.given(index).number] = UnsafeMutableRawPointer(mutating: address) }
+        }
+        let status = checksMemory ? try runChecked(program, &run)
+            : program.instructions.withUnsafeBufferPointer { curricle_execute($0.baseAddress, UInt32($0.count), &run) }
         switch status {
         case CURRICLE_OK: return .done
         case CURRICLE_NONFINITE: return .nonfinite
@@ -118,20 +110,40 @@ public final class Session {
         }
     }
 
-    /// A float result of the program that ran last, as it lies in memory (panels included).
-    public func result(_ place: ResultPlace) -> UnsafeBufferPointer<Float> {
-        let width = 16
-        let count: Int
-        if let sections = place.sections, let rows = place.shape.first {
-            count = sections * ((rows / sections + width - 1) / width) * width * place.shape.dropFirst().reduce(1, *)
-        } else {
-            count = place.shape.reduce(1, *)
+    /// Where each of the program's inputs lies; numbers are copied, each to a line of its own.
+    private func addresses(of inputs: RunInputs, for program: Program) throws(RuntimeError) -> [UnsafeRawPointer?] {
+        for entry in inputs.entries where program.input(entry.name) == nil { throw .unknownInput(entry.name, inputs: program.inputs.map(\.name)) }
+        var addresses: [UnsafeRawPointer?] = [], end = 0
+        for (index, input) in program.inputs.enumerated() {
+            guard let tensor = inputs[input.name] else { throw .missingInput(input.name, input.type) }
+            guard tensor.bytes == input.type.bytes else { throw .wrongInput(input.name, input.type, bytes: tensor.bytes) }
+            switch tensor {
+            case .memory(let memory): addresses.append(memory.baseAddress)
+            case .numbers(let values):
+                if numbers.bytes < end + tensor.bytes { throw .outOfMemory(bytes: end + tensor.bytes, purpose: "given numbers: give large inputs as memory") }
+                let place = UnsafeMutableRawBufferPointer(start: numbers.base + end, count: tensor.bytes)
+                values.withUnsafeBytes { place.copyMemory(from: $0) }
+                numberPlaces[index] = UnsafeRawBufferPointer(place)
+                addresses.append(UnsafeRawPointer(place.baseAddress))
+                end += (tensor.bytes + 63) / 64 * 64
+            }
         }
-        return UnsafeBufferPointer(rebasing: results.floats[(place.offset / 4)..<(place.offset / 4 + count)])
+        return addresses
     }
 
+    /// A float result of the program that ran last, as it lies in memory (panels included).
+    /// - Precondition: its type has floats.
+    public func result(_ place: ResultPlace) -> UnsafeBufferPointer<Float> {
+        precondition(place.type.element == .float32, "result \(place.name) is \(place.type)")
+        let first = place.offset / ElementType.float32.bytes
+        return UnsafeBufferPointer(rebasing: results.floats[first..<(first + place.type.storedCount)])
+    }
+
+    /// An integer result of the program that ran last.
+    /// - Precondition: its type has integers.
     public func integerResult(_ place: ResultPlace) -> [Int] {
-        let start = place.offset / 4
-        return results.integers[start..<(start + place.shape.reduce(1, *))].map(Int.init)
+        precondition(place.type.element == .int32, "result \(place.name) is \(place.type)")
+        let first = place.offset / ElementType.int32.bytes
+        return results.integers[first..<(first + place.type.count)].map(Int.init)
     }
 }

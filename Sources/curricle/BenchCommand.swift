@@ -139,13 +139,13 @@ enum BenchCommand {
         if !asJSON { print("kernel                    rows columns depth  count   GFLOP/s  OpenBLAS  ratio  of peak") }
         try KernelBenchmark(configuration: configuration(a), options: options(a), setting: s).run { r in
             let row: Row = [
-                ("bench", "kernels"), ("preset", .string(preset)), ("kernel", .string(r.shape.opcode.kernelName)), ("rows", .integer(r.shape.rows)),
+                ("bench", "kernels"), ("preset", .string(preset)), ("kernel", .string(r.shape.opcode.description)), ("rows", .integer(r.shape.rows)),
                 ("columns", .integer(r.shape.columns)), ("depth", .integer(r.shape.depth)), ("count", .integer(r.count)), ("gflop_s", .double(r.gflops)),
                 ("openblas_gflop_s", .double(r.openBLAS)), ("ratio", .double(r.gflops / r.openBLAS)), ("peak_share", .double(r.gflops / r.peakGFLOPs)),
                 ("threads", .integer(s.threads)), ("isa", .string("\(s.isa)")),
             ]
             rows.append(row)
-            print(asJSON ? jsonLine(row) : r.shape.opcode.kernelName.padded(24) + String(
+            print(asJSON ? jsonLine(row) : r.shape.opcode.description.padded(24) + String(
                 format: "%6d %7d %5d %6d %9.1f %9.1f %6.2f %8.2f", r.shape.rows, r.shape.columns, r.shape.depth, r.count, r.gflops, r.openBLAS, r.gflops / r.openBLAS, r.gflops / r.peakGFLOPs))
         }
         return rows

@@ -1,5 +1,6 @@
 @testable import Compiler
 import Graph
+import Tensors
 import TestSupport
 import Testing
 

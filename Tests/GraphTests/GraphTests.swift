@@ -1,4 +1,5 @@
 import Graph
+import Tensors
 import Testing
 
 @Suite("Graph")

@@ -4,6 +4,7 @@ import Compiler
 import Graph
 @testable import Learning
 import Runtime
+import Tensors
 import Vision
 
 /// Patches are made twice, on purpose: by Swift in the loader, by C in programs that take pixels. Both give the same bits.
@@ -27,9 +28,9 @@ struct PatchifyTwinsTests {
         let session = try Session(parameterBytes: 0, trains: false, threads: 2, isa: isa)
         let executable = try session.prepare(program)
         let numbers = normalization.scaleAndShift(channels: sizes.channels)
-        session.setScalars(at: GraphInput.pixelScaleShift.operand, numbers.scale + numbers.shift)
-        _ = try image.pixels.withUnsafeBytes { try session.run(executable, batch: $0) }
-        let theirs = session.result(try #require(program.result("patches")))
+        let scaleShift = RunInputs.Tensor.numbers(numbers.scale + numbers.shift)
+        _ = try image.pixels.withUnsafeBytes { try session.run(executable, [.pixels: .memory($0), .pixelScaleShift: scaleShift]) }
+        let theirs = session.result(try program.result("patches"))
         #expect(theirs.map(\.bitPattern) == ours.map(\.bitPattern))
     }
 }

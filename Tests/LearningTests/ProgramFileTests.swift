@@ -183,7 +183,8 @@ private struct MadePictures: ImageSource {
         let file = try ProgramFile(path: folder.file("p"), threads: 1)
         #expect(file.pool == .mean && file.encoder.shape.inputBytes == 2 * 30 * 30 * 3 && file.encoder.shape.outputCount == 2 * c.embedWidth)
         #expect(file.header.encoded == Array(bytes[0..<256]))
-        #expect(file.instructions.count == word(56) && file.instructions[0].opcode == .patchify && file.instructions[0].sizes == [2, 5, 5, 6, 3])
+        #expect(file.instructions.count == word(56))
+        #expect(file.instructions[0].hasPrefix("patchify ") && file.instructions[0].hasSuffix(" pixels+0 pixelScaleShift+0 [2, 5, 5, 6, 3]"))
     }
 
     @Test("every broken file is refused with its reason and its name")

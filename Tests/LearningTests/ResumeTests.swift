@@ -124,6 +124,27 @@ struct ResumeTests {
         #expect(error?.description.contains("micro-batch") == true)
     }
 
+    @Test("a state that was computed with another arithmetic is refused with what to do, and one from before it was recorded is of the first")
+    func otherArithmetic() throws {
+        let folder = try TemporaryFolder(), path = folder.file("run")
+        _ = try run(settings(), path, maxSteps: 2, resume: false)
+        let state = try #require(RunFiles(folder: path).states.first)
+        func rewrite(arithmetic: String?) throws {
+            let file = try TensorFile(path: state)
+            var metadata = file.metadata
+            metadata["checksum"] = nil
+            metadata["arithmetic"] = arithmetic
+            let tensors = try file.tensors.map { ($0.key, $0.value.shape, try file.floats($0.key)) }.map { entry in (entry.0, entry.1, { entry.2 }) }
+            try WeightsFile.write(tensors, metadata: metadata, to: state)
+        }
+        try rewrite(arithmetic: "2")
+        let training = try Pretraining(settings(), source: GeneratedImages(count: 22), output: path, threads: 1, isa: .best, resumes: true)
+        let error = #expect(throws: LearningError.self) { try training.resume() }
+        #expect(error?.description.contains("arithmetic 2") == true && error?.description.contains("model.safetensors") == true)
+        try rewrite(arithmetic: nil)
+        #expect(try training.resume())
+    }
+
     @Test func onlyTwoStatesAreKept() throws {
         let folder = try TemporaryFolder()
         var settings = settings()

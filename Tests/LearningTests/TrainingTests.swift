@@ -6,6 +6,7 @@ import Graph
 @testable import Learning
 import Models
 import Runtime
+import Tensors
 import Vision
 
 /// A small model and batch for tests of training.
@@ -131,9 +132,9 @@ struct TrainingTests {
 
         let fresh = try SmallTraining.trainer()
         let exposed = try fresh.model.autoencoderStep(images: 4, StepOptions(), update: .expose)
-        _ = try data.patches.withUnsafeBytes { try fresh.model.session.run(exposed, batch: $0) }
-        let squares = fresh.model.parameters.all.filter { $0.parameter.group == .autoencoder }
-            .flatMap { exposedGradient($0, fresh.model, exposed) }.reduce(0.0) { $0 + Double($1) * Double($1) }
+        _ = try data.patches.withUnsafeBytes { try fresh.model.session.run(exposed, [.patches: .memory($0)]) }
+        let squares = try fresh.model.parameters.all.filter { $0.parameter.group == .autoencoder }
+            .flatMap { try exposedGradient($0, fresh.model, exposed) }.reduce(0.0) { $0 + Double($1) * Double($1) }
         let norm = try #require(norms[.autoencoder])
         #expect(abs(Double(norm) / squares.squareRoot() - 1) < 1e-5)
     }
@@ -145,13 +146,12 @@ struct TrainingTests {
         let data = SmallTraining(images: 4)
         let model = trainer.model
         let a = try model.autoencoderStep(images: 4, StepOptions(), update: .immediate(AdamW()))
-        model.session.setScalars(at: GraphInput.step.operand, [1e-3, 1e-3, 1, 1])
-        _ = try data.patches.withUnsafeBytes { try model.session.run(a, batch: $0) }
+        let step: RunInputs.Tensor = [1e-3, 1e-3, 1, 1]
+        _ = try data.patches.withUnsafeBytes { try model.session.run(a, [.patches: .memory($0), .step: step]) }
         #expect(trainer.parameters(.masker) == before)
         let encoder = trainer.parameters(.autoencoder)
         let b = try model.maskerStep(images: 4, StepOptions(), update: .immediate(AdamW()))
-        model.session.setScalars(at: GraphInput.curriculum.operand, [0.5])
-        _ = try data.patches.withUnsafeBytes { try model.session.run(b, batch: $0) }
+        _ = try data.patches.withUnsafeBytes { try model.session.run(b, [.patches: .memory($0), .step: step, .curriculum: [0.5]]) }
         #expect(trainer.parameters(.autoencoder) == encoder)
         #expect(trainer.parameters(.masker) != before)
     }

@@ -22,7 +22,7 @@ struct SavedProgramTests {
         let file = folder.appending(path: "saved.program"), tool = folder.appending(path: "test_program")
 
         let support = Self.root.appending(path: "CSupport")
-        let sources = ["dispatch", "execute", "team", "isa_baseline", "isa_avx2", "isa_avx512", "isa_neon", "tests/test_program"]
+        let sources = ["curricle", "program_check", "checksum", "dispatch", "execute", "team", "isa_baseline", "isa_avx2", "isa_avx512", "isa_neon", "tests/test_program"]
         let built = try Self.run("/usr/bin/env", [
             "clang", "-std=c17", "-O3", "-Xclang", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-psabi",
             "-I\(support.path)/include", "-I\(support.path)",
@@ -60,7 +60,9 @@ struct SavedProgramTests {
         let (program, steps, pool) = try program(name)
         let (session, _) = try steps.session(isa: .best, threads: 2)
         let executable = try session.prepare(program, constants: pool.values)
-        return Data(try steps.withBatch { try session.saved(executable, batch: $0) })
+        var inputs: RunInputs = [:]
+        for input in program.inputs { inputs[input.name] = .numbers(steps.given.inputs[input.name]!) }
+        return Data(try session.saved(executable, inputs))
     }
 
     private static func run(_ path: String, _ arguments: [String]) throws -> (status: Int32, output: String) {

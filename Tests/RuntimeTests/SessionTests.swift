@@ -1,7 +1,9 @@
+import CInstructions
 import Compiler
 import Graph
 import Program
 import Runtime
+import Tensors
 import TestSupport
 import Testing
 
@@ -25,7 +27,7 @@ struct SessionTests {
             let (session, executables) = try steps.session(isa: .best, threads: 2)
             session.parameters.floats[try #require(steps.layout.offset(of: name)) / 4] = .nan
             let before = session.parameters.floats.map(\.bitPattern)
-            let status = try steps.withBatch { try session.run(executables[index], batch: $0) }
+            let status = try steps.run(session, executables[index])
             #expect(status == .nonfinite)
             #expect(session.parameters.floats.map(\.bitPattern) == before)
             #expect(session.firstMoments!.floats.allSatisfy { $0 == 0 })
@@ -37,11 +39,12 @@ struct SessionTests {
         let steps = try TwoSteps(update: .expose)
         let (session, executables) = try steps.session(isa: .best, threads: 1)
         var times = [UInt64](repeating: 0, count: steps.programs[0].instructions.count)
+        let patches = steps.given.inputs[.patches]!
         try times.withUnsafeMutableBufferPointer { times in
-            _ = try steps.withBatch { try session.run(executables[0], batch: $0, nanoseconds: times) }
+            try patches.withUnsafeBytes { _ = try session.run(executables[0], [.patches: .memory($0)], nanoseconds: times) }
         }
         // A guard has nothing to run.
-        let idle = zip(times, steps.programs[0].instructions).filter { $0.0 == 0 && $0.1.opcode != .guardFinite }
+        let idle = zip(times, steps.programs[0].instructions).filter { $0.0 == 0 && $0.1.kernel != .guard_finite }
         #expect(idle.count < times.count / 10)
     }
 
@@ -64,10 +67,11 @@ struct SessionTests {
     @Test("a write behind a buffer is found and named")
     func overrun() throws {
         // A sum of 32 floats into a buffer that the plan says has 16.
-        let sum = Instruction(.add, operands: [Operand(.arena, 0), Operand(.arena, 256), Operand(.arena, 256)], sizes: [1, 32, 1])
+        let from = Operand(.arena, 256).encoded
+        let sum = Instruction.add(add_places(rows: 1, width: 32, period: 1, y: Operand(.arena, 0).encoded, a: from, b: from))
         let short = PlannedBuffer(name: "short", offset: 0, bytes: 64, lifetime: 0...0)
         let program = Program(
-            instructions: [sum], buffers: [short], results: [], arenaBytes: 512, resultBytes: 0, lowerBoundBytes: 512, naiveBytes: 512, guardBytes: 64)
+            instructions: [sum], buffers: [short], arenaBytes: 512, lowerBoundBytes: 512, naiveBytes: 512, guardBytes: 64)
         let session = try Session(parameterBytes: 0, trains: false, threads: 1, isa: .best)
         session.checksMemory = true
         let executable = try session.prepare(program)
@@ -75,14 +79,50 @@ struct SessionTests {
         #expect(error?.description.contains("short") == true)
     }
 
-    @Test("an instruction with too many fields is refused")
-    func tooManyFields() {
-        let instruction = Instruction(.mean, operands: Array(repeating: nil, count: 10), sizes: [1])
-        let program = Program(instructions: [instruction], buffers: [], results: [], arenaBytes: 0, resultBytes: 0, lowerBoundBytes: 0, naiveBytes: 0)
-        #expect(throws: RuntimeError.self) { try Executable(program) }
-        let large = Instruction(.mean, operands: [nil, nil], sizes: [1 << 40])
-        #expect(throws: RuntimeError.self) {
-            try Executable(Program(instructions: [large], buffers: [], results: [], arenaBytes: 0, resultBytes: 0, lowerBoundBytes: 0, naiveBytes: 0))
+    /// A program of one instruction in an arena of `bytes`, with inputs.
+    private func prepare(_ instruction: Instruction, arena bytes: Int, inputs: [GivenPlace] = []) throws -> (Session, Executable) {
+        let session = try Session(parameterBytes: 64, trains: false, threads: 1, isa: .best)
+        let program = Program(instructions: [instruction], inputs: inputs, arenaBytes: bytes, lowerBoundBytes: bytes, naiveBytes: bytes)
+        return (session, try session.prepare(program))
+    }
+
+    private func mean(of x: Operand, count: Int32, to y: Operand = Operand(.arena, 0)) -> Instruction {
+        .mean(mean_places(count: count, y: y.encoded, x: x.encoded))
+    }
+
+    @Test("an instruction that is not sound, or reaches out of its memory, is refused and named")
+    func unsound() throws {
+        let inside = Operand(.arena, 64)
+        #expect(throws: Never.self) { try prepare(mean(of: inside, count: 16), arena: 128) }
+        var unknown = mean(of: inside, count: 16), extra = mean(of: inside, count: 16), marked = mean(of: inside, count: 16)
+        unknown.opcode = 4000
+        extra.operand.8 = inside.encoded
+        marked.marks = .gelu
+        let unsound = [
+            mean(of: inside, count: 17), mean(of: inside, count: 0), mean(of: inside, count: -1), mean(of: inside, count: .max), mean(of: Operand(.arena, 66), count: 1),
+            mean(of: Operand(.gradients, 0), count: 1), mean(of: Operand(.given(0), 0), count: 1), mean(of: Operand(.arena, 0), count: 2), unknown, extra, marked,
+        ]
+        for instruction in unsound {
+            let error = #expect(throws: RuntimeError.self, "\(instruction.text([]))") { try prepare(instruction, arena: 128) }
+            #expect(error?.description.contains("instruction 0, \(instruction.name)") == true)
         }
+    }
+
+    @Test("inputs are checked by name and size")
+    func inputs() throws {
+        let type = TensorType([3, 4])
+        let (session, executable) = try prepare(mean(of: Operand(.given(0), 0), count: 12), arena: 64, inputs: [GivenPlace(name: .patches, type: type)])
+        let numbers = (0..<12).map(Float.init)
+        #expect(try session.run(executable, [.patches: .numbers(numbers)]) == .done)
+        #expect(throws: RuntimeError.missingInput(.patches, type)) { try session.run(executable) }
+        #expect(throws: RuntimeError.wrongInput(.patches, type, bytes: 44)) { try session.run(executable, [.patches: .numbers(Array(numbers.dropLast()))]) }
+        #expect(throws: RuntimeError.unknownInput("paches", inputs: [.patches])) { try session.run(executable, [.patches: .numbers(numbers), "paches": [1]]) }
+    }
+
+    @Test("a result that a program does not have is an error that names those it has")
+    func missingResult() throws {
+        let steps = try TwoSteps(update: .expose)
+        let error = #expect(throws: MissingResult.self) { try steps.programs[0].result("loss") }
+        #expect(error?.description.contains("losses") == true)
     }
 }

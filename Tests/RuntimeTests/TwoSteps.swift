@@ -23,6 +23,8 @@ struct TwoSteps {
         layout = ParameterLayout(parameters.parameters)
         var given = GivenTensors(drawing: parameters.parameters, seed: 21)
         given.drawPatches(Self.images * Self.configuration.patches * Self.configuration.patchWidth, seed: 22)
+        given.inputs[.curriculum] = [0.3]
+        given.inputs[.step] = [1e-3, 1e-2, 4.5, 1]
         self.given = given
         var pool = ConstantPool()
         var a = ModelBuilder(Self.configuration, parameters: parameters, images: Self.images), b = a
@@ -45,22 +47,11 @@ struct TwoSteps {
                 session.parameters.floats[start + i] = x
             }
         }
-        session.setScalars(at: GraphInput.curriculum.operand, [0.3])
-        session.setScalars(at: GraphInput.step.operand, [1e-3, 1e-2, 4.5, 1])
         return (session, try programs.map { try session.prepare($0, constants: constants.values) })
     }
 
-    /// The batch, aligned as the loader's.
-    func withBatch<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        let values = given.inputs[.patches]!
-        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: values.count * 4, alignment: 64)
-        defer { block.deallocate() }
-        values.withUnsafeBytes { block.copyMemory(from: $0) }
-        return try body(UnsafeRawBufferPointer(block))
-    }
-
     /// One run over the batch.
-    func run(_ session: Session, _ executable: Executable) throws -> RunStatus { try withBatch { try session.run(executable, batch: $0) } }
+    func run(_ session: Session, _ executable: Executable) throws -> RunStatus { try given.run(executable, in: session) }
 
     /// The programs of an update, for tests that only look at them; empty where they cannot be compiled.
     static func programs(update: Update) -> [Program] { (try? TwoSteps(update: update).programs) ?? [] }

@@ -1,4 +1,5 @@
 import Graph
+import Tensors
 import Randomness
 
 /// How a case's tensors come into its graph.

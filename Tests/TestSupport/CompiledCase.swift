@@ -2,6 +2,7 @@ import Compiler
 import Graph
 import Program
 import Runtime
+import Tensors
 
 /// One run's results: numbers row-major, and memory as it lay, padding included, to compare bits.
 public struct RunResults {
@@ -46,30 +47,13 @@ public struct CompiledCase {
             }
         }
         let executable = try session.prepare(program, constants: constants.values)
-        for input in [GraphInput.curriculum, .step, .pixelScaleShift] {
-            if let values = given.inputs[input] { session.setScalars(at: input.operand, values) }
-        }
-        let order = (given.inputs[.order] ?? []).map { Int32($0) }
-        let status = try withBatch { batch in
-            try order.withUnsafeBytes { try session.run(executable, batch: batch, order: $0) }
-        }
-        return results(of: session, status)
-    }
-
-    /// The batch in a block of just its size, aligned as the loader's.
-    private func withBatch(_ body: (UnsafeRawBufferPointer) throws -> RunStatus) throws -> RunStatus {
-        let floats = given.inputs[.patches] ?? [], pixels = (given.inputs[.pixels] ?? []).map { UInt8($0) }
-        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: max(64, floats.count * 4 + pixels.count), alignment: 64)
-        defer { block.deallocate() }
-        floats.withUnsafeBytes { block.copyMemory(from: $0) }
-        pixels.withUnsafeBytes { if !$0.isEmpty { block.copyMemory(from: $0) } }
-        return try body(UnsafeRawBufferPointer(block))
+        return results(of: session, try given.run(executable, in: session))
     }
 
     private func results(of session: Session, _ status: RunStatus) -> RunResults {
         var out = RunResults(status: status)
         for place in program.results {
-            if place.isInteger {
+            if place.type.element == .int32 {
                 let integers = session.integerResult(place)
                 out.values[place.name] = integers.map(Float.init)
                 out.bits[place.name] = integers.map { UInt32(truncatingIfNeeded: $0) }
@@ -77,11 +61,11 @@ public struct CompiledCase {
             }
             let stored = Array(session.result(place))
             out.bits[place.name] = stored.map(\.bitPattern)
-            guard let sections = place.sections else {
+            guard case .panels(let sections) = place.type.layout else {
                 out.values[place.name] = stored
                 continue
             }
-            let order = PanelOrder(shape: place.shape, sections: sections)
+            let order = PanelOrder(shape: place.type.shape, sections: sections)
             out.values[place.name] = order.unpacked(stored)
             out.padding[place.name] = order.padding(stored)
         }

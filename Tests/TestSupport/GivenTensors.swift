@@ -1,11 +1,14 @@
 import Graph
+import Tensors
 import Randomness
+import Program
 import Reference
+import Runtime
 
 /// What a run is given: the caller's tensors and the parameters, for the interpreter and for the runtime alike.
 public struct GivenTensors {
     /// Integers and pixels as floats.
-    public var inputs: [GraphInput: [Float]] = [:]
+    public var inputs: [InputName: [Float]] = [:]
     /// Values row-major.
     public var parameters: [(parameter: Parameter, values: [Float])] = []
 
@@ -33,5 +36,24 @@ public struct GivenTensors {
         Interpreter(
             inputs: inputs.mapValues { $0.map(Double.init) },
             parameters: Dictionary(uniqueKeysWithValues: parameters.map { ($0.parameter.name, $0.values.map(Double.init)) }))
+    }
+
+    /// Runs a program on them: each input in a block of just its size, aligned as the loader's.
+    /// - Parameter more: numbers given besides.
+    public func run(_ executable: Executable, in session: Session, more: [InputName: [Float]] = [:]) throws -> RunStatus {
+        var inputs: RunInputs = [:], blocks: [UnsafeMutableRawBufferPointer] = []
+        defer { for block in blocks { block.deallocate() } }
+        for input in executable.program.inputs {
+            guard let values = more[input.name] ?? self.inputs[input.name] else { continue }
+            let block = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, values.count * input.type.element.bytes), alignment: 64)
+            blocks.append(block)
+            switch input.type.element {
+            case .float32: values.withUnsafeBytes { block.copyMemory(from: $0) }
+            case .int32: values.map { Int32($0) }.withUnsafeBytes { block.copyMemory(from: $0) }
+            case .uint8: values.map { UInt8($0) }.withUnsafeBytes { block.copyMemory(from: $0) }
+            }
+            inputs[input.name] = .memory(UnsafeRawBufferPointer(block))
+        }
+        return try session.run(executable, inputs)
     }
 }

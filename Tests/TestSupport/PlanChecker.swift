@@ -45,7 +45,7 @@ public enum PlanChecker {
             for (slot, operand) in instruction.operands.enumerated() {
                 guard let operand, operand.segment == .arena else { continue }
                 if !living.contains(where: { buffers[$0].offset <= operand.offset && operand.offset < buffers[$0].offset + buffers[$0].bytes }) {
-                    problems.append("instruction \(step), \(instruction.opcode), operand \(slot): nothing lives at \(operand.offset)")
+                    problems.append("instruction \(step), \(instruction.name), operand \(slot): nothing lives at \(operand.offset)")
                 }
             }
         }

@@ -1,6 +1,7 @@
 import Dispatch
 import Models
 import Runtime
+import Tensors
 
 /// Time of the encoder's features of whole images: the class token and the mean of the patch tokens, so all tokens are computed.
 public struct InferenceBenchmark: Sendable {
@@ -41,7 +42,7 @@ public struct InferenceBenchmark: Sendable {
         let times = try setting.times(progress) {
             if done == setting.warmup { clock.update(repeating: 0) }
             done += 1
-            _ = try model.session.run(executable, batch: patches.bytes, nanoseconds: clock)
+            _ = try model.session.run(executable, [.patches: .memory(patches.bytes)], nanoseconds: clock)
         }
         return Result(
             batch: quantile(times, 0.5), batchP90: quantile(times, 0.9), images: setting.batchSize,
@@ -86,7 +87,7 @@ struct RandomPatches {
 
     init(_ configuration: ModelConfiguration, images: Int) throws {
         count = images * configuration.patches * configuration.patchWidth
-        memory = try Memory(bytes: count * 4, purpose: "patches")
+        memory = try Memory(floats: count, purpose: "patches")
         for i in 0..<count { memory.floats[i] = Float(Int32(truncatingIfNeeded: (i &* 0x9E37_79B1) & 0xFFFF) - 0x8000) * 6e-5 }
     }
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: memory.floats[0..<count])) }

@@ -1,8 +1,10 @@
+import CInstructions
 import CSupport
 import Dispatch
 import Models
 import Program
 import Runtime
+import Tensors
 
 /// Matrix products at every shape that a model's training programs have, beside OpenBLAS.
 public struct KernelBenchmark {
@@ -34,8 +36,16 @@ public struct KernelBenchmark {
             try model.compile(.masker(images: setting.batchSize, options, .immediate(.init()), examined: false)),
         ]
         var counts: [Shape: Int] = [:]
-        for instruction in programs.flatMap(\.instructions) where instruction.opcode == .linear || instruction.opcode == .linearWeightGradient {
-            counts[Shape(opcode: instruction.opcode, rows: instruction.sizes[0], columns: instruction.sizes[1], depth: instruction.sizes[2]), default: 0] += 1
+        for instruction in programs.flatMap(\.instructions) {
+            switch instruction.kernel {
+            case .linear:
+                let p = instruction.linear_places
+                counts[Shape(opcode: .linear, rows: Int(p.rows), columns: Int(p.columns), depth: Int(p.depth)), default: 0] += 1
+            case .linear_weight_gradient:
+                let p = instruction.linear_weight_gradient_places
+                counts[Shape(opcode: .linear_weight_gradient, rows: Int(p.rows), columns: Int(p.columns), depth: Int(p.depth)), default: 0] += 1
+            default: continue
+            }
         }
         return counts.map { ($0.key, $0.value) }.sorted {
             ($0.shape.opcode.rawValue, $0.shape.rows, $0.shape.columns, $0.shape.depth) < ($1.shape.opcode.rawValue, $1.shape.rows, $1.shape.columns, $1.shape.depth)
@@ -50,21 +60,24 @@ public struct KernelBenchmark {
 
     private func time(_ shape: Shape, _ count: Int, _ peak: Double) throws -> Row {
         let (m, n, k) = (shape.rows, shape.columns, shape.depth)
-        func padded(_ count: Int) -> Int { (count * 4 + 4095) / 4096 * 4096 }
-        let panels = (n + 15) / 16 * 16
+        func padded(_ count: Int) -> Int { (count * ElementType.float32.bytes + 4095) / 4096 * 4096 }
+        let panels = TensorType([n], layout: .panels(sections: 1)).storedCount
         let x = 0, y = padded(m * k), weight = y + padded(m * n), bias = weight + padded(panels * k)
         let end = bias + padded(panels)
-        func at(_ offset: Int) -> Operand { Operand(.arena, offset) }
-        let isGradient = shape.opcode == .linearWeightGradient
-        let instruction = isGradient
-            ? Instruction(.linearWeightGradient, operands: [at(weight), at(bias), at(y), at(x)], sizes: [m, n, k, n])
-            : Instruction(.linear, operands: [at(y), nil, at(x), at(weight), at(bias)], sizes: [m, n, k, n, m])
+        func at(_ offset: Int) -> UInt64 { Operand(.arena, offset).encoded }
+        let isGradient = shape.opcode == .linear_weight_gradient, rows = Int32(m), columns = Int32(n), depth = Int32(k)
+        let instruction: Instruction = isGradient
+            ? .linear_weight_gradient(linear_weight_gradient_places(
+                flags: 0, rows: rows, columns: columns, depth: depth, section: columns, d_weight: at(weight), d_bias: at(bias), dy: at(y), x: at(x)))
+            : .linear(linear_places(
+                flags: 0, rows: rows, columns: columns, depth: depth, section: columns, period: rows, y: at(y), derivative: .max, x: at(x),
+                weight: at(weight), bias: at(bias), residual: .max, multiplier: .max))
         let session = try Session(parameterBytes: 0, trains: false, threads: setting.threads, isa: setting.isa)
-        let program = Program(instructions: [instruction], buffers: [], results: [], arenaBytes: end, resultBytes: 0, lowerBoundBytes: end, naiveBytes: end)
+        let program = Program(instructions: [instruction], arenaBytes: end, lowerBoundBytes: end, naiveBytes: end)
         let executable = try session.prepare(program)
         let peer = try Memory(bytes: end, purpose: "the yardstick's operands")
-        for i in 0..<(end / 4) { peer.floats[i] = 0.01 }
-        func place(_ offset: Int) -> UnsafeMutablePointer<Float>? { peer.floats.baseAddress.map { $0 + offset / 4 } }
+        peer.floats.update(repeating: 0.01)
+        func place(_ offset: Int) -> UnsafeMutablePointer<Float>? { peer.floats.baseAddress.map { $0 + offset / ElementType.float32.bytes } }
         var ours = Double.infinity, theirs = Double.infinity
         for _ in 0..<(setting.warmup + setting.repeats) {
             let start = DispatchTime.now().uptimeNanoseconds

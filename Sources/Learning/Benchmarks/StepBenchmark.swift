@@ -3,6 +3,7 @@ import Graph
 import Models
 import Program
 import Runtime
+import Tensors
 
 /// Time of one joint iteration on ready-made batches, and where it goes.
 public struct StepBenchmark: Sendable {
@@ -40,10 +41,8 @@ public struct StepBenchmark: Sendable {
         model.initialize(seed: 0)
         let adamw = AdamW()
         let session = model.session
-        session.setScalars(at: GraphInput.step.operand, [1e-4, 1e-4, 1, 1])
-        session.setScalars(at: GraphInput.curriculum.operand, [0.5])
         let patches = try RandomPatches(configuration, images: batchSize)
-        let batch = patches.bytes
+        let batch = RunInputs.Tensor.memory(patches.bytes), scalars: [Float] = [1e-4, 1e-4, 1, 1]
         let a = try model.autoencoderStep(images: batchSize, options, update: .immediate(adamw))
         let b = try model.maskerStep(images: batchSize, options, update: .immediate(adamw))
         let instructions = a.program.instructions + b.program.instructions
@@ -59,9 +58,9 @@ public struct StepBenchmark: Sendable {
             if done == setting.warmup { clock.update(repeating: 0) }
             done += 1
             let start = DispatchTime.now().uptimeNanoseconds
-            _ = try session.run(a, batch: batch, nanoseconds: clockA)
+            _ = try session.run(a, [.patches: batch, .step: .numbers(scalars)], nanoseconds: clockA)
             let middle = DispatchTime.now().uptimeNanoseconds
-            _ = try session.run(b, batch: batch, nanoseconds: clockB)
+            _ = try session.run(b, [.patches: batch, .step: .numbers(scalars), .curriculum: [0.5]], nanoseconds: clockB)
             stepsA.append(Double(middle - start) * 1e-9)
             stepsB.append(Double(DispatchTime.now().uptimeNanoseconds - middle) * 1e-9)
         }
@@ -88,7 +87,7 @@ public struct KernelTime: Sendable {
     static func table(_ instructions: [Instruction], _ nanoseconds: UnsafeMutableBufferPointer<UInt64>, repeats: Int, byShape: Bool) -> [KernelTime] {
         var kernels: [String: (UInt64, Double, Int)] = [:]
         for (instruction, time) in zip(instructions, nanoseconds) {
-            let name = byShape ? instruction.shapeDescription : instruction.opcode.kernelName
+            let name = byShape ? instruction.shapeDescription : instruction.name
             let old = kernels[name] ?? (0, 0, 0)
             kernels[name] = (old.0 + time, old.1 + instruction.flops, old.2 + 1)
         }

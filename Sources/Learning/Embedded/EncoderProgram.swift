@@ -1,8 +1,10 @@
+import CInstructions
 import Compiler
 import Graph
 import Models
 import Program
 import Runtime
+import Tensors
 import Vision
 
 /// An encoder compiled for a fixed number of images a run, ready to be written as a program file: instructions, packed
@@ -22,17 +24,48 @@ public struct EncoderProgram {
     init(_ model: ModelRuntime, normalization: PixelNormalization, images: Int, pool: FeaturePooling) throws {
         let executable = try model.features(images: images, [pool], fromPixels: true), program = executable.program, c = model.configuration
         self.model = model
-        instructions = executable.bytes
-        let pixels = normalization.scaleAndShift(channels: c.channels), place = GraphInput.pixelScaleShift.operand.offset / 4
-        scalars = Array(repeating: 0, count: place) + pixels.scale + pixels.shift
+        instructions = EncoderProgram.fileInstructions(program)
+        let pixels = normalization.scaleAndShift(channels: c.channels)
+        scalars = Array(repeating: 0, count: EncoderProgram.scaleOffset / ElementType.float32.bytes) + pixels.scale + pixels.shift
         constants = model.constants
-        parameters = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: model.session.parameters.floats[..<(model.layout.bytes / 4)]))
+        parameters = UnsafeRawBufferPointer(rebasing: model.session.parameters.contents[..<model.layout.bytes])
         var header = ProgramHeader(
             pool: pool, images: images, height: c.imageHeight, width: c.imageWidth, channels: c.channels, rows: pool == .tokens ? c.patches : 1,
             rowWidth: pool == .clsAndMean ? 2 * c.embedWidth : c.embedWidth, instructionCount: program.instructions.count, arenaBytes: program.arenaBytes,
-            workspaceBytes: ISA.available.map { executable.workspaceBytes(threads: 1, isa: $0) }.max() ?? 0)
-        header.layOut(scalars: scalars.count * 4, constants: constants.count * 4, parameters: parameters.count)
+            workspaceBytes: try ISA.available.map { try executable.workspaceBytes(threads: 1, isa: $0) }.max() ?? 0)
+        header.layOut(
+            scalars: scalars.count * ElementType.float32.bytes, constants: constants.count * ElementType.float32.bytes, parameters: parameters.count)
         self.header = header
+    }
+
+    /// Where the pixels' scale and shift stand among a file's scalars.
+    private static let scaleOffset = 128
+    /// What a program that is written is given.
+    static let inputs: [InputName] = [.pixels, .pixelScaleShift]
+
+    /// Instructions as files of version 1 have them, which number the input and its scale on their own.
+    private static func fileInstructions(_ program: Program) -> [UInt8] {
+        let moved = program.instructions.map { instruction in
+            instruction.moved { segment, offset in
+                switch program.inputs.indices.first(where: { Segment.given($0).number == segment }).map({ program.inputs[$0].name }) {
+                case .pixels: (Int(CURRICLE_FILE_PIXELS), offset)
+                case .pixelScaleShift: (Int(CURRICLE_FILE_SCALARS), offset + scaleOffset)
+                default: (segment, offset)
+                }
+            }
+        }
+        return moved.withUnsafeBytes { Array($0) }
+    }
+
+    /// An instruction of a file, with the input and its scale as a program in memory has them.
+    static func programInstruction(_ instruction: Instruction) -> Instruction {
+        instruction.moved { segment, offset in
+            switch segment {
+            case Int(CURRICLE_FILE_PIXELS): (Segment.given(0).number, offset)
+            case Int(CURRICLE_FILE_SCALARS): (Segment.given(1).number, offset - scaleOffset)
+            default: (segment, offset)
+            }
+        }
     }
 
     /// Writes the file, whole or not at all.

@@ -1,6 +1,7 @@
 import Models
 import Program
 import Runtime
+import Tensors
 
 /// A program file, mapped, and opened by the library that devices run.
 public final class ProgramFile {
@@ -50,8 +51,14 @@ public final class ProgramFile {
     }
 
     /// The program, a line an instruction.
-    public var instructions: [Instruction] {
-        mapping.withBytes { Executable.decode(UnsafeRawBufferPointer(rebasing: $0[header.instructions.offset..<(header.instructions.offset + header.instructions.bytes)])) }
+    public var instructions: [String] {
+        let c = encoder.shape
+        let types = [TensorType([c.images, c.height, c.width, c.channels], .uint8), TensorType([2, c.channels])]
+        let inputs = zip(EncoderProgram.inputs, types).map { GivenPlace(name: $0, type: $1) }
+        let range = header.instructions.offset..<(header.instructions.offset + header.instructions.bytes)
+        return mapping.withBytes { bytes in
+            Executable.decode(UnsafeRawBufferPointer(rebasing: bytes[range])).map { EncoderProgram.programInstruction($0).text(inputs) }
+        }
     }
 
     private func description(of pool: FeaturePooling) -> String {
@@ -64,7 +71,7 @@ public final class ProgramFile {
     }
 
     private func pixelNumbers() -> (scale: [Float], shift: [Float]) {
-        let channels = encoder.shape.channels, count = header.scalars.bytes / 4
+        let channels = encoder.shape.channels, count = header.scalars.bytes / MemoryLayout<Float>.size
         let numbers = mapping.withBytes { bytes in
             (0..<count).map { Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: header.scalars.offset + 4 * $0, as: UInt32.self))) }
         }

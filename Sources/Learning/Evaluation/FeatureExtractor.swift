@@ -1,5 +1,6 @@
 import Models
 import Runtime
+import Tensors
 import Vision
 
 /// What stands for an image.
@@ -98,8 +99,8 @@ public final class FeatureExtractor {
             samples += batch.samples
             if let kind = FeaturePooling(rawValue: pool.rawValue) {
                 let executable = try model.features(images: batch.samples.count, [kind])
-                _ = try model.session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
-                features += model.result(pool.rawValue, of: executable)
+                _ = try model.session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
+                features += try model.result(pool.rawValue, of: executable)
             } else { // pixels
                 features += batch.patches
             }

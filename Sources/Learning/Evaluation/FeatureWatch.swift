@@ -1,5 +1,6 @@
 import Models
 import Runtime
+import Tensors
 import Vision
 
 /// kNN accuracy of an encoder that is being trained, by the reference's protocol: what `curricle knn` gives for its saved weights.
@@ -80,9 +81,9 @@ public struct FeatureWatch: Sendable {
             wasInterrupted = isInterrupted()
             if wasInterrupted { return false }
             let executable = try model.features(images: batch.samples.count)
-            _ = try model.session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
-            cls += model.result("cls", of: executable)
-            mean += model.result("mean", of: executable)
+            _ = try model.session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
+            cls += try model.result("cls", of: executable)
+            mean += try model.result("mean", of: executable)
             // Another image stands for one that is broken: its own label counts.
             labels += batch.samples.map { images.label(at: $0) ?? -1 }
             progress(labels.count)
@@ -98,9 +99,10 @@ public struct FeatureWatch: Sendable {
     /// Bytes that watching takes beside the arena: features, batches ahead, results, and the blocks of rows whose distances are measured.
     static func bytes(images: Int, _ m: ModelConfiguration, imageBytes: Int) -> Int {
         let batch = min(batch, images)
-        let features = 2 * images * m.embedWidth * 4, ahead = 3 * batch * m.patches * m.patchWidth * 4 + 2 * imageBytes
+        let float = ElementType.float32.bytes
+        let features = 2 * images * m.embedWidth * float, ahead = 3 * batch * m.patches * m.patchWidth * float + 2 * imageBytes
         let distances = (1024 + 256) * m.embedWidth * 8 + 1024 * 256 * 8 + images * (neighbours * 16 + 64)
-        return features + ahead + 4 * batch * m.embedWidth * 4 + distances + algebraBytes
+        return features + ahead + 4 * batch * m.embedWidth * float + distances + algebraBytes
     }
 
     /// What OpenBLAS's product takes for its own copies of blocks (measured).

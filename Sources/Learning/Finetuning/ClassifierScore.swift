@@ -1,5 +1,6 @@
 import Foundation
 import Runtime
+import Tensors
 import Vision
 
 /// How well a classifier does on labelled images.
@@ -40,8 +41,8 @@ extension ModelRuntime {
         var score = ClassifierScore()
         try configuration.forEachBatch(of: source, normalization, images: images, strict: strict, report: report) { batch in
             let executable = try classification(images: batch.samples.count)
-            _ = try session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
-            let logits = result("logits", of: executable), classes = logits.count / batch.samples.count
+            _ = try session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
+            let logits = try result("logits", of: executable), classes = logits.count / batch.samples.count
             guard logits.allSatisfy(\.isFinite) else { throw LearningError.nonfinite("what the classifier says of an image is not finite: lower --lr, or check the weights") }
             for (i, sample) in batch.samples.enumerated() { score.add(logits[(i * classes)..<((i + 1) * classes)], label: source.label(at: sample) ?? -1) }
             progress(score.images, source.count)

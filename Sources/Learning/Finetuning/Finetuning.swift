@@ -3,6 +3,7 @@ import Graph
 import Models
 import Program
 import Runtime
+import Tensors
 import Vision
 
 /// What fine-tuning tells while it goes on.
@@ -57,8 +58,8 @@ public final class Finetuning {
             source: training, pipeline: settings.pipeline(grid), batchSize: batchSize, dropLast: false, shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads), strict: settings.strict)
         dropPath = DropPath(rate: settings.dropPath, depth: m.depth, seed: settings.seed)
-        targets = try Memory(bytes: batchSize * settings.classes.count * 4, purpose: "targets")
-        branchScales = try Memory(bytes: batchSize * 2 * m.depth * 4, purpose: "drop path")
+        targets = try Memory(floats: batchSize * settings.classes.count, purpose: "targets")
+        branchScales = try Memory(floats: batchSize * 2 * m.depth, purpose: "drop path")
     }
 
     public var stepsPerEpoch: Int { (loader.batchesPerEpoch + settings.accumulation - 1) / settings.accumulation }
@@ -158,7 +159,6 @@ public final class Finetuning {
         let session = model.session
         var loss = 0.0, images = 0, data = 0.0, batches = 0
         let update = position.updates[.classifier, default: 0] + 1
-        if !settings.storesGradients { session.setScalars(at: GraphInput.step.operand, settings.adamw.scalars(update: update, learningRate: rate, batches: 1)) }
         while batches < settings.accumulation {
             let started = DispatchTime.now().uptimeNanoseconds
             guard let batch = try loader.next() else { break }
@@ -168,18 +168,22 @@ public final class Finetuning {
                 images: batch.samples.count, dropsPaths: settings.dropPath > 0,
                 update: settings.storesGradients ? .store(adding: batches > 0) : .immediate(settings.adamw))
             prepare(batch)
-            guard try session.run(
-                executable, batch: UnsafeRawBufferPointer(batch.patches), targets: targets.contents, branchScales: branchScales.contents) == .done
-            else {
+            let count = batch.samples.count
+            var inputs: RunInputs = [
+                .patches: .memory(UnsafeRawBufferPointer(batch.patches)), .targets: .memory(targets.contents(numbers: 0..<(count * settings.classes.count))),
+            ]
+            if settings.dropPath > 0 { inputs[.branchScales] = .memory(branchScales.contents(numbers: 0..<(count * 2 * settings.model.depth))) }
+            if !settings.storesGradients { inputs[.step] = .numbers(settings.adamw.scalars(update: update, learningRate: rate, batches: 1)) }
+            guard try session.run(executable, inputs) == .done else {
                 throw LearningError.nonfinite("the loss is not finite at step \(position.step + 1), epoch \(position.epoch), lr \(rate): lower --lr, or --blr")
             }
-            loss += Double(model.result("losses", of: executable).first ?? .nan)
+            loss += Double(try model.result("losses", of: executable)[0])
             images += batch.samples.count
             batches += 1
         }
         if settings.storesGradients {
-            session.setScalars(at: GraphInput.step.operand, settings.adamw.scalars(update: update, learningRate: rate, batches: batches))
-            _ = try session.run(model.update(.classifier, settings.adamw, clip: settings.clip))
+            let scalars = settings.adamw.scalars(update: update, learningRate: rate, batches: batches)
+            _ = try session.run(model.update(.classifier, settings.adamw, clip: settings.clip), [.step: .numbers(scalars)])
         }
         position.updates[.classifier] = update
         position.step += 1

@@ -1,6 +1,7 @@
 import Foundation
 import Models
 import Runtime
+import Tensors
 import Vision
 
 /// Where the class token looks, and what the patch tokens have in common.
@@ -49,9 +50,9 @@ extension FeatureExtractor {
         var weights: [Float] = []
         try images.batches(images: images.count, of: FeatureExtractor.batch, progress: progress) { range, patches in
             let executable = try model.executable(.queriesKeysValues(images: range.count, layer: layer))
-            _ = try model.session.run(executable, batch: patches)
+            _ = try model.session.run(executable, [.patches: .memory(patches)])
             weights += FeatureExtractor.classAttention(
-                model.result("qkv", of: executable), images: range.count, tokens: 1 + m.patches, width: m.embedWidth, heads: m.heads)
+                try model.result("qkv", of: executable), images: range.count, tokens: 1 + m.patches, width: m.embedWidth, heads: m.heads)
         }
         guard weights.allSatisfy(\.isFinite) else { throw LearningError.nonfinite("attention is not finite: check the weights") }
         return weights
@@ -70,8 +71,8 @@ extension FeatureExtractor {
         var tokens: [Float] = []
         try images.batches(images: images.count, of: FeatureExtractor.batch, progress: progress) { range, patches in
             let executable = try model.features(images: range.count, [.tokens])
-            _ = try model.session.run(executable, batch: patches)
-            tokens += model.result("tokens", of: executable)
+            _ = try model.session.run(executable, [.patches: .memory(patches)])
+            tokens += try model.result("tokens", of: executable)
         }
         let components = try PrincipalComponents(rows: tokens, width: m.embedWidth, count: 3)
         let colours = components.projected(tokens).map { FeatureExtractor.levels($0) }

@@ -5,6 +5,7 @@ import Models
 import Program
 import Runtime
 import Synchronization
+import Tensors
 
 /// How a run saves memory: recorded in its states, so that a resumed run does the same.
 public struct MemoryChoice: Sendable, Hashable, Codable {
@@ -119,10 +120,10 @@ public struct TrainingPlan: Sendable {
         arenaBytes = (programs.map(\.program) + judging.prefix(1)).map(\.arenaBytes).max() ?? 0
         lowerBoundBytes = programs.map(\.program.lowerBoundBytes).max() ?? 0
         naiveBytes = programs.map(\.program.naiveBytes).max() ?? 0
-        workspaceBytes = try (programs.map(\.program) + judging).map { try Executable($0).workspaceBytes(threads: threads, isa: isa) }.max() ?? 0
-        let patches = settings.batchSize * settings.model.patches, batch = patches * settings.model.patchWidth * 4
+        workspaceBytes = try (programs.map(\.program) + judging).map { try $0.workspaceBytes(threads: threads, isa: isa) }.max() ?? 0
+        let patches = settings.batchSize * settings.model.patches, batch = patches * settings.model.patchWidth * ElementType.float32.bytes
         loaderBytes = batch * (Pretraining.batchesAhead(threads: threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
-            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * 4 * patches : 0) + Pretraining.loaderWorkers(threads: threads) * 2 * imageBytes
+            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * patches * ElementType.float32.bytes : 0) + Pretraining.loaderWorkers(threads: threads) * 2 * imageBytes
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
         processBytes = TrainingPlan.startBytes + TrainingPlan.workingBytes + 2 * largest
             + HeldImages.bytes(values: settings.model.patches * settings.model.patchWidth)

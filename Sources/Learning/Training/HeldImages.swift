@@ -1,5 +1,6 @@
 import Models
 import Runtime
+import Tensors
 import Vision
 
 /// A fixed handful of images to look at, resized and not augmented: a run's after each epoch, of the data's test part where it
@@ -34,7 +35,7 @@ public struct HeldImages {
     private init(source: any ImageSource, pipeline: ImagePipeline, most: Int) throws {
         let plain = ImagePipeline(grid: pipeline.grid, augmentation: .none, normalization: pipeline.normalization, seed: pipeline.seed)
         let each = pipeline.grid.count * pipeline.grid.patchWidth
-        memory = try Memory(bytes: most * each * 4, purpose: "images to look at")
+        memory = try Memory(floats: most * each, purpose: "images to look at")
         grid = pipeline.grid
         var samples: [Int] = [], broken: [String] = []
         for index in 0..<min(source.count, 1000 + most) where samples.count < most {
@@ -51,10 +52,10 @@ public struct HeldImages {
     }
 
     /// How many images of so many values are looked at.
-    private static func most(values: Int) -> Int { max(8, min(64, (4 << 20) / (values * 4))) }
+    private static func most(values: Int) -> Int { max(8, min(64, (4 << 20) / (values * ElementType.float32.bytes))) }
 
     /// Bytes that looking takes: the images, their predictions as they come and are gathered, and the picture.
-    static func bytes(values: Int) -> Int { 4 * most(values: values) * values * 4 }
+    static func bytes(values: Int) -> Int { 4 * most(values: values) * values * ElementType.float32.bytes }
 
     /// One image's patches [L, P].
     func patches(of image: Int) -> [Float] {
@@ -92,16 +93,22 @@ public struct HeldImages {
     /// Runs step A without an update, on as many images at a time as the arena has room for.
     func outcome(images: Int, _ model: ModelRuntime, _ options: StepOptions, seed: UInt64, progress: (Int, Int) -> Void = { _, _ in }) throws -> Outcome {
         let size = try model.examinedImages(most: min(images, 8), options)
-        let orders = try Memory(bytes: size * grid.count * 4, purpose: "masks")
+        let orders = try Memory(integers: size * grid.count, purpose: "masks")
         var outcome = Outcome(patches: grid.count, patchWidth: grid.patchWidth, kept: model.configuration.kept(maskRatio: options.maskRatio))
         try batches(images: images, of: size, progress: progress) { range, batch in
             let order = RandomOrders(seed: seed, patches: grid.count).fill(orders, row: 0, samples: Array(samples[range]), epoch: 0)
             let executable = try model.autoencoderStep(images: range.count, options, update: nil, examined: true)
-            _ = try model.session.run(executable, batch: batch, order: order)
-            outcome.scores += model.result("scores", of: executable)
-            outcome.predictions += model.result("pred", of: executable)
-            outcome.order += executable.program.result("order").map { model.session.integerResult($0) } ?? orders.integers.prefix(range.count * grid.count).map(Int.init)
-            outcome.loss += Double(model.result("losses", of: executable).first ?? .nan) * Double(range.count) / Double(images)
+            switch options.masking {
+            case .learned:
+                _ = try model.session.run(executable, [.patches: .memory(batch)])
+                outcome.scores += try model.result("scores", of: executable)
+                outcome.order += try model.session.integerResult(executable.program.result("order"))
+            case .random:
+                _ = try model.session.run(executable, [.patches: .memory(batch), .order: .memory(order)])
+                outcome.order += orders.integers.prefix(range.count * grid.count).map(Int.init)
+            }
+            outcome.predictions += try model.result("pred", of: executable)
+            outcome.loss += Double(try model.result("losses", of: executable)[0]) * Double(range.count) / Double(images)
         }
         return outcome
     }

@@ -3,6 +3,7 @@ import Graph
 import Models
 import Program
 import Runtime
+import Tensors
 
 /// The losses of one joint iteration; what was not computed is nil.
 public struct IterationLosses: Sendable, Equatable {
@@ -117,12 +118,10 @@ public final class JointTrainer {
         _ mayContinue: (ParameterGroup) -> Bool
     ) throws -> [Float]? {
         let session = model.session
-        session.setScalars(at: GraphInput.curriculum.operand, [Float(settings.curriculum)])
-        if !stores { setStep(group, settings, batches: 1) }
         var sums: [Float] = [], scores: Float = 0, count = 0
         isSpoiled = false
         for batch in batches {
-            let done = try group == .autoencoder ? autoencoder(batch, adding: count > 0) : masker(batch, adding: count > 0)
+            let done = try group == .autoencoder ? autoencoder(batch, settings, adding: count > 0) : masker(batch, settings, adding: count > 0)
             guard let done else {
                 losses.skipped.append(group)
                 if !mayContinue(group) { return nil }
@@ -134,10 +133,9 @@ public final class JointTrainer {
         }
         guard count > 0, !isSpoiled else { return nil }
         if stores {
-            setStep(group, settings, batches: count)
             let executable = try model.update(group, adamw, clip: clip)
-            _ = try session.run(executable)
-            if clip != nil { losses.gradientNorms[group] = model.result("gradient norm", of: executable).first }
+            _ = try session.run(executable, [.step: .numbers(scalars(group, settings, batches: count))])
+            if clip != nil { losses.gradientNorms[group] = try model.result("gradient norm", of: executable)[0] }
         }
         updates[group, default: 0] += 1
         if group == .masker { losses.meanScore = scores / Float(count) }
@@ -147,35 +145,39 @@ public final class JointTrainer {
     private typealias Done = (losses: [Float], meanScore: Float)
 
     /// Step A of a batch, whole or piece by piece; nil where a loss is not finite.
-    private func autoencoder(_ batch: TrainingBatch, adding: Bool) throws -> Done? {
+    private func autoencoder(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool) throws -> Done? {
         var loss: Float = 0
         for piece in batch.pieces(of: pieceImages) {
             let weight = Float(piece.images) / Float(batch.images)
             let executable = try model.autoencoderStep(images: piece.images, options, update: update(adding: adding || piece.first > 0), weight: weight)
-            guard try model.session.run(executable, batch: piece.patches, order: piece.order) == .done else {
+            var inputs: RunInputs = [.patches: .memory(piece.patches)]
+            if let order = piece.order { inputs[.order] = .memory(order) }
+            if !stores { inputs[.step] = .numbers(scalars(.autoencoder, settings, batches: 1)) }
+            guard try model.session.run(executable, inputs) == .done else {
                 isSpoiled = isSpoiled || piece.first > 0
                 return nil
             }
-            loss += weight * (model.result("losses", of: executable).first ?? .nan)
+            loss += weight * (try model.result("losses", of: executable)[0])
         }
         return ([loss], 0)
     }
 
     /// Step B of a batch.
-    private func masker(_ batch: TrainingBatch, adding: Bool) throws -> Done? {
+    private func masker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool) throws -> Done? {
         if let pieceImages {
             if pieces?.most ?? 0 < batch.images { pieces = try MaskerPieces(model, options, most: batch.images) }
-            return try pieces?.run(batch, pieceImages: pieceImages, adding: adding)
+            return try pieces?.run(batch, pieceImages: pieceImages, curriculum: Float(settings.curriculum), adding: adding)
         }
         let executable = try model.maskerStep(images: batch.images, options, update: update(adding: adding))
-        guard try model.session.run(executable, batch: batch.patches, order: batch.order) == .done else { return nil }
-        let scores = model.result("scores", of: executable)
-        return (model.result("losses", of: executable), scores.reduce(0, +) / Float(scores.count))
+        var inputs: RunInputs = [.patches: .memory(batch.patches), .curriculum: .numbers([Float(settings.curriculum)])]
+        if !stores { inputs[.step] = .numbers(scalars(.masker, settings, batches: 1)) }
+        guard try model.session.run(executable, inputs) == .done else { return nil }
+        let scores = try model.result("scores", of: executable)
+        return (try model.result("losses", of: executable), scores.reduce(0, +) / Float(scores.count))
     }
 
-    private func setStep(_ group: ParameterGroup, _ settings: IterationSettings, batches: Int) {
-        let scalars = adamw.scalars(update: updates[group, default: 0] + 1, learningRate: settings.learningRate, batches: batches)
-        model.session.setScalars(at: GraphInput.step.operand, scalars)
+    private func scalars(_ group: ParameterGroup, _ settings: IterationSettings, batches: Int) -> [Float] {
+        adamw.scalars(update: updates[group, default: 0] + 1, learningRate: settings.learningRate, batches: batches)
     }
 }
 

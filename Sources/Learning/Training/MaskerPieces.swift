@@ -2,6 +2,7 @@ import Compiler
 import Graph
 import Models
 import Runtime
+import Tensors
 
 /// Step B of a batch in pieces: the whole batch's gradient, to rounding, in the memory of a piece.
 ///
@@ -20,38 +21,42 @@ struct MaskerPieces {
         self.model = model
         self.options = options
         most = images
-        let bytes = images * model.configuration.patches * 4
-        scores = try Memory(bytes: bytes, purpose: "scores")
-        errors = try Memory(bytes: bytes, purpose: "errors")
-        errorGradients = try Memory(bytes: bytes, purpose: "gradients of errors")
-        scoreGradients = try Memory(bytes: bytes, purpose: "gradients of scores")
+        let count = images * model.configuration.patches
+        scores = try Memory(floats: count, purpose: "scores")
+        errors = try Memory(floats: count, purpose: "errors")
+        errorGradients = try Memory(floats: count, purpose: "gradients of errors")
+        scoreGradients = try Memory(floats: count, purpose: "gradients of scores")
     }
 
     /// - Parameter adding: whether gradients are added to those that are stored.
     /// - Returns: the five losses and the mean score, or nil where a value is not finite.
-    func run(_ batch: TrainingBatch, pieceImages: Int, adding: Bool) throws -> (losses: [Float], meanScore: Float)? {
+    func run(_ batch: TrainingBatch, pieceImages: Int, curriculum: Float, adding: Bool) throws -> (losses: [Float], meanScore: Float)? {
         let session = model.session, pieces = batch.pieces(of: pieceImages), count = batch.images * model.configuration.patches
         for piece in pieces {
             let scoring = try model.executable(.scoring(images: piece.images, nil))
-            guard try session.run(scoring, batch: piece.patches) == .done else { return nil }
-            place(model.result("scores", of: scoring), in: scores, at: piece)
+            guard try session.run(scoring, [.patches: .memory(piece.patches)]) == .done else { return nil }
+            place(try model.result("scores", of: scoring), in: scores, at: piece)
         }
         let whole = try model.executable(.maskerLosses(images: batch.images, options))
         errors.floats.update(repeating: 0)
-        guard try session.run(whole, scores: bytes(scores), errors: bytes(errors)) == .done else { return nil }
-        _ = errorGradients.floats.update(fromContentsOf: model.result("grad.errors", of: whole))
+        let given: RunInputs = [.scores: part(scores, 0..<batch.images), .errors: part(errors, 0..<batch.images), .curriculum: .numbers([curriculum])]
+        guard try session.run(whole, given) == .done else { return nil }
+        errorGradients.fill(try model.result("grad.errors", of: whole))
         for piece in pieces {
             let backward = try model.executable(.maskerErrors(images: piece.images, options))
-            guard try session.run(backward, batch: piece.patches, scores: bytes(scores, piece), upstream: bytes(errorGradients, piece)) == .done else { return nil }
-            place(model.result("errors", of: backward), in: errors, at: piece)
-            place(model.result("grad.scores", of: backward), in: scoreGradients, at: piece)
+            let range = piece.first..<(piece.first + piece.images)
+            let inputs: RunInputs = [.patches: .memory(piece.patches), .scores: part(scores, range), .upstream: part(errorGradients, range)]
+            guard try session.run(backward, inputs) == .done else { return nil }
+            place(try model.result("errors", of: backward), in: errors, at: piece)
+            place(try model.result("grad.scores", of: backward), in: scoreGradients, at: piece)
         }
-        guard try session.run(whole, scores: bytes(scores), errors: bytes(errors)) == .done else { return nil }
-        let losses = model.result("losses", of: whole)
-        for (i, gradient) in model.result("grad.scores", of: whole).enumerated() { scoreGradients.floats[i] += gradient }
+        guard try session.run(whole, given) == .done else { return nil }
+        let losses = try model.result("losses", of: whole)
+        for (i, gradient) in try model.result("grad.scores", of: whole).enumerated() { scoreGradients.floats[i] += gradient }
         for piece in pieces {
             let backward = try model.executable(.scoring(images: piece.images, .store(adding: adding || piece.first > 0)))
-            guard try session.run(backward, batch: piece.patches, upstream: bytes(scoreGradients, piece)) == .done else { return nil }
+            let upstream = part(scoreGradients, piece.first..<(piece.first + piece.images))
+            guard try session.run(backward, [.patches: .memory(piece.patches), .upstream: upstream]) == .done else { return nil }
         }
         return (losses, scores.floats.prefix(count).reduce(0, +) / Float(count))
     }
@@ -60,9 +65,10 @@ struct MaskerPieces {
         for (i, value) in values.enumerated() { memory.floats[piece.first * model.configuration.patches + i] = value }
     }
 
-    private func bytes(_ memory: Memory, _ piece: TrainingBatch.Piece? = nil) -> UnsafeRawBufferPointer {
-        let first = (piece?.first ?? 0) * model.configuration.patches
-        return UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: memory.floats[first...]))
+    /// The values of some of the batch's images.
+    private func part(_ memory: Memory, _ images: Range<Int>) -> RunInputs.Tensor {
+        let patches = model.configuration.patches
+        return .memory(memory.contents(numbers: (images.lowerBound * patches)..<(images.upperBound * patches)))
     }
 }
 

@@ -4,6 +4,7 @@ import Graph
 import Models
 import Program
 import Runtime
+import Tensors
 import Vision
 
 /// A model ready to run: its parameters in memory and its programs, compiled when first asked for.
@@ -57,7 +58,8 @@ public final class ModelRuntime {
     }
 
     private func range(of parameter: Parameter, in memory: Memory) -> UnsafeMutableBufferPointer<Float> {
-        let start = (layout.offset(of: parameter.name) ?? 0) / 4
+        guard let offset = layout.offset(of: parameter.name) else { preconditionFailure("\(parameter.name) is not of this model") }
+        let start = offset / parameter.type.element.bytes
         return UnsafeMutableBufferPointer(rebasing: memory.floats[start..<(start + parameter.type.storedCount)])
     }
 
@@ -114,11 +116,11 @@ public final class ModelRuntime {
     }
 
     /// A result of the executable that ran last, row-major in the reference's order of rows.
-    public func result(_ name: String, of executable: Executable) -> [Float] {
-        guard let place = executable.program.result(name) else { return [] }
-        let stored = session.result(place)
-        guard let sections = place.sections else { return Array(stored) }
-        return Panels.unpack(stored, rows: place.shape[0], depth: place.shape.dropFirst().reduce(1, *), sections: sections)
+    /// - Throws: `MissingResult` for a name that the program has no result of.
+    public func result(_ name: String, of executable: Executable) throws(MissingResult) -> [Float] {
+        let place = try executable.program.result(name), stored = session.result(place)
+        guard case .panels(let sections) = place.type.layout else { return Array(stored) }
+        return Panels.unpack(stored, rows: place.type.shape[0], depth: place.type.shape.dropFirst().reduce(1, *), sections: sections)
     }
 }
 

@@ -77,7 +77,7 @@ public final class Pretraining {
         loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast, shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads), strict: settings.strict)
-        orders = settings.step.masking == .random ? try Memory(bytes: batchSize * settings.accumulation * m.patches * 4, purpose: "masks") : nil
+        orders = settings.step.masking == .random ? try Memory(integers: batchSize * settings.accumulation * m.patches, purpose: "masks") : nil
         group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
         held = try HeldImages(source: heldOut ?? source, pipeline: pipeline)
     }
@@ -293,7 +293,7 @@ private struct BatchGroup {
 
     init(_ count: Int, floats: Int) throws {
         self.floats = floats
-        memory = count > 1 ? try Memory(bytes: count * floats * 4, purpose: "accumulated batches") : nil
+        memory = count > 1 ? try Memory(floats: count * floats, purpose: "accumulated batches") : nil
     }
 
     func keep(_ patches: UnsafeBufferPointer<Float>, slot: Int) -> UnsafeRawBufferPointer {

@@ -109,6 +109,7 @@ public struct RunFiles: Sendable {
         metadata["batch"] = String(position.batch)
         metadata["skipped"] = String(position.skipped)
         metadata["samples"] = String(samples)
+        metadata["arithmetic"] = String(Arithmetic.number)
         metadata["memory"] = memory.map { WeightsFile.json($0) }
         for group in model.groups { metadata["updates.\(group.rawValue)"] = String(position.updates[group] ?? 0) }
         var tensors = WeightsFile.tensors(of: model)
@@ -201,6 +202,13 @@ public struct RunFiles: Sendable {
     private func check(_ file: TensorFile, _ settings: some RunSettings, _ samples: Int) throws {
         let command = file.metadata["command"] ?? PretrainSettings.command
         guard command == type(of: settings).command else { throw LearningError.file(path: file.path, reason: "is a state of \(command): choose another folder") }
+        // States from before this was recorded are of the first.
+        guard let arithmetic = Int(file.metadata["arithmetic"] ?? "1"), arithmetic == Arithmetic.number else {
+            let theirs = file.metadata["arithmetic"] ?? ""
+            throw LearningError.file(
+                path: file.path, reason: "was computed with arithmetic \(theirs), this version's is \(Arithmetic.number), and gives other bits: "
+                    + "finish the run with the version that began it, or begin a new one from its model.safetensors")
+        }
         let recorded = try? JSONSerialization.jsonObject(with: Data((file.metadata["settings"] ?? "").utf8)) as? [String: Any]
         let ours = try? JSONSerialization.jsonObject(with: Data(settings.json.utf8)) as? [String: Any]
         for key in Set((recorded ?? [:]).keys).union((ours ?? [:]).keys).sorted() {

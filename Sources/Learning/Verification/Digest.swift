@@ -2,6 +2,7 @@ import Foundation
 import Graph
 import Models
 import Runtime
+import Tensors
 import Vision
 
 /// A digest (`clmae-digest/1`): one joint iteration of a preset at full size. Parameters and images come from a formula;
@@ -83,26 +84,26 @@ public struct Digest {
             }
         }
         let session = model.session
-        session.setScalars(at: GraphInput.curriculum.operand, [Float(contents.lambda_cl)])
         let a = try model.autoencoderStep(images: contents.batch, options, update: .expose, examined: true)
-        _ = try session.run(a, batch: patches)
-        note(model.result("scores", of: a), contents.scores, "scores")
-        losses.noteRelative(Double(model.result("losses", of: a)[0]), contents.maeLoss, "mae.loss")
+        _ = try session.run(a, [.patches: .memory(patches)])
+        note(try model.result("scores", of: a), contents.scores, "scores")
+        losses.noteRelative(Double(try model.result("losses", of: a)[0]), contents.maeLoss, "mae.loss")
         for parameter in model.parameters.all where parameter.parameter.group == .autoencoder {
             let name = parameter.parameter.name
             guard let expected = contents.maeGradients[name] else { norms.note(.infinity, "mae.grad.\(name) (missing)"); continue }
-            note(exposedGradient(parameter, model, a), expected, "mae.grad.\(name)")
+            note(try exposedGradient(parameter, model, a), expected, "mae.grad.\(name)")
         }
         let b = try model.maskerStep(images: contents.batch, options, update: .expose)
-        _ = try session.run(b, batch: patches)
-        for (name, value, expected) in zip3(["recon", "gauss", "kl", "diversity"], model.result("losses", of: b), [contents.recon, contents.gauss, contents.kl, contents.diversity]) {
+        _ = try session.run(b, [.patches: .memory(patches), .curriculum: .numbers([Float(contents.lambda_cl)])])
+        let masker = try model.result("losses", of: b), recorded = [contents.recon, contents.gauss, contents.kl, contents.diversity]
+        for (name, value, expected) in zip3(["recon", "gauss", "kl", "diversity"], masker, recorded) {
             let absolute = name == "kl" ? 1e-6 * Double(contents.lambda_kl) * Double(contents.batch) : 0
             losses.noteRelative(Double(value), expected, "masker.loss.\(name)", absolute: absolute)
         }
         for parameter in model.parameters.all where parameter.parameter.group == .masker {
             let name = parameter.parameter.name
             guard let expected = contents.maskerGradients[name] else { norms.note(.infinity, "masker.grad.\(name) (missing)"); continue }
-            note(exposedGradient(parameter, model, b), expected, "masker.grad.\(name)")
+            note(try exposedGradient(parameter, model, b), expected, "masker.grad.\(name)")
         }
         return [losses, norms, values]
     }

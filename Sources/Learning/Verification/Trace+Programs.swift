@@ -1,6 +1,7 @@
 import Compiler
 import Graph
 import Runtime
+import Tensors
 
 extension Trace {
     /// The trace's programs as files with their inputs and what this machine computes from them, for a C program to replay on
@@ -12,10 +13,14 @@ extension Trace {
         let patches = try patchBatch()
         defer { patches.deallocate() }
         let batch = UnsafeRawBufferPointer(patches)
-        model.session.setScalars(at: GraphInput.curriculum.operand, [Float(curriculum)])
+        let patchesGiven = RunInputs.Tensor.memory(batch), factor = RunInputs.Tensor.numbers([Float(curriculum)])
         let a = try model.autoencoderStep(images: self.batch, options, update: .expose, examined: true)
         let b = try model.maskerStep(images: self.batch, options, update: .expose, examined: true)
         let f = try model.features(images: self.batch)
-        return try [("step-a", a), ("step-b", b), ("features", f)].map { ($0.0, try model.session.saved($0.1, batch: batch)) }
+        return [
+            ("step-a", try model.session.saved(a, [.patches: patchesGiven])),
+            ("step-b", try model.session.saved(b, [.patches: patchesGiven, .curriculum: factor])),
+            ("features", try model.session.saved(f, [.patches: patchesGiven])),
+        ]
     }
 }

@@ -3,6 +3,7 @@ import Foundation
 import Graph
 import Models
 import Runtime
+import Tensors
 import Vision
 
 /// A golden trace (`clmae-trace/1`): a model's parameters and images, and what the reference computes from them in float64.
@@ -100,38 +101,36 @@ public struct Trace {
         var gradients = Comparison("gradients", "of the largest", tolerance: 2e-5)
         var features = Comparison("features", "of the largest", tolerance: 5e-6)
         let session = model.session
-        session.setScalars(at: GraphInput.curriculum.operand, [Float(curriculum)])
+        let patches = RunInputs.Tensor.memory(batch.patches)
 
         let a = try model.autoencoderStep(images: batch.images, options, update: .expose, examined: true)
-        _ = try session.run(a, batch: batch.patches)
-        scores.note(model.result("scores", of: a), try file.floats("scores"), "scores")
-        if let place = a.program.result("order") {
-            let kept = configuration.kept(maskRatio: options.maskRatio), all = session.integerResult(place)
-            let ours = (0..<batch.images).flatMap { all[($0 * configuration.patches)..<($0 * configuration.patches + kept)] }
-            let expected = try file.integers("ids_keep")
-            order.note(ours.count == expected.count ? Double(zip(ours, expected).count { $0 != $1 }) : .infinity, "ids_keep")
-        }
-        predictions.note(model.result("pred", of: a), try file.floats("mae.pred"), "mae.pred")
-        features.note(model.result("latent_cls", of: a), try file.floats("mae.latent_cls"), "mae.latent_cls")
-        losses.noteRelative(Double(model.result("losses", of: a)[0]), try expectedValue("mae.loss"), "mae.loss")
+        _ = try session.run(a, [.patches: patches])
+        scores.note(try model.result("scores", of: a), try file.floats("scores"), "scores")
+        let kept = configuration.kept(maskRatio: options.maskRatio), all = session.integerResult(try a.program.result("order"))
+        let ours = (0..<batch.images).flatMap { all[($0 * configuration.patches)..<($0 * configuration.patches + kept)] }
+        let expected = try file.integers("ids_keep")
+        order.note(ours.count == expected.count ? Double(zip(ours, expected).count { $0 != $1 }) : .infinity, "ids_keep")
+        predictions.note(try model.result("pred", of: a), try file.floats("mae.pred"), "mae.pred")
+        features.note(try model.result("latent_cls", of: a), try file.floats("mae.latent_cls"), "mae.latent_cls")
+        losses.noteRelative(Double(try model.result("losses", of: a)[0]), try expectedValue("mae.loss"), "mae.loss")
         for parameter in model.parameters.all where parameter.parameter.group == .autoencoder {
-            gradients.note(exposedGradient(parameter, model, a), try file.floats("mae.grad.\(parameter.parameter.name)"), "mae.grad.\(parameter.parameter.name)")
+            gradients.note(try exposedGradient(parameter, model, a), try file.floats("mae.grad.\(parameter.parameter.name)"), "mae.grad.\(parameter.parameter.name)")
         }
 
         let b = try model.maskerStep(images: batch.images, options, update: .expose, examined: true)
-        _ = try session.run(b, batch: batch.patches)
-        predictions.note(model.result("pred", of: b), try file.floats("masker.pred"), "masker.pred")
-        for (name, value) in zip(["recon", "gauss", "kl", "diversity", "total"], model.result("losses", of: b)) {
+        _ = try session.run(b, [.patches: patches, .curriculum: .numbers([Float(curriculum)])])
+        predictions.note(try model.result("pred", of: b), try file.floats("masker.pred"), "masker.pred")
+        for (name, value) in zip(["recon", "gauss", "kl", "diversity", "total"], try model.result("losses", of: b)) {
             let tensor = "masker.loss.\(name)"
             losses.noteRelative(Double(value), try expectedValue(tensor), tensor, absolute: name == "kl" ? klTolerance : 0)
         }
         for parameter in model.parameters.all where parameter.parameter.group == .masker {
-            gradients.note(exposedGradient(parameter, model, b), try file.floats("masker.grad.\(parameter.parameter.name)"), "masker.grad.\(parameter.parameter.name)")
+            gradients.note(try exposedGradient(parameter, model, b), try file.floats("masker.grad.\(parameter.parameter.name)"), "masker.grad.\(parameter.parameter.name)")
         }
 
         let f = try model.features(images: batch.images)
-        _ = try session.run(f, batch: batch.patches)
-        for name in ["cls", "mean"] { features.note(model.result(name, of: f), try file.floats("features.\(name)"), "features.\(name)") }
+        _ = try session.run(f, [.patches: patches])
+        for name in ["cls", "mean"] { features.note(try model.result(name, of: f), try file.floats("features.\(name)"), "features.\(name)") }
         return [scores, order, predictions, losses, gradients, features]
     }
 
@@ -181,11 +180,12 @@ public struct Trace {
 }
 
 /// A gradient that a program exposes, whole, in the reference's order: pieces of a parameter are put together by sections.
-func exposedGradient(_ parameter: ModelParameter, _ model: ModelRuntime, _ executable: Executable) -> [Float] {
+/// - Throws: `MissingResult` for a parameter that the program does not train.
+func exposedGradient(_ parameter: ModelParameter, _ model: ModelRuntime, _ executable: Executable) throws -> [Float] {
     let p = parameter.parameter
-    let whole = model.result("grad.\(ParameterSlice(p))", of: executable)
-    if !whole.isEmpty { return parameter.toReference(whole) }
-    return model.result("grad.\(ParameterSlice(p, sections: 0..<1))", of: executable)
+    let whole = "grad.\(ParameterSlice(p))"
+    if p.sections == 1 || executable.program.hasResult(whole) { return parameter.toReference(try model.result(whole, of: executable)) }
+    return try model.result("grad.\(ParameterSlice(p, sections: 0..<1))", of: executable)
         + model.result("grad.\(ParameterSlice(p, sections: 1..<p.sections))", of: executable)
 }
 

@@ -7,6 +7,7 @@ import Compiler
 import Models
 import Program
 import Runtime
+import Tensors
 import Vision
 
 /// What timm and PyTorch make of a small classifier in float64: tools/make_finetuning_fixture.py.
@@ -40,17 +41,20 @@ private struct FinetuningFixture {
         return Array(all[(step * each)..<((step + 1) * each)])
     }
 
-    func run(_ model: ModelRuntime, step: Int, update: Update) throws -> (loss: Float, logits: [Float]) {
+    /// - Parameter scalars: the step's, for an immediate update.
+    func run(_ model: ModelRuntime, step: Int, update: Update, scalars: [Float]? = nil) throws -> (loss: Float, logits: [Float]) {
         let executable = try model.classifierStep(images: Self.images, dropsPaths: true, update: update)
         let status = try values("patches", step: step).withUnsafeBytes { batch in
             try values("targets", step: step).withUnsafeBytes { targets in
                 try values("scales", step: step).withUnsafeBytes { scales in
-                    try model.session.run(executable, batch: batch, targets: targets, branchScales: scales)
+                    var inputs: RunInputs = [.patches: .memory(batch), .targets: .memory(targets), .branchScales: .memory(scales)]
+                    if let scalars { inputs[.step] = .numbers(scalars) }
+                    return try model.session.run(executable, inputs)
                 }
             }
         }
         #expect(status == .done)
-        return (try #require(model.result("losses", of: executable).first), model.result("logits", of: executable))
+        return (try model.result("losses", of: executable)[0], try model.result("logits", of: executable))
     }
 
     /// The largest difference of a parameter from PyTorch's, as a share of how far PyTorch's rates could move it.
@@ -72,8 +76,8 @@ private struct FinetuningFixture {
         let fixture = try FinetuningFixture(pool: pool), model = try fixture.model(storesGradients: false, isa: isa)
         let losses = try fixture.file.floats("\(pool).losses"), rates = try fixture.file.floats("rates")
         for step in 0..<FinetuningFixture.steps {
-            model.session.setScalars(at: GraphInput.step.operand, adamw.scalars(update: step + 1, learningRate: Double(rates[step]), batches: 1))
-            let done = try fixture.run(model, step: step, update: .immediate(adamw))
+            let scalars = adamw.scalars(update: step + 1, learningRate: Double(rates[step]), batches: 1)
+            let done = try fixture.run(model, step: step, update: .immediate(adamw), scalars: scalars)
             #expect(abs(done.loss - losses[step]) < 2e-5 * losses[step])
             #expect(relativeError(done.logits, try fixture.file.floats("\(pool).logits.\(step)")) < (step == 0 ? 5e-6 : 1e-4))
         }
@@ -85,10 +89,9 @@ private struct FinetuningFixture {
         let fixture = try FinetuningFixture(pool: pool), model = try fixture.model(storesGradients: true)
         let rate = try fixture.file.floats("rates")[0]
         for step in 0..<2 { _ = try fixture.run(model, step: step, update: .store(adding: step > 0)) }
-        model.session.setScalars(at: GraphInput.step.operand, adamw.scalars(update: 1, learningRate: Double(rate), batches: 2))
-        let update = try model.update(.classifier, adamw, clip: 0.4)
-        #expect(try model.session.run(update) == .done)
-        #expect(relativeError(model.result("gradient norm", of: update), try fixture.file.floats("\(pool).norm")) < 1e-5)
+        let update = try model.update(.classifier, adamw, clip: 0.4), scalars = adamw.scalars(update: 1, learningRate: Double(rate), batches: 2)
+        #expect(try model.session.run(update, [.step: .numbers(scalars)]) == .done)
+        #expect(relativeError(try model.result("gradient norm", of: update), try fixture.file.floats("\(pool).norm")) < 1e-5)
         #expect(try fixture.worst(model, "clipped", rate: rate) < 2e-3)
     }
 
@@ -96,8 +99,8 @@ private struct FinetuningFixture {
         let fixture = try FinetuningFixture(pool: "avg")
         let runs = try [1, 2, 5].map { threads in
             let model = try fixture.model(storesGradients: false, threads: threads)
-            model.session.setScalars(at: GraphInput.step.operand, adamw.scalars(update: 1, learningRate: 1e-3, batches: 1))
-            _ = try fixture.run(model, step: 0, update: .immediate(adamw))
+            _ = try fixture.run(
+                model, step: 0, update: .immediate(adamw), scalars: adamw.scalars(update: 1, learningRate: 1e-3, batches: 1))
             return model.session.parameters.floats.map(\.bitPattern)
         }
         #expect(runs[0] == runs[1] && runs[1] == runs[2])

@@ -1,5 +1,3 @@
-import Graph
-
 /// Row-major matrices to and from panels of 16 rows, `[section][panel][depth][16]`, zero where rows are missing.
 public enum Panels {
     /// - Parameters:

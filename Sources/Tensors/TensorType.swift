@@ -1,10 +1,17 @@
+import CInstructions
+
 /// What a value's elements are.
 public enum ElementType: String, Sendable, Hashable, Codable {
     case float32 = "f32"
     case int32 = "i32"
     case uint8 = "u8"
 
-    public var bytes: Int { self == .uint8 ? 1 : 4 }
+    public var bytes: Int {
+        switch self {
+        case .float32, .int32: 4
+        case .uint8: 1
+        }
+    }
 }
 
 /// How a value lies in memory.
@@ -14,6 +21,14 @@ public enum Layout: Sendable, Hashable {
     /// `[rows, depth]` in panels of 16 rows, `[panel][depth][16]`; the rows come in `sections` equal parts, each padded
     /// to whole panels with zeros. A vector `[rows]` is the same with depth 1.
     case panels(sections: Int)
+
+    /// Equal parts that the rows come in.
+    public var sections: Int {
+        switch self {
+        case .rows: 1
+        case .panels(let sections): sections
+        }
+    }
 }
 
 /// Shape, element type and layout of a value.
@@ -28,7 +43,8 @@ public struct TensorType: Sendable, Hashable, CustomStringConvertible {
         self.layout = layout
     }
 
-    public static let panelWidth = 16
+    /// Rows of a panel.
+    public static let panelWidth = Int(CURRICLE_PANEL)
 
     /// Number of elements, padding left out.
     public var count: Int { shape.reduce(1, *) }

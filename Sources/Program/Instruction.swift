@@ -1,0 +1,63 @@
+import CInstructions
+
+public struct InstructionFlags: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    public static let gelu = InstructionFlags(rawValue: UInt32(CURRICLE_GELU))
+    public static let accumulate = InstructionFlags(rawValue: UInt32(CURRICLE_ACCUMULATE))
+    public static let normalizeTarget = InstructionFlags(rawValue: UInt32(CURRICLE_NORMALIZE_TARGET))
+}
+
+/// One kernel call, as the C library runs it: `Instruction.linear(linear_places(y: …))`, and back `instruction.linear_places.columns`.
+public typealias Instruction = curricle_instruction
+
+extension curricle_instruction {
+    /// The kernel; nil where this build has none of that number.
+    public var kernel: Opcode? { Opcode(rawValue: opcode) }
+
+    public var marks: InstructionFlags {
+        get { InstructionFlags(rawValue: flags) }
+        set { flags = newValue.rawValue }
+    }
+
+    /// What it reads, writes and may be put upon, from the registry.
+    public var demand: curricle_demand { withUnsafePointer(to: self) { curricle_demand_of($0) } }
+
+    /// FLOPs of its matrix products; a multiply-add is two.
+    public var flops: Double { demand.flops }
+
+    /// Operands, sizes and reals in the registry's order; an absent operand is nil.
+    public var operands: [Operand?] { list(operand, of: UInt64.self, kernel?.fields.operands.count ?? 0).map(Operand.init(encoded:)) }
+    public var sizes: [Int] { list(size, of: Int32.self, kernel?.fields.sizes.count ?? 0).map(Int.init) }
+    public var reals: [Float] { list(real, of: Float.self, kernel?.fields.reals.count ?? 0) }
+
+    /// The same with each operand somewhere else: segments by number, offsets in bytes.
+    public func moved(_ move: (_ segment: Int, _ offset: Int) -> (segment: Int, offset: Int)) -> Instruction {
+        var moved = self
+        withUnsafeMutableBytes(of: &moved.operand) { bytes in
+            let operands = bytes.bindMemory(to: curricle_operand.self), bits = UInt64(CURRICLE_OFFSET_BITS)
+            for i in operands.indices where operands[i] != .max {
+                let place = move(Int(operands[i] >> bits), Int(operands[i] & (1 << bits - 1)))
+                operands[i] = UInt64(place.segment) << bits | UInt64(place.offset)
+            }
+        }
+        return moved
+    }
+
+    private func list<Tuple, Element>(_ tuple: Tuple, of: Element.Type, _ count: Int) -> [Element] {
+        withUnsafeBytes(of: tuple) { Array($0.bindMemory(to: Element.self).prefix(count)) }
+    }
+}
+
+extension curricle_demand {
+    /// Of each operand, in the registry's order.
+    public var extents: [curricle_extent] {
+        withUnsafeBytes(of: operand) { Array($0.bindMemory(to: curricle_extent.self).prefix(Int(operands))) }
+    }
+
+    /// Pairs of operands, by their places, that may share memory, the better pair first.
+    public var pairs: [(output: Int, input: Int)] {
+        let all = withUnsafeBytes(of: replaces) { Array($0.bindMemory(to: curricle_replacement.self)) }
+        return all.prefix(Int(replacements)).map { (Int($0.output), Int($0.input)) }
+    }
+}
