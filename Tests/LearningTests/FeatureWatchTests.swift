@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 import Testing
 
 import Graph
@@ -133,7 +134,7 @@ struct FeatureWatchTests {
         let none = #expect(throws: LearningError.self) {
             try Pretraining(LabelledRun.settings(epochs: 2), source: good, output: "/nowhere", threads: 1, isa: .best)
         }
-        #expect(none?.description.contains("--knn-every needs labelled images") == true)
+        #expect(none?.description.contains("knn-every needs labelled images") == true)
     }
 
     /// Every class of a folder sorted by class is in a part of it.

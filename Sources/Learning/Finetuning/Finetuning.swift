@@ -3,6 +3,7 @@ import Graph
 import Models
 import Program
 import Runtime
+import Settings
 import Vision
 
 /// What fine-tuning tells while it goes on.
@@ -171,7 +172,7 @@ public final class Finetuning {
             guard try session.run(
                 executable, batch: UnsafeRawBufferPointer(batch.patches), targets: targets.contents, branchScales: branchScales.contents) == .done
             else {
-                throw LearningError.nonfinite("the loss is not finite at step \(position.step + 1), epoch \(position.epoch), lr \(rate): lower --lr, or --blr")
+                throw LearningError.nonfinite("the loss is not finite at step \(position.step + 1), epoch \(position.epoch), lr \(rate): lower \(.learningRate), or \(.learningRatePer256)")
             }
             loss += Double(model.result("losses", of: executable).first ?? .nan)
             images += batch.samples.count

@@ -76,8 +76,8 @@ extension RunReport {
 
     var nearestNeighbours: String {
         guard let neighbours else {
-            return "<h2>Nearest neighbours</h2><p>Given the data, <code>curricle report RUN --data PATH</code> adds images and their nearest "
-                + "neighbours by the run's features.</p>"
+            return "<h2>Nearest neighbours</h2><p>A report that is given the run's data shows images and their nearest neighbours by the run's "
+                + "features here.</p>"
         }
         let classes = neighbours.sameClass.map { String(format: " Green: of the same class, %.0f %% of them; red: of another.", 100 * $0) } ?? ""
         return "<h2>Nearest neighbours</h2><p>A row an image, then the \(NeighbourPictures.neighbours) of \(neighbours.compared) training images whose features "
