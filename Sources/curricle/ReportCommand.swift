@@ -19,6 +19,7 @@ enum ReportCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let run = a.positional[0], path = try a.stringIfGiven("output") ?? "\(run)/report.html"
         var report = try RunReport(run: run)
+        report.written = { "--\($0)" }
         if let data = try a.stringIfGiven("data") { report.neighbours = try neighbours(a, data, weights: RunFiles(folder: run).model) }
         try DurableFile.write(Array(report.html().utf8), to: path)
         print(try a.flag("json") ? jsonLine([("output", .string(path))]) : "report: \(path)")

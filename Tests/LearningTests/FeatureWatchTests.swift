@@ -125,7 +125,7 @@ struct FeatureWatchTests {
     @Test func whatItNeedsIsSaid() throws {
         let good = LabelledImages(count: 20)
         for (training, test, word) in [
-            (LabelledImages(count: 20, labels: false), good, "--knn-train PATH"), (good, LabelledImages(count: 20, labels: false), "--knn-test PATH"),
+            (LabelledImages(count: 20, labels: false), good, "give knn-train PATH"), (good, LabelledImages(count: 20, labels: false), "and knn-test PATH"),
             (LabelledImages(count: 4), good, "at least 5"),
         ] {
             let error = #expect(throws: LearningError.self) { try FeatureWatch(training: training, test: test) }

@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 import Vision
 
 // What a run's pictures show.
@@ -76,8 +77,9 @@ extension RunReport {
 
     var nearestNeighbours: String {
         guard let neighbours else {
-            return "<h2>Nearest neighbours</h2><p>A report that is given the run's data shows images and their nearest neighbours by the run's "
-                + "features here.</p>"
+            let command: Message = "curricle report RUN \(.data, "PATH")"
+            return "<h2>Nearest neighbours</h2><p>Given the data, <code>\(command.text(written))</code> adds images and their nearest "
+                + "neighbours by the run's features.</p>"
         }
         let classes = neighbours.sameClass.map { String(format: " Green: of the same class, %.0f %% of them; red: of another.", 100 * $0) } ?? ""
         return "<h2>Nearest neighbours</h2><p>A row an image, then the \(NeighbourPictures.neighbours) of \(neighbours.compared) training images whose features "

@@ -27,6 +27,7 @@ extension SettingName {
     static let warmupEpochs: SettingName = "warmup-epochs"
 
     // Of what is asked for besides.
+    static let data: SettingName = "data"
     static let exportedPart: SettingName = "part"
     static let knnTest: SettingName = "knn-test"
     static let knnTraining: SettingName = "knn-train"
