@@ -10,6 +10,11 @@ extension StepOptions {
             isInWeights: true),
         Setting(\.weights.gauss, .gaussWeight, "L", in: 0...1e6, "weight of the loss that drives scores from 1/2", section: .training),
         Setting(\.weights.kl, "lambda-kl", "L", in: 0...1e6, "weight of the loss that holds the mean score at 1/4", section: .training),
+        Setting(
+            \.klReduction, "kl-reduction", "KIND",
+            "the KL loss of a batch: sum over its images, as in the reference, so that its weight beside the other losses grows with "
+                + "the batch; or mean, so that it does not",
+            section: .training, record: .whereItDiffers),
         Setting(\.weights.diversity, .diversityWeight, "L", in: 0...1e6, "weight of the loss that keeps masks apart", section: .training),
     ]
 
