@@ -25,6 +25,7 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
         .target(name: "Randomness", exclude: ["README.md"]),
+        .target(name: "Settings", exclude: ["README.md"]),
         .target(name: "Tensors", dependencies: ["CInstructions"], exclude: ["README.md"]),
         .target(name: "Graph", dependencies: ["Tensors"], exclude: ["README.md"]),
         .target(name: "Program", dependencies: ["Tensors", "CInstructions"], exclude: ["README.md"]),
@@ -32,9 +33,9 @@ let package = Package(
         .target(name: "Runtime", dependencies: ["Program", "Tensors", "CSupport"], exclude: ["README.md"]),
         .target(name: "Vision", dependencies: ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CWebP", "CExif", "CZlib", "CArchive"], exclude: ["README.md"]),
         .target(name: "Models", dependencies: ["Graph", "Tensors", "Randomness"], exclude: ["README.md"]),
-        .target(name: "Learning", dependencies: ["Graph", "Tensors", "Program", "Compiler", "Runtime", "Vision", "Models", "Randomness", "CSupport", "CZip"], exclude: ["README.md"]),
-        .target(name: "Terminal", exclude: ["README.md"]),
-        .executableTarget(name: "curricle", dependencies: ["Tensors", "Terminal", "Learning", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program"]),
+        .target(name: "Learning", dependencies: ["Graph", "Tensors", "Program", "Compiler", "Runtime", "Vision", "Models", "Randomness", "Settings", "CSupport", "CZip"], exclude: ["README.md"]),
+        .target(name: "Terminal", dependencies: ["Settings"], exclude: ["README.md"]),
+        .executableTarget(name: "curricle", dependencies: ["Tensors", "Terminal", "Learning", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program", "Settings"]),
 
         .target(name: "Reference", dependencies: ["Graph", "Tensors"], exclude: ["README.md"]),
         .target(name: "TestSupport", dependencies: ["Tensors", "Graph", "Reference", "Compiler", "Program", "Runtime", "Randomness"], path: "Tests/TestSupport"),
@@ -44,8 +45,8 @@ let package = Package(
         .testTarget(name: "RuntimeTests", dependencies: ["Tensors", "Runtime", "Compiler", "Graph", "Program", "Models", "TestSupport", "CSupport"]),
         .testTarget(name: "VisionTests", dependencies: ["Vision", "Randomness"], exclude: ["Fixtures"]),
         .testTarget(name: "ModelsTests", dependencies: ["Tensors", "Models", "Graph"]),
-        .testTarget(name: "LearningTests", dependencies: ["Tensors", "Learning", "Models", "Vision", "TestSupport"], exclude: ["Fixtures"]),
-        .testTarget(name: "TerminalTests", dependencies: ["Terminal"]),
+        .testTarget(name: "LearningTests", dependencies: ["Tensors", "Learning", "Settings", "Models", "Vision", "TestSupport"], exclude: ["Fixtures"]),
+        .testTarget(name: "TerminalTests", dependencies: ["Terminal", "Settings"]),
         .testTarget(name: "CommandTests", dependencies: ["Vision"]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the command `curricle` as one file that needs no Swift on the machine it runs on, and libcurricle with its header.
+# Installs the command `curricle` as one file that needs no Swift on the machine it runs on, its man pages and completions, and
+# libcurricle with its header.
 #   tools/install.sh [PREFIX]      default /usr/local
 # The command wants these libraries of the system: libomp5-14 libopenblas0 libturbojpeg0 libpng16-16 zlib1g (Debian's names).
 set -euo pipefail
@@ -11,5 +12,7 @@ swift build -c release --static-swift-stdlib --scratch-path .build/static --prod
 install -d "$prefix/bin"
 install -m 755 .build/static/release/curricle "$prefix/bin/curricle"
 strip --strip-unneeded "$prefix/bin/curricle" 2>/dev/null || true
+tools/install_manual.sh "$prefix/bin/curricle" "$prefix/share"
 make -s -C CSupport install PREFIX="$(realpath "$prefix")"
-echo "installed $prefix/bin/curricle, $prefix/lib/libcurricle.so, $prefix/include/curricle.h"
+echo "installed $prefix/bin/curricle, $prefix/share/man/man1/curricle*.1, completions for bash, zsh and fish,"
+echo "$prefix/lib/libcurricle.so, $prefix/include/curricle.h"

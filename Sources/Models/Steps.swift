@@ -9,6 +9,22 @@ public enum Masking: String, Sendable, Hashable, CaseIterable, Codable {
     case random
 }
 
+/// What is taken of the KL loss over the images of a batch.
+public enum KLReduction: String, Sendable, Hashable, CaseIterable, Codable {
+    /// The reference's: the loss grows with the batch, while the others are means, so the balance between them moves with its size.
+    case sum
+    /// The sum divided by the batch's images: the balance is the same for every batch.
+    case mean
+
+    /// λ_kl as the sum over so many images is weighted by it.
+    func weight(_ weight: Float, images: Int) -> Float {
+        switch self {
+        case .sum: weight
+        case .mean: Float(Double(weight) / Double(images))
+        }
+    }
+}
+
 /// What stands for an image: [N, D], but for `clsAndMean` [N, 2D], and `tokens` [N, L, D].
 public enum FeaturePooling: String, Sendable, Hashable, CaseIterable {
     /// The class token.
@@ -27,11 +43,16 @@ public struct StepOptions: Sendable, Hashable, Codable {
     public var normalizedTargets: Bool
     public var masking: Masking
     public var weights: MaskerWeights
-    public init(maskRatio: Double = 0.75, normalizedTargets: Bool = false, masking: Masking = .learned, weights: MaskerWeights = MaskerWeights()) {
+    public var klReduction: KLReduction
+    public init(
+        maskRatio: Double = 0.75, normalizedTargets: Bool = false, masking: Masking = .learned, weights: MaskerWeights = MaskerWeights(),
+        klReduction: KLReduction = .sum
+    ) {
         self.maskRatio = maskRatio
         self.normalizedTargets = normalizedTargets
         self.masking = masking
         self.weights = weights
+        self.klReduction = klReduction
     }
 }
 
@@ -122,7 +143,9 @@ extension ModelBuilder {
     private mutating func maskerLosses(_ options: StepOptions, errors: ValueID, scores: ValueID) throws(GraphError) -> ValueID {
         let terms = try graph.append(.maskerTerms, [errors, scores])[0]
         let curriculum = try graph.append(.input(.curriculum), type: TensorType([1]))[0]
-        return try graph.append(.maskerLoss(options.weights), [terms, errors, scores, curriculum])[0]
+        var weights = options.weights
+        weights.kl = options.klReduction.weight(weights.kl, images: images)
+        return try graph.append(.maskerLoss(weights), [terms, errors, scores, curriculum])[0]
     }
 
     /// Features of all tokens, no mask, after the final norm: a result of each kind asked for, under its name.

@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 
 extension Arguments {
     /// More than any configuration has; it keeps a wrong file (a checkpoint) from being read whole.

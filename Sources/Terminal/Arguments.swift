@@ -1,7 +1,9 @@
+import Settings
+
 /// A command line, taken apart by a ``Command``'s declarations.
 ///
 ///     let arguments = try Arguments(["--mask_ratio", "0.75", "--resume"], for: command)
-///     let ratio = try arguments.double("mask-ratio", in: 0...1)
+///     let ratio = try arguments.double("mask-ratio")
 ///     let resume = try arguments.flag("resume")
 ///
 /// Accepted: `--name value`, `--name=value`, `-k value`, `-k=value`, `-` or `_` between the words of a name, numbers below
@@ -69,7 +71,7 @@ public struct Arguments: Sendable {
             guard value == "true" || value == "false" else {
                 throw .invalidValue(origin: String(spelled), value: value, accepted: "true or false, or no value")
             }
-        case .value(let placeholder, _):
+        case .value(let placeholder, _, _):
             if let attached {
                 value = attached
             } else if let next = rest.first, !Arguments.looksLikeOption(next) {

@@ -1,5 +1,9 @@
+import Settings
+
 /// The text of `--help`.
 public enum Help {
+    /// Columns that a terminal has at least.
+    public static let width = 80
     /// Between an option and its explanation.
     private static let gap = 2
     /// An option wider than this has its explanation on the next line.
@@ -7,7 +11,7 @@ public enum Help {
 
     /// Help for the whole program: its commands, a line each.
     /// - Parameter width: columns of the terminal.
-    public static func overview(program: String, summary: String, commands: [Command], width: Int = 100) -> String {
+    public static func overview(program: String, summary: String, commands: [Command], width: Int = Help.width) -> String {
         let rows = commands.map { (left: "  " + $0.name, right: $0.summary) }
         return (["\(program): \(summary)", "", "Usage: \(program) COMMAND [options]", "", "Commands:"]
             + columns(rows, width: width) + ["", "\(program) COMMAND --help explains a command.", ""])
@@ -15,21 +19,15 @@ public enum Help {
     }
 
     /// Help for one command: usage, its options under their headings, an example.
-    public static func text(for command: Command, program: String, width: Int = 100) -> String {
+    public static func text(for command: Command, program: String, width: Int = Help.width) -> String {
         let hasOptions = !command.options.isEmpty
         let usage = ["Usage: \(program) \(command.name)", hasOptions ? "[options]" : nil, command.arguments]
         var lines = [command.summary, "", usage.compactMap { $0 }.joined(separator: " ")]
-        var sections: [String] = []
-        for option in command.options where !sections.contains(option.section) { sections.append(option.section) }
-        let help = Option.flag("help", "Show this text.", short: "h")
-        if sections.isEmpty { sections = [help.section] }
         // One column for all sections, so that the eye need not jump.
-        let left = (command.options + [help]).map { label($0).count }.filter { $0 <= widestOption }.max() ?? 0
-        for section in sections {
-            var options = command.options.filter { $0.section == section }
-            if section == sections.last { options.append(help) }
-            lines += ["", "\(section):"]
-            lines += columns(options.map { (label($0), explanation($0)) }, width: width, left: left)
+        let left = command.sections.flatMap(\.options).map { label($0).count }.filter { $0 <= widestOption }.max() ?? 0
+        for section in command.sections {
+            lines += ["", "\(section.title):"]
+            lines += columns(section.options.map { (label($0), explanation($0)) }, width: width, left: left)
         }
         lines += ["", "Example:", "  \(command.example)", ""]
         return lines.joined(separator: "\n")
@@ -37,16 +35,10 @@ public enum Help {
 
     private static func label(_ option: Option) -> String {
         let short = option.short.map { "-\($0), " } ?? ""
-        switch option.kind {
-        case .flag: return "  \(short)--\(option.name)"
-        case .value(let placeholder, _): return "  \(short)--\(option.name) \(placeholder)"
-        }
+        return "  \(short)--\(option.name)" + (option.placeholder.map { " \($0)" } ?? "")
     }
 
-    private static func explanation(_ option: Option) -> String {
-        guard case .value(_, let fallback?) = option.kind else { return option.help }
-        return "\(option.help) [\(fallback)]"
-    }
+    private static func explanation(_ option: Option) -> String { option.help + (option.fallback.map { " [\($0)]" } ?? "") }
 
     /// Two columns, the right one wrapped between words.
     private static func columns(_ rows: [(left: String, right: String)], width: Int, left: Int? = nil) -> [String] {

@@ -1,26 +1,17 @@
 import Foundation
 import Learning
+import Settings
 import Terminal
 
 /// What both commands say and ask of the file that they read.
 private enum Checkpoints {
-    static let options: [Option] = [
-        .value("num-heads", "N", "encoder heads, where the file does not say"),
-        .value("decoder-num-heads", "N", "decoder heads, where the file does not say"),
-        .value("image-size", "N", "pixels, or height,width: positions are interpolated to that grid"),
-        .value("mean", "M[,M…]", "pixel mean (default: the file's, else ImageNet's)"),
-        .value("std", "S[,S…]", "pixel deviation (default: the file's, else ImageNet's)"),
-    ]
+    static let options = WeightsOptions.encoder + WeightsOptions.decoder
     /// Part of both commands' help: what is made of weights keeps their licence.
     static let licence = "MAE's published weights are CC-BY-NC 4.0 (no commercial use), and so is what comes of them"
 
     static func contents(_ a: Arguments, _ path: String, layout: CheckpointLayout?) throws -> CheckpointContents {
-        let size = try ModelOptions.imageSize(a)
         let file = try Checkpoint(path: path, layout: layout)
-        let description = try WeightsDescription(
-            file, heads: a.intIfGiven("num-heads", in: 1...65536), decoderHeads: a.intIfGiven("decoder-num-heads", in: 1...65536),
-            imageHeight: size?.0, imageWidth: size?.1, mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a))
-        return try CheckpointContents(file, description)
+        return try CheckpointContents(file, WeightsOptions.description(a, file, decoderHeads: a.intIfGiven("decoder-num-heads")))
     }
 
     /// What was in the file, and what was left out.
@@ -30,7 +21,7 @@ private enum Checkpoints {
         print("layout \(contents.layout.rawValue): \(sizes)")
         let parts = [("encoder", true), ("decoder", contents.hasDecoder), ("masker", contents.hasMasker), ("classifier", contents.hasHead)]
         print("holds \(parts.filter(\.1).map(\.0).joined(separator: ", ")): \(contents.tensorCount) tensors")
-        for note in contents.notes { print(note) }
+        for note in contents.notes { print(note.withOptions) }
         for (title, names) in [("missing", contents.missing), ("unexpected, left out", contents.unexpected)] where !names.isEmpty {
             let more = names.count > 20 ? " and \(names.count - 20) more" : ""
             print("\(title) (\(names.count)): \(names.prefix(20).joined(separator: ", "))\(more)")
@@ -43,15 +34,14 @@ enum ImportCommand {
     static let command = Command(
         name: "import", summary: "turn a checkpoint of MAE, CL-MAE, timm or Hugging Face into our safetensors",
         options: [
-            .value("output", "OUT.safetensors", "the file to write; \(Checkpoints.licence)", short: "o"),
-            .value("layout", "KIND", "mae, timm or hf (default: told from the names)"),
+            SharedOptions.output("OUT.safetensors", "the file to write; \(Checkpoints.licence)"),
+            .value("layout", "KIND", .word(of: CheckpointLayout.self), "whose names the file has (default: told from them)"),
         ] + Checkpoints.options,
         arguments: "FILE", argumentCount: 1...1,
         example: "curricle import mae_pretrain_vit_base.pth -o base.safetensors")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let layout = try a.choiceIfGiven("layout", of: CheckpointLayout.allCases.map(\.rawValue)).flatMap(CheckpointLayout.init(rawValue:))
-        let output = try a.string("output")
+        let layout = try a.choiceIfGiven("layout", CheckpointLayout.self), output = try a.string("output")
         let contents = try Checkpoints.contents(a, a.positional[0], layout: layout)
         try contents.importTo(output)
         Checkpoints.report(contents)
@@ -65,16 +55,16 @@ enum ExportCommand {
     static let command = Command(
         name: "export", summary: "write weights for MAE's code, timm, Hugging Face or ONNX Runtime",
         options: [
-            .value("weights", "FILE", "a run's model.safetensors, or any file that import reads", short: "w"),
-            .value("layout", "KIND", "mae, timm, hf (a folder with config.json) or onnx (pixel_values to last_hidden_state)"),
-            .value("part", "PART", "encoder or all (default: all for mae and hf, encoder for timm and onnx; timm's all adds a classifier)"),
-            .value("output", "OUT", "the file to write, or the folder for hf; \(Checkpoints.licence)", short: "o"),
+            .value("weights", "FILE", .path(.file), "a run's model.safetensors, or any file that import reads", short: "w"),
+            .value("layout", "KIND", .word(of: CheckpointExport.Format.self), "mae, timm, hf (a folder with config.json) or onnx (pixel_values to last_hidden_state)"),
+            .value("part", "PART", .word(of: CheckpointExport.Part.self), "encoder or all (default: all for mae and hf, encoder for timm and onnx; timm's all adds a classifier)"),
+            SharedOptions.output("OUT", "the file to write, or the folder for hf; \(Checkpoints.licence)", .either),
         ] + Checkpoints.options,
         example: "curricle export --weights run/model.safetensors --layout timm -o vit.safetensors")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let format: CheckpointExport.Format = try a.choice("layout"), output = try a.string("output")
-        let part = try a.choiceIfGiven("part", of: CheckpointExport.Part.allCases.map(\.rawValue)).flatMap(CheckpointExport.Part.init(rawValue:))
+        let part = try a.choiceIfGiven("part", CheckpointExport.Part.self)
         let contents = try Checkpoints.contents(a, a.string("weights"), layout: nil)
         let files = try CheckpointExport.write(contents, format, part: part, to: output)
         Checkpoints.report(contents)

@@ -1,25 +1,25 @@
 import Learning
 import Runtime
+import Settings
 import Terminal
 
 /// Options that say which encoder computes features, shared by the commands that need one.
 enum EncoderOptions {
     static func all(weights: String = "a run's model.safetensors, or any file that import reads") -> [Option] {
-        [
-            .value("weights", "FILE", weights, short: "w"),
-            .value("num-heads", "N", "encoder heads, where the file does not say"),
-            .value("image-size", "N", "pixels, or height,width: positions are interpolated to that grid"),
-            .value("mean", "M[,M…]", "pixel mean (default: the file's)"),
-            .value("std", "S[,S…]", "pixel deviation (default: the file's)"),
-        ]
+        [.value("weights", "FILE", .path(.file), weights, short: "w")] + WeightsOptions.encoder
     }
 
-    static let layer = Option.value("layer", "N", "tokens after so many blocks, from 1, and the final norm (default: all blocks)")
+    static let layer = Option.value(
+        "layer", "N", .whole(1...65536), "tokens after so many blocks, from 1, and the final norm (default: all blocks)")
+
+    static func pool<Kind: RawRepresentable & CaseIterable>(_: Kind.Type, _ help: String) -> Option where Kind.RawValue == String {
+        .value("pool", "KIND", .word(of: Kind.self), help, fallback: "cls")
+    }
 
     static func extractor(_ a: Arguments, threads: Int, layer: Int? = nil, isa: ISA) throws -> FeatureExtractor {
-        let size = try ModelOptions.imageSize(a)
+        let size = try WeightsOptions.imageSize(a)
         return try FeatureExtractor(
-            weights: a.string("weights"), heads: a.intIfGiven("num-heads", in: 1...65536), imageHeight: size?.0, imageWidth: size?.1,
-            mean: ModelOptions.mean(a), deviation: ModelOptions.deviation(a), layer: layer, threads: threads, isa: isa)
+            weights: a.string("weights"), heads: a.intIfGiven("num-heads"), imageHeight: size?.height, imageWidth: size?.width,
+            mean: WeightsOptions.mean(a), deviation: WeightsOptions.deviation(a), layer: layer, threads: threads, isa: isa)
     }
 }

@@ -1,22 +1,24 @@
 import Foundation
 import Learning
 import Runtime
+import Settings
 import Terminal
 import Vision
 
 /// What the evaluation commands share: their options, and the features of a training and a test set.
 struct Evaluation {
     static let options: [Option] = EncoderOptions.all() + [
-        .value("train", "PATH", "labelled images to compare with or learn from"),
-        .value("test", "PATH", "labelled images to judge"),
-        .value("pool", "KIND", "cls (class token), mean (of the patch tokens), cls+mean, or pixels (no encoder, to compare with)", fallback: "cls"),
-        EncoderOptions.layer,
-        .value("batch-size", "N", "images a batch", fallback: "64"),
-        .value("threads", "N", "threads of the team (default: all processors)"),
-        .value("patch-size", "N", "pixels; checked against the file"),
-        .flag("json", "print one JSON object"),
-        .flag("strict", "stop at a broken image instead of leaving it out"),
-    ] + DataOptions.decoding()
+        train, test,
+        EncoderOptions.pool(Pooling.self, "cls (class token), mean (of the patch tokens), cls+mean, or pixels (no encoder, to compare with)"),
+        EncoderOptions.layer, batchSize,
+        .value("patch-size", "N", .whole(1...65536), "pixels; checked against the file"),
+        SharedOptions.json, strict,
+    ] + DataOptions.decoding + [SharedOptions.threads()]
+
+    static let train = SharedOptions.images("train", "labelled images to compare with or learn from")
+    static let test = SharedOptions.images("test", "labelled images to judge")
+    private static let batchSize = Option.value("batch-size", "N", .whole(1...100_000), "images a batch", fallback: "64")
+    private static let strict = Option.flag("strict", "stop at a broken image instead of leaving it out")
 
     let extractor: FeatureExtractor
     let train: any ImageSource, test: any ImageSource
@@ -26,12 +28,12 @@ struct Evaluation {
 
     init(_ a: Arguments) throws {
         pool = try a.choice("pool")
-        batchSize = try a.int("batch-size", in: 1...100_000)
+        batchSize = try a.int("batch-size")
         strict = try a.flag("strict")
         let path = try a.string("weights")
-        extractor = try EncoderOptions.extractor(a, threads: ModelOptions.threads(a), layer: a.intIfGiven("layer"), isa: ISA.named(nil))
+        extractor = try EncoderOptions.extractor(a, threads: SharedOptions.threads(a), layer: a.intIfGiven("layer"), isa: ISA.named(nil))
         let model = extractor.description.model
-        if let patch = try a.intIfGiven("patch-size", in: 1...65536), patch != model.patchSize {
+        if let patch = try a.intIfGiven("patch-size"), patch != model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(model.patchSize) pixels, not \(patch)")
         }
         (train, test) = try Evaluation.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth)))
@@ -74,22 +76,20 @@ enum NearestNeighboursCommand {
     static let command = Command(
         name: "knn", summary: "judge features by k nearest neighbours",
         options: Evaluation.options + [
-            .value("protocol", "KIND", "reference (Euclidean, majority) or dino (cosine, votes weighted by similarity)", fallback: "reference"),
-            .value("neighbours", "K[,K…]", "neighbours that vote (default: 5; dino: 10,20,100,200)", short: "k"),
-            .value("temperature", "T", "of the weights, with dino", fallback: "0.07"),
+            .value("protocol", "KIND", .word(of: Manner.self), "reference (Euclidean, majority) or dino (cosine, votes weighted by similarity)", fallback: "reference"),
+            .value("neighbours", "K[,K…]", .wholes(1...1_000_000, counts: 1...20), "neighbours that vote (default: 5; dino: 10,20,100,200)", short: "k"),
+            .value("temperature", "T", .number(1e-6...1e6), "of the weights, with dino", fallback: "0.07"),
         ],
         example: "curricle knn --weights run/model.safetensors --train data --test data --pool cls")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let manner: Manner = try a.choice("protocol"), asJSON = try a.flag("json")
-        let given = try a.doublesIfGiven("neighbours", in: 1...1e6, counts: 1...20)
-        if let given, !given.allSatisfy({ $0 == $0.rounded() }) { throw LearningError.configuration("--neighbours takes whole numbers") }
-        let temperature = try a.double("temperature", in: 1e-6...1e6)
+        let given = try a.intsIfGiven("neighbours"), temperature = try a.double("temperature")
         let (train, test) = try Evaluation(a).features()
         let facing = "on \(test.count) images, against \(train.count)"
         switch manner {
         case .reference:
-            for k in given?.map({ Int($0) }) ?? [5] {
+            for k in given ?? [5] {
                 let accuracy = try NearestNeighbours(training: train, k: k).accuracy(on: test)
                 print(asJSON
                     ? jsonLine([("protocol", "reference"), ("k", .integer(k)), ("acc1", .double(accuracy.top1)), ("acc_nn", .double(accuracy.anyNeighbour))])
@@ -98,7 +98,7 @@ enum NearestNeighboursCommand {
         case .dino:
             // The customary list, as far as there are that many images to learn from.
             let customary = [10, 20, 100, 200].filter { $0 <= train.count }
-            let ks = given?.map { Int($0) } ?? (customary.isEmpty ? [train.count] : customary)
+            let ks = given ?? (customary.isEmpty ? [train.count] : customary)
             let accuracies = try CosineNeighbours(training: train, temperature: temperature).accuracy(on: test, ks: ks)
             for (k, accuracy) in zip(ks, accuracies) {
                 print(asJSON
@@ -117,24 +117,24 @@ enum ProbeCommand {
     static let command = Command(
         name: "probe", summary: "judge features by a linear probe",
         options: Evaluation.options + [
-            .value("method", "KIND", "ridge (closed form on standardised features) or lars (batch norm and linear layer, trained)", fallback: "ridge"),
-            .value("penalty", "L", "ridge: weight of the penalty", fallback: "0.01"),
-            .value("probe-batch-size", "N", "lars: images a step (MAE's recipe for ImageNet: 16384)", fallback: "64"),
-            .value("lr", "LR", "lars: peak learning rate (MAE's 0.1 per 256 images, at 16384)", fallback: "6.4"),
-            .value("epochs", "N", "lars: passes over the features", fallback: "90"),
-            .value("warmup-epochs", "N", "lars: epochs of linear warm-up", fallback: "10"),
-            .value("augment", "KIND", "lars: none, or mae (a crop of 8 to 100 % of the area and a flip, new in each epoch: features are computed again for each)", fallback: "none"),
-            .value("seed", "N", "lars: decides initial weights, order and augmentation", fallback: "0"),
+            .value("method", "KIND", .word(of: Method.self), "ridge (closed form on standardised features) or lars (batch norm and linear layer, trained)", fallback: "ridge"),
+            .value("penalty", "L", .number(1e-12...1e12), "ridge: weight of the penalty", fallback: "0.01"),
+            .value("probe-batch-size", "N", .whole(2...10_000_000), "lars: images a step (MAE's recipe for ImageNet: 16384)", fallback: "64"),
+            .value("lr", "LR", .number(0...1e6), "lars: peak learning rate (MAE's 0.1 per 256 images, at 16384)", fallback: "6.4"),
+            .value("epochs", "N", .whole(1...1_000_000), "lars: passes over the features", fallback: "90"),
+            .value("warmup-epochs", "N", .number(0...1e6), "lars: epochs of linear warm-up", fallback: "10"),
+            .value("augment", "KIND", .word(of: ["none", "mae"]), "lars: none, or mae (a crop of 8 to 100 % of the area and a flip, new in each epoch: features are computed again for each)", fallback: "none"),
+            SharedOptions.seed,
         ],
         example: "curricle probe --method lars --weights run/model.safetensors --train data --test data --pool mean")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let method: Method = try a.choice("method"), penalty = try a.double("penalty", in: 1e-12...1e12)
+        let method: Method = try a.choice("method"), penalty = try a.double("penalty")
         let recipe = LinearProbe.Recipe(
-            batchSize: try a.int("probe-batch-size", in: 2...10_000_000), epochs: try a.int("epochs", in: 1...1_000_000),
-            warmupEpochs: try a.double("warmup-epochs", in: 0...1e6), rate: try a.double("lr", in: 0...1e6), seed: UInt64(try a.int("seed", in: 0...Int.max)))
+            batchSize: try a.int("probe-batch-size"), epochs: try a.int("epochs"), warmupEpochs: try a.double("warmup-epochs"), rate: try a.double("lr"),
+            seed: try SharedOptions.seed(a))
         guard recipe.warmupEpochs < Double(recipe.epochs) else { throw LearningError.configuration("--warmup-epochs must be less than --epochs") }
-        let isAugmented = try a.choice("augment", of: ["none", "mae"]) == "mae"
+        let isAugmented = try a.string("augment") == "mae"
         if isAugmented, method == .ridge { throw LearningError.configuration("--augment mae goes with --method lars") }
         let evaluation = try Evaluation(a), (train, test) = try evaluation.features(augmentationSeed: isAugmented ? recipe.seed : nil)
         let accuracy: Double
@@ -166,16 +166,18 @@ enum FewShotCommand {
     static let command = Command(
         name: "fewshot", summary: "judge features by learning classes from a few images each",
         options: Evaluation.options + [
-            .value("ways", "N", "classes an episode", fallback: "5"), .value("shots", "K", "images to learn from, a class", fallback: "5"),
-            .value("episodes", "N", "draws of classes and images", fallback: "600"), .value("queries", "N", "images judged, a class", fallback: "15"),
-            .value("seed", "N", "decides the draws", fallback: "0"),
+            .value("ways", "N", .whole(2...100_000), "classes an episode", fallback: "5"),
+            .value("shots", "K", .whole(1...100_000), "images to learn from, a class", fallback: "5"),
+            .value("episodes", "N", .whole(1...10_000_000), "draws of classes and images", fallback: "600"),
+            .value("queries", "N", .whole(1...100_000), "images judged, a class", fallback: "15"),
+            SharedOptions.seed,
         ],
         example: "curricle fewshot --weights run/model.safetensors --train data --test data --ways 5 --shots 5")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let episodes = FewShot(
-            ways: try a.int("ways", in: 2...100_000), shots: try a.int("shots", in: 1...100_000), episodes: try a.int("episodes", in: 1...10_000_000),
-            queries: try a.int("queries", in: 1...100_000), seed: UInt64(try a.int("seed", in: 0...Int.max)))
+            ways: try a.int("ways"), shots: try a.int("shots"), episodes: try a.int("episodes"), queries: try a.int("queries"),
+            seed: try SharedOptions.seed(a))
         let (train, test) = try Evaluation(a).features()
         var bar = ProgressBar(total: episodes.episodes)
         let result = try episodes.run(training: train, test: test) { done, _ in bar.update(label: "episodes", completed: done) { [] } }

@@ -3,6 +3,7 @@ import Graph
 import Learning
 import Models
 import Runtime
+import Settings
 import Terminal
 import Vision
 
@@ -11,14 +12,14 @@ enum ReconstructCommand {
     static let command = Command(
         name: "reconstruct", summary: "draw images masked and rebuilt: original, masked, reconstruction, reconstruction with visible patches",
         options: PictureOptions.all() + PictureOptions.masks + [
-            .value("masking", "KIND", "learned (by the file's masker) or random (default: learned where the file has a masker that was trained)")
+            .value("masking", "KIND", .word(of: Masking.self), "learned (by the file's masker) or random (default: learned where the file has a masker that was trained)")
         ],
         example: "curricle reconstruct --weights run/model.safetensors --data photos --split test -o reconstructions.png")
 
     static func run(_ a: Arguments) throws -> Int32 {
         var choices = try PictureOptions.choices(a)
-        choices.masking = try a.choiceIfGiven("masking", of: Masking.allCases.map(\.rawValue)).flatMap { Masking(rawValue: $0) }
-        let reconstructor = try Reconstructor(weights: a.string("weights"), choices, threads: ModelOptions.threads(a), isa: ISA.named(nil))
+        choices.masking = try a.choiceIfGiven("masking")
+        let reconstructor = try Reconstructor(weights: a.string("weights"), choices, threads: SharedOptions.threads(a), isa: ISA.named(nil))
         let options = reconstructor.options, images = try PictureOptions.images(a, for: reconstructor.description)
         var progress = WorkProgress("images")
         let result = try reconstructor.reconstruct(images) { progress.update($0, of: $1) }
@@ -44,8 +45,8 @@ enum MasksCommand {
     static let command = Command(
         name: "masks", summary: "draw what a masker hides, as heat maps and masks, or along a run as a film strip: from partner to adversary",
         options: PictureOptions.all(weights: "instead of a run: the first of the FILEs to compare") + PictureOptions.masks + [
-            .value("run", "RUN", "folder of a run: a column for each of its snapshots, which --save-ckpt-freq makes"),
-            .value("columns", "N", "with --run: snapshots at most, spread over the run", fallback: "12"),
+            .value("run", "RUN", .path(.folder), "folder of a run: a column for each of its snapshots, which --save-ckpt-freq makes"),
+            .value("columns", "N", .whole(1...1000), "with --run: snapshots at most, spread over the run", fallback: "12"),
         ],
         arguments: "[FILE…]", argumentCount: 0...1000, example: "curricle masks --run run --data photos --split test -o film.png")
 
@@ -53,14 +54,14 @@ enum MasksCommand {
         guard a.isGiven("run") != (a.isGiven("weights") || !a.positional.isEmpty) else {
             throw LearningError.configuration("masks takes either --run RUN, or weights files")
         }
-        let choices = try PictureOptions.choices(a), threads = try ModelOptions.threads(a), isa = try ISA.named(nil), images = try PictureOptions.count(a)
+        let choices = try PictureOptions.choices(a), threads = try SharedOptions.threads(a), isa = try ISA.named(nil), images = try PictureOptions.count(a)
         // Sizes stand in the weights, so reduced decoding goes by --image-size or the reference's.
         let source = try PictureOptions.source(a, size: max(choices.imageHeight ?? 224, choices.imageWidth ?? 224))
         let pictures: MaskPictures
         var progress = WorkProgress("checkpoints")
         defer { progress.finish() }
         if let run = try a.stringIfGiven("run") {
-            pictures = try MaskPictures(run: run, source, images: images, most: a.int("columns", in: 1...1000), choices, threads: threads, isa: isa) { progress.update($0, of: $1) }
+            pictures = try MaskPictures(run: run, source, images: images, most: a.int("columns"), choices, threads: threads, isa: isa) { progress.update($0, of: $1) }
         } else {
             let files = (try a.stringIfGiven("weights").map { [$0] } ?? []) + a.positional
             pictures = try MaskPictures(files: files, source, images: images, choices, threads: threads, isa: isa) { progress.update($0, of: $1) }
@@ -102,7 +103,7 @@ enum AttendCommand {
     static let command = Command(
         name: "attend", summary: "draw the class token's attention to the patches, head by head, or with --pca the patch tokens as colours",
         options: PictureOptions.all() + [
-            .value("layer", "N", "the encoder's block, from 1 (default: the last)"),
+            .value("layer", "N", .whole(1...65536), "the encoder's block, from 1 (default: the last)"),
             .flag("pca", "instead: the first three principal components of all images' patch tokens as red, green and blue"),
         ],
         example: "curricle attend --weights run/model.safetensors --data photos --split test -o attention.png")
@@ -110,8 +111,8 @@ enum AttendCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let showsTokens = try a.flag("pca")
         guard !showsTokens || !a.isGiven("layer") else { throw LearningError.configuration("--pca is of the tokens after the last norm: leave out --layer") }
-        let layer = try a.intIfGiven("layer", in: 1...65536), asJSON = try a.flag("json")
-        let extractor = try EncoderOptions.extractor(a, threads: ModelOptions.threads(a), isa: ISA.named(nil))
+        let layer = try a.intIfGiven("layer"), asJSON = try a.flag("json")
+        let extractor = try EncoderOptions.extractor(a, threads: SharedOptions.threads(a), isa: ISA.named(nil))
         let images = try PictureOptions.images(a, for: extractor.description)
         var progress = WorkProgress("images")
         defer { progress.finish() }

@@ -1,6 +1,7 @@
 import Foundation
 import Learning
 import Runtime
+import Settings
 import Terminal
 import Vision
 
@@ -8,24 +9,23 @@ import Vision
 enum PictureOptions {
     static func all(weights: String = "a run's model.safetensors, or any file that import reads") -> [Option] {
         EncoderOptions.all(weights: weights) + [
-            .value("data", "PATH", "images: anything that pretrain takes; labels are not needed"),
+            SharedOptions.images("data", "images: anything that pretrain takes; labels are not needed"),
             DataOptions.split,
-            .value("images", "N", "how many, the first of the data", fallback: "8"),
-            .value("output", "FILE.png", "the picture", short: "o"),
-            .value("threads", "N", "threads of the team (default: all processors)"),
-            .flag("json", "print JSON instead of text: an object, or one a file"),
-        ] + DataOptions.decoding()
+            .value("images", "N", .whole(1...10_000), "how many, the first of the data", fallback: "8"),
+            SharedOptions.output("FILE.png", "the picture"),
+            SharedOptions.json,
+        ] + DataOptions.decoding + [SharedOptions.threads()]
     }
 
     /// Options of the commands that mask images and rebuild them.
-    static let masks: [Option] = [
-        .value("decoder-num-heads", "N", "decoder heads, where the file does not say"),
-        .value("mask-ratio", "R", "share of patches removed (default: the file's, or 0.75)"),
-        .flag("norm-pix-loss", "the decoder predicts normalised patches, where the file does not say"),
-        .value("seed", "N", "decides random masks", fallback: "0"),
-    ]
+    static let masks: [Option] =
+        WeightsOptions.decoder
+        + PretrainSettings.declared.named("mask-ratio", "norm-pix-loss").options(PretrainSettings()).map { option in
+            option.defaulting(to: nil).adding("(default: the file's\(option.fallback.map { ", or \($0)" } ?? ""))")
+        }
+        + [SharedOptions.seed]
 
-    static func count(_ a: Arguments) throws -> Int { try a.int("images", in: 1...10_000) }
+    static func count(_ a: Arguments) throws -> Int { try a.int("images") }
 
     /// - Parameter size: the longer side of the model's images, where it is known.
     static func source(_ a: Arguments, size: Int) throws -> any ImageSource {
@@ -45,15 +45,15 @@ enum PictureOptions {
 
     static func choices(_ a: Arguments) throws -> Reconstructor.Choices {
         var choices = Reconstructor.Choices()
-        let sizes = 1...65536, size = try ModelOptions.imageSize(a)
-        choices.heads = try a.intIfGiven("num-heads", in: sizes)
-        choices.decoderHeads = try a.intIfGiven("decoder-num-heads", in: sizes)
-        (choices.imageHeight, choices.imageWidth) = (size?.0, size?.1)
-        choices.mean = try ModelOptions.mean(a)
-        choices.deviation = try ModelOptions.deviation(a)
-        choices.maskRatio = try a.doubleIfGiven("mask-ratio", in: 0...1)
+        let size = try WeightsOptions.imageSize(a)
+        choices.heads = try a.intIfGiven("num-heads")
+        choices.decoderHeads = try a.intIfGiven("decoder-num-heads")
+        (choices.imageHeight, choices.imageWidth) = (size?.height, size?.width)
+        choices.mean = try WeightsOptions.mean(a)
+        choices.deviation = try WeightsOptions.deviation(a)
+        choices.maskRatio = try a.doubleIfGiven("mask-ratio")
         choices.normalizedTargets = a.isGiven("norm-pix-loss") ? try a.flag("norm-pix-loss") : nil
-        choices.seed = UInt64(try a.int("seed", in: 0...Int.max))
+        choices.seed = try SharedOptions.seed(a)
         return choices
     }
 

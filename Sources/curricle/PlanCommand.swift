@@ -2,35 +2,33 @@ import Foundation
 import Learning
 import Models
 import Runtime
+import Settings
 import Terminal
 
 /// Says what a training run will take before it begins.
 enum PlanCommand {
+    /// What of a run's settings decides what it takes.
+    private static let run = PretrainSettings.declared.named(ModelConfiguration.declared.map(\.name) + [
+        "batch-size", "epochs", "accum-iter", "mask-ratio", "masking", "norm-pix-loss", "clip-grad", "memory-limit", "micro-batch",
+    ])
+
     static let command = Command(
         name: "plan", summary: "memory, FLOPs and time of a pretraining run, before it begins",
-        options: ModelOptions.sizes() + [
-            .value("batch-size", "N", "images a batch", fallback: "256"),
-            .value("accum-iter", "N", "batches whose gradients are averaged for one update", fallback: "1"),
-            .value("mask-ratio", "R", "share of patches removed", fallback: "0.75"),
-            .value("masking", "KIND", "learned (CL-MAE) or random (MAE)", fallback: "learned"),
-            .flag("norm-pix-loss", "predict patches normalised by their own mean and deviation"),
-            .flag("clip-grad", "gradients are clipped by their norm, so all of them are kept until the update"),
-            ModelOptions.memoryLimit, ModelOptions.microBatch,
-            .value("knn-images", "N", "labelled images, training and test, that `pretrain --knn-every` compares", fallback: "0"),
-            .value("images", "N", "images of the dataset, for hours an epoch and a run"),
-            .value("epochs", "N", "passes over the data", fallback: "200"),
-            .value("threads", "N", "threads of the team (default: all processors)"),
-            .value("picture", "FILE.svg", "draw the memory over the steps of both programs"),
-            .value("dump", "FOLDER", "write the graph after each pass and the final programs as text"),
+        options: run.options(PretrainSettings()) + [
+            .value("knn-images", "N", .whole(0...(2 * FeatureWatch.most)), "labelled images, training and test, that `pretrain --knn-every` compares", fallback: "0"),
+            .value("images", "N", .whole(1...Int.max), "images of the dataset, for hours an epoch and a run"),
+            .value("picture", "FILE.svg", .path(.file), "draw the memory over the steps of both programs"),
+            .value("dump", "FOLDER", .path(.folder), "write the graph after each pass and the final programs as text"),
             .flag("skip-timing", "leave out the seconds, which take a short measurement"),
-            .flag("json", "print one JSON object"),
+            SharedOptions.json,
+            SharedOptions.threads(),
         ],
         example: "curricle plan --model base-p16 --batch-size 8 --memory-limit 2G --picture plan.svg")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let threads = try ModelOptions.threads(a), isa = try ISA.named(nil)
-        let settings = try settings(a)
-        let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, judgedImages: a.int("knn-images", in: 0...(2 * FeatureWatch.most)))
+        let threads = try SharedOptions.threads(a), isa = try ISA.named(nil)
+        let settings: PretrainSettings = try a.settings()
+        let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, judgedImages: a.int("knn-images"))
         let available = settings.memoryLimit ?? Machine.memoryBytes
         let largest = try TrainingPlan.largestBatch(settings, threads: threads, isa: isa, within: available)
         let seconds = try a.flag("skip-timing") ? nil : plan.predictedSeconds(settings, threads: threads, isa: isa)
@@ -49,20 +47,9 @@ enum PlanCommand {
             if let seconds { row.append(("predicted_step_s", .double(seconds))) }
             print(jsonLine(row))
         } else {
-            print(text(plan, settings, seconds: seconds, largest: largest, available: available, images: try a.intIfGiven("images", in: 1...Int.max)))
+            print(text(plan, settings, seconds: seconds, largest: largest, available: available, images: try a.intIfGiven("images")))
         }
         return 0
-    }
-
-    private static func settings(_ a: Arguments) throws -> PretrainSettings {
-        var settings = PretrainSettings(
-            model: try ModelOptions.configuration(a),
-            step: StepOptions(maskRatio: try a.double("mask-ratio", in: 0...1), normalizedTargets: try a.flag("norm-pix-loss"), masking: try a.choice("masking")),
-            adamw: .init(), schedule: Schedule(epochs: try a.int("epochs", in: 1...10_000_000), warmupEpochs: 0, learningRate: 1e-3, minimumLearningRate: 0),
-            batchSize: try a.int("batch-size", in: 1...1_000_000), accumulation: try a.int("accum-iter", in: 1...100_000), clip: try a.flag("clip-grad") ? 1 : nil)
-        settings.memoryLimit = try a.bytesIfGiven("memory-limit", in: 1...(1 << 60))
-        settings.pieceImages = try a.intIfGiven("micro-batch", in: 1...1_000_000)
-        return settings
     }
 
     private static func draw(_ plan: TrainingPlan, _ path: String) throws {

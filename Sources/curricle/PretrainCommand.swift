@@ -3,6 +3,7 @@ import Graph
 import Learning
 import Models
 import Runtime
+import Settings
 import Synchronization
 import Terminal
 import Vision
@@ -12,39 +13,27 @@ let processStart = Date()
 
 /// Pretrains a CL-MAE on a folder of images or an IDX file.
 enum PretrainCommand {
+    private static let section = "Data and output"
+
     static let command = Command(
         name: "pretrain", summary: "pretrain a CL-MAE (or, with --masking random, an MAE) on images",
         options: [
-            .value("data", "PATH", "folder of images (flat, nested, or one folder a class), list (.txt), tar shards, .npy array, or IDX, CIFAR or STL-10 files", section: "Data and output"),
-            .value("output", "RUN", "folder of the run: states, weights, logs, pictures", short: "o", section: "Data and output"),
-            .value("augment", "KIND", "mae (random crop and flip), flip or none", fallback: "mae", section: "Data and output"),
-            .value("mean", "M[,M…]", "pixel mean, one for all channels or one each (default: ImageNet's for 3 channels, else 0.5)", section: "Data and output"),
-            .value("std", "S[,S…]", "pixel deviation, likewise", section: "Data and output"),
-            .flag("drop-last", "leave out a last batch that is smaller", section: "Data and output"),
-            .flag("strict", "stop at a broken image instead of leaving it out", section: "Data and output"),
-        ] + DataOptions.decoding(section: "Data and output") + ModelOptions.sizes(section: "Model") + ScheduleOptions.batches(of: "data", size: "256", epochs: "200") + [
-            .value("mask-ratio", "R", "share of patches removed", fallback: "0.75", section: "Training"),
-            .value("masking", "KIND", "learned (CL-MAE) or random (MAE)", fallback: "learned", section: "Training"),
-            .flag("norm-pix-loss", "predict patches normalised by their own mean and deviation", section: "Training"),
-            .value("lambda-gauss", "L", "weight of the loss that drives scores from 1/2", fallback: "1", section: "Training"),
-            .value("lambda-kl", "L", "weight of the loss that holds the mean score at 1/4", fallback: "0.1", section: "Training"),
-            .value("lambda-diversity", "L", "weight of the loss that keeps masks apart", fallback: "2", section: "Training"),
-        ] + ScheduleOptions.rates(blr: "0.001", minimum: "0", warmup: "40") + [
-            ScheduleOptions.clip,
-            .value("seed", "N", "decides parameters, order, crops and random masks", fallback: "0", section: "Training"),
-            .value("on-nonfinite", "WHAT", "stop, or skip the step and go on", fallback: "stop", section: "Training"),
-
-            .value("threads", "N", "threads of the team (default: all processors)", section: "Run"),
-            ModelOptions.memoryLimit, ModelOptions.microBatch,
-            .value("save-ckpt-freq", "EPOCHS", "epochs between permanent snapshots of the weights", fallback: "50", section: "Run"),
-            .value("knn-every", "EPOCHS", "epochs between looks at the features' kNN accuracy, on the data's labelled parts; 0 for none", fallback: "0", section: "Run"),
-            .value("knn-train", "PATH", "with --knn-every: labelled images to compare with (default: --data; \(FeatureWatch.most) at most, spread over them)", section: "Run"),
-            .value("knn-test", "PATH", "with --knn-every: labelled images to judge on (default: the test part of --knn-train or --data)", section: "Run"),
-            .value("save-every-steps", "N", "steps between states to resume from; 0: at the end of epochs only", fallback: "0", section: "Run"),
-            .value("max-steps", "N", "end cleanly after so many steps in all", section: "Run"),
-            .flag("resume", "go on from the newest state in RUN, to the same bits as a run never interrupted", section: "Run"),
-            .value("init-from", "FILE", "begin with these weights (any layout that import reads); a decoder or masker that it lacks begins afresh", section: "Run"),
-            .value("config", "FILE", "options from a JSON file, such as a run's config.json; the command line wins", section: "Run"),
+            SharedOptions.images(
+                "data", "folder of images (flat, nested, or one folder a class), list (.txt), tar shards, .npy array, or IDX, CIFAR or STL-10 files",
+                section: section),
+            SharedOptions.output("RUN", "folder of the run: states, weights, logs, pictures", .folder, section: section),
+            .value(
+                "init-from", "FILE", .path(.file),
+                "begin with these weights (any layout that import reads); a decoder or masker that it lacks begins afresh", section: section),
+            .value(
+                "config", "FILE", .path(.file), "options from a JSON file, such as a run's config.json; the command line wins", section: section),
+        ] + PretrainSettings.declared.options(PretrainSettings()) + [
+            SharedOptions.images(
+                "knn-train", "with --knn-every: labelled images to compare with (default: --data; \(FeatureWatch.most) at most, spread over them)",
+                section: "Run"),
+            SharedOptions.images(
+                "knn-test", "with --knn-every: labelled images to judge on (default: the test part of --knn-train or --data)", section: "Run"),
+            SharedOptions.resume, SharedOptions.threads(),
         ],
         example: "curricle pretrain --data photos --output run --model tiny-p16 --batch-size 64 --epochs 100")
 
@@ -56,9 +45,12 @@ enum PretrainCommand {
         try files.check(PretrainSettings.command, resumes: resumes)
         if resumes, FileManager.default.fileExists(atPath: files.configuration) { try arguments.merge(configurationAt: files.configuration) }
         if resumes, arguments.isGiven("init-from") { throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights") }
-        let settings = try Self.settings(arguments)
+        let settings: PretrainSettings = try arguments.settings()
+        guard settings.knnEpochs > 0 || !(arguments.isGiven("knn-train") || arguments.isGiven("knn-test")) else {
+            throw LearningError.configuration("--knn-train and --knn-test need --knn-every EPOCHS")
+        }
         if let problem = settings.problem { throw LearningError.configuration(problem) }
-        let threads = try ModelOptions.threads(arguments)
+        let threads = try SharedOptions.threads(arguments)
         let isa = try ISA.named(nil)
         let source = try openDataset(at: arguments.string("data"), role: .train, decoding: settings.decoding)
         let held = try testPart(of: arguments.string("data"), settings.decoding, besides: source)
@@ -88,7 +80,7 @@ enum PretrainCommand {
         let epochs = training.settings.schedule.epochs, perEpoch = training.stepsPerEpoch
         var bar = ProgressBar(total: min(epochs * perEpoch, training.settings.maxSteps ?? .max), completed: training.position.step)
         let reports = Mutex<[String]>([])
-        training.report = { line in reports.withLock { $0.append(line) } }
+        training.report = { line in reports.withLock { $0.append(line.withOptions) } }
         let session = training.model.session
         training.willBegin = {
             let ready = String(format: "%.1f", Date().timeIntervalSince(processStart))
@@ -129,35 +121,6 @@ enum PretrainCommand {
         fields.append(String(format: "data %.1f%%", 100 * p.dataShare))
         fields.append("mem \(Machine.residentBytes.now / 1_000_000) MB")
         return fields
-    }
-
-    static func settings(_ a: Arguments) throws -> PretrainSettings {
-        let training = try ScheduleOptions.values(a)
-        let model = try ModelOptions.configuration(a)
-        var settings = PretrainSettings(
-            model: model,
-            step: StepOptions(
-                maskRatio: try a.double("mask-ratio", in: 0...1), normalizedTargets: try a.flag("norm-pix-loss"), masking: try a.choice("masking"),
-                weights: MaskerWeights(
-                    gauss: Float(try a.double("lambda-gauss", in: 0...1e6)), kl: Float(try a.double("lambda-kl", in: 0...1e6)),
-                    diversity: Float(try a.double("lambda-diversity", in: 0...1e6)))),
-            adamw: AdamW(weightDecay: training.weightDecay), schedule: training.schedule, batchSize: training.batchSize, accumulation: training.accumulation,
-            clip: training.clip, augmentation: try a.choice("augment"),
-            normalization: try ModelOptions.normalization(a, channels: model.channels),
-            seed: UInt64(try a.int("seed", in: 0...Int.max)), dropLast: try a.flag("drop-last"))
-        settings.onNonfinite = try a.choice("on-nonfinite")
-        settings.snapshotEpochs = try a.int("save-ckpt-freq", in: 1...Int.max)
-        settings.knnEpochs = try a.int("knn-every", in: 0...Int.max)
-        guard settings.knnEpochs > 0 || !(a.isGiven("knn-train") || a.isGiven("knn-test")) else {
-            throw LearningError.configuration("--knn-train and --knn-test need --knn-every EPOCHS")
-        }
-        settings.saveEverySteps = try a.int("save-every-steps", in: 0...Int.max)
-        settings.maxSteps = try a.intIfGiven("max-steps", in: 0...Int.max)
-        settings.strict = try a.flag("strict")
-        settings.memoryLimit = try a.bytesIfGiven("memory-limit", in: 1...(1 << 60))
-        settings.pieceImages = try a.intIfGiven("micro-batch", in: 1...1_000_000)
-        settings.decoding = try DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth))
-        return settings
     }
 }
 

@@ -1,20 +1,26 @@
 import Foundation
 import Learning
+import Models
 import Runtime
+import Settings
 import Terminal
 import Vision
+
+private enum ProgramOptions {
+    static let pool = EncoderOptions.pool(
+        FeaturePooling.self, "of weights: cls (class token), mean (of the patch tokens), cls+mean or tokens (all patch tokens)")
+}
 
 /// Makes a program file of an encoder's weights, for the C library and `extract`.
 enum CompileCommand {
     static let command = Command(
         name: "compile", summary: "make a program file that a device runs without Swift",
         options: EncoderOptions.all() + [
-            .value("output", "FILE", "the program file; with --trace, a folder", short: "o"),
-            .value("batch", "N", "images a run", fallback: "1"),
-            .value("pool", "KIND", "cls (class token), mean (of the patch tokens), cls+mean or tokens (all patch tokens)", fallback: "cls"),
-            EncoderOptions.layer,
-            .value("trace", "FILE", "instead of weights: save a golden trace's programs with inputs and results, for CSupport's test_program"),
-            .value("isa", "NAME", "with --trace: what computes the results (default: CURRICLE_ISA, or the best of this CPU)"),
+            SharedOptions.output("FILE", "the program file; with --trace, a folder", .either),
+            .value("batch", "N", .whole(1...65536), "images a run", fallback: "1"),
+            ProgramOptions.pool, EncoderOptions.layer,
+            .value("trace", "FILE", .path(.file), "instead of weights: save a golden trace's programs with inputs and results, for CSupport's test_program"),
+            SharedOptions.isa,
         ],
         example: "curricle compile --weights run/model.safetensors --pool mean -o encoder.curricle")
 
@@ -22,7 +28,7 @@ enum CompileCommand {
         let output = try a.string("output")
         if let trace = try a.stringIfGiven("trace") { return try save(Trace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
         let program = try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: ISA.named(nil)).program(
-            images: a.int("batch", in: 1...65536), pool: a.choice("pool"))
+            images: a.int("batch"), pool: a.choice("pool"))
         try program.write(to: output)
         try show(ProgramFile(path: output, threads: 1))
         return 0
@@ -49,11 +55,11 @@ enum CompileCommand {
 enum InspectCommand {
     static let command = Command(
         name: "inspect", summary: "what is in a program file, once it is found sound",
-        options: [.flag("instructions", "list the program, a line an instruction"), .value("threads", "N", "threads whose scratch is counted", fallback: "1")],
+        options: [.flag("instructions", "list the program, a line an instruction"), .value("threads", "N", .whole(1...256), "threads whose scratch is counted", fallback: "1")],
         arguments: "FILE", argumentCount: 1...1, example: "curricle inspect encoder.curricle --instructions")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let file = try ProgramFile(path: a.positional[0], threads: a.int("threads", in: 1...256))
+        let file = try ProgramFile(path: a.positional[0], threads: a.int("threads"))
         CompileCommand.show(file)
         if try a.flag("instructions") { for (index, instruction) in file.instructions.enumerated() { print("\(index): \(instruction)") } }
         return 0
@@ -65,23 +71,20 @@ enum ExtractCommand {
     static let command = Command(
         name: "extract", summary: "features of images as .npy and .csv",
         options: EncoderOptions.all(weights: "instead of a program: a run's model.safetensors, or any file that import reads; it is compiled first") + [
-            .value("program", "FILE", "program file of `compile`: the library that devices run computes the features", short: "p"),
-            .value("pool", "KIND", "with --weights: cls (class token), mean (of the patch tokens), cls+mean or tokens (all patch tokens)", fallback: "cls"),
-            EncoderOptions.layer,
-            .value("batch-size", "N", "with --weights: images a run", fallback: "16"),
-            .value("data", "PATH", "images: a folder, a file, or IDX"),
+            .value("program", "FILE", .path(.file), "program file of `compile`: the library that devices run computes the features", short: "p"),
+            ProgramOptions.pool, EncoderOptions.layer,
+            .value("batch-size", "N", .whole(1...65536), "with --weights: images a run", fallback: "16"),
+            SharedOptions.images("data", "images: a folder, a file, or IDX"),
             DataOptions.split,
-            .value("preprocess", "KIND", "eval (shorter side resized, centre cropped) or none (pictures must have the model's size)", fallback: "eval"),
-            .value("output", "FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names. A run that was cut short is taken up where it ended", short: "o"),
-            .value("csv", "FILE.csv", "the same with the images' names"),
-            .value("threads", "N", "threads of the team (default: all processors)"),
-            .value("isa", "NAME", "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best of this CPU)"),
-            .flag("json", "print one JSON object"),
-        ] + DataOptions.decoding(),
+            .value("preprocess", "KIND", .word(of: ["eval", "none"]), "eval (shorter side resized, centre cropped) or none (pictures must have the model's size)", fallback: "eval"),
+            SharedOptions.output("FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names. A run that was cut short is taken up where it ended"),
+            .value("csv", "FILE.csv", .path(.file), "the same with the images' names"),
+            SharedOptions.json,
+        ] + DataOptions.decoding + [SharedOptions.threads(most: 256), SharedOptions.isa],
         example: "curricle extract --weights run/model.safetensors --pool mean --data photos --output features.npy --csv features.csv")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let threads = try a.intIfGiven("threads", in: 1...256) ?? min(256, Machine.processors)
+        let threads = try a.intIfGiven("threads") ?? min(256, Machine.processors)
         let output = try a.string("output")
         guard a.isGiven("program") != a.isGiven("weights") else { throw LearningError.configuration("extract takes either --program or --weights") }
         let isa = try ISA.named(a.stringIfGiven("isa"))
@@ -91,7 +94,7 @@ enum ExtractCommand {
         let table = try a.stringIfGiven("csv")
         guard table != output else { throw LearningError.configuration("--output and --csv name the same file, \(output)") }
         let program = try a.isGiven("program") ? ProgramFile(path: a.string("program"), threads: threads, isa: isa) : compiled(a, threads: threads, isa: isa)
-        let extraction = try ProgramExtraction(program, takesPixelsAsTheyAre: a.choice("preprocess", of: ["eval", "none"]) == "none")
+        let extraction = try ProgramExtraction(program, takesPixelsAsTheyAre: a.string("preprocess") == "none")
         let shape = program.encoder.shape, decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height))
         let source = try openDataset(at: a.string("data"), role: DataOptions.role(a), decoding: decoding)
         var array = try NumpyFile(
@@ -133,7 +136,7 @@ enum ExtractCommand {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("curricle-\(UUID().uuidString).program").path
         defer { try? FileManager.default.removeItem(atPath: path) }
         try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: isa).program(
-            images: a.int("batch-size", in: 1...65536), pool: a.choice("pool")).write(to: path)
+            images: a.int("batch-size"), pool: a.choice("pool")).write(to: path)
         return try ProgramFile(path: path, threads: threads, isa: isa)
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Learning
 import Runtime
+import Settings
 import Terminal
 import Vision
 
@@ -9,16 +10,16 @@ enum ReportCommand {
     static let command = Command(
         name: "report", summary: "a run as one HTML page that needs no network: curves, the masker's doings, pictures",
         options: [
-            .value("output", "FILE.html", "the page (default: RUN/report.html)", short: "o"),
-            .value("data", "PATH", "the run's data: adds images and their nearest neighbours by its features"),
-            .value("threads", "N", "with --data: threads of the team (default: all processors)"),
-            .flag("json", "print one JSON object"),
-        ] + DataOptions.decoding(),
-        arguments: "RUN", argumentCount: 1...1, example: "curricle report run --data photos -o run.html")
+            SharedOptions.output("FILE.html", "the page (default: RUN/report.html)"),
+            SharedOptions.images("data", "the run's data: adds images and their nearest neighbours by its features"),
+            SharedOptions.json,
+        ] + DataOptions.decoding + [SharedOptions.threads()],
+        arguments: "RUN", argumentForm: .path(.folder), argumentCount: 1...1, example: "curricle report run --data photos -o run.html")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let run = a.positional[0], path = try a.stringIfGiven("output") ?? "\(run)/report.html"
         var report = try RunReport(run: run)
+        report.written = { "--\($0)" }
         if let data = try a.stringIfGiven("data") { report.neighbours = try neighbours(a, data, weights: RunFiles(folder: run).model) }
         try DurableFile.write(Array(report.html().utf8), to: path)
         print(try a.flag("json") ? jsonLine([("output", .string(path))]) : "report: \(path)")
@@ -26,7 +27,7 @@ enum ReportCommand {
     }
 
     private static func neighbours(_ a: Arguments, _ data: String, weights: String) throws -> NeighbourPictures {
-        let extractor = try FeatureExtractor(weights: weights, threads: ModelOptions.threads(a), isa: ISA.named(nil))
+        let extractor = try FeatureExtractor(weights: weights, threads: SharedOptions.threads(a), isa: ISA.named(nil))
         let m = extractor.description.model, decoding = try DataOptions.decoding(a, size: max(m.imageHeight, m.imageWidth))
         let training = try openDataset(at: data, role: .train, decoding: decoding)
         var progress = WorkProgress("features")

@@ -1,5 +1,6 @@
 import Foundation
 import Learning
+import Settings
 import Terminal
 import Vision
 
@@ -8,15 +9,15 @@ enum StatsCommand {
     static let command = Command(
         name: "stats", summary: "mean and deviation of a dataset's pixels, for --mean and --std",
         options: [
-            .value("limit", "N", "look at so many images, spread evenly over the data (default: all)"),
-            .flag("json", "print one JSON object"),
-        ] + DataOptions.decoding(),
-        arguments: "DATA", argumentCount: 1...1, example: "curricle stats photos --limit 10000")
+            .value("limit", "N", .whole(1...Int.max), "look at so many images, spread evenly over the data (default: all)"),
+            SharedOptions.json,
+        ] + DataOptions.decoding,
+        arguments: "DATA", argumentForm: .path(.either), argumentCount: 1...1, example: "curricle stats photos --limit 10000")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let path = a.positional.first ?? ""
         let source = try openDataset(at: path, role: .train, decoding: DataOptions.decoding(a, size: 224))
-        let limit = try a.intIfGiven("limit", in: 1...Int.max) ?? source.count
+        let limit = try a.intIfGiven("limit") ?? source.count
         var bar = ProgressBar(total: min(limit, source.count))
         let (statistics, broken) = ChannelStatistics.over(source, limit: limit) { done in bar.update(label: "images", completed: done) { [] } }
         for error in broken { bar.message("left out: \(error)") }

@@ -1,6 +1,7 @@
 import Foundation
 import Learning
 import Runtime
+import Settings
 import Terminal
 
 /// Replays golden traces, digests and photographs and prints the largest errors.
@@ -8,15 +9,14 @@ enum VerifyCommand {
     static let command = Command(
         name: "verify", summary: "replay golden traces and digests: is what this machine computes right?",
         options: [
-            .value("image", "PHOTO", "the photograph that files of the format \(Photograph.format) are about"),
-            .value("threads", "N", "threads of the team (default: all processors)"),
-            .value("isa", "NAME", "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best of this CPU)"),
+            .value("image", "PHOTO", .path(.file), "the photograph that files of the format \(Photograph.format) are about"),
+            SharedOptions.threads(), SharedOptions.isa,
         ],
         arguments: "FILE…", argumentCount: 1...1000,
         example: "curricle verify micro.safetensors tiny.json --threads 2 --isa avx2")
 
     static func run(_ arguments: Arguments) throws -> Int32 {
-        let threads = try ModelOptions.threads(arguments)
+        let threads = try SharedOptions.threads(arguments)
         let isa = try ISA.named(arguments.stringIfGiven("isa"))
         var passes = true
         for path in arguments.positional {

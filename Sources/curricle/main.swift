@@ -1,44 +1,23 @@
 import Foundation
 import Learning
+import Settings
 import Terminal
 
-/// The table of commands: one file each.
-let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
-    (PretrainCommand.command, PretrainCommand.run),
-    (PlanCommand.command, PlanCommand.run),
-    (NearestNeighboursCommand.command, NearestNeighboursCommand.run),
-    (ProbeCommand.command, ProbeCommand.run),
-    (FewShotCommand.command, FewShotCommand.run),
-    (FinetuneCommand.command, FinetuneCommand.run),
-    (ImportCommand.command, ImportCommand.run),
-    (ExportCommand.command, ExportCommand.run),
-    (StatsCommand.command, StatsCommand.run),
-    (ReportCommand.command, ReportCommand.run),
-    (ReconstructCommand.command, ReconstructCommand.run),
-    (MasksCommand.command, MasksCommand.run),
-    (AttendCommand.command, AttendCommand.run),
-    (CompileCommand.command, CompileCommand.run),
-    (InspectCommand.command, InspectCommand.run),
-    (ExtractCommand.command, ExtractCommand.run),
-    (VerifyCommand.command, VerifyCommand.run),
-    (BenchCommand.command, BenchCommand.run),
-]
-
 /// Exit codes: 0 done, 1 a check failed, 2 bad input or usage, 130 interrupted.
-@MainActor func runCommandLine(_ words: [String]) -> Int32 {
-    let all = commands.map(\.command)
-    guard let name = words.first, name != "--help", name != "-h", name != "help" else {
-        print(Help.overview(program: "curricle", summary: "CL-MAE pretraining and feature extraction on CPUs", commands: all))
+func runCommandLine(_ words: [String]) -> Int32 {
+    let all = Commands.all.map(\.command)
+    guard let name = words.first, name != "--help", name != "-h" else {
+        print(HelpCommand.overview)
         return words.isEmpty ? 2 : 0
     }
     do {
         let command = try Command.find(name, in: all)
         let arguments = try Arguments(Array(words.dropFirst()), for: command)
         if arguments.asksForHelp {
-            print(Help.text(for: command, program: "curricle"))
+            print(Help.text(for: command, program: HelpCommand.program.name))
             return 0
         }
-        guard let entry = commands.first(where: { $0.command.name == command.name }) else { return 2 }
+        guard let entry = Commands.all.first(where: { $0.command.name == command.name }) else { return 2 }
         return try entry.run(arguments)
     } catch let error as LearningError where error.isFailedCheck {
         complain(error)
@@ -49,7 +28,7 @@ let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
     }
 }
 
-func complain(_ error: any Error) { complain("\(error)") }
+func complain(_ error: any Error) { complain((error as? any NamesSettings)?.message.withOptions ?? "\(error)") }
 
 func complain(_ text: String) { FileHandle.standardError.write(Data("curricle: \(text)\n".utf8)) }
 

@@ -42,6 +42,7 @@ struct FinetuneCommandTests {
         let page = try curricle("report", run, "-o", folder.file("page.html"))
         #expect(page.code == 0)
         let text = try String(contentsOfFile: folder.file("page.html"), encoding: .utf8)
+        #expect(text.contains("curricle report RUN --data PATH"))
         #expect(text.contains("Test accuracy") && text.contains("best test Acc@1") && !text.contains("CL-MAE"))
         let headless = try curricle(judge + ["--weights", weights])
         #expect(headless.code == 2 && headless.lastError.contains("has no head for 10 classes"))

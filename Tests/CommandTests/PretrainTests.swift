@@ -99,7 +99,7 @@ struct PretrainTests {
         (["--batch-size", "0"], "--batch-size"), (["--epochs", "x"], "--epochs"), (["--masking", "none"], "--masking"), (["--no-such-option"], "--no-such-option"),
         (["--batch-size", "64", "--drop-last"], "batch"), (["--init-from", "/nowhere.safetensors"], "/nowhere.safetensors"), (["--config", "/nowhere.json"], "/nowhere.json"),
         (["--mean", "0.1,0.2"], "mean"), (["--channels", "3", "--mean", "0.1,0.2"], "mean"),
-        (["--background", "mauve"], "--background mauve"),
+        (["--background", "mauve"], "--background: 'mauve' is not accepted; give #rrggbb"),
     ])
     func badOptionsExitTwoWithOneLine(options: [String], word: String) throws {
         let folder = try Folder()

@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 import Testing
 
 import Graph
@@ -124,7 +125,7 @@ struct FeatureWatchTests {
     @Test func whatItNeedsIsSaid() throws {
         let good = LabelledImages(count: 20)
         for (training, test, word) in [
-            (LabelledImages(count: 20, labels: false), good, "--knn-train PATH"), (good, LabelledImages(count: 20, labels: false), "--knn-test PATH"),
+            (LabelledImages(count: 20, labels: false), good, "give knn-train PATH"), (good, LabelledImages(count: 20, labels: false), "and knn-test PATH"),
             (LabelledImages(count: 4), good, "at least 5"),
         ] {
             let error = #expect(throws: LearningError.self) { try FeatureWatch(training: training, test: test) }
@@ -133,7 +134,7 @@ struct FeatureWatchTests {
         let none = #expect(throws: LearningError.self) {
             try Pretraining(LabelledRun.settings(epochs: 2), source: good, output: "/nowhere", threads: 1, isa: .best)
         }
-        #expect(none?.description.contains("--knn-every needs labelled images") == true)
+        #expect(none?.description.contains("knn-every needs labelled images") == true)
     }
 
     /// Every class of a folder sorted by class is in a part of it.

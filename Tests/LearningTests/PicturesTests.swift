@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 import Testing
 
 import Graph
@@ -229,7 +230,7 @@ struct PicturesTests {
         }
         let noDecoder = problem(checkpointFixture("timm.pth")) { $0.heads = 4 }
         #expect(noDecoder.contains("timm.pth") && noDecoder.contains("has no decoder") && noDecoder.contains("decoder_embed.weight"))
-        #expect(problem(checkpointFixture("mae.pth")) { $0.heads = 4 }.contains("--decoder-num-heads"))
+        #expect(problem(checkpointFixture("mae.pth")) { $0.heads = 4 }.contains("give decoder-num-heads"))
         #expect(problem(checkpointFixture("mae.pth")) { ($0.heads, $0.decoderHeads, $0.masking) = (4, 4, .learned) }.contains("has no masker"))
         #expect(problem(checkpointFixture("mae.pth")) { ($0.heads, $0.decoderHeads, $0.normalizedTargets) = (4, 4, false) }.contains("norm-pix-loss true"))
         #expect(problem(checkpointFixture("mae.pth")) { ($0.heads, $0.decoderHeads, $0.maskRatio) = (4, 4, 0.99) }.contains("mask ratio 0.99 keeps 0"))

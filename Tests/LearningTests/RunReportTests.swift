@@ -48,7 +48,7 @@ struct RunReportTests {
             "Run my &lt;run&gt;", "<dt>images a second</dt><dd>5.0</dd>", "<dt>waiting for data</dt><dd>25.0 %</dd>", "<dt>epochs</dt><dd>2 of 4</dd>",
             "collapsed in 1 epochs, last in epoch 2: all its scores are equal", "data:image/png;base64,\(Data(sheet).base64EncodedString())", "yellow 1.00, blue 0.00",
             // Older logs say nothing of the machine, and images a second come of their steps.
-            "from partner (λ = 1) to adversary (λ = −1): 1.5 at -1", "training: 5 at 2", "curricle report RUN --data PATH",
+            "from partner (λ = 1) to adversary (λ = −1): 1.5 at -1", "training: 5 at 2", "curricle report RUN data PATH",
         ] { #expect(html.contains(expected), "\(expected)") }
         #expect(!html.contains("<h2>Machine") && !html.contains("epoch 2<"))
         #expect(html.components(separatedBy: "<img ").count - 1 == 4) // the strip's image and epoch, the sheet, how often patches are kept

@@ -46,7 +46,8 @@ public struct Checkpoint: TensorSource {
         shapes = try Checkpoint.shapes(source, self.parts, hasClassPosition: hasClassPosition)
         facts = try Checkpoint.facts(source, layout)
         var metadata = source.metadata
-        if let normalizes = facts.normalizedTargets, metadata["curricle.norm_pix_loss"] == nil { metadata["curricle.norm_pix_loss"] = normalizes ? "true" : "false" }
+        let key = StepOptions.normalizedTargetsKey
+        if let normalizes = facts.normalizedTargets, metadata[key] == nil { metadata[key] = normalizes ? "true" : "false" }
         self.metadata = metadata
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import Settings
 import Vision
 
 /// What of a checkpoint can be carried away, under the reference's names and in the reference's shapes: all checked, nothing
@@ -12,7 +13,7 @@ public struct CheckpointContents {
     /// Names that no part of such a model has, left out.
     public let unexpected: [String]
     /// Why a part was left out, for a person to read.
-    public let notes: [String]
+    public let notes: [Message]
 
     let path: String
     let metadata: [String: String]
@@ -45,7 +46,7 @@ public struct CheckpointContents {
         ]
         head = ["head.weight", "head.bias"].compactMap { name in file.shape(of: name).map { (name, $0, { try file.floats(name) }) } }
 
-        var notes: [String] = [], missing: [String] = []
+        var notes: [Message] = [], missing: [String] = []
         for part in [ModelPart.decoder, .masker] {
             let wanted = parameters.filter { ModelPart.of($0.parameter.name) == part }
             let lacking = wanted.map(\.parameter.name).filter { file.shape(of: $0) == nil }
@@ -74,12 +75,12 @@ public struct CheckpointContents {
     }
 
     /// Why a part that is whole cannot be used all the same.
-    static func obstacle(_ part: ModelPart, _ file: Checkpoint, _ description: WeightsDescription) throws -> String? {
+    static func obstacle(_ part: ModelPart, _ file: Checkpoint, _ description: WeightsDescription) throws -> Message? {
         let c = description.model, positions = part == .decoder ? "decoder_pos_embed" : "masking_net.pos_embed"
         switch part {
         case .encoder: return nil
         case .decoder:
-            if !description.knowsDecoder { return "its heads are not known: give --decoder-num-heads" }
+            if !description.knowsDecoder { return "its heads are not known: give \(.decoderHeads)" }
             guard file.shape(of: positions) != nil, let grid = try WeightsFile.positionGrid(file, c) else { return nil }
             return WeightsFile.isFixed(try file.floats(positions), grid, width: c.decoderWidth) ? nil : "its positions are not the fixed sin-cos ones"
         case .masker:
@@ -99,8 +100,8 @@ public struct CheckpointContents {
     }
 
     private static func metadata(_ file: Checkpoint, _ description: WeightsDescription) throws -> [String: String] {
-        var metadata = ["format": "pt", "curricle.model": WeightsFile.json(description.model), "curricle.pixels": WeightsFile.json(description.normalization)]
-        for key in ["curricle.norm_pix_loss", "curricle.mask_ratio", "curricle.masking", FinetuneSettings.classesKey] { metadata[key] = file.metadata[key] }
+        var metadata = WeightsFile.metadata(description.model, description.normalization)
+        for key in StepOptions.metadataKeys + [FinetuneSettings.classesKey] { metadata[key] = file.metadata[key] }
         if file.facts.resampling == .antialiased { metadata[WeightsFile.resamplingKey] = PositionResampling.antialiased.rawValue }
         return metadata
     }

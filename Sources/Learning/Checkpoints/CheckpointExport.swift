@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import Settings
 
 /// Writes weights as other programs read them.
 public enum CheckpointExport {
@@ -21,7 +22,7 @@ public enum CheckpointExport {
             try WeightsFile.write(contents.encoder + (part == .all ? contents.head : []), metadata: ["format": "pt"], to: output)
         case .hf: return try writeHuggingFace(contents, part, to: output)
         case .onnx:
-            guard part == .encoder else { throw LearningError.configuration("--layout onnx writes the encoder alone: leave out --part all") }
+            guard part == .encoder else { throw LearningError.configuration("\(.layout, Format.onnx.rawValue) writes the encoder alone: leave out \(.exportedPart, Part.all.rawValue)") }
             try ONNXEncoder(contents).write(to: output)
         }
         return [output]
@@ -56,14 +57,13 @@ public enum CheckpointExport {
     }
 
     private static func configuration(_ contents: CheckpointContents, withDecoder: Bool) -> [String: Any] {
-        let c = contents.description.model
+        let c = contents.description.model, training = StepOptions(weights: contents.metadata)
         var members: [String: Any] = [
             "architectures": [withDecoder ? "ViTMAEForPreTraining" : "ViTMAEModel"], "model_type": "vit_mae", "dtype": "float32", "torch_dtype": "float32",
             "hidden_size": c.embedWidth, "num_hidden_layers": c.depth, "num_attention_heads": c.heads, "intermediate_size": c.mlpRatio * c.embedWidth,
             "hidden_act": "gelu", "layer_norm_eps": Double("\(c.epsilon)") ?? 1e-6, "qkv_bias": true, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
             "image_size": c.imageHeight == c.imageWidth ? c.imageHeight : [c.imageHeight, c.imageWidth], "patch_size": c.patchSize, "num_channels": c.channels,
-            "mask_ratio": contents.metadata["curricle.mask_ratio"].flatMap(Double.init) ?? 0.75,
-            "norm_pix_loss": contents.metadata["curricle.norm_pix_loss"] == "true",
+            "mask_ratio": training.maskRatio, "norm_pix_loss": training.normalizedTargets,
         ]
         if withDecoder {
             members["decoder_hidden_size"] = c.decoderWidth

@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Runtime
+import Settings
 import Vision
 
 /// Features of a dataset by a program file, image by image as the library on a device computes them.
@@ -84,7 +85,7 @@ public struct ProgramExtraction {
         }
         if asIs, (image.width, image.height) != (shape.width, shape.height) {
             throw LearningError.file(
-                path: source.name(at: index), reason: "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): leave out --preprocess none to resize it")
+                path: source.name(at: index), reason: "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): leave out \(.preprocessing, "none") to resize it")
         }
         let fits = (image.width, image.height) == (shape.width, shape.height)
         guard fits || image.channels <= 4 else {

@@ -1,6 +1,7 @@
 import Models
 import Program
 import Runtime
+import Settings
 import Tensors
 
 /// A program file, mapped, and opened by the library that devices run.
@@ -22,7 +23,7 @@ public final class ProgramFile {
             }
         } catch {
             guard case .badProgram(let reason) = error else { throw error }
-            throw LearningError.file(path: path, reason: reason)
+            throw LearningError.file(path: path, reason: Message(reason))
         }
         guard let header = mapping.withBytes({ ProgramHeader($0) }) else { throw LearningError.file(path: path, reason: "its header cannot be read") }
         self.path = path

@@ -1,5 +1,6 @@
 import Models
 import Runtime
+import Settings
 import Tensors
 import Vision
 
@@ -30,12 +31,12 @@ public struct FeatureWatch: Sendable {
             }
         }
         guard training.count >= FeatureWatch.neighbours else {
-            throw LearningError.configuration("--knn-every needs at least \(FeatureWatch.neighbours) training images, not \(training.count)")
+            throw LearningError.configuration("\(.knnEpochs) needs at least \(FeatureWatch.neighbours) training images, not \(training.count)")
         }
     }
 
     /// What to do where the data has no labels or no second part.
-    public static let need = "--knn-every needs labelled images in two parts: give --knn-train PATH and --knn-test PATH"
+    public static let need: Message = "\(.knnEpochs) needs labelled images in two parts: give \(.knnTraining, "PATH") and \(.knnTest, "PATH")"
 
     /// How many images are used, and of how many.
     public var text: String {

@@ -1,3 +1,5 @@
+import Settings
+
 /// Features of images with the images' classes: what the evaluations compare.
 public struct LabelledFeatures: Sendable {
     /// Row-major [count, width].
@@ -27,7 +29,7 @@ public struct LabelledFeatures: Sendable {
 }
 
 /// Why an evaluation cannot be made.
-public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible {
+public enum EvaluationError: NamesSettings, Sendable, Equatable {
     case empty
     case sizes(features: Int, width: Int, labels: Int)
     case notFinite(row: Int)
@@ -37,7 +39,7 @@ public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible
     case unsolvable
     case fewClasses(ways: Int, shots: Int, found: Int)
 
-    public var description: String {
+    public var message: Message {
         switch self {
         case .empty:
             "there are no features to evaluate; check that the folders hold images"
@@ -48,7 +50,7 @@ public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible
         case .differentWidths(let training, let test):
             "training features have \(training) numbers, test features \(test); take both from the same weights"
         case .neighbourCount(let count, let training):
-            "-k \(count) is not possible; give 1 to \(training), the number of training images"
+            "\(.neighbours) \(count) is not possible; give 1 to \(training), the number of training images"
         case .penalty(let penalty):
             "a ridge penalty of \(penalty) is not possible; give a number above 0"
         case .unsolvable:

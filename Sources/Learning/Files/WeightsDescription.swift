@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import Settings
 import Vision
 
 /// What a weights file says of its model, filled up from the command line where it does not.
@@ -23,20 +24,20 @@ public struct WeightsDescription: Sendable {
             }
             model = known
             let pixels = file.metadata["curricle.pixels"].flatMap { try? JSONDecoder().decode(PixelNormalization.self, from: Data($0.utf8)) }
-            normalization = pixels ?? WeightsDescription.defaultPixels(channels: known.channels)
-            for (name, said, known) in [("--num-heads", heads, model.heads), ("--decoder-num-heads", decoderHeads, model.decoderHeads)] {
+            normalization = pixels ?? .standard(channels: known.channels)
+            for (name, said, known) in [(SettingName.heads, heads, model.heads), (.decoderHeads, decoderHeads, model.decoderHeads)] {
                 if let said, said != known { throw LearningError.file(path: file.path, reason: "says \(name) \(known), not \(said)") }
             }
             model.imageHeight = imageHeight ?? model.imageHeight
             model.imageWidth = imageWidth ?? model.imageWidth
         } else {
             model = try WeightsDescription.fromShapes(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth)
-            normalization = WeightsDescription.defaultPixels(channels: model.channels)
+            normalization = .standard(channels: model.channels)
             normalization.mean = file.facts.mean ?? normalization.mean
             normalization.std = file.facts.deviation ?? normalization.std
             try describeDecoder(file, decoderHeads)
         }
-        if let problem = model.problem { throw LearningError.file(path: file.path, reason: problem) }
+        if let problem = model.problem { throw LearningError.file(path: file.path, reason: Message(problem)) }
         if let mean { normalization.mean = mean }
         if let deviation { normalization.std = deviation }
         do { try normalization.validate(channels: model.channels) } catch { throw LearningError.file(path: file.path, reason: "\(error)") }
@@ -44,12 +45,7 @@ public struct WeightsDescription: Sendable {
 
     /// - Throws: `LearningError.configuration` for a layer that the encoder does not have.
     func requireLayer(_ layer: Int) throws {
-        if !(1...model.depth).contains(layer) { throw LearningError.configuration("--layer \(layer): the encoder has layers 1 to \(model.depth)") }
-    }
-
-    /// ImageNet's for colour; a middle grey for other channel counts, as pretraining takes it.
-    private static func defaultPixels(channels: Int) -> PixelNormalization {
-        channels == 3 ? .imageNet : PixelNormalization(mean: [0.5], std: [0.5])
+        if !(1...model.depth).contains(layer) { throw LearningError.configuration("\(.layer) \(layer): the encoder has layers 1 to \(model.depth)") }
     }
 
     private static func fromShapes(_ file: some TensorSource, heads: Int?, imageHeight: Int?, imageWidth: Int?) throws -> ModelConfiguration {
@@ -58,14 +54,14 @@ public struct WeightsDescription: Sendable {
             throw LearningError.file(path: file.path, reason: "tensor patch_embed.proj.weight has shape \(patch), not [D, C, p, p]")
         }
         let width = patch[0], depth = max(1, blocks(file, "blocks"))
-        guard let heads = try agreed(file, "--num-heads", heads, file.facts.heads) ?? ModelFacts.publishedHeads(width: width, depth: depth) else {
-            throw LearningError.file(path: file.path, reason: "does not say how many heads its attention has: give --num-heads")
+        guard let heads = try agreed(file, .heads, heads, file.facts.heads) ?? ModelFacts.publishedHeads(width: width, depth: depth) else {
+            throw LearningError.file(path: file.path, reason: "does not say how many heads its attention has: give \(.heads)")
         }
         var height = imageHeight ?? file.facts.imageHeight, columns = imageWidth ?? file.facts.imageWidth
         if height == nil, let position = file.shape(of: "pos_embed"), position.count == 3, let side = squareRoot(position[1] - 1), side <= 65536 {
             (height, columns) = (side * patch[2], side * patch[2])
         }
-        guard let height else { throw LearningError.file(path: file.path, reason: "does not say its image size: give --image-size") }
+        guard let height else { throw LearningError.file(path: file.path, reason: "does not say its image size: give \(.imageSize)") }
         var model = ModelConfiguration(
             imageHeight: height, imageWidth: columns ?? height, patchSize: patch[2], channels: patch[1], embedWidth: width, depth: depth, heads: heads,
             maskerHeads: width % 4 == 0 ? 4 : 1)
@@ -91,15 +87,15 @@ public struct WeightsDescription: Sendable {
         }
         let depth = WeightsDescription.blocks(file, "decoder_blocks")
         // 16 heads of 32: the decoder of every published MAE.
-        let known = try WeightsDescription.agreed(file, "--decoder-num-heads", heads, file.facts.decoderHeads) ?? (shape[0] == 512 && depth == 8 ? 16 : nil)
+        let known = try WeightsDescription.agreed(file, .decoderHeads, heads, file.facts.decoderHeads) ?? (shape[0] == 512 && depth == 8 ? 16 : nil)
         knowsDecoder = known != nil
         guard depth > 0, shape[0] % 4 == 0 else { return }
         (model.decoderWidth, model.decoderDepth, model.decoderHeads) = (shape[0], depth, known ?? 1)
     }
 
     /// What the user says and what the file says, which must not differ.
-    private static func agreed(_ file: some TensorSource, _ option: String, _ said: Int?, _ known: Int?) throws -> Int? {
-        if let said, let known, said != known { throw LearningError.file(path: file.path, reason: "says \(option) \(known), not \(said)") }
+    private static func agreed(_ file: some TensorSource, _ setting: SettingName, _ said: Int?, _ known: Int?) throws -> Int? {
+        if let said, let known, said != known { throw LearningError.file(path: file.path, reason: "says \(setting) \(known), not \(said)") }
         return said ?? known
     }
 

@@ -2,6 +2,7 @@ import Foundation
 import Graph
 import Models
 import Runtime
+import Settings
 import Vision
 
 /// Weights under the reference's names, as PyTorch reads them.
@@ -31,14 +32,9 @@ public enum WeightsFile {
         try writer.finish()
     }
 
-    /// What a reader of the weights must know: `curricle.model` (sizes and heads), `curricle.pixels` (mean and deviation),
-    /// `curricle.norm_pix_loss`, `curricle.mask_ratio` and `curricle.masking`, as it was trained.
-    static func metadata(_ settings: PretrainSettings) -> [String: String] {
-        [
-            "format": "pt", "curricle.model": json(settings.model), "curricle.pixels": json(settings.normalization),
-            "curricle.norm_pix_loss": settings.step.normalizedTargets ? "true" : "false",
-            "curricle.mask_ratio": settings.step.maskRatio.description, "curricle.masking": settings.step.masking.rawValue,
-        ]
+    /// What every reader of weights must know: `curricle.model` (sizes and heads), `curricle.pixels` (mean and deviation).
+    static func metadata(_ model: ModelConfiguration, _ pixels: PixelNormalization) -> [String: String] {
+        ["format": "pt", "curricle.model": json(model), "curricle.pixels": json(pixels)]
     }
 
     /// How an imported file's positions go to another grid, where it is not as the reference does it.
@@ -83,7 +79,7 @@ public enum WeightsFile {
         var grids = [(rows: said.0 / c.patchSize, columns: said.1 / c.patchSize), (rows: c.gridRows, columns: c.gridColumns)]
         if let side = squareRoot(places) { grids.append((side, side)) }
         guard let grid = grids.first(where: { $0.rows > 0 && $0.columns > 0 && $0.rows.multipliedReportingOverflow(by: $0.columns) == (places, false) }) else {
-            throw LearningError.file(path: file.path, reason: "tensor pos_embed has shape \(shape): \(places) patches make no square; give the --image-size that they are of")
+            throw LearningError.file(path: file.path, reason: "tensor pos_embed has shape \(shape): \(places) patches make no square; give the \(.imageSize) that they are of")
         }
         return grid
     }

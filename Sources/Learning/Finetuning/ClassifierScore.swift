@@ -1,5 +1,6 @@
 import Foundation
 import Runtime
+import Settings
 import Tensors
 import Vision
 
@@ -43,7 +44,7 @@ extension ModelRuntime {
             let executable = try classification(images: batch.samples.count)
             _ = try session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
             let logits = try result("logits", of: executable), classes = logits.count / batch.samples.count
-            guard logits.allSatisfy(\.isFinite) else { throw LearningError.nonfinite("what the classifier says of an image is not finite: lower --lr, or check the weights") }
+            guard logits.allSatisfy(\.isFinite) else { throw LearningError.nonfinite("what the classifier says of an image is not finite: lower \(.learningRate), or check the weights") }
             for (i, sample) in batch.samples.enumerated() { score.add(logits[(i * classes)..<((i + 1) * classes)], label: source.label(at: sample) ?? -1) }
             progress(score.images, source.count)
             return true

@@ -1,16 +1,18 @@
 import Foundation
 import Graph
 import Models
+import Settings
 import Vision
 
 /// Everything that decides what fine-tuning computes. The defaults are MAE's for a base model on ImageNet (FINETUNE.md).
-public struct FinetuneSettings: RunSettings {
+public struct FinetuneSettings: RunSettings, ScheduledSettings {
     public static let command = "finetune"
 
     public var model: ModelConfiguration
     /// Names of the classes, in the order of the labels.
     public var classes: [String]
     public var schedule: Schedule
+    public var learningRatePer256 = 5e-4
     public var batchSize: Int
     public var accumulation = 1
     public var clip: Float?
@@ -32,7 +34,15 @@ public struct FinetuneSettings: RunSettings {
     public var maxSteps: Int?
     public var strict = false
 
-    public init(model: ModelConfiguration, classes: [String], schedule: Schedule, batchSize: Int, normalization: PixelNormalization) {
+    public init() {
+        self.init(model: ModelConfiguration.presets[0].configuration, classes: [], normalization: .imageNet)
+    }
+
+    public init(
+        model: ModelConfiguration, classes: [String],
+        schedule: Schedule = Schedule(epochs: 50, warmupEpochs: 5, learningRate: 5e-4, minimumLearningRate: 1e-6), batchSize: Int = 64,
+        normalization: PixelNormalization
+    ) {
         self.model = model
         self.classes = classes
         self.schedule = schedule
@@ -58,30 +68,14 @@ public struct FinetuneSettings: RunSettings {
     }
 
     /// What is wrong with the settings, or nil.
-    public var problem: String? {
-        if let problem = model.problem { return problem }
+    public var problem: Message? {
+        if let problem = model.problem { return Message(problem) }
         if classes.count < 2 { return "fine-tuning needs images of at least 2 classes, not \(classes.count)" }
-        if let problem = mixing.problem { return problem }
-        if !(0..<1).contains(dropPath) { return "drop-path must be at least 0 and below 1, not \(dropPath)" }
-        if schedule.warmupEpochs > 0, schedule.warmupEpochs >= Double(schedule.epochs) {
-            return "warmup-epochs \(schedule.warmupEpochs) must be less than epochs \(schedule.epochs)"
-        }
-        if let problem = TrainingAugmentation(randAugment: randAugment, erasing: RandomErasing(probability: erasing)).problem { return problem }
-        return nil
-    }
-
-    public var entries: [(key: String, value: LogValue)] {
-        model.encoderEntries + [
-            ("classes", .integer(classes.count)), ("class-names", .string(classes.joined(separator: ","))), ("batch-size", .integer(batchSize)), ("epochs", .integer(schedule.epochs)),
-            ("accum-iter", .integer(accumulation)), ("pool", .string(model.normalizesPooled == true ? "mean" : "cls")),
-            ("lr", .double(schedule.learningRate)),
-            ("min-lr", .double(schedule.minimumLearningRate)), ("warmup-epochs", .double(schedule.warmupEpochs)),
-            ("weight-decay", .double(adamw.weightDecay)), ("layer-decay", .float(layerDecay)), ("drop-path", .double(dropPath)),
-            ("clip-grad", .float(clip ?? 0)), ("mixup", .double(mixing.mixup)), ("cutmix", .double(mixing.cutmix)),
-            ("smoothing", .double(mixing.smoothing)), ("augment", .string(augmentation.rawValue)), ("aa", .string(randAugment?.text ?? "none")),
-            ("reprob", .double(erasing)), ("mean", .string(PretrainSettings.list(normalization.mean))),
-            ("std", .string(PretrainSettings.list(normalization.std))), ("seed", .integer(Int(seed))),
-        ] + decoding.entries
+        if let problem = mixing.problem { return Message(problem) }
+        if !(0..<1).contains(dropPath) { return "\(.dropPath) must be at least 0 and below 1, not \(dropPath)" }
+        let erasing = RandomErasing(probability: erasing)
+        if let problem = TrainingAugmentation(randAugment: randAugment, erasing: erasing).problem { return Message(problem) }
+        return scheduleProblem
     }
 
     /// Names of a classifier's classes in its file's metadata: a JSON array.
@@ -95,10 +89,7 @@ public struct FinetuneSettings: RunSettings {
     public func takesSnapshot(after epochs: Int) -> Bool { false }
 
     public var weightsMetadata: [String: String] {
-        [
-            "format": "pt", "curricle.model": WeightsFile.json(model), "curricle.pixels": WeightsFile.json(normalization),
-            FinetuneSettings.classesKey: WeightsFile.json(classes),
-        ]
+        WeightsFile.metadata(model, normalization).merging([FinetuneSettings.classesKey: WeightsFile.json(classes)]) { $1 }
     }
 }
 

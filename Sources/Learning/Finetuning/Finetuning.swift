@@ -3,6 +3,7 @@ import Graph
 import Models
 import Program
 import Runtime
+import Settings
 import Tensors
 import Vision
 
@@ -175,7 +176,7 @@ public final class Finetuning {
             if settings.dropPath > 0 { inputs[.branchScales] = .memory(branchScales.contents(numbers: 0..<(count * 2 * settings.model.depth))) }
             if !settings.storesGradients { inputs[.step] = .numbers(settings.adamw.scalars(update: update, learningRate: rate, batches: 1)) }
             guard try session.run(executable, inputs) == .done else {
-                throw LearningError.nonfinite("the loss is not finite at step \(position.step + 1), epoch \(position.epoch), lr \(rate): lower --lr, or --blr")
+                throw LearningError.nonfinite("the loss is not finite at step \(position.step + 1), epoch \(position.epoch), lr \(rate): lower \(.learningRate), or \(.learningRatePer256)")
             }
             loss += Double(try model.result("losses", of: executable)[0])
             images += batch.samples.count

@@ -1,5 +1,6 @@
 import Models
 import Runtime
+import Settings
 import Vision
 
 /// What maskers do to the same images, drawn side by side: of some weights files, or along a run, from partner to adversary.
@@ -41,7 +42,7 @@ public struct MaskPictures {
     ) throws {
         let files = RunFiles(folder: run), snapshots = spread(files.snapshots, most: most)
         guard !snapshots.isEmpty else {
-            throw LearningError.file(path: run, reason: "holds no checkpoint-N.safetensors: pass the folder of a run, made with a smaller --save-ckpt-freq")
+            throw LearningError.file(path: run, reason: "holds no checkpoint-N.safetensors: pass the folder of a run, made with a smaller \(.snapshotEpochs)")
         }
         let curriculum = Dictionary(((try? RunLog(path: files.log))?.curriculum ?? []).map { ($0.epoch, $0.factor) }) { first, _ in first }
         let steps = snapshots.map { (path: $0.path, epoch: Int?.some($0.epoch), curriculum: curriculum[$0.epoch]) }

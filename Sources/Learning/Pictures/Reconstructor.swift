@@ -1,5 +1,6 @@
 import Models
 import Runtime
+import Settings
 import Vision
 
 /// A weights file's encoder and decoder, and its masker where it has one: what masks images and rebuilds them.
@@ -9,7 +10,7 @@ public final class Reconstructor {
         public var heads: Int?, decoderHeads: Int?
         public var imageHeight: Int?, imageWidth: Int?
         public var mean: [Float]?, deviation: [Float]?
-        /// Nil for the file's, or 0.75.
+        /// Nil for the file's, or the default where it says none.
         public var maskRatio: Double?
         /// Nil for the masker's masks, where the file has a masker that was trained.
         public var masking: Masking?
@@ -37,10 +38,8 @@ public final class Reconstructor {
             mean: choices.mean, deviation: choices.deviation)
         options = try Reconstructor.options(file, choices)
         seed = choices.seed
-        let m = description.model, kept = m.kept(maskRatio: options.maskRatio)
-        guard (1..<m.patches).contains(kept) else {
-            throw LearningError.configuration("mask ratio \(options.maskRatio) keeps \(kept) of \(m.patches) patches: at least 1 must be kept and 1 removed")
-        }
+        let m = description.model
+        if let problem = options.problem(m) { throw LearningError.configuration(problem) }
         let parts: [ModelPart] = options.masking == .learned ? [.encoder, .decoder, .masker] : [.encoder, .decoder]
         try Reconstructor.require(parts, in: file, description)
         model = try ModelRuntime(m, encoderPosition: WeightsFile.encoderPosition(file, m), trains: false, threads: threads, isa: isa)
@@ -52,23 +51,25 @@ public final class Reconstructor {
     }
 
     private static func options(_ file: Checkpoint, _ choices: Choices) throws -> StepOptions {
-        let said = file.metadata["curricle.norm_pix_loss"].map { $0 == "true" }
+        var options = StepOptions(weights: file.metadata)
+        let said = file.metadata[StepOptions.normalizedTargetsKey] != nil ? options.normalizedTargets : nil
         if let said, let chosen = choices.normalizedTargets, said != chosen {
-            throw LearningError.file(path: file.path, reason: "says norm-pix-loss \(said), not \(chosen)")
+            throw LearningError.file(path: file.path, reason: "says \(.normalizedTargets) \(said), not \(chosen)")
         }
-        let ratio = choices.maskRatio ?? file.metadata["curricle.mask_ratio"].flatMap { Double($0) } ?? 0.75
-        let wasRandom = file.metadata["curricle.masking"] == Masking.random.rawValue, learned = !wasRandom && file.names.contains { ModelPart.of($0) == .masker }
+        let wasRandom = options.masking == .random, learned = !wasRandom && file.names.contains { ModelPart.of($0) == .masker }
         if wasRandom, choices.masking == .learned {
             throw LearningError.file(path: file.path, reason: "was trained with random masks: its masker has learned nothing")
         }
-        return StepOptions(
-            maskRatio: ratio, normalizedTargets: said ?? choices.normalizedTargets ?? false, masking: choices.masking ?? (learned ? .learned : .random))
+        options.maskRatio = choices.maskRatio ?? options.maskRatio
+        options.normalizedTargets = said ?? choices.normalizedTargets ?? false
+        options.masking = choices.masking ?? (learned ? .learned : .random)
+        return options
     }
 
     private static func require(_ parts: [ModelPart], in file: Checkpoint, _ description: WeightsDescription) throws {
-        let remedies: [ModelPart: String] = [
+        let remedies: [ModelPart: Message] = [
             .decoder: "reconstructions need the weights of a whole model, such as a run's model.safetensors",
-            .masker: "it was trained with random masks, which reconstruct --masking random takes",
+            .masker: "it was trained with random masks, which reconstruct takes with \(.masking, Masking.random.rawValue)",
         ]
         for part in parts {
             let wanted = ModelParameters(description.model).all.map(\.parameter.name).filter { ModelPart.of($0) == part }
@@ -78,7 +79,8 @@ public final class Reconstructor {
             }
             guard missing.isEmpty else { throw LearningError.file(path: file.path, reason: "lacks \(WeightsFile.listed(missing)): its \(part.rawValue) is not whole") }
             if let obstacle = try CheckpointContents.obstacle(part, file, description) {
-                throw LearningError.file(path: file.path, reason: "its \(part.rawValue) cannot be used: \(obstacle)" + (part == .masker ? "; leave out --image-size, or use reconstruct --masking random" : ""))
+                let remedy: Message = part == .masker ? "; leave out \(.imageSize), or reconstruct with \(.masking, Masking.random.rawValue)" : ""
+                throw LearningError.file(path: file.path, reason: "its \(part.rawValue) cannot be used: \(obstacle)\(remedy)")
             }
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 import Vision
 
 // What a run's pictures show.
@@ -76,7 +77,8 @@ extension RunReport {
 
     var nearestNeighbours: String {
         guard let neighbours else {
-            return "<h2>Nearest neighbours</h2><p>Given the data, <code>curricle report RUN --data PATH</code> adds images and their nearest "
+            let command: Message = "curricle report RUN \(.data, "PATH")"
+            return "<h2>Nearest neighbours</h2><p>Given the data, <code>\(command.text(written))</code> adds images and their nearest "
                 + "neighbours by the run's features.</p>"
         }
         let classes = neighbours.sameClass.map { String(format: " Green: of the same class, %.0f %% of them; red: of another.", 100 * $0) } ?? ""

@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 import Vision
 
 /// A run as one HTML page that needs nothing else: no network, no scripts; wide and narrow screens.
@@ -6,6 +7,8 @@ public struct RunReport {
     let files: RunFiles
     let log: RunLog
     private let settings: [(key: String, value: String)]
+    /// How a setting is written where the page says what to give.
+    public var written: (SettingName) -> String = \.description
     /// Images and their nearest neighbours by the run's weights, where the data is at hand.
     public var neighbours: NeighbourPictures?
 

@@ -4,6 +4,7 @@ import Graph
 import Models
 import Program
 import Runtime
+import Settings
 import Tensors
 import Vision
 
@@ -24,7 +25,7 @@ public final class ModelRuntime {
         _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, encoderPosition: [Float]? = nil, trains: Bool,
         storesGradients: Bool = false, threads: Int, isa: ISA, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
     ) throws {
-        if let problem = configuration.problem { throw LearningError.configuration(problem) }
+        if let problem = configuration.problem { throw LearningError.configuration(Message(problem)) }
         self.configuration = configuration
         programs = ModelPrograms(configuration, parts: parts, encoderPosition: encoderPosition, arenaLimit: arenaLimit, pipeline: pipeline)
         session = try Session(parameterBytes: programs.layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
@@ -125,10 +126,10 @@ public final class ModelRuntime {
 }
 
 /// What can go wrong in training and evaluation beside files, images and memory.
-public enum LearningError: Error, Sendable, Equatable, CustomStringConvertible {
-    case configuration(String)
-    case file(path: String, reason: String)
-    case nonfinite(String)
+public enum LearningError: NamesSettings, Sendable, Equatable {
+    case configuration(Message)
+    case file(path: String, reason: Message)
+    case nonfinite(Message)
     /// A limit on memory that nothing fits.
     case memory(limit: Int, least: Int)
 
@@ -140,13 +141,13 @@ public enum LearningError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    public var description: String {
+    public var message: Message {
         switch self {
         case .configuration(let problem): problem
         case .file(let path, let reason): "\(path): \(reason)"
         case .nonfinite(let what): what
         case .memory(let limit, let least):
-            "nothing fits in \(ByteCount.text(limit)): the least this training takes is \(ByteCount.text(least)); raise --memory-limit, or lower --batch-size"
+            "nothing fits in \(ByteCount.text(limit)): the least this training takes is \(ByteCount.text(least)); raise \(.memoryLimit), or lower \(.batchSize)"
         }
     }
 }

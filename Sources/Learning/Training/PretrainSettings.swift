@@ -1,6 +1,7 @@
 import Foundation
 import Graph
 import Models
+import Settings
 import Vision
 
 /// What to do where a loss is not finite.
@@ -12,13 +13,14 @@ public enum NonfinitePolicy: String, Sendable, CaseIterable, Codable {
 }
 
 /// Everything that decides what a run computes, and how it is kept.
-public struct PretrainSettings: RunSettings {
+public struct PretrainSettings: RunSettings, ScheduledSettings {
     public static let command = "pretrain"
 
     public var model: ModelConfiguration
     public var step: StepOptions
     public var adamw: AdamW
     public var schedule: Schedule
+    public var learningRatePer256 = 1e-3
     public var batchSize: Int
     public var accumulation: Int
     public var clip: Float?
@@ -26,7 +28,7 @@ public struct PretrainSettings: RunSettings {
     public var normalization: PixelNormalization
     public var seed: UInt64
     public var dropLast: Bool
-    /// How image files become pictures; it decides the bits, and the command's option `fast-decode` derives its size from the model's.
+    /// How image files become pictures; it decides the bits, and reduced decoding goes by the model's size.
     public var decoding = DecodeOptions()
 
     // How the run is kept: none of these changes what is computed.
@@ -45,8 +47,11 @@ public struct PretrainSettings: RunSettings {
     /// The most resident bytes of the process; nil for what it takes.
     public var memoryLimit: Int?
 
+    public init() { self.init(step: StepOptions()) }
+
     public init(
-        model: ModelConfiguration, step: StepOptions, adamw: AdamW, schedule: Schedule, batchSize: Int, accumulation: Int = 1, clip: Float? = nil,
+        model: ModelConfiguration = ModelConfiguration.presets[0].configuration, step: StepOptions, adamw: AdamW = AdamW(),
+        schedule: Schedule = Schedule(epochs: 200, warmupEpochs: 40, learningRate: 1e-3), batchSize: Int = 256, accumulation: Int = 1, clip: Float? = nil,
         augmentation: Augmentation = .mae, normalization: PixelNormalization = .imageNet, seed: UInt64 = 0, dropLast: Bool = false
     ) {
         self.model = model
@@ -66,63 +71,20 @@ public struct PretrainSettings: RunSettings {
     func storesGradients(pieceImages: Int?) -> Bool { accumulation > 1 || clip != nil || pieceImages != nil }
 
     /// What is wrong with the settings, or nil.
-    public var problem: String? {
-        if let problem = model.problem { return problem }
-        let kept = model.kept(maskRatio: step.maskRatio)
-        if kept < 1 || kept >= model.patches {
-            return "mask ratio \(step.maskRatio) keeps \(kept) of \(model.patches) patches: at least 1 must be kept and 1 removed"
-        }
-        if step.normalizedTargets, model.patchWidth < 2 { return "norm-pix-loss needs patches of at least 2 values" }
-        for (name, count) in [("mean", normalization.mean.count), ("std", normalization.std.count)] where count != 1 && count != model.channels {
-            return "\(name) has \(count) values for \(model.channels) channels: give 1, or one a channel"
-        }
+    public var problem: Message? {
+        if let problem = model.problem { return Message(problem) }
+        if let problem = step.problem(model) { return problem }
+        if step.normalizedTargets, model.patchWidth < 2 { return "\(.normalizedTargets) needs patches of at least 2 values" }
+        if let problem = normalization.problem(channels: model.channels) { return problem }
         if Double(batchSize) * Double(model.patches) * Double(model.patchWidth) > 1e12 { return "a batch of \(batchSize) would have more than 10¹² values" }
-        if let pieceImages, pieceImages < 1 { return "micro-batch must be at least 1, not \(pieceImages)" }
-        if schedule.warmupEpochs > 0, schedule.warmupEpochs >= Double(schedule.epochs) {
-            return "warmup-epochs \(schedule.warmupEpochs) must be less than epochs \(schedule.epochs)"
-        }
-        return nil
+        if let pieceImages, pieceImages < 1 { return "\(.pieceImages) must be at least 1, not \(pieceImages)" }
+        return scheduleProblem
     }
 
     public func takesSnapshot(after epochs: Int) -> Bool { epochs > 0 && (epochs % snapshotEpochs == 0 || epochs == schedule.epochs) }
 
-    public var weightsMetadata: [String: String] { WeightsFile.metadata(self) }
+    public var weightsMetadata: [String: String] { WeightsFile.metadata(model, normalization).merging(step.metadata) { $1 } }
 
     /// Whether features are judged after so many epochs.
     func judgesFeatures(after epochs: Int) -> Bool { knnEpochs > 0 && (epochs % knnEpochs == 0 || epochs == schedule.epochs) }
-
-    public var entries: [(key: String, value: LogValue)] {
-        model.encoderEntries + [
-            ("decoder-embed-dim", .integer(model.decoderWidth)), ("decoder-depth", .integer(model.decoderDepth)),
-            ("decoder-num-heads", .integer(model.decoderHeads)),
-            ("batch-size", .integer(batchSize)), ("epochs", .integer(schedule.epochs)), ("accum-iter", .integer(accumulation)),
-            ("mask-ratio", .double(step.maskRatio)), ("masking", .string(step.masking.rawValue)), ("norm-pix-loss", .boolean(step.normalizedTargets)),
-            ("lambda-gauss", .float(step.weights.gauss)), ("lambda-kl", .float(step.weights.kl)), ("lambda-diversity", .float(step.weights.diversity)),
-            ("lr", .double(schedule.learningRate)), ("min-lr", .double(schedule.minimumLearningRate)),
-            ("warmup-epochs", .double(schedule.warmupEpochs)), ("weight-decay", .double(adamw.weightDecay)), ("clip-grad", .float(clip ?? 0)),
-            ("augment", .string(augmentation.rawValue)), ("mean", .string(PretrainSettings.list(normalization.mean))),
-            ("std", .string(PretrainSettings.list(normalization.std))), ("seed", .integer(Int(seed))), ("drop-last", .boolean(dropLast)),
-        ] + decoding.entries + (pieceImages.map { [("micro-batch", .integer($0))] } ?? []) + (memoryLimit.map { [("memory-limit", .string("\($0)"))] } ?? [])
-    }
-
-    static func list(_ values: [Float]) -> String { values.map(\.description).joined(separator: ",") }
-}
-
-extension ModelConfiguration {
-    /// The encoder's sizes under the options' names.
-    var encoderEntries: [(key: String, value: LogValue)] {
-        [
-            ("image-size", imageHeight == imageWidth ? .integer(imageHeight) : .string("\(imageHeight),\(imageWidth)")),
-            ("patch-size", .integer(patchSize)), ("channels", .integer(channels)), ("embed-dim", .integer(embedWidth)), ("depth", .integer(depth)),
-            ("num-heads", .integer(heads)),
-        ]
-    }
-}
-
-extension DecodeOptions {
-    /// Only what differs from the default, so that older states stay valid.
-    var entries: [(key: String, value: LogValue)] {
-        (appliesOrientation ? [("apply-orientation", .boolean(true))] : []) + (background.map { [("background", .string("\($0)"))] } ?? [])
-            + (fastDecode != nil ? [("fast-decode", .boolean(true))] : [])
-    }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Graph
 import Models
 import Runtime
+import Settings
 import Vision
 
 /// What a run tells while it goes on.
@@ -28,7 +29,7 @@ public final class Pretraining {
     /// Called once, just before the first step.
     public var willBegin: () -> Void = {}
     /// Messages for the user: broken images, skipped steps.
-    public var report: (String) -> Void = { _ in }
+    public var report: (Message) -> Void = { _ in }
 
     /// How a limit on memory is met.
     private let memoryChoice: MemoryChoice?
@@ -71,7 +72,7 @@ public final class Pretraining {
         let m = settings.model, batchSize = min(settings.batchSize, source.count)
         let grid = try m.grid
         guard source.count >= settings.batchSize || !settings.dropLast else {
-            throw LearningError.configuration("\(source.count) images give no batch of \(settings.batchSize): lower --batch-size or leave out --drop-last")
+            throw LearningError.configuration("\(source.count) images give no batch of \(settings.batchSize): lower \(.batchSize) or leave out \(.dropLast)")
         }
         let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed)
         loader = BatchLoader(
@@ -176,7 +177,7 @@ public final class Pretraining {
                 position.updates = trainer.updates
                 epoch.add(losses, images: batches.reduce(0) { $0 + $1.images }, data: Double(loaded - started) * 1e-9, total: Double(ended - started) * 1e-9)
                 for line in broken {
-                    report(line)
+                    report(Message(line))
                     try log.append([("step", .integer(position.step)), ("epoch", .integer(position.epoch)), ("broken_image", .string(line))])
                 }
                 try log.append(logFields(now, losses))
@@ -190,7 +191,7 @@ public final class Pretraining {
             let finished = position.epoch
             var accuracy: FeatureWatch.Reading?
             if let watch, settings.judgesFeatures(after: finished + 1) {
-                accuracy = try watch.look(model, settings.normalization, isInterrupted: isInterrupted, strict: settings.strict, report: report) { judging(finished + 1, $0, $1) }
+                accuracy = try watch.look(model, settings.normalization, isInterrupted: isInterrupted, strict: settings.strict, report: { report(Message($0)) }) { judging(finished + 1, $0, $1) }
                 guard let accuracy else { // the epoch is not over: when resumed it ends here again
                     try save(self)
                     return .interrupted
@@ -202,7 +203,7 @@ public final class Pretraining {
             try log.append(epoch.fields(epoch: finished, step: position.step, reading, accuracy) + machine)
             if let reading { try events.scalars(reading.scalars, step: position.step) }
             if let collapse = reading?.collapse {
-                report("the masker has collapsed: \(collapse); raise --lambda-diversity or --lambda-gauss, or lower --lr")
+                report("the masker has collapsed: \(collapse); raise \(.diversityWeight) or \(.gaussWeight), or lower \(.learningRate)")
             }
             try events.scalars([("perf/images_per_second", Float(epoch.imagesPerSecond)), ("perf/data_share", Float(epoch.dataShare))], step: position.step)
             if let picture = try held.map({ try RunPictures(images: $0, settings: settings).draw(model) }) {
@@ -255,7 +256,7 @@ public final class Pretraining {
         let numbers = "step \(position.step + 1), epoch \(position.epoch), batch \(position.batch), lr \(now.learningRate), λ \(now.curriculum)"
         if settings.onNonfinite == .stop {
             let state = lastState.map { "the last good state is \($0)" } ?? "no state was saved yet"
-            throw LearningError.nonfinite("the loss of step \(halves) is not finite at \(numbers): \(state); lower --lr, or go on with --on-nonfinite skip")
+            throw LearningError.nonfinite("the loss of step \(halves) is not finite at \(numbers): \(state); lower \(.learningRate), or go on with \(.onNonfinite, NonfinitePolicy.skip.rawValue)")
         }
         position.skipped += losses.skipped.count
         report("loss not finite, left out: \(halves) at \(numbers)")

@@ -2,6 +2,7 @@ import Foundation
 import Graph
 import Models
 import Runtime
+import Settings
 import Vision
 
 /// Where a run stands between two steps.
@@ -84,7 +85,7 @@ public struct RunFiles: Sendable {
             guard !states.isEmpty || !stands(model) else { throw LearningError.file(path: folder, reason: "holds weights, but no state to go on from: choose another folder") }
         } else {
             guard states.isEmpty, ![log, configuration, model].contains(where: stands) else {
-                throw LearningError.file(path: folder, reason: "holds a run already: go on with --resume, or choose another folder")
+                throw LearningError.file(path: folder, reason: "holds a run already: go on with \(.resume), or choose another folder")
             }
         }
     }

@@ -3,6 +3,7 @@ import Foundation
 import Graph
 import Models
 import Runtime
+import Settings
 import Tensors
 import Vision
 
@@ -48,7 +49,7 @@ public struct Trace {
             imageHeight: header.img_size, imageWidth: header.img_size, patchSize: header.patch_size, channels: images[1], embedWidth: header.embed_dim,
             depth: header.depth, heads: header.num_heads, decoderWidth: header.decoder_embed_dim, decoderDepth: header.decoder_depth,
             decoderHeads: header.decoder_num_heads, maskerDepth: header.masker_depth, maskerHeads: header.masker_heads, mlpRatio: header.mlp_ratio)
-        if let problem = configuration.problem { throw LearningError.file(path: path, reason: problem) }
+        if let problem = configuration.problem { throw LearningError.file(path: path, reason: Message(problem)) }
         guard header.iterations > 0, header.batch > 0, (0...1).contains(header.mask_ratio), (1..<configuration.patches).contains(configuration.kept(maskRatio: header.mask_ratio)) else {
             throw LearningError.file(path: path, reason: "its config keeps no patch, or all of them, or has no iterations")
         }

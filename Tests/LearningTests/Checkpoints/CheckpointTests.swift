@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 import Testing
 
 @testable import Learning
@@ -63,7 +64,7 @@ import Models
         #expect(mae.model.heads == 4 && mae.model.layerNormEpsilon == 1e-12)
         #expect(mae.model.decoderHeads == 2 && mae.model.decoderWidth == 16 && mae.model.decoderDepth == 1)
         #expect(throws: LearningError.self) { try description("hf-mae/model.safetensors", heads: 3) }
-        let silent = LearningError.file(path: checkpointFixture("timm.safetensors"), reason: "does not say how many heads its attention has: give --num-heads")
+        let silent = LearningError.file(path: checkpointFixture("timm.safetensors"), reason: "does not say how many heads its attention has: give \(.heads)")
         #expect(throws: silent) { try description("timm.safetensors", heads: nil) }
         #expect(ModelFacts.publishedHeads(width: 768, depth: 12) == 12 && ModelFacts.publishedHeads(width: 768, depth: 11) == nil)
     }
@@ -73,7 +74,7 @@ import Models
         #expect(try CheckpointContents(hf, hfDescription).unexpected == ["pooler.dense.bias", "pooler.dense.weight"])
         let (mae, unknown) = try description("mae.pth")
         let without = try CheckpointContents(mae, unknown)
-        #expect(!without.hasDecoder && without.notes == ["the decoder is left out: its heads are not known: give --decoder-num-heads"])
+        #expect(!without.hasDecoder && without.notes == ["the decoder is left out: its heads are not known: give \(.decoderHeads)"])
         let contents = try CheckpointContents(mae, description("mae.pth", decoderHeads: 4).1)
         #expect(contents.hasDecoder && !contents.hasMasker && !contents.hasHead && contents.missing.isEmpty)
     }

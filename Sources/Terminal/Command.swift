@@ -1,46 +1,4 @@
-/// An option of a command: its name, what it takes and what it does.
-public struct Option: Sendable, Equatable {
-    public enum Kind: Sendable, Equatable {
-        /// There or not there; also `--no-NAME`, `--NAME=true`, `--NAME=false`.
-        case flag
-        /// Takes a value, shown as `placeholder`; `fallback` counts where none is given.
-        case value(placeholder: String, fallback: String?)
-    }
-
-    /// The name without dashes, with `-` between words; users may write `_`.
-    public let name: String
-    public let kind: Kind
-    /// What it does, for `--help`.
-    public let help: String
-    /// A second, one-letter name (`-k`).
-    public let short: Character?
-    /// The heading under which `--help` shows it.
-    public let section: String
-
-    public init(_ name: String, _ kind: Kind, help: String, short: Character? = nil, section: String = "Options") {
-        self.name = name
-        self.kind = kind
-        self.help = help
-        self.short = short
-        self.section = section
-    }
-
-    public static func flag(_ name: String, _ help: String, short: Character? = nil, section: String = "Options") -> Option {
-        Option(name, .flag, help: help, short: short, section: section)
-    }
-
-    public static func value(
-        _ name: String, _ placeholder: String, _ help: String, fallback: String? = nil, short: Character? = nil,
-        section: String = "Options"
-    ) -> Option {
-        Option(name, .value(placeholder: placeholder, fallback: fallback), help: help, short: short, section: section)
-    }
-
-    /// A name as it is declared: `mask_ratio` becomes `mask-ratio`.
-    static func canonical(_ name: some StringProtocol) -> String {
-        String(name.map { $0 == "_" ? "-" : $0 })
-    }
-}
+import Settings
 
 /// A command: its options and arguments, and what `--help` says of it.
 public struct Command: Sendable {
@@ -50,21 +8,37 @@ public struct Command: Sendable {
     public let options: [Option]
     /// What its arguments without a dash are, such as `FILE…`; nil if it takes none.
     public let arguments: String?
+    /// What values these are.
+    public let argumentForm: ValueForm
     /// How many of these it takes.
     public let argumentCount: ClosedRange<Int>
     /// A whole command line that works.
     public let example: String
 
     public init(
-        name: String, summary: String, options: [Option], arguments: String? = nil, argumentCount: ClosedRange<Int>? = nil,
-        example: String
+        name: String, summary: String, options: [Option], arguments: String? = nil, argumentForm: ValueForm = .path(.file),
+        argumentCount: ClosedRange<Int>? = nil, example: String
     ) {
         self.name = name
         self.summary = summary
         self.options = options
         self.arguments = arguments
+        self.argumentForm = argumentForm
         self.argumentCount = argumentCount ?? (arguments == nil ? 0...0 : 1...Int.max)
         self.example = example
+    }
+
+    /// What every command has.
+    static let help = Option.flag("help", "Show this text.", short: "h")
+
+    /// The options under their headings, in the order that the headings are met, and `--help` at the end.
+    var sections: [(title: String, options: [Option])] {
+        var titles: [String] = []
+        for option in options where !titles.contains(option.section) { titles.append(option.section) }
+        if titles.isEmpty { titles = [Command.help.section] }
+        return titles.map { title in
+            (title, options.filter { $0.section == title } + (title == titles.last ? [Command.help] : []))
+        }
     }
 
     /// The option of this name, in either spelling.

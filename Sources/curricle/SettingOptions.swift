@@ -1,0 +1,28 @@
+import Learning
+import Settings
+import Terminal
+
+extension Array {
+    /// As options, whose defaults are what the settings hold.
+    func options<Root>(_ defaults: Root) -> [Option] where Element == Setting<Root> { map { $0.option(defaults) } }
+}
+
+extension Arguments {
+    /// Puts what was given into its places.
+    /// - Throws: `UsageError.invalidValue`.
+    func apply<Root>(_ settings: [Setting<Root>], to root: inout Root) throws(UsageError) {
+        for setting in settings {
+            let option = setting.option(root)
+            guard let value = try given(option) else { continue }
+            guard setting.set(value, in: &root) else { throw refusal(of: option) }
+        }
+    }
+
+    /// Settings as given, the rest as in `defaults`, and what follows from them.
+    func settings<Root: DeclaredSettings>(from defaults: Root = Root()) throws(UsageError) -> Root {
+        var settings = defaults
+        try apply(Root.declared, to: &settings)
+        settings.settle { isGiven("\($0)") }
+        return settings
+    }
+}

@@ -1,0 +1,68 @@
+import Learning
+import Models
+import Runtime
+import Settings
+import Terminal
+import Vision
+
+/// Options that several commands take, beside a run's settings.
+enum SharedOptions {
+    static func threads(most: Int = 1024) -> Option {
+        .value("threads", "N", .whole(1...most), "threads of the team (default: all processors)", section: "Run")
+    }
+
+    static let isa = Option.value(
+        "isa", "NAME", .word(of: ISA.allCases.map { "\($0)" }),
+        "baseline, avx2, avx512 or neon (default: CURRICLE_ISA, or the best of this CPU)", section: "Run")
+
+    static let json = Option.flag("json", "print JSON: an object, or a line each where there are several")
+
+    static func output(
+        _ placeholder: String, _ help: String, _ kind: ValueForm.PathKind = .file, section: String = Option.defaultSection
+    ) -> Option {
+        .value("output", placeholder, .path(kind), help, short: "o", section: section)
+    }
+
+    /// Images of any kind that `openDataset` knows.
+    static func images(_ name: String, _ help: String, section: String = Option.defaultSection) -> Option {
+        .value(name, "PATH", .path(.either), help, section: section)
+    }
+
+    static let resume = Option.flag(
+        "resume", "go on from the newest state in RUN, to the same bits as a run never interrupted", section: "Run")
+
+    static let seed = Option.value("seed", "N", .seed, "decides what is drawn at random", fallback: "0")
+
+    /// Given, or all processors.
+    static func threads(_ a: Arguments) throws -> Int { try a.intIfGiven("threads") ?? Machine.processors }
+
+    static func seed(_ a: Arguments) throws -> UInt64 { UInt64(try a.int("seed")) }
+}
+
+/// What a user may say of a weights file where it is silent, and what is wanted instead of what it says.
+enum WeightsOptions {
+    static let encoder: [Option] = options(ModelConfiguration.encoderSizes.named("num-heads", "image-size"), PixelNormalization.declared)
+    static let decoder: [Option] = options(ModelConfiguration.decoderSizes.named("decoder-num-heads"), [])
+
+    private static func options(_ sizes: [Setting<ModelConfiguration>], _ pixels: [Setting<PixelNormalization>]) -> [Option] {
+        let model = ModelConfiguration.presets[0].configuration
+        return (sizes.map { $0.option(model) } + pixels.map { $0.option(.imageNet) }).map { option in
+            let positions = option.name == "image-size" ? "; positions are interpolated to that grid" : ""
+            return Option(option.name, option.kind, help: "\(option.help) (default: the file's\(positions))")
+        }
+    }
+
+    static func description(_ a: Arguments, _ file: Checkpoint, decoderHeads: Int? = nil) throws -> WeightsDescription {
+        let size = try imageSize(a)
+        return try WeightsDescription(
+            file, heads: a.intIfGiven("num-heads"), decoderHeads: decoderHeads, imageHeight: size?.height, imageWidth: size?.width,
+            mean: mean(a), deviation: deviation(a))
+    }
+
+    static func imageSize(_ a: Arguments) throws -> (height: Int, width: Int)? {
+        try a.intsIfGiven("image-size").map { ($0[0], $0[$0.count - 1]) }
+    }
+
+    static func mean(_ a: Arguments) throws -> [Float]? { try a.doublesIfGiven("mean")?.map { Float($0) } }
+    static func deviation(_ a: Arguments) throws -> [Float]? { try a.doublesIfGiven("std")?.map { Float($0) } }
+}
