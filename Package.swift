@@ -41,7 +41,7 @@ let package = Package(
         .testTarget(name: "CompilerTests", dependencies: ["Compiler", "Graph", "Program", "Models", "TestSupport"]),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Compiler", "Graph", "Program", "Models", "TestSupport", "CSupport"]),
         .testTarget(name: "VisionTests", dependencies: ["Vision", "Randomness"], exclude: ["Fixtures"]),
-        .testTarget(name: "ModelsTests", dependencies: ["Models", "Graph"]),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "Graph", "Compiler", "Reference", "TestSupport"]),
         .testTarget(name: "LearningTests", dependencies: ["Learning", "Models", "Vision", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal"]),
         .testTarget(name: "CommandTests", dependencies: ["Vision"]),

@@ -48,6 +48,61 @@ struct ModelParametersTests {
         }
     }
 
+    /// What weights, states and memory have kept in this order since the first file was written.
+    @Test("parameters come in the order of files and memory")
+    func order() {
+        var c = ModelConfiguration(
+            imageHeight: 8, imageWidth: 8, patchSize: 4, embedWidth: 8, depth: 1, heads: 1, decoderWidth: 8, decoderDepth: 1, decoderHeads: 1,
+            maskerDepth: 1, maskerHeads: 1)
+        func pairs(_ layers: String) -> [String] { layers.split(separator: " ").flatMap { ["\($0).weight", "\($0).bias"] } }
+        func block(_ name: String) -> [String] {
+            pairs(["norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2"].map { "\(name).\($0)" }.joined(separator: " "))
+        }
+        let blocks = pairs("patch_embed.proj") + block("blocks.0")
+        let decoder = pairs("decoder_embed") + ["mask_token"] + block("decoder_blocks.0") + pairs("decoder_norm decoder_pred")
+        let masker = ["masking_net.cls_token"] + block("masking_net.blocks.0") + pairs("masking_net.mlp_head.0 masking_net.mlp_head.1")
+        for (norm, isPooled) in [("norm", false), ("fc_norm", true)] {
+            c.normalizesPooled = isPooled
+            let encoder = ["cls_token"] + blocks + pairs(norm), all = ModelParameters(c)
+            #expect(all.parameters.map(\.name) == encoder + decoder + masker)
+            #expect(all.all.map(\.part) == encoder.map { _ in .encoder } + decoder.map { _ in .decoder } + masker.map { _ in .masker })
+            #expect(all.fixed.map(\.name) == ["pos_embed", "decoder_pos_embed", "masking_net.pos_embed"])
+            #expect(all.fixed.map(\.shape) == [[1, 5, 8], [1, 5, 8], [1, 1, 8]])
+            #expect(ModelParameters(c, parts: .encoder).parameters.map(\.name) == encoder)
+            let classifier = ModelParameters(c, parts: .classifier(ClassifierShape(classes: 3)))
+            #expect(classifier.parameters.map(\.name) == ["cls_token", "pos_embed"] + blocks + pairs("\(norm) head"))
+            #expect(classifier.all.filter(\.isOptional).map(\.parameter.name) == ["pos_embed"] + (isPooled ? pairs("fc_norm") : []) + pairs("head"))
+            #expect(classifier.fixed.isEmpty)
+        }
+    }
+
+    /// MAE's `util/lr_decay.py`: cls_token, pos_embed and patch_embed are layer 0, block i layer i + 1, the rest layer depth + 1;
+    /// what has one dimension, and what `no_weight_decay` names (cls_token, pos_embed), does not decay.
+    @Test("fine-tuning's rates fall from layer to layer; vectors, tokens and positions do not decay")
+    func classifierRates() throws {
+        let c = ModelConfiguration(imageHeight: 8, imageWidth: 8, patchSize: 4, embedWidth: 8, depth: 2, heads: 1)
+        let all = ModelParameters(c, parts: .classifier(ClassifierShape(classes: 3, layerDecay: 0.5))).parameters
+        for parameter in all {
+            let name = parameter.name
+            let layer = name.hasPrefix("blocks.0.") ? 1 : name.hasPrefix("blocks.1.") ? 2 : name.hasPrefix("norm") || name.hasPrefix("head") ? 3 : 0
+            #expect(parameter.rateScale == [0.125, 0.25, 0.5, 1][layer], "\(name)")
+            #expect(parameter.decays == (name.hasSuffix(".weight") && !name.contains("norm")), "\(name)")
+            #expect(parameter.group == .classifier)
+        }
+    }
+
+    @Test("names tell the part, whatever the number of the block", arguments: [
+        ("blocks.12.attn.qkv.bias", ModelPart.encoder), ("pos_embed", .encoder), ("fc_norm.weight", .encoder), ("norm.bias", .encoder),
+        ("decoder_blocks.0.mlp.fc2.weight", .decoder), ("mask_token", .decoder), ("decoder_pos_embed", .decoder),
+        ("masking_net.blocks.4.norm1.weight", .masker), ("masking_net.mlp_head.0.weight", .masker), ("head.bias", .head),
+        ("blocks.x.norm1.weight", nil), ("blocks..norm1.weight", nil), ("blocks.0.norm3.weight", nil), ("blocks.*.norm1.weight", nil),
+        ("masking_net.mlp_head.7.weight", nil), ("decoder_head.weight", nil), ("", nil),
+    ])
+    func parts(_ name: String, _ part: ModelPart?) {
+        #expect(ReferenceNames.part(of: name) == part)
+        #expect(ReferenceNames.contains(name) == (part != nil))
+    }
+
     @Test("sizes of the reference's presets")
     func sizes() throws {
         let sizes = [("base-p16", 16, 768, 12, 12), ("base-p8", 8, 768, 12, 12), ("large-p16", 16, 1024, 24, 16), ("huge-p14", 14, 1280, 32, 16)]
