@@ -12,7 +12,7 @@ public struct ClassifierShape: Sendable, Hashable {
         self.layerDecay = layerDecay
     }
 
-    /// layerDecay^(depth + 1 − layer), where embedding and positions are layer 0, block i is layer i + 1, and what follows (nil) is the last.
+    /// layerDecay^(depth + 1 − layer): embedding and positions are layer 0, block i is layer i + 1, what follows (nil) is the last.
     func rateScale(layer: Int?, depth: Int) -> Float {
         ((layer ?? depth + 1)..<(depth + 1)).reduce(1) { scale, _ in scale * layerDecay }
     }

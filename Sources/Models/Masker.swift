@@ -4,7 +4,9 @@ import Graph
 public protocol Masker: Sendable {
     /// Scores in (0, 1), one a patch, large for keep: tokens [N, L, D] → N rows of L. Layers are named under `masking_net`.
     func scores(of tokens: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID
-    /// The losses of step B from the patches' errors [N, L] and the scores that their tokens were multiplied by; the total comes last.
+    /// The losses of step B, [count], from the patches' errors [N, L] and the scores that their tokens were multiplied by; the total, which
+    /// is trained on, comes last.
+    /// - Parameter weights: of CL-MAE's losses; for others to use or not.
     func losses(_ weights: MaskerWeights, errors: ValueID, scores: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID
 }
 
@@ -30,7 +32,9 @@ public struct CurriculumMasker: Masker {
         return try model.graph.append(.sigmoid, [model.linear(first, "mlp_head.1", to: c.patches)])[0]
     }
 
-    public func losses(_ weights: MaskerWeights, errors: ValueID, scores: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID {
+    public func losses(
+        _ weights: MaskerWeights, errors: ValueID, scores: ValueID, in model: inout ModelBuilder
+    ) throws(GraphError) -> ValueID {
         let terms = try model.graph.append(.maskerTerms, [errors, scores])[0]
         return try model.graph.append(.maskerLoss(weights), [terms, errors, scores, model.curriculum()])[0]
     }

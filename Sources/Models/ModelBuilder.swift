@@ -7,7 +7,7 @@ public struct ModelBuilder {
     public var graph = Graph()
     public let configuration: ModelConfiguration
     public let images: Int
-    public let masker: any Masker
+    let masker: any Masker
     let classifier: ClassifierShape?
 
     /// The model's parameters; nil while they are being found out.
@@ -67,7 +67,10 @@ public struct ModelBuilder {
     }
 
     /// Fixed positions as a constant: of the patches, and of the class token where `withClass`.
-    private mutating func constant(_ name: String, _ positions: FixedPositions, withClass: Bool, given: [Float]? = nil) throws(GraphError) -> ValueID {
+    /// - Parameter given: others to take instead.
+    private mutating func constant(
+        _ name: String, _ positions: FixedPositions, withClass: Bool, given: [Float]? = nil
+    ) throws(GraphError) -> ValueID {
         let shape = [positions.shape[1] - (withClass ? 0 : 1), positions.width]
         guard parameters != nil else { // what is only declared needs no values
             declared.declare(positions)

@@ -72,8 +72,8 @@ public struct ModelParameters: Sendable {
     public let all: [ModelParameter]
     /// Positions that are no parameters.
     public let fixed: [FixedPositions]
-    public let parts: Parts
-    public let masker: any Masker
+    let parts: Parts
+    let masker: any Masker
     private let byName: [String: Int]
 
     /// Which of a model's parts are wanted.
@@ -114,7 +114,8 @@ struct Declarations {
             return parameters.append(parameter)
         }
         guard parameters[known].parameter == parameter.parameter else {
-            throw GraphError(operation: "parameter \(name)", problem: "is declared twice, as \(parameters[known].parameter) and \(parameter.parameter)")
+            let both = "\(parameters[known].parameter) and \(parameter.parameter)"
+            throw GraphError(operation: "parameter \(name)", problem: "is declared twice, as \(both)")
         }
     }
 

@@ -1,4 +1,4 @@
-/// The reference's names of all tensors that a model of this kind may have, whatever its sizes: what the smallest one of each form declares.
+/// The reference's names of all tensors that a model of this kind may have, whatever its sizes: what the smallest of each form declares.
 public enum ReferenceNames {
     /// By pattern (`ModelParameter.pattern`), in the order of declaration.
     private static let declared: [(pattern: String, part: ModelPart)] = {
@@ -18,7 +18,9 @@ public enum ReferenceNames {
     }()
     private static let parts = Dictionary(uniqueKeysWithValues: declared.map { ($0.pattern, $0.part) })
     /// What blocks are numbered under: `blocks`, `decoder_blocks`, `masking_net.blocks`.
-    private static let stacks = Set(parts.keys.compactMap { pattern in pattern.firstRange(of: ".*.").map { String(pattern[..<$0.lowerBound]) } })
+    private static let stacks = Set(parts.keys.compactMap { pattern in
+        pattern.firstRange(of: ".*.").map { String(pattern[..<$0.lowerBound]) }
+    })
 
     /// The part that a tensor of this name belongs to; nil where no model has one.
     public static func part(of name: String) -> ModelPart? {

@@ -26,7 +26,9 @@ public struct StepOptions: Sendable, Hashable, Codable {
     public var normalizedTargets: Bool
     public var masking: Masking
     public var weights: MaskerWeights
-    public init(maskRatio: Double = 0.75, normalizedTargets: Bool = false, masking: Masking = .learned, weights: MaskerWeights = MaskerWeights()) {
+    public init(
+        maskRatio: Double = 0.75, normalizedTargets: Bool = false, masking: Masking = .learned, weights: MaskerWeights = MaskerWeights()
+    ) {
         self.maskRatio = maskRatio
         self.normalizedTargets = normalizedTargets
         self.masking = masking
@@ -34,7 +36,7 @@ public struct StepOptions: Sendable, Hashable, Codable {
     }
 }
 
-/// A described step: its graph and its loss (for the masker: of five, the total is the last).
+/// A described step: its graph and its loss (of several, the total is the last).
 public struct DescribedStep {
     public var graph: Graph
     public let loss: ValueID
@@ -74,7 +76,7 @@ extension ModelBuilder {
 
     /// Step B: every token times its score through encoder and decoder (frozen); the masker's losses.
     /// - Parameter examined: also results `scores` and `pred`.
-    /// Results: `losses` [5]: recon, gauss, kl, diversity, total.
+    /// Results: `losses`, the masker's; of CL-MAE's [5]: recon, gauss, kl, diversity, total.
     public mutating func maskerStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
         let patches = try patches(), tokens = try tokens(patches), scores = try scores(tokens)
         let (errors, prediction) = try maskerErrors(options, patches, tokens: tokens, scores: scores)
@@ -96,7 +98,7 @@ extension ModelBuilder {
         return (graph, errors, upstream)
     }
 
-    /// Losses of step B from given scores and errors. Result `losses` [5].
+    /// Losses of step B from given scores and errors. Result `losses`, the masker's.
     public mutating func maskerLosses(_ options: StepOptions) throws(GraphError) -> DescribedStep {
         let scores = try graph.append(.input(.scores), type: TensorType([images, 1, configuration.patches]))[0]
         let errors = try graph.append(.input(.errors), type: TensorType([images, configuration.patches]))[0]

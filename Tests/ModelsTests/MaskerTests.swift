@@ -19,7 +19,9 @@ private struct PoolingMasker: Masker {
         return try model.graph.append(.sigmoid, [model.linear(pooled, "head", to: c.patches)])[0]
     }
 
-    func losses(_ weights: MaskerWeights, errors: ValueID, scores: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID {
+    func losses(
+        _ weights: MaskerWeights, errors: ValueID, scores: ValueID, in model: inout ModelBuilder
+    ) throws(GraphError) -> ValueID {
         let patches = model.configuration.patches
         let error = try model.graph.append(.mean, [model.graph.append(.scaleRows, [errors, model.curriculum()])[0]])[0]
         let share = try model.graph.define(constant: "masker.share", Array(repeating: -share, count: patches), shape: [patches])
@@ -32,8 +34,8 @@ private struct PoolingMasker: Masker {
 @Suite("Maskers")
 struct MaskerTests {
     static let configuration = ModelConfiguration(
-        imageHeight: 8, imageWidth: 12, patchSize: 4, embedWidth: 20, depth: 1, heads: 5, decoderWidth: 12, decoderDepth: 1, decoderHeads: 3,
-        maskerDepth: 1, maskerHeads: 2, mlpRatio: 2)
+        imageHeight: 8, imageWidth: 12, patchSize: 4, embedWidth: 20, depth: 1, heads: 5, decoderWidth: 12, decoderDepth: 1,
+        decoderHeads: 3, maskerDepth: 1, maskerHeads: 2, mlpRatio: 2)
     static let images = 3
     private let masker = PoolingMasker(share: 0.25)
     private var parameters: ModelParameters { ModelParameters(Self.configuration, masker: masker) }
@@ -77,7 +79,8 @@ struct MaskerTests {
         var differentiated = step.graph
         let gradients = try differentiated.gradients(of: step.loss, for: .masker)
         let values = try given.interpreter.evaluate(differentiated).values
-        let expected = Dictionary(uniqueKeysWithValues: gradients.compactMap { gradient in values[gradient.value].map { (gradient.slice.parameter.name, $0) } })
+        var expected: [String: [Double]] = [:]
+        for (slice, value) in gradients { expected[slice.parameter.name] = values[value] }
         let differences = FiniteDifferences(step.graph, loss: step.loss, interpreter: given.interpreter)
         let trained = parameters.all.filter { $0.part == .masker }
         #expect(Set(expected.keys) == Set(trained.map(\.parameter.name)))
@@ -94,12 +97,12 @@ struct MaskerTests {
         try onEveryISA(CompiledCase(step.graph, given, training: training)) { isa, results in
             #expect(results.status == .done)
             for (name, numbers) in expected {
-                expectClose(results.gradient(of: name), numbers, ulps: 2048, scale: scale, "gradient of \(name) on \(isa)")
+                expectClose(results.gradient(of: name), numbers, ulps: 128, scale: scale, "gradient of \(name) on \(isa)")
             }
         }
     }
 
-    @Test("another masker learns: its loss falls in each of a few steps down its gradient, as partner and as adversary", arguments: [1, -1] as [Float])
+    @Test("another masker learns: its loss falls in each of a few steps down its gradient", arguments: [1, -1] as [Float])
     func learns(curriculum: Float) throws {
         var builder = builder
         let step = try builder.maskerStep(StepOptions(normalizedTargets: true))
@@ -120,13 +123,15 @@ struct MaskerTests {
     @Test("another masker's losses in pieces: of given scores and errors as in the whole step")
     func pieces() throws {
         var whole = builder, errors = builder, losses = builder
-        let step = try whole.maskerStep(StepOptions()), piece = try errors.maskerErrors(StepOptions()), end = try losses.maskerLosses(StepOptions())
+        let step = try whole.maskerStep(StepOptions()), piece = try errors.maskerErrors(StepOptions())
+        let end = try losses.maskerLosses(StepOptions())
         var given = given(curriculum: 0.7)
         let expected = try given.interpreter.evaluate(step.graph).results, scores = try #require(expected["scores"])
         given.inputs[.scores] = scores.map { Float($0) }
         given.inputs[.upstream] = scores.map { _ in 0 }
         given.inputs[.errors] = try #require(given.interpreter.evaluate(piece.graph).results["errors"]).map { Float($0) }
-        let found = try #require(given.interpreter.evaluate(end.graph).results["losses"]?.last), wanted = try #require(expected["losses"]?.last)
+        let found = try #require(given.interpreter.evaluate(end.graph).results["losses"]?.last)
+        let wanted = try #require(expected["losses"]?.last)
         #expect(abs(found - wanted) < 1e-6 * abs(wanted))
         // And back to the scores, by the errors and by the losses themselves.
         _ = try CompiledCase(piece.graph, given, training: Training(.given(piece.errors, upstream: piece.upstream), .inputs([.scores])))

@@ -56,7 +56,8 @@ public struct CheckpointContents {
             } else if let reason = try CheckpointContents.obstacle(part, file, description) {
                 notes.append("the \(part.rawValue) is left out: \(reason)")
             } else {
-                let sources = try wanted.map { try CheckpointContents.source(file, $0) } + whole.fixed.filter { $0.part == part }.map { ($0.name, $0.shape, $0.values) }
+                let fixed = whole.fixed.filter { $0.part == part }.map { ($0.name, $0.shape, $0.values) }
+                let sources = try wanted.map { try CheckpointContents.source(file, $0) } + fixed
                 if part == .decoder { decoder = sources } else { masker = sources }
             }
         }
@@ -68,32 +69,42 @@ public struct CheckpointContents {
     private static func source(_ file: Checkpoint, _ parameter: ModelParameter) throws -> WeightsFile.Source {
         let name = parameter.parameter.name, shape = file.shape(of: name) ?? []
         guard shape == parameter.referenceShape else {
-            throw LearningError.file(path: file.path, reason: "tensor \(name) has shape \(shape), but the model needs \(parameter.referenceShape)")
+            let reason = "tensor \(name) has shape \(shape), but the model needs \(parameter.referenceShape)"
+            throw LearningError.file(path: file.path, reason: reason)
         }
         return (name, shape, { try file.floats(name) })
     }
 
     /// Why a part that is whole cannot be used all the same.
     static func obstacle(_ part: ModelPart, _ file: Checkpoint, _ description: WeightsDescription) throws -> String? {
-        let c = description.model, positions = part == .decoder ? "decoder_pos_embed" : "masking_net.pos_embed"
+        let c = description.model
+        /// The part's positions in the file, where it has them.
+        func positions() throws -> [Float]? {
+            let fixed = ModelParameters(c).fixed.first { $0.part == part }
+            return try fixed.flatMap { file.shape(of: $0.name) == nil ? nil : try file.floats($0.name) }
+        }
         switch part {
         case .encoder, .head: return nil
         case .decoder:
             if !description.knowsDecoder { return "its heads are not known: give --decoder-num-heads" }
-            guard file.shape(of: positions) != nil, let grid = try WeightsFile.positionGrid(file, c) else { return nil }
-            return WeightsFile.isFixed(try file.floats(positions), grid, width: c.decoderWidth) ? nil : "its positions are not the fixed sin-cos ones"
+            guard let positions = try positions(), let grid = try WeightsFile.positionGrid(file, c) else { return nil }
+            return WeightsFile.isFixed(positions, grid, width: c.decoderWidth) ? nil : "its positions are not the fixed sin-cos ones"
         case .masker:
             if let scores = file.shape(of: "masking_net.mlp_head.1.weight"), scores != [c.patches, c.embedWidth] {
                 return "it scores \(scores.first ?? 0) patches, and the image size has \(c.patches)"
             }
-            guard file.shape(of: positions) != nil else { return nil }
-            return try file.floats(positions).allSatisfy { $0 == 0 } ? nil : "its class token has a position"
+            guard let positions = try positions() else { return nil }
+            return positions.allSatisfy { $0 == 0 } ? nil : "its class token has a position"
         }
     }
 
     private static func metadata(_ file: Checkpoint, _ description: WeightsDescription) throws -> [String: String] {
-        var metadata = ["format": "pt", "curricle.model": WeightsFile.json(description.model), "curricle.pixels": WeightsFile.json(description.normalization)]
-        for key in ["curricle.norm_pix_loss", "curricle.mask_ratio", "curricle.masking", FinetuneSettings.classesKey] { metadata[key] = file.metadata[key] }
+        var metadata = [
+            "format": "pt", "curricle.model": WeightsFile.json(description.model), "curricle.pixels": WeightsFile.json(description.normalization),
+        ]
+        for key in ["curricle.norm_pix_loss", "curricle.mask_ratio", "curricle.masking", FinetuneSettings.classesKey] {
+            metadata[key] = file.metadata[key]
+        }
         if file.facts.resampling == .antialiased { metadata[WeightsFile.resamplingKey] = PositionResampling.antialiased.rawValue }
         return metadata
     }

@@ -14,7 +14,8 @@ public enum CheckpointLayout: String, Sendable, CaseIterable {
         if source.names.contains(where: { $0.hasSuffix(HuggingFaceNames.patchWeight) }) { return .hf }
         guard source.shape(of: "patch_embed.proj.weight") != nil else { return nil }
         let stateKey = (source as? PyTorchFile)?.stateKey // timm's training saves under `state_dict`, with arguments too
-        let isReference = source.metadata["curricle.model"] != nil || stateKey != "state_dict" && source.metadata.keys.contains { $0.hasPrefix("args.") }
+        let isReference = source.metadata["curricle.model"] != nil
+            || stateKey != "state_dict" && source.metadata.keys.contains { $0.hasPrefix("args.") }
             || source.names.contains { ReferenceNames.part(of: $0) == .decoder } || stateKey == "model"
         return isReference ? .mae : .timm
     }
@@ -26,12 +27,13 @@ extension ReferenceNames {
         guard !contains(name) else { return nil }
         if name.hasPrefix("blocks.") {
             let inner = inBlocks(name)?.rest ?? ""
-            if inner.hasPrefix("ls1") || inner.hasPrefix("ls2") || inner.hasPrefix("layer_scale") { return "its blocks scale their layers" }
+            if ["ls1", "ls2", "layer_scale"].contains(where: inner.hasPrefix) { return "its blocks scale their layers" }
             if inner.contains("q_norm") || inner.contains("k_norm") { return "its attention normalises queries and keys" }
             return "its blocks have a part that this program does not know"
         }
         let obstacles = [
-            ("reg_token", "it has register tokens"), ("norm_pre.", "it has a norm before its blocks"), ("dist_token", "it has a distillation token"),
+            ("reg_token", "it has register tokens"), ("norm_pre.", "it has a norm before its blocks"),
+            ("dist_token", "it has a distillation token"),
             ("patch_embed.", "its patch embedding has a part that this program does not know"),
             ("embeddings.register_tokens", "it has register tokens"), ("embeddings.distillation_token", "it has a distillation token"),
         ]

@@ -23,7 +23,8 @@ enum HuggingFaceNames {
     /// Query, key and value, which are thirds of one layer.
     private static let thirds: Row = (
         "attn.qkv",
-        ["attention.attention.query", "attention.attention.key", "attention.attention.value", "attention.q_proj", "attention.k_proj", "attention.v_proj"])
+        ["attention.attention.query", "attention.attention.key", "attention.attention.value"]
+            + ["attention.q_proj", "attention.k_proj", "attention.v_proj"])
     /// What is in no block. A decoder's are the reference's own, below `decoder.`.
     private static let single: [Row] = [
         ("cls_token", ["embeddings.cls_token"]),
@@ -47,7 +48,10 @@ enum HuggingFaceNames {
                 return ("\(block).\(Self.block.first { $0.theirs.contains(layer) }?.reference ?? layer)\(ending)", nil)
             }
         }
-        if bare.hasPrefix("decoder."), ReferenceNames.part(of: String(bare.dropFirst(8))) == .decoder { return (String(bare.dropFirst(8)), nil) }
+        if bare.hasPrefix("decoder.") {
+            let inner = String(bare.dropFirst(8))
+            if ReferenceNames.part(of: inner) == .decoder { return (inner, nil) }
+        }
         let (layer, ending) = split(bare)
         if let row = (single + [head]).first(where: { $0.theirs.contains(layer) }) { return ("\(row.reference)\(ending)", nil) }
         return (bare, nil)

@@ -27,7 +27,8 @@ struct ONNXEncoder {
         let pixels = contents.description.normalization
         func list(_ values: [Float]) -> String { values.map(\.description).joined(separator: ",") }
         let model = contents.metadata["curricle.model"] ?? ""
-        try onnx.write(to: path, name: "encoder", metadata: [("curricle.model", model), ("mean", list(pixels.mean)), ("std", list(pixels.std))])
+        let metadata = [("curricle.model", model), ("mean", list(pixels.mean)), ("std", list(pixels.std))]
+        try onnx.write(to: path, name: "encoder", metadata: metadata)
     }
 
     /// - Parameter graph: of one image; what its first extent is, ONNX's `batch` is.
@@ -35,12 +36,17 @@ struct ONNXEncoder {
         var names: [ValueID: String] = [:]
         for node in graph.nodes {
             let inputs = node.inputs.compactMap { names[$0] }
-            guard inputs.count == node.inputs.count else { throw GraphError(operation: node.operation.text, problem: "reads what has no form in ONNX here") }
+            guard inputs.count == node.inputs.count else {
+                throw GraphError(operation: node.operation.text, problem: "reads what has no form in ONNX here")
+            }
             names[node.outputs[0]] = try describe(node, inputs, graph) // what further outputs there are, training needs
         }
         for result in graph.results {
-            guard let name = names[result.value] else { throw GraphError(operation: "result \(result.name)", problem: "is no node's first output") }
-            onnx.output(onnx.node("Identity", [name], result: result.name), [.named("batch")] + graph.shape(result.value).dropFirst().map { .known($0) })
+            guard let name = names[result.value] else {
+                throw GraphError(operation: "result \(result.name)", problem: "has no form in ONNX here")
+            }
+            let sizes = graph.shape(result.value).dropFirst().map { ONNXGraph.Size.known($0) }
+            onnx.output(onnx.node("Identity", [name], result: result.name), [.named("batch")] + sizes)
         }
     }
 

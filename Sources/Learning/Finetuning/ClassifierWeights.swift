@@ -2,8 +2,8 @@ import Models
 import Runtime
 
 extension ModelRuntime {
-    /// Fills a classifier from a checkpoint: all of the encoder, its positions brought to the model's grid; its last norm on the mean where the
-    /// checkpoint has one, and its head where that has the same classes and was trained on the same kind of features.
+    /// Fills a classifier from a checkpoint: all of the encoder, its positions brought to the model's grid; its last norm on the mean where
+    /// the checkpoint has one, and its head where that has the same classes and was trained on the same kind of features.
     /// - Returns: what keeps its initial values, for a person to read.
     /// - Throws: `LearningError.file` naming what the encoder lacks, or a tensor of a wrong shape with both shapes.
     func loadClassifier(_ file: Checkpoint) throws -> [String] {
@@ -21,7 +21,8 @@ extension ModelRuntime {
             let name = parameter.parameter.name
             let values: [Float]? = switch (parameter.part, parameter.initialValue) {
             case (.head, _): hasHead ? try file.floats(name) : nil
-            case (_, .positions): try WeightsFile.encoderPosition(file, configuration).map { Array(repeating: 0, count: configuration.embedWidth) + $0 }
+            case (_, .positions):
+                try WeightsFile.encoderPosition(file, configuration).map { Array(repeating: 0, count: configuration.embedWidth) + $0 }
             default: file.shape(of: name) == nil ? nil : try WeightsFile.values(file, name, parameter)
             }
             if let values { set(parameter, in: session.parameters, values) } else { fresh.append(name) }
