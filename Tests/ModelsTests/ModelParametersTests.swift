@@ -204,5 +204,10 @@ struct ModelParametersTests {
         c.heads = 5
         c.embedWidth = 50
         #expect(c.problem?.contains("divide by 4") == true)
+        c.embedWidth = 40
+        c.depth = 4096
+        #expect(c.problem == nil)
+        c.depth = 4097
+        #expect(c.problem?.contains("depth 4097") == true)
     }
 }

@@ -56,7 +56,7 @@ public struct CheckpointContents {
             } else if let reason = try CheckpointContents.obstacle(part, file, description) {
                 notes.append("the \(part.rawValue) is left out: \(reason)")
             } else {
-                let fixed = whole.fixed.filter { $0.part == part }.map { ($0.name, $0.shape, $0.values) }
+                let fixed = whole.fixed.filter { $0.part == part }.map(WeightsFile.source)
                 let sources = try wanted.map { try CheckpointContents.source(file, $0) } + fixed
                 if part == .decoder { decoder = sources } else { masker = sources }
             }

@@ -13,8 +13,10 @@ public enum WeightsFile {
     static func tensors(of model: ModelRuntime) -> [Source] {
         model.parameters.all.map { parameter in
             (parameter.parameter.name, parameter.referenceShape, { model.values(of: parameter, in: model.session.parameters) })
-        } + model.parameters.fixed.map { ($0.name, $0.shape, $0.values) }
+        } + model.parameters.fixed.map(source)
     }
+
+    static func source(_ positions: FixedPositions) -> Source { (positions.name, positions.shape, { positions.values() }) }
 
     static func write(_ tensors: [Source], metadata: [String: String], to path: String) throws {
         let sources = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.values) })
