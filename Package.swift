@@ -44,7 +44,7 @@ let package = Package(
         .testTarget(name: "CompilerTests", dependencies: ["Tensors", "Compiler", "Graph", "Program", "Models", "TestSupport"]),
         .testTarget(name: "RuntimeTests", dependencies: ["Tensors", "Runtime", "Compiler", "Graph", "Program", "Models", "TestSupport", "CSupport"]),
         .testTarget(name: "VisionTests", dependencies: ["Vision", "Randomness"], exclude: ["Fixtures"]),
-        .testTarget(name: "ModelsTests", dependencies: ["Tensors", "Models", "Graph"]),
+        .testTarget(name: "ModelsTests", dependencies: ["Tensors", "Models", "Graph", "Compiler", "Reference", "TestSupport"]),
         .testTarget(name: "LearningTests", dependencies: ["Tensors", "Learning", "Settings", "Models", "Vision", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal", "Settings"]),
         .testTarget(name: "CommandTests", dependencies: ["Vision"]),

@@ -2,8 +2,8 @@ import Foundation
 import Randomness
 
 extension ModelParameter {
-    /// Initial values in the reference's manner: weights Xavier-uniform (the patch embedding as a matrix), biases 0,
-    /// norms 1 and 0, tokens normal of deviation 0.02, a head of 0.00002. A function of (seed, name) alone.
+    /// Initial values as its layer declares them; Xavier's are uniform within √(6 / (in + out)), the patch embedding's as a matrix's
+    /// (models_mae.py, `initialize_weights`). A function of (seed, name) alone.
     public func initialValues(seed: UInt64) -> [Float] {
         let count = parameter.shape.reduce(1, *)
         switch initialValue {

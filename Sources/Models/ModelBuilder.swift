@@ -1,58 +1,87 @@
 import Graph
 import Tensors
 
-/// Describes the parts of a CL-MAE as graphs, naively and whole: what is not needed, the compiler leaves out.
+/// Describes the parts of a CL-MAE as graphs, naively and whole: what is not needed, the compiler leaves out. A layer declares its
+/// parameters where it uses them (`ModelBuilder+Layers.swift`), and nowhere else.
 /// Shapes: N images, L patches, T = 1 + L tokens, D width, P values a patch.
 public struct ModelBuilder {
     public var graph = Graph()
     public let configuration: ModelConfiguration
-    public let parameters: ModelParameters
     public let images: Int
+    let masker: any Masker
+    let classifier: ClassifierShape?
 
-    static let maskerEpsilon: Float = 1e-5
+    /// The model's parameters; nil while they are being found out.
+    private let parameters: ModelParameters?
+    private var declared = Declarations()
+    /// Where the layer being described stands.
+    var place = ModelPlace()
 
     /// Positions of the patch tokens [L, D], where they are not the fixed sin-cos ones.
     private let encoderPosition: [Float]?
 
+    /// - Parameter parameters: of the model that is described, with its masker: no others can be used.
     public init(_ configuration: ModelConfiguration, parameters: ModelParameters, images: Int, encoderPosition: [Float]? = nil) {
-        self.encoderPosition = encoderPosition
+        self.init(configuration, parameters.parts, parameters.masker, parameters, images: images, encoderPosition)
+    }
+
+    private init(
+        _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker, _ parameters: ModelParameters? = nil,
+        images: Int, _ encoderPosition: [Float]? = nil
+    ) {
         self.configuration = configuration
-        self.parameters = parameters
         self.images = images
+        self.masker = masker
+        self.parameters = parameters
+        self.encoderPosition = encoderPosition
+        classifier = parts.classifier
     }
 
-    private var c: ModelConfiguration { configuration }
+    var c: ModelConfiguration { configuration }
 
-    mutating func parameter(_ name: String) throws(GraphError) -> ValueID {
-        guard let found = parameters[name] else { throw GraphError(operation: "parameter \(name)", problem: "is not of this model") }
-        return try graph.append(.parameter(ParameterSlice(found.parameter)))[0]
-    }
-
-    mutating func linear(_ x: ValueID, _ name: String) throws(GraphError) -> ValueID {
-        let weight = try parameter("\(name).weight"), bias = try parameter("\(name).bias")
-        return try graph.append(.linear(LinearForm(bias: true)), [x, weight, bias])[0]
-    }
-
-    mutating func norm(_ x: ValueID, _ name: String, _ epsilon: Float) throws(GraphError) -> ValueID {
-        let gamma = try parameter("\(name).weight"), beta = try parameter("\(name).bias")
-        return try graph.append(.layerNorm(epsilon: epsilon), [x, gamma, beta])[0]
-    }
-
-    /// A pre-norm transformer block on x [N, T, D].
-    /// - Parameter branchScales: [N] each: what an image's attention and MLP branches are multiplied by; nil for 1.
-    mutating func block(
-        _ x: ValueID, _ name: String, heads: Int, epsilon: Float, branchScales: (attention: ValueID, mlp: ValueID)? = nil
-    ) throws(GraphError) -> ValueID {
-        func scaled(_ branch: ValueID, _ scale: ValueID?, _ graph: inout Graph) throws(GraphError) -> ValueID {
-            if let scale { try graph.append(.scaleRows, [branch, scale])[0] } else { branch }
+    /// All that a model declares, in the order that files and memory keep.
+    static func declarations(
+        _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker
+    ) throws(GraphError) -> Declarations {
+        var model = ModelBuilder(configuration, parts, masker, images: 1)
+        _ = try model.classToken() // used after the patch embedding, but the reference's modules list it first
+        if parts.classifier != nil { _ = try model.trainedPositions() }
+        let tokens = try model.tokens(model.patches()), latent = try model.encoder(tokens)
+        switch parts {
+        case .encoder: _ = try model.meanOfPatches(latent)
+        case .classifier: _ = try model.head(latent)
+        case .all:
+            _ = try model.meanOfPatches(latent)
+            let output = try model.decoder(latent, order: model.givenOrder())
+            _ = try model.predictions(output, RowSelection(first: 1, count: configuration.patches), order: nil)
+            _ = try model.scores(tokens)
         }
-        let qkv = try linear(norm(x, "\(name).norm1", epsilon), "\(name).attn.qkv")
-        let attended = try linear(graph.append(.attention(heads: heads), [qkv])[0], "\(name).attn.proj")
-        let middle = try graph.append(.add, [x, scaled(attended, branchScales?.attention, &graph)])[0]
-        let hidden = try linear(norm(middle, "\(name).norm2", epsilon), "\(name).mlp.fc1")
-        let mixed = try linear(graph.append(.gelu, [hidden])[0], "\(name).mlp.fc2")
-        return try graph.append(.add, [middle, scaled(mixed, branchScales?.mlp, &graph)])[0]
+        return model.declared
     }
+
+    mutating func declare(_ parameter: ModelParameter) throws(GraphError) {
+        guard let parameters else { return try declared.declare(parameter) }
+        let name = parameter.parameter.name
+        guard parameters[name]?.parameter == parameter.parameter else {
+            throw GraphError(operation: "parameter \(name)", problem: "is not of this model")
+        }
+    }
+
+    /// Fixed positions as a constant: of the patches, and of the class token where `withClass`.
+    /// - Parameter given: others to take instead.
+    private mutating func constant(
+        _ name: String, _ positions: FixedPositions, withClass: Bool, given: [Float]? = nil
+    ) throws(GraphError) -> ValueID {
+        let shape = [positions.shape[1] - (withClass ? 0 : 1), positions.width]
+        guard parameters != nil else { // what is only declared needs no values
+            declared.declare(positions)
+            return try graph.append(.constant(name), type: TensorType(shape))[0]
+        }
+        let values = given ?? Array(positions.values().dropFirst(withClass ? 0 : positions.width))
+        return try graph.define(constant: name, values, shape: shape)
+    }
+
+    // MARK: Inputs
 
     /// The batch: patches [N, L, P] in (row, column, channel) order, normalised.
     public mutating func patches() throws(GraphError) -> ValueID {
@@ -66,54 +95,118 @@ public struct ModelBuilder {
         return try graph.append(.patchify(patch: c.patchSize), [pixels, scale])[0]
     }
 
-    /// Patch and position embedding of patches [N, L, P] → [N, L, D].
+    /// An order of the patches chosen outside, [N, L].
+    mutating func givenOrder() throws(GraphError) -> ValueID {
+        try graph.append(.input(.order), type: TensorType([images, c.patches], .int32))[0]
+    }
+
+    // MARK: Encoder
+
+    mutating func classToken() throws(GraphError) -> ValueID {
+        try scope(layer: 0) { m throws(GraphError) in try m.token("cls_token", width: m.c.embedWidth) }
+    }
+
+    /// A classifier's positions [(1 + L)·D], which begin as the fixed ones.
+    private mutating func trainedPositions() throws(GraphError) -> ValueID {
+        try scope(layer: 0, isOptional: true) { m throws(GraphError) in
+            let c = m.c
+            return try m.parameter(
+                "pos_embed", [(1 + c.patches) * c.embedWidth], .positions(rows: c.gridRows, columns: c.gridColumns),
+                referenceShape: [1, 1 + c.patches, c.embedWidth])
+        }
+    }
+
+    /// Patch embedding and position of patches [N, L, P] → [N, L, D]; positions that are trained come later, with the class token's.
     public mutating func tokens(_ patches: ValueID) throws(GraphError) -> ValueID {
-        let values = encoderPosition ?? Array(positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.embedWidth).dropFirst(c.embedWidth))
-        let position = try graph.define(constant: "position.encoder", values, shape: [c.patches, c.embedWidth])
-        return try graph.append(.add, [linear(patches, "patch_embed.proj"), position])[0]
+        let embedded = try scope(layer: 0) { m throws(GraphError) in
+            try m.linear(patches, "patch_embed.proj", to: m.c.embedWidth, patch: (m.c.patchSize, m.c.channels))
+        }
+        if classifier != nil { return embedded }
+        let positions = FixedPositions(name: "pos_embed", part: .encoder, rows: c.gridRows, columns: c.gridColumns, width: c.embedWidth)
+        return try graph.append(.add, [embedded, constant("position.encoder", positions, withClass: false, given: encoderPosition)])[0]
     }
 
-    /// Scores in (0, 1), one a patch, large for keep: [N, L, D] → [N, 1, L].
-    public mutating func scores(_ tokens: ValueID) throws(GraphError) -> ValueID {
-        // The masker's class token has a position row too: that of a 1×1 grid's class token, zeros.
-        var x = try graph.append(.prependRow, [tokens, parameter("masking_net.cls_token")])[0]
-        for i in 0..<c.maskerDepth { x = try block(x, "masking_net.blocks.\(i)", heads: c.maskerHeads, epsilon: Self.maskerEpsilon) }
-        let first = try norm(classRow(x), "masking_net.mlp_head.0", Self.maskerEpsilon)
-        return try graph.append(.sigmoid, [linear(first, "masking_net.mlp_head.1")])[0]
+    /// The encoder on tokens [N, K, D] and its class token, with the final norm, if it has one on every token → [N, 1 + K, D].
+    /// - Parameters:
+    ///   - dropsPaths: whether residual branches are multiplied by the input `branchScales` [2·depth, N]: for block i, row 2i its
+    ///     attention's, row 2i + 1 its MLP's.
+    ///   - layer: the block, from 1, to stop in, at its queries, keys and values [N, 1 + K, 3D]; nil for the whole encoder.
+    public mutating func encoder(_ tokens: ValueID, dropsPaths: Bool = false, upTo layer: Int? = nil) throws(GraphError) -> ValueID {
+        var x = try graph.append(.prependRow, [tokens, classToken()])[0]
+        if classifier != nil { x = try graph.append(.add, [x, trainedPositions()])[0] }
+        for i in 0..<c.depth {
+            // The first block's branches are never dropped.
+            let scales = dropsPaths && i > 0 ? (attention: try branchScale(2 * i), mlp: try branchScale(2 * i + 1)) : nil
+            let input = x
+            if i + 1 == layer {
+                return try scope(block: i, of: "blocks") { m throws(GraphError) in try m.queriesKeysValues(input, epsilon: m.c.epsilon) }
+            }
+            x = try scope(block: i, of: "blocks") { m throws(GraphError) in
+                try m.block(input, heads: m.c.heads, epsilon: m.c.epsilon, branchScales: scales)
+            }
+        }
+        return c.normalizesPooled == true ? x : try norm(x, "norm", epsilon: c.epsilon)
     }
 
-    /// Encoder with its final norm, if it has one on every token: tokens [N, K, D] → [N, 1 + K, D].
-    public mutating func encoded(_ tokens: ValueID) throws(GraphError) -> ValueID {
-        var x = try graph.append(.prependRow, [tokens, parameter("cls_token")])[0]
-        for i in 0..<c.depth { x = try block(x, "blocks.\(i)", heads: c.heads, epsilon: c.epsilon) }
-        return c.normalizesPooled == true ? x : try norm(x, "norm", c.epsilon)
+    private mutating func branchScale(_ branch: Int) throws(GraphError) -> ValueID {
+        let all = try graph.append(.input(.branchScales), type: TensorType([1, 2 * c.depth, images]))[0]
+        return try graph.append(.selectRows(RowSelection(first: branch, count: 1)), [all])[0]
     }
 
     /// Mean of the patch tokens, with the norm that some encoders have there: [N, 1 + L, D] → [N, D].
     public mutating func meanOfPatches(_ x: ValueID) throws(GraphError) -> ValueID {
         let mean = try graph.append(.meanRows(first: 1, count: c.patches), [x])[0]
-        return c.normalizesPooled == true ? try norm(mean, "fc_norm", c.epsilon) : mean
+        guard c.normalizesPooled == true else { return mean }
+        return try scope(isOptional: true) { m throws(GraphError) in try m.norm(mean, "fc_norm", epsilon: m.c.epsilon) }
     }
 
     public mutating func classRow(_ x: ValueID) throws(GraphError) -> ValueID {
         try graph.append(.selectRows(RowSelection(first: 0, count: 1)), [x])[0]
     }
 
-    /// Decoder blocks and norm on x [N, 1 + L, Dd] with positions added.
-    mutating func decoded(_ input: ValueID) throws(GraphError) -> ValueID {
-        var x = input
-        for i in 0..<c.decoderDepth { x = try block(x, "decoder_blocks.\(i)", heads: c.decoderHeads, epsilon: c.epsilon) }
-        return try norm(x, "decoder_norm", c.epsilon)
+    // MARK: Decoder and masker
+
+    /// The decoder, with its norm, on the encoder's output: of every token [N, 1 + L, D], or of the first K of an order [N, 1 + K, D],
+    /// the mask token standing for the others → [N, 1 + L, Dd].
+    mutating func decoder(_ latent: ValueID, order: ValueID? = nil) throws(GraphError) -> ValueID {
+        try scope(part: .decoder) { m throws(GraphError) in
+            let c = m.c
+            let positions = FixedPositions(
+                name: "decoder_pos_embed", part: .decoder, rows: c.gridRows, columns: c.gridColumns, width: c.decoderWidth)
+            let embedded = try m.linear(latent, "decoder_embed", to: c.decoderWidth)
+            var x: ValueID
+            if let order {
+                let token = try m.token("mask_token", width: c.decoderWidth)
+                let position = try m.constant("position.decoder", positions, withClass: true)
+                x = try m.graph.append(.restoreTokens, [embedded, token, order, position])[0]
+            } else {
+                x = try m.graph.append(.add, [embedded, m.constant("position.decoder", positions, withClass: true)])[0]
+            }
+            for i in 0..<c.decoderDepth {
+                let input = x
+                x = try m.scope(block: i, of: "decoder_blocks") { m throws(GraphError) in
+                    try m.block(input, heads: c.decoderHeads, epsilon: c.epsilon)
+                }
+            }
+            return try m.norm(x, "decoder_norm", epsilon: c.epsilon)
+        }
     }
 
     /// Predictions [N, R, P] for the selected rows of the decoder's output; selections are moved up by the compiler.
     mutating func predictions(_ x: ValueID, _ selection: RowSelection, order: ValueID?) throws(GraphError) -> ValueID {
         let rows = try graph.append(.selectRows(selection), order.map { [x, $0] } ?? [x])[0]
-        return try linear(rows, "decoder_pred")
+        return try scope(part: .decoder) { m throws(GraphError) in try m.linear(rows, "decoder_pred", to: m.c.patchWidth) }
     }
 
-    mutating func decoderPosition() throws(GraphError) -> ValueID {
-        let values = positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.decoderWidth)
-        return try graph.define(constant: "position.decoder", values, shape: [1 + c.patches, c.decoderWidth])
+    /// The masker's scores in (0, 1), one a patch, large for keep: [N, L, D] → N rows of L.
+    public mutating func scores(_ tokens: ValueID) throws(GraphError) -> ValueID {
+        let masker = masker
+        return try scope("masking_net", part: .masker) { m throws(GraphError) in try masker.scores(of: tokens, in: &m) }
+    }
+
+    /// Positions of a class token that stands alone: zeros, which nothing is added for. Files have them all the same.
+    mutating func declareClassPosition(_ name: String, width: Int) {
+        guard parameters == nil else { return }
+        declared.declare(FixedPositions(name: place.named(name), part: place.part, rows: 0, columns: 0, width: width))
     }
 }

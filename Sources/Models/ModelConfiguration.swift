@@ -20,9 +20,11 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
     /// Whether the encoder ends with `fc_norm` on the mean of the patch tokens, as fine-tuned nets do, instead of `norm` on every token.
     public var normalizesPooled: Bool?
 
+    /// Defaults are the reference's: MAE's decoder and MLPs (models_mae.py), and CL-MAE's masker.
     public init(
         imageHeight: Int = 224, imageWidth: Int = 224, patchSize: Int = 16, channels: Int = 3, embedWidth: Int, depth: Int, heads: Int,
-        decoderWidth: Int = 512, decoderDepth: Int = 8, decoderHeads: Int = 16, maskerDepth: Int = 5, maskerHeads: Int = 4, mlpRatio: Int = 4
+        decoderWidth: Int = 512, decoderDepth: Int = 8, decoderHeads: Int = 16, maskerDepth: Int = 5, maskerHeads: Int = 4,
+        mlpRatio: Int = 4
     ) {
         self.imageHeight = imageHeight
         self.imageWidth = imageWidth
@@ -50,7 +52,7 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
     ]
     public static func preset(_ name: String) -> ModelConfiguration? { presets.first { $0.name == name }?.configuration }
 
-    /// Of encoder and decoder.
+    /// Of encoder and decoder (models_mae.py: `partial(nn.LayerNorm, eps=1e-6)`).
     public var epsilon: Float { layerNormEpsilon ?? 1e-6 }
     public var gridRows: Int { imageHeight / patchSize }
     public var gridColumns: Int { imageWidth / patchSize }
@@ -65,12 +67,16 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
     /// What is wrong with the sizes, or nil.
     public var problem: String? {
         let positive: [(String, Int)] = [
-            ("image height", imageHeight), ("image width", imageWidth), ("patch size", patchSize), ("channels", channels), ("embed dim", embedWidth),
-            ("depth", depth), ("heads", heads), ("decoder embed dim", decoderWidth), ("decoder depth", decoderDepth), ("decoder heads", decoderHeads),
+            ("image height", imageHeight), ("image width", imageWidth), ("patch size", patchSize), ("channels", channels),
+            ("embed dim", embedWidth), ("depth", depth), ("heads", heads),
+            ("decoder embed dim", decoderWidth), ("decoder depth", decoderDepth), ("decoder heads", decoderHeads),
             ("masker depth", maskerDepth), ("masker heads", maskerHeads), ("mlp ratio", mlpRatio),
         ]
         if let (name, value) = positive.first(where: { $0.1 < 1 }) { return "\(name) must be at least 1, not \(value)" }
         if let (name, value) = positive.first(where: { $0.1 > 1 << 16 }) { return "\(name) \(value) is too large" }
+        // Every block is described before anything is allotted: a file that lies about its depth must not take minutes of that.
+        let depths = [("depth", depth), ("decoder depth", decoderDepth), ("masker depth", maskerDepth)]
+        if let (name, value) = depths.first(where: { $0.1 > 1 << 12 }) { return "\(name) \(value) is too large" }
         if imageHeight % patchSize != 0 || imageWidth % patchSize != 0 {
             return "image size \(imageHeight)×\(imageWidth) does not divide into patches of \(patchSize)"
         }
@@ -82,7 +88,8 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
         if decoderWidth % decoderHeads != 0 { return "decoder embed dim \(decoderWidth) does not divide into \(decoderHeads) heads" }
         // Parameters of blocks grow with width², those of embedding and prediction with the patch; all within what memory could hold.
         let width = Double(max(embedWidth, decoderWidth)), blocks = Double(depth + decoderDepth + maskerDepth)
-        if blocks * width * width * Double(4 + 2 * mlpRatio) + width * (Double(patchWidth) * 2 + Double(patches)) > 1e12 { return "the model would have more than 10¹² parameters" }
+        let inBlocks = blocks * width * width * Double(4 + 2 * mlpRatio), beside = width * (Double(patchWidth) * 2 + Double(patches))
+        if inBlocks + beside > 1e12 { return "the model would have more than 10¹² parameters" }
         if Double(patches + 1) * width > 0x1p31 { return "an image of \(patches) patches of width \(Int(width)) is too large" }
         if patches < 2 { return "an image must have at least 2 patches, not \(patches)" }
         return nil

@@ -14,7 +14,8 @@ public enum PositionResampling: String, Sendable, Codable {
 public func resampledPositions(
     _ values: [Float], width: Int, from old: (rows: Int, columns: Int), to new: (rows: Int, columns: Int), _ method: PositionResampling
 ) -> [Float] {
-    let horizontal = resamplingTaps(from: old.columns, to: new.columns, method), vertical = resamplingTaps(from: old.rows, to: new.rows, method)
+    let horizontal = resamplingTaps(from: old.columns, to: new.columns, method)
+    let vertical = resamplingTaps(from: old.rows, to: new.rows, method)
     // First along each row: [old rows, new columns, width].
     var middle = [Double](repeating: 0, count: old.rows * new.columns * width)
     for row in 0..<old.rows {

@@ -56,7 +56,7 @@ public struct StepOptions: Sendable, Hashable, Codable {
     }
 }
 
-/// A described step: its graph and its loss (for the masker: of five, the total is the last).
+/// A described step: its graph and its loss (of several, the total is the last).
 public struct DescribedStep {
     public var graph: Graph
     public let loss: ValueID
@@ -77,13 +77,11 @@ extension ModelBuilder {
             order = try graph.append(.orderDescending, [scores])[0]
             graph.results.append(("order", order))
         case .random:
-            order = try graph.append(.input(.order), type: TensorType([images, configuration.patches], .int32))[0]
+            order = try givenOrder()
         }
         let visible = try graph.append(.selectRows(RowSelection(first: 0, count: kept, indexed: true)), [tokens, order])[0]
-        let latent = try encoded(visible)
-        let embedded = try linear(latent, "decoder_embed")
-        let input = try graph.append(.restoreTokens, [embedded, parameter("mask_token"), order, decoderPosition()])[0]
-        let output = try decoded(input)
+        let latent = try encoder(visible)
+        let output = try decoder(latent, order: order)
         let prediction = try predictions(output, RowSelection(first: kept, count: removed, offset: 1, indexed: true), order: order)
         let form = PatchErrorForm(normalized: options.normalizedTargets, first: kept, indexed: true)
         let error = try graph.append(.patchError(form), [prediction, patches, order])[0]
@@ -98,7 +96,7 @@ extension ModelBuilder {
 
     /// Step B: every token times its score through encoder and decoder (frozen); the masker's losses.
     /// - Parameter examined: also results `scores` and `pred`.
-    /// Results: `losses` [5]: recon, gauss, kl, diversity, total.
+    /// Results: `losses`, the masker's; of CL-MAE's [5]: recon, gauss, kl, diversity, total.
     public mutating func maskerStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
         let patches = try patches(), tokens = try tokens(patches), scores = try scores(tokens)
         let (errors, prediction) = try maskerErrors(options, patches, tokens: tokens, scores: scores)
@@ -120,7 +118,7 @@ extension ModelBuilder {
         return (graph, errors, upstream)
     }
 
-    /// Losses of step B from given scores and errors. Result `losses` [5].
+    /// Losses of step B from given scores and errors. Result `losses`, the masker's.
     public mutating func maskerLosses(_ options: StepOptions) throws(GraphError) -> DescribedStep {
         let scores = try graph.append(.input(.scores), type: TensorType([images, 1, configuration.patches]))[0]
         let errors = try graph.append(.input(.errors), type: TensorType([images, configuration.patches]))[0]
@@ -133,26 +131,29 @@ extension ModelBuilder {
         _ options: StepOptions, _ patches: ValueID, tokens: ValueID, scores: ValueID
     ) throws(GraphError) -> (errors: ValueID, prediction: ValueID) {
         let scaled = try graph.append(.scaleRows, [tokens, scores])[0]
-        let embedded = try linear(encoded(scaled), "decoder_embed")
-        let output = try decoded(graph.append(.add, [embedded, decoderPosition()])[0])
+        let output = try decoder(encoder(scaled))
         let prediction = try predictions(output, RowSelection(first: 1, count: configuration.patches), order: nil)
         let errors = try graph.append(.patchError(PatchErrorForm(normalized: options.normalizedTargets)), [prediction, patches])[0]
         return (errors, prediction)
     }
 
     private mutating func maskerLosses(_ options: StepOptions, errors: ValueID, scores: ValueID) throws(GraphError) -> ValueID {
-        let terms = try graph.append(.maskerTerms, [errors, scores])[0]
-        let curriculum = try graph.append(.input(.curriculum), type: TensorType([1]))[0]
+        let masker = masker
         var weights = options.weights
         weights.kl = options.klReduction.weight(weights.kl, images: images)
-        return try graph.append(.maskerLoss(weights), [terms, errors, scores, curriculum])[0]
+        return try masker.losses(weights, errors: errors, scores: scores, in: &self)
+    }
+
+    /// The curriculum factor λ_cl of a masker's losses, [1].
+    public mutating func curriculum() throws(GraphError) -> ValueID {
+        try graph.append(.input(.curriculum), type: TensorType([1]))[0]
     }
 
     /// Features of all tokens, no mask, after the final norm: a result of each kind asked for, under its name.
     /// - Parameter fromPixels: the batch is rgb8.
     public mutating func features(_ pools: [FeaturePooling] = [.cls, .mean], fromPixels: Bool = false) throws(GraphError) -> Graph {
         let input = fromPixels ? try patchesOfPixels() : try patches()
-        let output = try encoded(self.tokens(input))
+        let output = try encoder(self.tokens(input))
         for pool in pools {
             let value = switch pool {
             case .cls: try classRow(output)
@@ -168,10 +169,13 @@ extension ModelBuilder {
     /// Queries, keys and values of an encoder's block, no mask. Result `qkv` [N, 1 + L, 3D].
     /// - Parameter layer: the block, from 1.
     public mutating func queriesKeysValues(layer: Int) throws(GraphError) -> Graph {
-        var x = try graph.append(.prependRow, [tokens(patches()), parameter("cls_token")])[0]
-        for i in 0..<(layer - 1) { x = try block(x, "blocks.\(i)", heads: configuration.heads, epsilon: configuration.epsilon) }
-        let name = "blocks.\(layer - 1)"
-        graph.results.append(("qkv", try linear(norm(x, "\(name).norm1", configuration.epsilon), "\(name).attn.qkv")))
+        graph.results.append(("qkv", try encoder(tokens(patches()), upTo: layer)))
+        return graph
+    }
+
+    /// Every token after the encoder, the class token first, no mask. Result `last_hidden_state` [N, 1 + L, D].
+    public mutating func hiddenState() throws(GraphError) -> Graph {
+        graph.results.append(("last_hidden_state", try encoder(tokens(patches()))))
         return graph
     }
 

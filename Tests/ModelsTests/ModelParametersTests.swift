@@ -48,9 +48,90 @@ struct ModelParametersTests {
         }
     }
 
+    /// What weights, states and memory have kept in this order since the first file was written.
+    @Test("parameters come in the order of files and memory")
+    func order() {
+        var c = ModelConfiguration(
+            imageHeight: 8, imageWidth: 8, patchSize: 4, embedWidth: 8, depth: 1, heads: 1, decoderWidth: 8, decoderDepth: 1,
+            decoderHeads: 1, maskerDepth: 1, maskerHeads: 1)
+        func pairs(_ layers: String) -> [String] { layers.split(separator: " ").flatMap { ["\($0).weight", "\($0).bias"] } }
+        func block(_ name: String) -> [String] {
+            pairs(["norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2"].map { "\(name).\($0)" }.joined(separator: " "))
+        }
+        let blocks = pairs("patch_embed.proj") + block("blocks.0")
+        let decoder = pairs("decoder_embed") + ["mask_token"] + block("decoder_blocks.0") + pairs("decoder_norm decoder_pred")
+        let masker = ["masking_net.cls_token"] + block("masking_net.blocks.0") + pairs("masking_net.mlp_head.0 masking_net.mlp_head.1")
+        for (norm, isPooled) in [("norm", false), ("fc_norm", true)] {
+            c.normalizesPooled = isPooled
+            let encoder = ["cls_token"] + blocks + pairs(norm), all = ModelParameters(c)
+            #expect(all.parameters.map(\.name) == encoder + decoder + masker)
+            #expect(all.all.map(\.part) == encoder.map { _ in .encoder } + decoder.map { _ in .decoder } + masker.map { _ in .masker })
+            #expect(all.fixed.map(\.name) == ["pos_embed", "decoder_pos_embed", "masking_net.pos_embed"])
+            #expect(all.fixed.map(\.shape) == [[1, 5, 8], [1, 5, 8], [1, 1, 8]])
+            #expect(ModelParameters(c, parts: .encoder).parameters.map(\.name) == encoder)
+            let classifier = ModelParameters(c, parts: .classifier(ClassifierShape(classes: 3)))
+            #expect(classifier.parameters.map(\.name) == ["cls_token", "pos_embed"] + blocks + pairs("\(norm) head"))
+            let optional = ["pos_embed"] + (isPooled ? pairs("fc_norm") : []) + pairs("head")
+            #expect(classifier.all.filter(\.isOptional).map(\.parameter.name) == optional)
+            #expect(classifier.fixed.isEmpty)
+        }
+    }
+
+    /// MAE's `util/lr_decay.py`: cls_token, pos_embed and patch_embed are layer 0, block i layer i + 1, the rest layer depth + 1;
+    /// what has one dimension, and what `no_weight_decay` names (cls_token, pos_embed), does not decay.
+    @Test("fine-tuning's rates fall from layer to layer; vectors, tokens and positions do not decay")
+    func classifierRates() throws {
+        let c = ModelConfiguration(imageHeight: 8, imageWidth: 8, patchSize: 4, embedWidth: 8, depth: 2, heads: 1)
+        let all = ModelParameters(c, parts: .classifier(ClassifierShape(classes: 3, layerDecay: 0.5))).parameters
+        for parameter in all {
+            let name = parameter.name
+            let begins = ["blocks.0.": 1, "blocks.1.": 2, "norm": 3, "head": 3], layer = begins.first { name.hasPrefix($0.key) }?.value ?? 0
+            #expect(parameter.rateScale == [0.125, 0.25, 0.5, 1][layer], "\(name)")
+            #expect(parameter.decays == (name.hasSuffix(".weight") && !name.contains("norm")), "\(name)")
+            #expect(parameter.group == .classifier)
+        }
+    }
+
+    @Test("whatever sizes have no problem can be described")
+    func everySize() {
+        var count = 0
+        for (rows, columns, patch, channels) in [(1, 2, 1, 1), (2, 1, 3, 3), (3, 5, 4, 2), (1, 1, 2, 3)] {
+            for (width, heads, maskerHeads) in [(4, 1, 1), (4, 4, 2), (20, 5, 4), (20, 3, 4), (12, 6, 5), (18, 6, 3)] {
+                for (decoderWidth, decoderHeads, ratio) in [(4, 2, 1), (12, 3, 3), (12, 5, 4)] {
+                    let c = ModelConfiguration(
+                        imageHeight: rows * patch, imageWidth: columns * patch, patchSize: patch, channels: channels, embedWidth: width,
+                        depth: 2, heads: heads, decoderWidth: decoderWidth, decoderDepth: 1, decoderHeads: decoderHeads, maskerDepth: 3,
+                        maskerHeads: maskerHeads, mlpRatio: ratio)
+                    guard c.problem == nil else { continue }
+                    count += 1
+                    let values = ModelParameters(c).parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }
+                    func blocks(_ count: Int, _ d: Int) -> Int { count * (4 * d + 4 * d * (d + 1) + ratio * d * (2 * d + 1) + d) }
+                    let d = width, w = decoderWidth, p = c.patchWidth
+                    let encoder = d + d * (p + 1) + blocks(2, d) + 2 * d, masker = d + blocks(3, d) + 2 * d + c.patches * (d + 1)
+                    #expect(values == encoder + w * (d + 1) + w + blocks(1, w) + 2 * w + p * (w + 1) + masker)
+                }
+            }
+        }
+        #expect(count == 3 * 3 * 2)
+    }
+
+    @Test("names tell the part, whatever the number of the block", arguments: [
+        ("blocks.12.attn.qkv.bias", ModelPart.encoder), ("pos_embed", .encoder), ("fc_norm.weight", .encoder), ("norm.bias", .encoder),
+        ("decoder_blocks.0.mlp.fc2.weight", .decoder), ("mask_token", .decoder), ("decoder_pos_embed", .decoder),
+        ("masking_net.blocks.4.norm1.weight", .masker), ("masking_net.mlp_head.0.weight", .masker), ("head.bias", .head),
+        ("blocks.x.norm1.weight", nil), ("blocks..norm1.weight", nil), ("blocks.0.norm3.weight", nil), ("blocks.*.norm1.weight", nil),
+        ("masking_net.mlp_head.7.weight", nil), ("decoder_head.weight", nil), ("", nil),
+    ])
+    func parts(_ name: String, _ part: ModelPart?) {
+        #expect(ReferenceNames.part(of: name) == part)
+        #expect(ReferenceNames.contains(name) == (part != nil))
+    }
+
     @Test("sizes of the reference's presets")
     func sizes() throws {
-        let sizes = [("base-p16", 16, 768, 12, 12), ("base-p8", 8, 768, 12, 12), ("large-p16", 16, 1024, 24, 16), ("huge-p14", 14, 1280, 32, 16)]
+        let sizes = [
+            ("base-p16", 16, 768, 12, 12), ("base-p8", 8, 768, 12, 12), ("large-p16", 16, 1024, 24, 16), ("huge-p14", 14, 1280, 32, 16),
+        ]
         for (name, patch, width, depth, heads) in sizes {
             let c = try #require(ModelConfiguration.preset(name))
             #expect((c.imageHeight, c.imageWidth, c.patchSize, c.embedWidth) == (224, 224, patch, width))
@@ -74,7 +155,8 @@ struct ModelParametersTests {
 
     @Test("initial values: Xavier's bound and variance, zeros, ones, tokens of deviation 0.02; a function of seed and name")
     func initialValues() throws {
-        let c = ModelConfiguration(imageHeight: 24, imageWidth: 24, patchSize: 6, embedWidth: 40, depth: 1, heads: 2, decoderWidth: 1600, decoderDepth: 1)
+        let c = ModelConfiguration(
+            imageHeight: 24, imageWidth: 24, patchSize: 6, embedWidth: 40, depth: 1, heads: 2, decoderWidth: 1600, decoderDepth: 1)
         for each in ModelParameters(c).all {
             let values = each.initialValues(seed: 5), shape = each.parameter.shape, name = each.parameter.name
             #expect(values.count == shape.reduce(1, *))
@@ -111,7 +193,8 @@ struct ModelParametersTests {
 
     @Test("sizes that do not divide are refused with their reason")
     func problems() {
-        var c = ModelConfiguration(imageHeight: 42, imageWidth: 42, patchSize: 6, embedWidth: 40, depth: 2, heads: 5, decoderWidth: 36, decoderHeads: 3)
+        var c = ModelConfiguration(
+            imageHeight: 42, imageWidth: 42, patchSize: 6, embedWidth: 40, depth: 2, heads: 5, decoderWidth: 36, decoderHeads: 3)
         #expect(c.problem == nil)
         c.imageWidth = 43
         #expect(c.problem?.contains("43") == true)
@@ -121,5 +204,10 @@ struct ModelParametersTests {
         c.heads = 5
         c.embedWidth = 50
         #expect(c.problem?.contains("divide by 4") == true)
+        c.embedWidth = 40
+        c.depth = 4096
+        #expect(c.problem == nil)
+        c.depth = 4097
+        #expect(c.problem?.contains("depth 4097") == true)
     }
 }

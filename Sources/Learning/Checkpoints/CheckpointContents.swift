@@ -18,6 +18,8 @@ public struct CheckpointContents {
     let path: String
     let metadata: [String: String]
     let encoder: [WeightsFile.Source]
+    /// Positions of the patch tokens [L, D] that the file brings; nil for the fixed ones.
+    let encoderPosition: [Float]?
     private(set) var decoder: [WeightsFile.Source] = []
     private(set) var masker: [WeightsFile.Source] = []
     /// A classifier's `head.weight` and `head.bias`.
@@ -31,24 +33,22 @@ public struct CheckpointContents {
 
     /// - Throws: `LearningError.file` where the encoder is not whole, or a tensor has a wrong shape (naming both).
     public init(_ file: Checkpoint, _ description: WeightsDescription) throws {
-        let c = description.model, parameters = ModelParameters(c).all
+        let c = description.model, whole = ModelParameters(c), described = ModelParameters(c, parts: .encoder)
         self.description = description
         layout = file.layout
         path = file.path
         unexpected = file.unexpected
-        let encoderParameters = ModelParameters(c, parts: .encoder).all
-        try WeightsFile.requireAll(encoderParameters, in: file)
-        let positions = try WeightsFile.encoderPosition(file, c)
-        encoder = try encoderParameters.map { try CheckpointContents.source(file, $0) } + [
-            ("pos_embed", [1, 1 + c.patches, c.embedWidth], {
-                positions.map { Array(repeating: 0, count: c.embedWidth) + $0 } ?? positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.embedWidth)
-            })
-        ]
-        head = ["head.weight", "head.bias"].compactMap { name in file.shape(of: name).map { (name, $0, { try file.floats(name) }) } }
+        try WeightsFile.requireAll(described.all, in: file)
+        let given = try WeightsFile.encoderPosition(file, c)
+        encoderPosition = given
+        encoder = try described.all.map { try CheckpointContents.source(file, $0) } + described.fixed.map { fixed in
+            (fixed.name, fixed.shape, { given.map { Array(repeating: 0, count: c.embedWidth) + $0 } ?? fixed.values() })
+        }
+        head = ReferenceNames.patterns(of: .head).compactMap { name in file.shape(of: name).map { (name, $0, { try file.floats(name) }) } }
 
         var notes: [Message] = [], missing: [String] = []
         for part in [ModelPart.decoder, .masker] {
-            let wanted = parameters.filter { ModelPart.of($0.parameter.name) == part }
+            let wanted = whole.all.filter { $0.part == part }
             let lacking = wanted.map(\.parameter.name).filter { file.shape(of: $0) == nil }
             if lacking.count == wanted.count { continue }
             if !lacking.isEmpty {
@@ -57,7 +57,8 @@ public struct CheckpointContents {
             } else if let reason = try CheckpointContents.obstacle(part, file, description) {
                 notes.append("the \(part.rawValue) is left out: \(reason)")
             } else {
-                let sources = try wanted.map { try CheckpointContents.source(file, $0) } + [CheckpointContents.positions(of: part, c)]
+                let fixed = whole.fixed.filter { $0.part == part }.map(WeightsFile.source)
+                let sources = try wanted.map { try CheckpointContents.source(file, $0) } + fixed
                 if part == .decoder { decoder = sources } else { masker = sources }
             }
         }
@@ -69,34 +70,33 @@ public struct CheckpointContents {
     private static func source(_ file: Checkpoint, _ parameter: ModelParameter) throws -> WeightsFile.Source {
         let name = parameter.parameter.name, shape = file.shape(of: name) ?? []
         guard shape == parameter.referenceShape else {
-            throw LearningError.file(path: file.path, reason: "tensor \(name) has shape \(shape), but the model needs \(parameter.referenceShape)")
+            let reason = "tensor \(name) has shape \(shape), but the model needs \(parameter.referenceShape)"
+            throw LearningError.file(path: file.path, reason: reason)
         }
         return (name, shape, { try file.floats(name) })
     }
 
     /// Why a part that is whole cannot be used all the same.
     static func obstacle(_ part: ModelPart, _ file: Checkpoint, _ description: WeightsDescription) throws -> Message? {
-        let c = description.model, positions = part == .decoder ? "decoder_pos_embed" : "masking_net.pos_embed"
+        let c = description.model
+        /// The part's positions in the file, where it has them.
+        func positions() throws -> [Float]? {
+            let fixed = ModelParameters(c).fixed.first { $0.part == part }
+            return try fixed.flatMap { file.shape(of: $0.name) == nil ? nil : try file.floats($0.name) }
+        }
         switch part {
-        case .encoder: return nil
+        case .encoder, .head: return nil
         case .decoder:
             if !description.knowsDecoder { return "its heads are not known: give \(.decoderHeads)" }
-            guard file.shape(of: positions) != nil, let grid = try WeightsFile.positionGrid(file, c) else { return nil }
-            return WeightsFile.isFixed(try file.floats(positions), grid, width: c.decoderWidth) ? nil : "its positions are not the fixed sin-cos ones"
+            guard let positions = try positions(), let grid = try WeightsFile.positionGrid(file, c) else { return nil }
+            return WeightsFile.isFixed(positions, grid, width: c.decoderWidth) ? nil : "its positions are not the fixed sin-cos ones"
         case .masker:
             if let scores = file.shape(of: "masking_net.mlp_head.1.weight"), scores != [c.patches, c.embedWidth] {
                 return "it scores \(scores.first ?? 0) patches, and the image size has \(c.patches)"
             }
-            guard file.shape(of: positions) != nil else { return nil }
-            return try file.floats(positions).allSatisfy { $0 == 0 } ? nil : "its class token has a position"
+            guard let positions = try positions() else { return nil }
+            return positions.allSatisfy { $0 == 0 } ? nil : "its class token has a position"
         }
-    }
-
-    /// The fixed positions that PyTorch's modules hold too.
-    private static func positions(of part: ModelPart, _ c: ModelConfiguration) -> WeightsFile.Source {
-        part == .masker
-            ? ("masking_net.pos_embed", [1, 1, c.embedWidth], { Array(repeating: 0, count: c.embedWidth) })
-            : ("decoder_pos_embed", [1, 1 + c.patches, c.decoderWidth], { positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.decoderWidth) })
     }
 
     private static func metadata(_ file: Checkpoint, _ description: WeightsDescription) throws -> [String: String] {

@@ -1,68 +1,78 @@
+import Models
+
 /// Hugging Face's names of the reference's tensors (transformers, `models/vit_mae` and `models/vit`).
 enum HuggingFaceNames {
     static let patchWeight = "embeddings.patch_embeddings.projection.weight"
 
-    private static let encoder = [
-        ("embeddings.cls_token", "cls_token"), ("embeddings.position_embeddings", "pos_embed"),
-        ("embeddings.patch_embeddings.projection", "patch_embed.proj"), ("layernorm", "norm"),
+    /// A name of the reference and theirs. The first of theirs is the classic one, which is written; all are read.
+    private typealias Row = (reference: String, theirs: [String])
+
+    /// Where blocks stand: in classic names, and as transformers 5 has them.
+    private static let stacks: [Row] = [
+        ("blocks", ["encoder.layer", "layers"]),
+        ("decoder_blocks", ["decoder.decoder_layers", "decoder.decoder_encoder.layer"]),
     ]
-    /// A block's parts but for query, key and value, in the classic names.
-    private static let block = [
-        ("layernorm_before", "norm1"), ("attention.output.dense", "attn.proj"),
-        ("layernorm_after", "norm2"), ("intermediate.dense", "mlp.fc1"), ("output.dense", "mlp.fc2"),
+    /// A block's layers: in classic names, and in those of transformers 5.
+    private static let block: [Row] = [
+        ("norm1", ["layernorm_before"]),
+        ("attn.proj", ["attention.output.dense", "attention.o_proj"]),
+        ("norm2", ["layernorm_after"]),
+        ("mlp.fc1", ["intermediate.dense", "mlp.fc1"]),
+        ("mlp.fc2", ["output.dense", "mlp.fc2"]),
     ]
-    private static let attention = ["attention.attention.query", "attention.attention.key", "attention.attention.value"]
-    /// Names of transformers 5, and the classic ones that they replace.
-    private static let renamed = [
-        ("attention.q_proj", attention[0]), ("attention.k_proj", attention[1]), ("attention.v_proj", attention[2]),
-        ("attention.o_proj", "attention.output.dense"), ("mlp.fc1", "intermediate.dense"), ("mlp.fc2", "output.dense"),
+    /// Query, key and value, which are thirds of one layer.
+    private static let thirds: Row = (
+        "attn.qkv",
+        ["attention.attention.query", "attention.attention.key", "attention.attention.value"]
+            + ["attention.q_proj", "attention.k_proj", "attention.v_proj"])
+    /// What is in no block. A decoder's are the reference's own, below `decoder.`.
+    private static let single: [Row] = [
+        ("cls_token", ["embeddings.cls_token"]),
+        ("pos_embed", ["embeddings.position_embeddings"]),
+        ("patch_embed.proj", ["embeddings.patch_embeddings.projection"]),
+        ("norm", ["layernorm"]),
     ]
-    /// Where blocks stand: in classic names, in those of transformers 5, and as version 5 writes a decoder's.
-    private static let places = [
-        ("encoder.layer.", "blocks."), ("layers.", "blocks."), ("decoder.decoder_layers.", "decoder_blocks."), ("decoder.decoder_encoder.layer.", "decoder_blocks."),
-    ]
+    /// ViT's classifier, which ViTMAE does not have: it is read.
+    private static let head: Row = ("head", ["classifier"])
 
     /// A file's name in the reference's terms; for query, key and value also which third of `qkv` it is.
     /// A name without a counterpart comes back without its `vit.`.
     static func reference(_ name: String) -> (name: String, third: Int?) {
         let bare = name.hasPrefix("vit.") ? String(name.dropFirst(4)) : name
-        for (place, blocks) in places where bare.hasPrefix(place) {
-            let rest = bare.dropFirst(place.count)
-            guard let dot = rest.firstIndex(of: ".") else { return (bare, nil) }
-            let (part, ending) = split(String(rest[rest.index(after: dot)...]))
-            let classic = renamed.first { $0.0 == part }?.1 ?? part
-            if let third = attention.firstIndex(of: classic) { return ("\(blocks)\(rest[..<dot]).attn.qkv\(ending)", third) }
-            return ("\(blocks)\(rest[..<dot]).\(block.first { $0.0 == classic }?.1 ?? part)\(ending)", nil)
+        for (stack, places) in stacks {
+            for place in places where bare.hasPrefix("\(place).") {
+                let rest = bare.dropFirst(place.count + 1)
+                guard let dot = rest.firstIndex(of: ".") else { return (bare, nil) }
+                let (layer, ending) = split(String(rest[rest.index(after: dot)...])), block = "\(stack).\(rest[..<dot])"
+                if let third = thirds.theirs.firstIndex(of: layer) { return ("\(block).\(thirds.reference)\(ending)", third % 3) }
+                return ("\(block).\(Self.block.first { $0.theirs.contains(layer) }?.reference ?? layer)\(ending)", nil)
+            }
         }
-        if bare.hasPrefix("decoder."), ReferenceNames.contains(String(bare.dropFirst(8))) { return (String(bare.dropFirst(8)), nil) }
-        let (part, ending) = split(bare)
-        if part == "classifier" { return ("head\(ending)", nil) }
-        if let (_, reference) = encoder.first(where: { $0.0 == bare }) { return (reference, nil) }
-        if let (_, reference) = encoder.first(where: { $0.0 == part }) { return ("\(reference)\(ending)", nil) }
+        if bare.hasPrefix("decoder.") {
+            let inner = String(bare.dropFirst(8))
+            if ReferenceNames.part(of: inner) == .decoder { return (inner, nil) }
+        }
+        let (layer, ending) = split(bare)
+        if let row = (single + [head]).first(where: { $0.theirs.contains(layer) }) { return ("\(row.reference)\(ending)", nil) }
         return (bare, nil)
     }
 
     /// The classic name, or three for `qkv`, of one of the reference's tensors; nil for what ViTMAE does not have.
     static func names(_ reference: String) -> [String]? {
-        let (part, ending) = split(reference)
+        let root = ReferenceNames.part(of: reference) == .encoder ? "vit." : ""
         if let found = ReferenceNames.inBlocks(reference) {
-            let index = found.block.split(separator: ".").last ?? "", (part, ending) = split(found.rest)
-            let place: String
-            switch found.block.split(separator: ".").first {
-            case "blocks": place = "vit.encoder.layer.\(index)"
-            case "decoder_blocks": place = "decoder.decoder_layers.\(index)"
-            default: return nil
-            }
-            if part == "attn.qkv" { return attention.map { "\(place).\($0)\(ending)" } }
-            return block.first { $0.1 == part }.map { ["\(place).\($0.0)\(ending)"] }
+            guard let stack = stacks.first(where: { $0.reference == found.stack }) else { return nil }
+            let (layer, ending) = split(found.rest), place = "\(root)\(stack.theirs[0]).\(found.index)"
+            if layer == thirds.reference { return thirds.theirs.prefix(3).map { "\(place).\($0)\(ending)" } }
+            return block.first { $0.reference == layer }.map { ["\(place).\($0.theirs[0])\(ending)"] }
         }
-        if let (name, _) = encoder.first(where: { $0.1 == reference }) { return ["vit.\(name)"] }
-        if let (name, _) = encoder.first(where: { $0.1 == part }) { return ["vit.\(name)\(ending)"] }
-        return reference.hasPrefix("decoder_") || reference == "mask_token" ? ["decoder.\(reference)"] : nil
+        let (layer, ending) = split(reference)
+        if let row = single.first(where: { $0.reference == layer }) { return ["\(root)\(row.theirs[0])\(ending)"] }
+        return ReferenceNames.part(of: reference) == .decoder ? ["decoder.\(reference)"] : nil
     }
 
     /// `a.b.weight` as `a.b` and `.weight`.
-    private static func split(_ name: String) -> (part: String, ending: String) {
+    private static func split(_ name: String) -> (layer: String, ending: String) {
         for ending in [".weight", ".bias"] where name.hasSuffix(ending) { return (String(name.dropLast(ending.count)), ending) }
         return (name, "")
     }

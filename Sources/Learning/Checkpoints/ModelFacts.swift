@@ -18,9 +18,9 @@ public struct ModelFacts: Sendable, Equatable {
 
     public init() {}
 
-    /// Heads of the published models of a width and depth: MAE's and timm's `vit_{tiny,small,base,large,huge}`.
+    /// Heads of the published models of a width and depth, which the presets are: MAE's and timm's `vit_{tiny,small,base,large,huge}`.
     public static func publishedHeads(width: Int, depth: Int) -> Int? {
-        [(192, 12, 3), (384, 12, 6), (768, 12, 12), (1024, 24, 16), (1280, 32, 16)].first { $0.0 == width && $0.1 == depth }?.2
+        ModelConfiguration.presets.first { $0.configuration.embedWidth == width && $0.configuration.depth == depth }?.configuration.heads
     }
 
     /// From the JSON files that Hugging Face and timm keep beside the weights; none of them has to be there.

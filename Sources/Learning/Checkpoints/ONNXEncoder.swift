@@ -1,105 +1,132 @@
+import Graph
 import Models
 
-/// The encoder as an ONNX graph: `pixel_values` [N, C, H, W], normalised, to `last_hidden_state` [N, 1 + L, D] after the
+/// The encoder's graph as ONNX prints it: `pixel_values` [N, C, H, W], normalised, to `last_hidden_state` [N, 1 + L, D] after the
 /// final norm (before `fc_norm`, where that is the last one). Float32; N is free.
 struct ONNXEncoder {
     private let c: ModelConfiguration
     private let contents: CheckpointContents
+    private let parameters: ModelParameters
     private let sources: [String: WeightsFile.Source]
-    private var graph = ONNXGraph()
+    private var onnx = ONNXGraph()
+    /// Small tensors that several nodes share, by what they hold.
+    private var shared: [String: String] = [:]
 
     init(_ contents: CheckpointContents) {
         c = contents.description.model
         self.contents = contents
+        parameters = ModelParameters(c, parts: .encoder)
         sources = Dictionary(contents.encoder.map { ($0.name, $0) }) { $1 }
     }
 
+    /// - Throws: `GraphError` for an operation that is not printed here, `LearningError.file` for too large a model, `FileError`, or what
+    ///   reading a tensor throws.
     consuming func write(to path: String) throws {
-        build()
+        var builder = ModelBuilder(c, parameters: parameters, images: 1, encoderPosition: contents.encoderPosition)
+        try add(builder.hiddenState())
         let pixels = contents.description.normalization
         func list(_ values: [Float]) -> String { values.map(\.description).joined(separator: ",") }
         let model = contents.metadata["curricle.model"] ?? ""
-        try graph.write(to: path, name: "encoder", metadata: [("curricle.model", model), ("mean", list(pixels.mean)), ("std", list(pixels.std))])
+        let metadata = [("curricle.model", model), ("mean", list(pixels.mean)), ("std", list(pixels.std))]
+        try onnx.write(to: path, name: "encoder", metadata: metadata)
     }
 
-    private mutating func build() {
-        graph.input("pixel_values", [.named("batch"), .known(c.channels), .known(c.imageHeight), .known(c.imageWidth)])
-        let tokenShape = graph.integers("token_shape", [3], [0, c.embedWidth, c.patches])
-        let embedded = graph.node(
-            "Conv", ["pixel_values", weight("patch_embed.proj.weight"), weight("patch_embed.proj.bias")],
-            [("kernel_shape", .integers([c.patchSize, c.patchSize])), ("strides", .integers([c.patchSize, c.patchSize]))])
-        let tokens = graph.node("Transpose", [graph.node("Reshape", [embedded, tokenShape])], [("perm", .integers([0, 2, 1]))])
-        // One class token for each image.
-        let images = graph.node("Shape", ["pixel_values"], [("start", .integer(0)), ("end", .integer(1))])
-        let classShape = graph.node("Concat", [images, graph.integers("class_shape", [2], [1, c.embedWidth])], [("axis", .integer(0))])
-        let classToken = graph.node("Expand", [weight("cls_token"), classShape])
-        let sequence = graph.node("Concat", [classToken, tokens], [("axis", .integer(1))])
-        // The class token's position is zero: it is part of the class token.
-        var x = graph.node("Add", [sequence, weight("pos_embed")])
-
-        let constants = Constants(
-            split: graph.integers("head_shape", [5], [0, 0, 3, c.heads, c.embedWidth / c.heads]), merge: graph.integers("merged_shape", [3], [0, 0, c.embedWidth]),
-            which: (0..<3).map { graph.integers("which_\($0)", [], [$0]) },
-            scale: scalar("attention_scale", 1 / Float(c.embedWidth / c.heads).squareRoot()),
-            inverseRoot: scalar("inverse_root_2", Float(0.5.squareRoot())), half: scalar("half", 0.5), one: scalar("one", 1))
-        for i in 0..<c.depth { x = block(x, "blocks.\(i)", constants) }
-        x = c.normalizesPooled == true ? graph.node("Identity", [x], result: "last_hidden_state") : norm(x, "norm", result: "last_hidden_state")
-        graph.output(x, [.named("batch"), .known(1 + c.patches), .known(c.embedWidth)])
+    /// - Parameter graph: of one image; what its first extent is, ONNX's `batch` is.
+    private mutating func add(_ graph: Graph) throws {
+        var names: [ValueID: String] = [:]
+        for node in graph.nodes {
+            let inputs = node.inputs.compactMap { names[$0] }
+            guard inputs.count == node.inputs.count else {
+                throw GraphError(operation: node.operation.text, problem: "reads what has no form in ONNX here")
+            }
+            names[node.outputs[0]] = try describe(node, inputs, graph) // what further outputs there are, training needs
+        }
+        for result in graph.results {
+            guard let name = names[result.value] else {
+                throw GraphError(operation: "result \(result.name)", problem: "has no form in ONNX here")
+            }
+            let sizes = graph.shape(result.value).dropFirst().map { ONNXGraph.Size.known($0) }
+            onnx.output(onnx.node("Identity", [name], result: result.name), [.named("batch")] + sizes)
+        }
     }
 
-    /// Small tensors that every block uses.
-    private struct Constants {
-        let split, merge: String
-        let which: [String]
-        let scale, inverseRoot, half, one: String
+    /// Nodes of an operation on named inputs.
+    /// - Returns: the name of its first output.
+    private mutating func describe(_ node: Node, _ x: [String], _ graph: Graph) throws -> String {
+        func shape(_ input: Int) -> [Int] { graph.shape(node.inputs[input]) }
+        switch node.operation {
+        case .input(.patches): return patches()
+        case .parameter(let slice) where slice.isWhole: return try weight(slice.parameter)
+        case .constant(let name):
+            guard let values = graph.constants[name] else { break }
+            return onnx.floats(name, graph.shape(node.outputs[0])) { values }
+        case .linear(LinearForm(bias: true)):
+            return onnx.node("Add", [onnx.node("MatMul", [x[0], x[1]]), x[2]])
+        case .attention(let heads) where x.count == 1:
+            return attention(x[0], heads: heads, width: shape(0)[2] / 3)
+        case .layerNorm(let epsilon):
+            return onnx.node("LayerNormalization", x, [("axis", .integer(-1)), ("epsilon", .float(epsilon))])
+        case .gelu: // x · (1 + erf(x / √2)) / 2
+            let error = onnx.node("Erf", [onnx.node("Mul", [x[0], scalar(Float(0.5.squareRoot()))])])
+            return onnx.node("Mul", [x[0], onnx.node("Mul", [onnx.node("Add", [error, scalar(1)]), scalar(0.5)])])
+        case .add where shape(0).suffix(shape(1).count) == shape(1)[...]:
+            return onnx.node("Add", x)
+        case .prependRow: // the token once for each image
+            let images = onnx.node("Shape", [x[0]], [("start", .integer(0)), ("end", .integer(1))])
+            let tokens = onnx.node("Expand", [x[1], onnx.node("Concat", [images, integers([1, shape(0)[2]])], [("axis", .integer(0))])])
+            return onnx.node("Concat", [tokens, x[0]], [("axis", .integer(1))])
+        default: break
+        }
+        throw GraphError(operation: node.operation.text, problem: "has no form in ONNX here")
     }
 
-    private mutating func block(_ x: String, _ name: String, _ constants: Constants) -> String {
-        let attended = attention(norm(x, "\(name).norm1"), name, constants)
-        let middle = graph.node("Add", [x, linear(attended, "\(name).attn.proj")])
-        let hidden = linear(norm(middle, "\(name).norm2"), "\(name).mlp.fc1")
-        // GELU: x · (1 + erf(x / √2)) / 2
-        let error = graph.node("Erf", [graph.node("Mul", [hidden, constants.inverseRoot])])
-        let factor = graph.node("Mul", [graph.node("Add", [error, constants.one]), constants.half])
-        return graph.node("Add", [middle, linear(graph.node("Mul", [hidden, factor]), "\(name).mlp.fc2")])
+    /// Patches [N, L, P], each (row, column, channel), of the images.
+    private mutating func patches() -> String {
+        onnx.input("pixel_values", [.named("batch"), .known(c.channels), .known(c.imageHeight), .known(c.imageWidth)])
+        let split = onnx.node("Reshape", ["pixel_values", integers([0, c.channels, c.gridRows, c.patchSize, c.gridColumns, c.patchSize])])
+        let ordered = onnx.node("Transpose", [split], [("perm", .integers([0, 2, 4, 3, 5, 1]))])
+        return onnx.node("Reshape", [ordered, integers([0, c.patches, c.patchWidth])])
     }
 
-    private mutating func attention(_ x: String, _ name: String, _ constants: Constants) -> String {
+    private mutating func attention(_ qkv: String, heads: Int, width: Int) -> String {
         // [N, T, 3D] → [3, N, heads, T, D / heads]
-        let split = graph.node("Reshape", [linear(x, "\(name).attn.qkv"), constants.split])
-        let all = graph.node("Transpose", [split], [("perm", .integers([2, 0, 3, 1, 4]))])
-        let parts = constants.which.map { graph.node("Gather", [all, $0], [("axis", .integer(0))]) }
-        let query = graph.node("Mul", [parts[0], constants.scale])
-        let key = graph.node("Transpose", [parts[1]], [("perm", .integers([0, 1, 3, 2]))])
-        let probabilities = graph.node("Softmax", [graph.node("MatMul", [query, key])], [("axis", .integer(-1))])
-        let mixed = graph.node("Transpose", [graph.node("MatMul", [probabilities, parts[2]])], [("perm", .integers([0, 2, 1, 3]))])
-        return graph.node("Reshape", [mixed, constants.merge])
+        let split = onnx.node("Reshape", [qkv, integers([0, 0, 3, heads, width / heads])])
+        let all = onnx.node("Transpose", [split], [("perm", .integers([2, 0, 3, 1, 4]))])
+        let parts = (0..<3).map { onnx.node("Gather", [all, integer($0)], [("axis", .integer(0))]) }
+        let query = onnx.node("Mul", [parts[0], scalar(1 / Float(width / heads).squareRoot())])
+        let key = onnx.node("Transpose", [parts[1]], [("perm", .integers([0, 1, 3, 2]))])
+        let probabilities = onnx.node("Softmax", [onnx.node("MatMul", [query, key])], [("axis", .integer(-1))])
+        let mixed = onnx.node("Transpose", [onnx.node("MatMul", [probabilities, parts[2]])], [("perm", .integers([0, 2, 1, 3]))])
+        return onnx.node("Reshape", [mixed, integers([0, 0, width])])
     }
 
-    private mutating func norm(_ x: String, _ name: String, result: String? = nil) -> String {
-        graph.node(
-            "LayerNormalization", [x, weight("\(name).weight"), weight("\(name).bias")], [("axis", .integer(-1)), ("epsilon", .float(c.epsilon))], result: result)
-    }
-
-    private mutating func linear(_ x: String, _ name: String) -> String {
-        let weight = transposed("\(name).weight")
-        return graph.node("Add", [graph.node("MatMul", [x, weight]), self.weight("\(name).bias")])
-    }
-
-    private mutating func scalar(_ name: String, _ value: Float) -> String { graph.floats(name, [], { [value] }) }
-
-    private mutating func weight(_ name: String) -> String {
-        guard let source = sources[name] else { return name }
-        return graph.floats(name, source.shape, source.values)
-    }
-
-    /// A weight [out, in] as [in, out], which MatMul wants.
-    private mutating func transposed(_ name: String) -> String {
-        guard let source = sources[name], source.shape.count == 2 else { return name }
-        let rows = source.shape[0], columns = source.shape[1]
-        return graph.floats(name, [columns, rows]) {
-            let values = try source.values()
+    /// A parameter as it is computed with; a matrix [out, in] as [in, out], which MatMul wants.
+    private mutating func weight(_ parameter: Parameter) throws -> String {
+        guard let source = sources[parameter.name], let described = parameters[parameter.name] else {
+            throw TensorFileError.missingTensor(path: contents.path, name: parameter.name)
+        }
+        guard parameter.shape.count == 2 else { return onnx.floats(parameter.name, parameter.shape, source.values) }
+        let rows = parameter.shape[0], columns = parameter.shape[1]
+        return onnx.floats(parameter.name, [columns, rows]) {
+            let values = described.fromReference(try source.values())
             return (0..<(rows * columns)).map { values[$0 % rows * columns + $0 / rows] }
         }
+    }
+
+    private mutating func scalar(_ value: Float) -> String {
+        once("scalar_\(value)") { $0.floats($1, [], { [value] }) }
+    }
+    private mutating func integer(_ value: Int) -> String {
+        once("integer_\(value)") { $0.integers($1, [], [value]) }
+    }
+    private mutating func integers(_ values: [Int]) -> String {
+        once("integers_" + values.map(String.init).joined(separator: "_")) { $0.integers($1, [values.count], values) }
+    }
+
+    private mutating func once(_ name: String, _ define: (inout ONNXGraph, String) -> String) -> String {
+        if let known = shared[name] { return known }
+        let made = define(&onnx, name)
+        shared[name] = made
+        return made
     }
 }

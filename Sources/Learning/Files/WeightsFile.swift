@@ -12,18 +12,12 @@ public enum WeightsFile {
 
     /// All parameters, and the fixed position embeddings that PyTorch's modules hold too.
     static func tensors(of model: ModelRuntime) -> [Source] {
-        let c = model.configuration
-        var tensors: [Source] = model.parameters.all.map { parameter in
+        model.parameters.all.map { parameter in
             (parameter.parameter.name, parameter.referenceShape, { model.values(of: parameter, in: model.session.parameters) })
-        }
-        if model.parameters["pos_embed"] != nil { return tensors } // a classifier, which trains its own
-        tensors.append(("pos_embed", [1, 1 + c.patches, c.embedWidth], { positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.embedWidth) }))
-        tensors.append(("decoder_pos_embed", [1, 1 + c.patches, c.decoderWidth], {
-            positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.decoderWidth)
-        }))
-        tensors.append(("masking_net.pos_embed", [1, 1, c.embedWidth], { Array(repeating: 0, count: c.embedWidth) }))
-        return tensors
+        } + model.parameters.fixed.map(source)
     }
+
+    static func source(_ positions: FixedPositions) -> Source { (positions.name, positions.shape, { positions.values() }) }
 
     static func write(_ tensors: [Source], metadata: [String: String], to path: String) throws {
         let sources = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.values) })
@@ -118,7 +112,8 @@ public enum WeightsFile {
         let names = Set(file.names)
         var kept: [String] = []
         for part in ModelPart.allCases {
-            let parameters = model.parameters.all.filter { ModelPart.of($0.parameter.name) == part }
+            let parameters = model.parameters.all.filter { $0.part == part }
+            if parameters.isEmpty { continue }
             if part != .encoder, !parameters.contains(where: { names.contains($0.parameter.name) }) {
                 kept.append(part.rawValue)
                 continue
@@ -139,14 +134,5 @@ public enum WeightsFile {
     /// The first few names and how many there are besides.
     static func listed(_ names: [String]) -> String {
         names.prefix(4).joined(separator: ", ") + (names.count > 4 ? " and \(names.count - 4) more" : "")
-    }
-}
-
-/// The parts of a model that a checkpoint may have or lack.
-enum ModelPart: String, CaseIterable {
-    case encoder, decoder, masker
-
-    static func of(_ name: String) -> ModelPart {
-        name.hasPrefix("masking_net.") ? .masker : name.hasPrefix("decoder_") || name == "mask_token" ? .decoder : .encoder
     }
 }

@@ -43,7 +43,7 @@ public final class Reconstructor {
         let parts: [ModelPart] = options.masking == .learned ? [.encoder, .decoder, .masker] : [.encoder, .decoder]
         try Reconstructor.require(parts, in: file, description)
         model = try ModelRuntime(m, encoderPosition: WeightsFile.encoderPosition(file, m), trains: false, threads: threads, isa: isa)
-        for parameter in model.parameters.all where parts.contains(ModelPart.of(parameter.parameter.name)) {
+        for parameter in model.parameters.all where parts.contains(parameter.part) {
             model.set(parameter, in: model.session.parameters, try WeightsFile.values(file, parameter.parameter.name, parameter))
         }
         let grid = try m.grid
@@ -56,7 +56,7 @@ public final class Reconstructor {
         if let said, let chosen = choices.normalizedTargets, said != chosen {
             throw LearningError.file(path: file.path, reason: "says \(.normalizedTargets) \(said), not \(chosen)")
         }
-        let wasRandom = options.masking == .random, learned = !wasRandom && file.names.contains { ModelPart.of($0) == .masker }
+        let wasRandom = options.masking == .random, learned = !wasRandom && file.names.contains { ReferenceNames.part(of: $0) == .masker }
         if wasRandom, choices.masking == .learned {
             throw LearningError.file(path: file.path, reason: "was trained with random masks: its masker has learned nothing")
         }
@@ -72,7 +72,7 @@ public final class Reconstructor {
             .masker: "it was trained with random masks, which reconstruct takes with \(.masking, Masking.random.rawValue)",
         ]
         for part in parts {
-            let wanted = ModelParameters(description.model).all.map(\.parameter.name).filter { ModelPart.of($0) == part }
+            let wanted = ModelParameters(description.model).all.filter { $0.part == part }.map(\.parameter.name)
             let missing = wanted.filter { file.shape(of: $0) == nil }
             if missing.count == wanted.count, let remedy = remedies[part] {
                 throw LearningError.file(path: file.path, reason: "has no \(part.rawValue), as it lacks \(missing[0]): \(remedy)")
