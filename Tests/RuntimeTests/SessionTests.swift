@@ -57,7 +57,10 @@ struct SessionTests {
             var bits: [UInt32] = []
             for executable in executables {
                 #expect(try steps.run(session, executable) == .done)
-                for place in executable.program.results { bits += session.result(place).map(\.bitPattern) }
+                for place in executable.program.results {
+                    let isOrder = place.type.element == .int32
+                    bits += isOrder ? session.integerResult(place).map { UInt32($0) } : session.result(place).map(\.bitPattern)
+                }
             }
             return bits + session.parameters.floats.map(\.bitPattern)
         }
