@@ -30,19 +30,54 @@ let package = Package(
         .target(name: "Runtime", dependencies: ["Program", "CSupport"], exclude: ["README.md"]),
         .target(name: "Vision", dependencies: ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CWebP", "CExif", "CZlib", "CArchive"], exclude: ["README.md"]),
         .target(name: "Models", dependencies: ["Graph", "Randomness"], exclude: ["README.md"]),
-        .target(name: "Learning", dependencies: ["Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Randomness", "CSupport", "CZip"], exclude: ["README.md"]),
+        .target(name: "Storage", dependencies: ["CZip"], exclude: ["README.md"]),
+        .target(name: "Engine", dependencies: ["Storage", "Models", "Runtime", "Compiler", "Graph", "Program"], exclude: ["README.md"]),
+        .target(name: "Weights", dependencies: ["Engine", "Storage", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program"], exclude: ["README.md"]),
+        .target(name: "Features", dependencies: ["Weights", "Engine", "Storage", "Vision", "Models", "Runtime", "CSupport"], exclude: ["README.md"]),
+        .target(name: "Evaluation", dependencies: ["Features", "Engine", "Randomness", "CSupport"], exclude: ["README.md"]),
+        .target(
+            name: "Training",
+            dependencies: ["Features", "Weights", "Engine", "Storage", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program", "Randomness"],
+            exclude: ["README.md"]),
+        .target(
+            name: "Reports", dependencies: ["Training", "Evaluation", "Features", "Weights", "Engine", "Storage", "Vision", "Models", "Runtime", "Program"],
+            exclude: ["README.md"]),
+        .target(
+            name: "Proofs",
+            dependencies: ["Training", "Features", "Weights", "Engine", "Storage", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program", "CSupport"],
+            exclude: ["README.md"]),
         .target(name: "Terminal", exclude: ["README.md"]),
-        .executableTarget(name: "curricle", dependencies: ["Terminal", "Learning", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program"]),
+        .executableTarget(name: "curricle", dependencies: [
+            "Terminal", "Proofs", "Reports", "Training", "Evaluation", "Features", "Weights", "Engine", "Storage",
+            "Vision", "Models", "Runtime", "Compiler", "Graph", "Program",
+        ]),
 
         .target(name: "Reference", dependencies: ["Graph"], exclude: ["README.md"]),
         .target(name: "TestSupport", dependencies: ["Graph", "Reference", "Compiler", "Program", "Runtime", "Randomness"], path: "Tests/TestSupport"),
+        .target(name: "RunSupport", dependencies: ["Training", "Features", "Engine", "Models", "Graph", "Vision"], path: "Tests/RunSupport"),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
         .testTarget(name: "GraphTests", dependencies: ["Graph", "Reference", "Compiler", "TestSupport"]),
         .testTarget(name: "CompilerTests", dependencies: ["Compiler", "Graph", "Program", "Models", "TestSupport"]),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Compiler", "Graph", "Program", "Models", "TestSupport", "CSupport"]),
         .testTarget(name: "VisionTests", dependencies: ["Vision", "Randomness"], exclude: ["Fixtures"]),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "Graph"]),
-        .testTarget(name: "LearningTests", dependencies: ["Learning", "Models", "Vision", "TestSupport"], exclude: ["Fixtures"]),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
+        .testTarget(name: "EngineTests", dependencies: ["Engine"]),
+        .testTarget(name: "WeightsTests", dependencies: ["Features", "Weights", "Engine", "Storage", "Models", "Runtime", "Vision", "TestSupport"]),
+        .testTarget(
+            name: "FeaturesTests",
+            dependencies: ["Features", "Weights", "Engine", "Storage", "Compiler", "Graph", "Models", "Runtime", "Vision", "TestSupport"]),
+        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Features", "TestSupport"]),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: [
+                "Training", "Proofs", "Features", "Weights", "Engine", "Storage", "Compiler", "Graph", "Program", "Models", "Runtime", "Vision",
+                "TestSupport", "RunSupport",
+            ]),
+        .testTarget(
+            name: "ReportsTests",
+            dependencies: ["Reports", "Training", "Evaluation", "Features", "Engine", "Graph", "Models", "Runtime", "Vision", "TestSupport", "RunSupport"]),
+        .testTarget(name: "ProofsTests", dependencies: ["Proofs", "Training", "Engine", "Storage", "Models", "Runtime", "TestSupport"]),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal"]),
         .testTarget(name: "CommandTests", dependencies: ["Vision"]),
     ],
@@ -52,5 +87,5 @@ let package = Package(
 // The fuzzers need the sanitizers' main and so are no part of an ordinary build: tools/fuzz.sh.
 if Context.environment["CURRICLE_FUZZ"] != nil {
     package.targets.append(.executableTarget(
-        name: "Fuzz", dependencies: ["Learning", "Terminal", "Vision"], path: "Tests/Fuzz", exclude: ["Corpus"]))
+        name: "Fuzz", dependencies: ["Training", "Weights", "Storage", "Terminal", "Vision"], path: "Tests/Fuzz", exclude: ["Corpus"]))
 }

@@ -1,7 +1,9 @@
+import Engine
 import Foundation
-import Learning
 import Models
+import Proofs
 import Runtime
+import Storage
 import Terminal
 import Vision
 

@@ -1,6 +1,6 @@
 import Foundation
-import Learning
 import Terminal
+import Weights
 
 /// What both commands say and ask of the file that they read.
 private enum Checkpoints {

@@ -1,4 +1,4 @@
-import Learning
+import Engine
 import Terminal
 import Vision
 

@@ -1,6 +1,9 @@
+import Engine
+import Evaluation
+import Features
 import Foundation
-import Learning
 import Runtime
+import Storage
 import Terminal
 import Vision
 

@@ -1,11 +1,14 @@
+import Engine
 import Foundation
 import Graph
-import Learning
 import Models
 import Runtime
+import Storage
 import Synchronization
 import Terminal
+import Training
 import Vision
+import Weights
 
 /// Trains an encoder with a linear head on labelled images.
 enum FinetuneCommand {

@@ -1,4 +1,4 @@
-import Learning
+import Engine
 import Models
 import Runtime
 import Terminal

@@ -1,8 +1,10 @@
+import Engine
 import Foundation
 import Graph
-import Learning
 import Models
+import Reports
 import Runtime
+import Storage
 import Terminal
 import Vision
 

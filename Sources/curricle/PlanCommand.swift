@@ -1,8 +1,12 @@
+import Engine
+import Features
 import Foundation
-import Learning
 import Models
+import Reports
 import Runtime
+import Storage
 import Terminal
+import Training
 
 /// Says what a training run will take before it begins.
 enum PlanCommand {

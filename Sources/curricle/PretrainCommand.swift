@@ -1,10 +1,12 @@
+import Engine
+import Features
 import Foundation
 import Graph
-import Learning
 import Models
 import Runtime
 import Synchronization
 import Terminal
+import Training
 import Vision
 
 /// When the command began, for what it says of its readiness.

@@ -1,8 +1,12 @@
+import Engine
+import Features
 import Foundation
-import Learning
+import Proofs
 import Runtime
+import Storage
 import Terminal
 import Vision
+import Weights
 
 /// Makes a program file of an encoder's weights, for the C library and `extract`.
 enum CompileCommand {

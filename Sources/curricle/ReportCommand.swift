@@ -1,7 +1,10 @@
+import Features
 import Foundation
-import Learning
+import Reports
 import Runtime
+import Storage
 import Terminal
+import Training
 import Vision
 
 /// A run as one page.

@@ -1,4 +1,4 @@
-import Learning
+import Engine
 import Terminal
 
 /// Options of batches and of the learning rate over a run, shared by the commands that train.

@@ -1,5 +1,6 @@
+import Engine
 import Foundation
-import Learning
+import Proofs
 import Runtime
 import Terminal
 

@@ -1,5 +1,5 @@
+import Engine
 import Foundation
-import Learning
 import Terminal
 
 /// The table of commands: one file each.

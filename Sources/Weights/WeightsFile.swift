@@ -1,0 +1,148 @@
+import Engine
+import Foundation
+import Graph
+import Models
+import Runtime
+import Storage
+import Vision
+
+/// Weights under the reference's names, as PyTorch reads them.
+public enum WeightsFile {
+    /// A tensor to be written: its name, shape, and where its values come from.
+    package typealias Source = (name: String, shape: [Int], values: () throws -> [Float])
+
+    /// All parameters, and the fixed position embeddings that PyTorch's modules hold too.
+    package static func tensors(of model: ModelRuntime) -> [Source] {
+        let c = model.configuration
+        var tensors: [Source] = model.parameters.all.map { parameter in
+            (parameter.parameter.name, parameter.referenceShape, { model.values(of: parameter, in: model.session.parameters) })
+        }
+        if model.parameters["pos_embed"] != nil { return tensors } // a classifier, which trains its own
+        tensors.append(("pos_embed", [1, 1 + c.patches, c.embedWidth], { positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.embedWidth) }))
+        tensors.append(("decoder_pos_embed", [1, 1 + c.patches, c.decoderWidth], {
+            positionEmbedding(rows: c.gridRows, columns: c.gridColumns, width: c.decoderWidth)
+        }))
+        tensors.append(("masking_net.pos_embed", [1, 1, c.embedWidth], { Array(repeating: 0, count: c.embedWidth) }))
+        return tensors
+    }
+
+    package static func write(_ tensors: [Source], metadata: [String: String], to path: String) throws {
+        let sources = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.values) })
+        var writer = try TensorFileWriter(path: path, tensors: tensors.map { .init(name: $0.name, shape: $0.shape) }, metadata: metadata)
+        for declaration in writer.order { try writer.write(declaration.name, try sources[declaration.name]?() ?? []) }
+        try writer.finish()
+    }
+
+    /// How an imported file's positions go to another grid, where it is not as the reference does it.
+    static let resamplingKey = "curricle.positions"
+
+    package static func json(_ value: some Encodable) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+
+    /// A tensor's values, its shape checked.
+    package static func values(_ file: some TensorSource, _ name: String, _ parameter: ModelParameter) throws -> [Float] {
+        guard let shape = file.shape(of: name) else { throw TensorFileError.missingTensor(path: file.path, name: name) }
+        guard shape == parameter.referenceShape else {
+            throw LearningError.file(path: file.path, reason: "tensor \(name) has shape \(shape), but the model needs \(parameter.referenceShape)")
+        }
+        return try file.floats(name)
+    }
+
+    /// Positions of the patch tokens [L, D] that the file brings, brought to the model's grid; nil where it has none.
+    /// The class token's row must be zero: a ``Checkpoint`` has added it to the class token.
+    package static func encoderPosition(_ file: Checkpoint, _ c: ModelConfiguration) throws -> [Float]? {
+        guard let grid = try positionGrid(file, c) else { return nil }
+        let values = try file.floats("pos_embed")
+        guard values.prefix(c.embedWidth).allSatisfy({ $0 == 0 }) else {
+            throw LearningError.file(path: file.path, reason: "has a position for the class token: import it first")
+        }
+        let positions = Array(values.dropFirst(c.embedWidth))
+        if grid == (c.gridRows, c.gridColumns) { return positions }
+        return resampledPositions(positions, width: c.embedWidth, from: grid, to: (c.gridRows, c.gridColumns), file.facts.resampling)
+    }
+
+    /// The grid that the file's positions are of: what it says, else the model's or a square one of as many places.
+    static func positionGrid(_ file: Checkpoint, _ c: ModelConfiguration) throws -> (rows: Int, columns: Int)? {
+        guard let shape = file.shape(of: "pos_embed") else { return nil }
+        guard shape.count == 3, shape[0] == 1, shape[1] > 1, shape[2] == c.embedWidth else {
+            throw LearningError.file(path: file.path, reason: "tensor pos_embed has shape \(shape), but the model needs \([1, 1 + c.patches, c.embedWidth])")
+        }
+        let places = shape[1] - 1, known = ownConfiguration(file)
+        let said = (known?.imageHeight ?? file.facts.imageHeight ?? 0, known?.imageWidth ?? file.facts.imageWidth ?? 0)
+        var grids = [(rows: said.0 / c.patchSize, columns: said.1 / c.patchSize), (rows: c.gridRows, columns: c.gridColumns)]
+        if let side = squareRoot(places) { grids.append((side, side)) }
+        guard let grid = grids.first(where: { $0.rows > 0 && $0.columns > 0 && $0.rows.multipliedReportingOverflow(by: $0.columns) == (places, false) }) else {
+            throw LearningError.file(path: file.path, reason: "tensor pos_embed has shape \(shape): \(places) patches make no square; give the --image-size that they are of")
+        }
+        return grid
+    }
+
+    /// The configuration that this project's files carry.
+    static func ownConfiguration(_ file: Checkpoint) -> ModelConfiguration? {
+        file.metadata["curricle.model"].flatMap { try? JSONDecoder().decode(ModelConfiguration.self, from: Data($0.utf8)) }
+    }
+
+    /// Refuses a file whose patch tokens have positions of their own: training keeps the fixed sin-cos ones.
+    package static func requireFixedPositions(_ file: Checkpoint, _ c: ModelConfiguration) throws {
+        guard let grid = try positionGrid(file, c) else { return }
+        guard isFixed(try file.floats("pos_embed"), grid, width: c.embedWidth) else {
+            throw LearningError.file(path: file.path, reason: "has learned positions, but pretraining keeps the fixed sin-cos ones: it cannot begin with these weights")
+        }
+    }
+
+    /// Whether positions [1 + L, width] are the fixed sin-cos ones of their grid.
+    static func isFixed(_ positions: [Float], _ grid: (rows: Int, columns: Int), width: Int) -> Bool {
+        let fixed = positionEmbedding(rows: grid.rows, columns: grid.columns, width: width)
+        return positions.count == fixed.count && zip(positions, fixed).allSatisfy { abs($0 - $1) < 1e-4 }
+    }
+
+    /// Fills all of a model's parameters from a file.
+    /// - Throws: `LearningError.file` naming the tensors that are missing, or one of a wrong shape with both shapes.
+    public static func load(_ file: some TensorSource, into model: ModelRuntime) throws {
+        try requireAll(model.parameters.all, in: file)
+        for parameter in model.parameters.all {
+            model.set(parameter, in: model.session.parameters, try values(file, parameter.parameter.name, parameter))
+        }
+    }
+
+    /// Fills the encoder, and the decoder and the masker where the file has them.
+    /// - Returns: what was left as it is, for a person to read.
+    public static func loadParts(_ file: some TensorSource, into model: ModelRuntime) throws -> [String] {
+        let names = Set(file.names)
+        var kept: [String] = []
+        for part in ModelPart.allCases {
+            let parameters = model.parameters.all.filter { ModelPart.of($0.parameter.name) == part }
+            if part != .encoder, !parameters.contains(where: { names.contains($0.parameter.name) }) {
+                kept.append(part.rawValue)
+                continue
+            }
+            try requireAll(parameters, in: file)
+            for parameter in parameters { model.set(parameter, in: model.session.parameters, try values(file, parameter.parameter.name, parameter)) }
+        }
+        return kept
+    }
+
+    package static func requireAll(_ parameters: [ModelParameter], in file: some TensorSource) throws {
+        let missing = parameters.map(\.parameter.name).filter { file.shape(of: $0) == nil }
+        guard missing.isEmpty else {
+            throw LearningError.file(path: file.path, reason: "lacks \(listed(missing)): is it a checkpoint of this kind of model?")
+        }
+    }
+
+    /// The first few names and how many there are besides.
+    package static func listed(_ names: [String]) -> String {
+        names.prefix(4).joined(separator: ", ") + (names.count > 4 ? " and \(names.count - 4) more" : "")
+    }
+}
+
+/// The parts of a model that a checkpoint may have or lack.
+package enum ModelPart: String, CaseIterable {
+    case encoder, decoder, masker
+
+    package static func of(_ name: String) -> ModelPart {
+        name.hasPrefix("masking_net.") ? .masker : name.hasPrefix("decoder_") || name == "mask_token" ? .decoder : .encoder
+    }
+}
