@@ -14,7 +14,8 @@ let package = Package(
         .target(
             name: "CSupport", path: "CSupport", exclude: ["kernels", "registry.inc", "tests", "examples", "Makefile", "curricle.pc.in"],
             publicHeadersPath: "include", cSettings: kernelFlags,
-            linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("openblas"), .linkedLibrary("m")]),
+            linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("m")]),
+        .target(name: "CAlgebra", path: "Sources/CAlgebra", linkerSettings: [.linkedLibrary("dl")]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
@@ -33,8 +34,8 @@ let package = Package(
         .target(name: "Storage", dependencies: ["CZip"], exclude: ["README.md"]),
         .target(name: "Engine", dependencies: ["Storage", "Models", "Runtime", "Compiler", "Graph", "Program"], exclude: ["README.md"]),
         .target(name: "Weights", dependencies: ["Engine", "Storage", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program"], exclude: ["README.md"]),
-        .target(name: "Features", dependencies: ["Weights", "Engine", "Storage", "Vision", "Models", "Runtime", "CSupport"], exclude: ["README.md"]),
-        .target(name: "Evaluation", dependencies: ["Features", "Engine", "Randomness", "CSupport"], exclude: ["README.md"]),
+        .target(name: "Features", dependencies: ["Weights", "Engine", "Storage", "Vision", "Models", "Runtime"], exclude: ["README.md"]),
+        .target(name: "Evaluation", dependencies: ["Features", "Engine", "Randomness", "CAlgebra"], exclude: ["README.md"]),
         .target(
             name: "Training",
             dependencies: ["Features", "Weights", "Engine", "Storage", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program", "Randomness"],
@@ -44,7 +45,7 @@ let package = Package(
             exclude: ["README.md"]),
         .target(
             name: "Proofs",
-            dependencies: ["Training", "Features", "Weights", "Engine", "Storage", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program", "CSupport"],
+            dependencies: ["Training", "Evaluation", "Features", "Weights", "Engine", "Storage", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program"],
             exclude: ["README.md"]),
         .target(name: "Terminal", exclude: ["README.md"]),
         .executableTarget(name: "curricle", dependencies: [

@@ -30,13 +30,13 @@ public struct FewShot: Sendable {
     /// - Parameters:
     ///   - training: what shots are drawn from.
     ///   - test: what queries are drawn from.
-    /// - Throws: `.differentWidths`; `.fewClasses` where fewer than n classes have k training images and a test image.
-    public func run(training: LabelledFeatures, test: LabelledFeatures, progress: (Int, Int) -> Void = { _, _ in }) throws(EvaluationError) -> Result {
-        guard test.width == training.width else { throw .differentWidths(training: training.width, test: test.width) }
+    /// - Throws: `FeaturesError.differentWidths`; `EvaluationError.fewClasses` where fewer than n classes have k training images and a test image.
+    public func run(training: LabelledFeatures, test: LabelledFeatures, progress: (Int, Int) -> Void = { _, _ in }) throws -> Result {
+        guard test.width == training.width else { throw FeaturesError.differentWidths(training: training.width, test: test.width) }
         let shotRows = Dictionary(grouping: training.labels.indices) { training.labels[$0] }
         let queryRows = Dictionary(grouping: test.labels.indices) { test.labels[$0] }
         let classes = shotRows.filter { $0.value.count >= shots && queryRows[$0.key] != nil }.keys.sorted()
-        guard classes.count >= ways, ways >= 2 else { throw .fewClasses(ways: ways, shots: shots, found: classes.count) }
+        guard classes.count >= ways, ways >= 2 else { throw EvaluationError.fewClasses(ways: ways, shots: shots, found: classes.count) }
         let centre = training.mean, shotsNormal = training.centredAndNormalised(centre), queriesNormal = test.centredAndNormalised(centre)
         let width = training.width
         var accuracies: [Double] = []

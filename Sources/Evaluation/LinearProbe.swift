@@ -1,4 +1,3 @@
-import CSupport
 import Engine
 import Features
 import Foundation
@@ -34,6 +33,7 @@ public struct LinearProbe: Sendable {
     private static let momentum = 0.9, trust = 0.001, epsilon = 1e-6, statisticsMomentum = 0.1
 
     public let classes: [Int]
+    private let algebra: Algebra
     private let width: Int
     /// [classes, width] and [classes].
     package private(set) var weights: [Double]
@@ -46,9 +46,10 @@ public struct LinearProbe: Sendable {
     ///   - training: features to learn from, the classes among them.
     ///   - again: features of the same images for an epoch, where they are augmented anew in each; nil for those before.
     ///   - progress: told epochs done of all, and the last step's loss.
+    /// - Throws: `EvaluationError.noAlgebra`, or what `again` throws.
     public init(
         training: LabelledFeatures, recipe: Recipe, again: (_ epoch: Int) throws -> LabelledFeatures? = { _ in nil }, progress: (Int, Int, Double) -> Void = { _, _, _ in }
-    ) rethrows {
+    ) throws {
         var random = Philox(seed: recipe.seed, stream: (LinearProbe.randomUse, 0, 0))
         let count = Set(training.labels).count * training.width
         try self.init(
@@ -67,7 +68,8 @@ public struct LinearProbe: Sendable {
     package init(
         training: LabelledFeatures, recipe: Recipe, initialWeights: [Double], order: (Int) -> [Int], again: (_ epoch: Int) throws -> LabelledFeatures? = { _ in nil },
         progress: (Int, Int, Double) -> Void = { _, _, _ in }
-    ) rethrows {
+    ) throws {
+        algebra = try Algebra()
         classes = Set(training.labels).sorted()
         width = training.width
         weights = initialWeights
@@ -148,21 +150,19 @@ public struct LinearProbe: Sendable {
             d[row * c + targets[row]] -= 1 / Double(n)
         }
         // dW = dᵀ·x: dot products of columns.
-        var gradient = [Double](repeating: 0, count: c * width)
-        curricle_blas_dot_products(Int32(c), Int32(width), Int32(n), transposed(d, n, c), transposed(x, n, width), &gradient)
+        let gradient = algebra.dotProducts(transposed(d, n, c), transposed(x, n, width), rows: c, columns: width, depth: n)
         return (gradient, (0..<c).map { i in (0..<n).reduce(0) { $0 + d[$1 * c + i] } })
     }
 
     private func scores(_ x: [Double], rows: Int) -> [Double] {
-        var scores = [Double](repeating: 0, count: rows * classes.count)
-        curricle_blas_dot_products(Int32(rows), Int32(classes.count), Int32(width), x, weights, &scores)
+        var scores = algebra.dotProducts(x, weights, rows: rows, columns: classes.count, depth: width)
         for i in scores.indices { scores[i] += bias[i % classes.count] }
         return scores
     }
 
     /// Share of rows whose largest score is right, with the running statistics.
     /// - Throws: `.differentWidths`.
-    public func accuracy(on test: LabelledFeatures) throws(EvaluationError) -> Double {
+    public func accuracy(on test: LabelledFeatures) throws(FeaturesError) -> Double {
         guard test.width == width else { throw .differentWidths(training: width, test: test.width) }
         var right = 0
         for rows in blocks(of: test.count, size: 1024) {

@@ -1,4 +1,3 @@
-import CSupport
 import Features
 
 /// Directions of the largest variance of some rows.
@@ -10,36 +9,33 @@ package struct PrincipalComponents {
     /// Share of the whole variance along each.
     package let shares: [Double]
     private let mean: [Double]
+    private let algebra: Algebra
     private var width: Int { mean.count }
     private static let block = 1024
 
     /// - Parameters:
     ///   - rows: [n, width], at least one row.
     ///   - count: directions wanted, at most `width`.
-    /// - Throws: `EvaluationError`.
-    package init(rows: [Float], width: Int, count: Int) throws(EvaluationError) {
-        guard width > 0, !rows.isEmpty, rows.count % width == 0, count <= width, width < 1 << 15 else { throw .sizes(features: rows.count, width: width, labels: count) }
-        if let bad = rows.firstIndex(where: { !$0.isFinite }) { throw .notFinite(row: bad / width) }
+    /// - Throws: `FeaturesError` for rows that are none; `EvaluationError`.
+    package init(rows: [Float], width: Int, count: Int) throws {
+        guard width > 0, !rows.isEmpty, rows.count % width == 0, count <= width, width < 1 << 15 else { throw FeaturesError.sizes(features: rows.count, width: width, labels: count) }
+        if let bad = rows.firstIndex(where: { !$0.isFinite }) { throw FeaturesError.notFinite(row: bad / width) }
+        algebra = try Algebra()
         let n = rows.count / width
         var mean = [Double](repeating: 0, count: width)
         for row in 0..<n { for column in 0..<width { mean[column] += Double(rows[row * width + column]) / Double(n) } }
         var covariance = [Double](repeating: 0, count: width * width)
         for range in blocks(of: n, size: PrincipalComponents.block) {
             let centred = PrincipalComponents.centred(rows, range, mean)
-            curricle_blas_add_gram(Int32(range.count), Int32(width), centred, &covariance)
+            algebra.addGram(of: centred, count: range.count, width: width, to: &covariance)
         }
         let total = (0..<width).reduce(0) { $0 + covariance[$1 * width + $1] }
-        var values = [Double](repeating: 0, count: width), vectors = [Double](repeating: 0, count: count * width)
-        var workspace = [Double](repeating: 0, count: 8 * width), integers = [Int32](repeating: 0, count: 6 * width)
-        let status = curricle_blas_largest_eigenvectors(Int32(width), Int32(count), &covariance, &values, &vectors, &workspace, &integers)
-        guard status == 0 else { throw .unsolvable }
-        // They come from the smallest on.
-        directions = (0..<count).reversed().map { i in
-            let vector = vectors[(i * width)..<((i + 1) * width)]
+        let found = try algebra.largestEigenvectors(covariance, count: count, width: width)
+        directions = found.vectors.map { vector in
             let largest = vector.max { abs($0) < abs($1) } ?? 1
             return vector.map { largest < 0 ? -$0 : $0 }
         }
-        shares = (0..<count).reversed().map { total > 0 ? max(0, values[$0]) / total : 0 }
+        shares = found.values.map { total > 0 ? max(0, $0) / total : 0 }
         self.mean = mean
     }
 
@@ -48,8 +44,7 @@ package struct PrincipalComponents {
         var out = [[Double]](repeating: [], count: directions.count)
         for range in blocks(of: rows.count / width, size: PrincipalComponents.block) {
             let centred = PrincipalComponents.centred(rows, range, mean)
-            var products = [Double](repeating: 0, count: directions.count * range.count)
-            curricle_blas_dot_products(Int32(directions.count), Int32(range.count), Int32(width), directions.flatMap { $0 }, centred, &products)
+            let products = algebra.dotProducts(directions.flatMap { $0 }, centred, rows: directions.count, columns: range.count, depth: width)
             for i in directions.indices { out[i] += products[(i * range.count)..<((i + 1) * range.count)] }
         }
         return out

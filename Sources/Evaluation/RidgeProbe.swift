@@ -1,4 +1,3 @@
-import CSupport
 import Features
 
 /// A linear classifier in closed form: how much of the classes can be read off the features by a plane each.
@@ -13,15 +12,17 @@ public struct RidgeProbe: Sendable {
     /// A column whose deviation is below this share of its size is a constant seen through rounding.
     private static let smallestDeviation = 1e-7
 
+    private let algebra: Algebra
     private let scaling: Scaling
     /// [classes, width + 1]; the last column belongs to the ones.
     private let weights: [Double]
 
     /// Fits the classifier.
     /// - Parameter penalty: λ; N times it is added to the diagonal.
-    /// - Throws: `.penalty`, `.unsolvable`.
+    /// - Throws: `.penalty`, `.unsolvable`, `.noAlgebra`.
     public init(training: LabelledFeatures, penalty: Double = 0.01) throws(EvaluationError) {
         guard penalty > 0, penalty.isFinite else { throw .penalty(penalty) }
+        let algebra = try Algebra()
         let classes = Set(training.labels).sorted()
         let places = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
         let scaling = Scaling(of: training)
@@ -30,24 +31,22 @@ public struct RidgeProbe: Sendable {
         var sums = [Double](repeating: 0, count: classes.count * columns)
         for rows in blocks(of: training.count, size: RidgeProbe.block) {
             let z = scaling.apply(to: training, rows: rows)
-            curricle_blas_add_gram(Int32(rows.count), Int32(columns), z, &gram)
+            algebra.addGram(of: z, count: rows.count, width: columns, to: &gram)
             for (row, label) in training.labels[rows].enumerated() {
                 guard let place = places[label] else { continue }
                 for column in 0..<columns { sums[place * columns + column] += z[row * columns + column] }
             }
         }
         for column in 0..<columns { gram[column * columns + column] += penalty * Double(training.count) }
-        guard curricle_blas_solve_positive_definite(Int32(columns), Int32(classes.count), &gram, &sums) == 0 else {
-            throw .unsolvable
-        }
         self.classes = classes
         self.scaling = scaling
-        weights = sums
+        self.algebra = algebra
+        weights = try algebra.solve(gram, sums, count: classes.count, width: columns)
     }
 
     /// The predicted class of each row; of equal scores the smallest label.
     /// - Throws: `.differentWidths`.
-    public func predict(_ test: LabelledFeatures) throws(EvaluationError) -> [Int] {
+    public func predict(_ test: LabelledFeatures) throws(FeaturesError) -> [Int] {
         let scores = try scores(test)
         return (0..<test.count).map { row in
             let start = row * classes.count
@@ -59,7 +58,7 @@ public struct RidgeProbe: Sendable {
 
     /// Scores, row-major [test rows, classes].
     /// - Throws: `.differentWidths`.
-    public func scores(_ test: LabelledFeatures) throws(EvaluationError) -> [Double] {
+    public func scores(_ test: LabelledFeatures) throws(FeaturesError) -> [Double] {
         guard test.width == scaling.means.count else {
             throw .differentWidths(training: scaling.means.count, test: test.width)
         }
@@ -67,17 +66,14 @@ public struct RidgeProbe: Sendable {
         all.reserveCapacity(test.count * classes.count)
         for rows in blocks(of: test.count, size: RidgeProbe.block) {
             let z = scaling.apply(to: test, rows: rows)
-            var scores = [Double](repeating: 0, count: rows.count * classes.count)
-            curricle_blas_dot_products(
-                Int32(rows.count), Int32(classes.count), Int32(test.width + 1), z, weights, &scores)
-            all += scores
+            all += algebra.dotProducts(z, weights, rows: rows.count, columns: classes.count, depth: test.width + 1)
         }
         return all
     }
 
     /// Share of rows whose predicted class is right.
     /// - Throws: `.differentWidths`.
-    public func accuracy(on test: LabelledFeatures) throws(EvaluationError) -> Double {
+    public func accuracy(on test: LabelledFeatures) throws(FeaturesError) -> Double {
         let right = zip(try predict(test), test.labels).count { $0 == $1 }
         return Double(right) / Double(test.count)
     }

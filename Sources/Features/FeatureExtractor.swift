@@ -29,6 +29,8 @@ public struct FeatureAugmentation: Sendable {
 public final class FeatureExtractor {
     public let description: WeightsDescription
     package let model: ModelRuntime
+    public var threads: Int { model.session.threads }
+    public var isa: ISA { model.session.isa }
 
     /// - Parameters:
     ///   - weights: a file of any layout that ``Checkpoint`` reads.

@@ -60,7 +60,9 @@ public struct FeatureWatch: Sendable {
         else { return nil }
         let width = model.configuration.embedWidth
         func accuracy(_ known: [Float], _ knownLabels: [Int], _ judged: [Float], _ judgedLabels: [Int]) throws -> Double {
-            let neighbours = try NearestNeighbours(training: LabelledFeatures(features: known, width: width, labels: knownLabels), k: FeatureWatch.neighbours)
+            let neighbours = try NearestNeighbours(
+                training: LabelledFeatures(features: known, width: width, labels: knownLabels), k: FeatureWatch.neighbours,
+                threads: model.session.threads, isa: model.session.isa)
             return try neighbours.accuracy(on: LabelledFeatures(features: judged, width: width, labels: judgedLabels)).top1
         }
         return Reading(
@@ -100,12 +102,9 @@ public struct FeatureWatch: Sendable {
     package static func bytes(images: Int, _ m: ModelConfiguration, imageBytes: Int) -> Int {
         let batch = min(batch, images)
         let features = 2 * images * m.embedWidth * 4, ahead = 3 * batch * m.patches * m.patchWidth * 4 + 2 * imageBytes
-        let distances = (1024 + 256) * m.embedWidth * 8 + 1024 * 256 * 8 + images * (neighbours * 16 + 64)
-        return features + ahead + 4 * batch * m.embedWidth * 4 + distances + algebraBytes
+        let search = NeighbourSearch.bytes(training: images, test: images, width: m.embedWidth) + images * (neighbours * 16 + 64)
+        return features + ahead + 4 * batch * m.embedWidth * 4 + search
     }
-
-    /// What OpenBLAS's product takes for its own copies of blocks (measured).
-    private static let algebraBytes = 6_000_000
 }
 
 /// Some images of a source, spread evenly over it: where a folder is sorted by class, some of every class.

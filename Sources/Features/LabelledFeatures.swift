@@ -9,8 +9,8 @@ public struct LabelledFeatures: Sendable {
 
     public var count: Int { labels.count }
 
-    /// - Throws: ``EvaluationError`` if the sizes contradict each other, there is no row, or a feature is not finite.
-    public init(features: [Float], width: Int, labels: [Int]) throws(EvaluationError) {
+    /// - Throws: ``FeaturesError`` if the sizes contradict each other, there is no row, or a feature is not finite.
+    public init(features: [Float], width: Int, labels: [Int]) throws(FeaturesError) {
         guard width > 0, !labels.isEmpty else { throw .empty }
         let (needed, overflow) = width.multipliedReportingOverflow(by: labels.count)
         guard !overflow, needed == features.count else {
@@ -23,39 +23,6 @@ public struct LabelledFeatures: Sendable {
         self.features = features
         self.width = width
         self.labels = labels
-    }
-}
-
-/// Why an evaluation cannot be made.
-public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible {
-    case empty
-    case sizes(features: Int, width: Int, labels: Int)
-    case notFinite(row: Int)
-    case differentWidths(training: Int, test: Int)
-    case neighbourCount(Int, training: Int)
-    case penalty(Double)
-    case unsolvable
-    case fewClasses(ways: Int, shots: Int, found: Int)
-
-    public var description: String {
-        switch self {
-        case .empty:
-            "there are no features to evaluate; check that the folders hold images"
-        case .sizes(let features, let width, let labels):
-            "\(features) numbers are no \(labels) features of \(width) each; give one feature for each label"
-        case .notFinite(let row):
-            "the features of image \(row) are not finite; check the weights"
-        case .differentWidths(let training, let test):
-            "training features have \(training) numbers, test features \(test); take both from the same weights"
-        case .neighbourCount(let count, let training):
-            "-k \(count) is not possible; give 1 to \(training), the number of training images"
-        case .penalty(let penalty):
-            "a ridge penalty of \(penalty) is not possible; give a number above 0"
-        case .unsolvable:
-            "the ridge equations have no stable solution; check the features or raise the penalty"
-        case .fewClasses(let ways, let shots, let found):
-            "\(ways) ways of \(shots) shots need at least 2 and at most the \(found) classes that have \(shots) training images and a test image"
-        }
     }
 }
 

@@ -7,8 +7,8 @@ import Storage
 import Terminal
 import Vision
 
-/// What the evaluation commands share: their options, and the features of a training and a test set.
-struct Evaluation {
+/// An encoder and the images it is judged by: the options that the evaluation commands share, and features of a training and a test set.
+struct JudgedEncoder {
     static let options: [Option] = EncoderOptions.all() + [
         .value("train", "PATH", "labelled images to compare with or learn from"),
         .value("test", "PATH", "labelled images to judge"),
@@ -37,7 +37,7 @@ struct Evaluation {
         if let patch = try a.intIfGiven("patch-size", in: 1...65536), patch != model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(model.patchSize) pixels, not \(patch)")
         }
-        (train, test) = try Evaluation.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth)))
+        (train, test) = try JudgedEncoder.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth)))
     }
 
     /// The images of `--train` and `--test`.
@@ -76,7 +76,7 @@ enum NearestNeighboursCommand {
 
     static let command = Command(
         name: "knn", summary: "judge features by k nearest neighbours",
-        options: Evaluation.options + [
+        options: JudgedEncoder.options + [
             .value("protocol", "KIND", "reference (Euclidean, majority) or dino (cosine, votes weighted by similarity)", fallback: "reference"),
             .value("neighbours", "K[,K…]", "neighbours that vote (default: 5; dino: 10,20,100,200)", short: "k"),
             .value("temperature", "T", "of the weights, with dino", fallback: "0.07"),
@@ -88,12 +88,13 @@ enum NearestNeighboursCommand {
         let given = try a.doublesIfGiven("neighbours", in: 1...1e6, counts: 1...20)
         if let given, !given.allSatisfy({ $0 == $0.rounded() }) { throw LearningError.configuration("--neighbours takes whole numbers") }
         let temperature = try a.double("temperature", in: 1e-6...1e6)
-        let (train, test) = try Evaluation(a).features()
+        let judged = try JudgedEncoder(a), (train, test) = try judged.features()
+        let threads = judged.extractor.threads, isa = judged.extractor.isa
         let facing = "on \(test.count) images, against \(train.count)"
         switch manner {
         case .reference:
             for k in given?.map({ Int($0) }) ?? [5] {
-                let accuracy = try NearestNeighbours(training: train, k: k).accuracy(on: test)
+                let accuracy = try NearestNeighbours(training: train, k: k, threads: threads, isa: isa).accuracy(on: test)
                 print(asJSON
                     ? jsonLine([("protocol", "reference"), ("k", .integer(k)), ("acc1", .double(accuracy.top1)), ("acc_nn", .double(accuracy.anyNeighbour))])
                     : "kNN (k \(k), Euclidean) \(facing): Acc@1 \(accuracy.top1), Acc@NN \(accuracy.anyNeighbour)")
@@ -102,7 +103,7 @@ enum NearestNeighboursCommand {
             // The customary list, as far as there are that many images to learn from.
             let customary = [10, 20, 100, 200].filter { $0 <= train.count }
             let ks = given?.map { Int($0) } ?? (customary.isEmpty ? [train.count] : customary)
-            let accuracies = try CosineNeighbours(training: train, temperature: temperature).accuracy(on: test, ks: ks)
+            let accuracies = try CosineNeighbours(training: train, temperature: temperature, threads: threads, isa: isa).accuracy(on: test, ks: ks)
             for (k, accuracy) in zip(ks, accuracies) {
                 print(asJSON
                     ? jsonLine([("protocol", "dino"), ("k", .integer(k)), ("acc1", .double(accuracy))])
@@ -119,7 +120,7 @@ enum ProbeCommand {
 
     static let command = Command(
         name: "probe", summary: "judge features by a linear probe",
-        options: Evaluation.options + [
+        options: JudgedEncoder.options + [
             .value("method", "KIND", "ridge (closed form on standardised features) or lars (batch norm and linear layer, trained)", fallback: "ridge"),
             .value("penalty", "L", "ridge: weight of the penalty", fallback: "0.01"),
             .value("probe-batch-size", "N", "lars: images a step (MAE's recipe for ImageNet: 16384)", fallback: "64"),
@@ -139,7 +140,7 @@ enum ProbeCommand {
         guard recipe.warmupEpochs < Double(recipe.epochs) else { throw LearningError.configuration("--warmup-epochs must be less than --epochs") }
         let isAugmented = try a.choice("augment", of: ["none", "mae"]) == "mae"
         if isAugmented, method == .ridge { throw LearningError.configuration("--augment mae goes with --method lars") }
-        let evaluation = try Evaluation(a), (train, test) = try evaluation.features(augmentationSeed: isAugmented ? recipe.seed : nil)
+        let evaluation = try JudgedEncoder(a), (train, test) = try evaluation.features(augmentationSeed: isAugmented ? recipe.seed : nil)
         let accuracy: Double
         switch method {
         case .ridge: accuracy = try RidgeProbe(training: train, penalty: penalty).accuracy(on: test)
@@ -168,7 +169,7 @@ enum ProbeCommand {
 enum FewShotCommand {
     static let command = Command(
         name: "fewshot", summary: "judge features by learning classes from a few images each",
-        options: Evaluation.options + [
+        options: JudgedEncoder.options + [
             .value("ways", "N", "classes an episode", fallback: "5"), .value("shots", "K", "images to learn from, a class", fallback: "5"),
             .value("episodes", "N", "draws of classes and images", fallback: "600"), .value("queries", "N", "images judged, a class", fallback: "15"),
             .value("seed", "N", "decides the draws", fallback: "0"),
@@ -179,7 +180,7 @@ enum FewShotCommand {
         let episodes = FewShot(
             ways: try a.int("ways", in: 2...100_000), shots: try a.int("shots", in: 1...100_000), episodes: try a.int("episodes", in: 1...10_000_000),
             queries: try a.int("queries", in: 1...100_000), seed: UInt64(try a.int("seed", in: 0...Int.max)))
-        let (train, test) = try Evaluation(a).features()
+        let (train, test) = try JudgedEncoder(a).features()
         var bar = ProgressBar(total: episodes.episodes)
         let result = try episodes.run(training: train, test: test) { done, _ in bar.update(label: "episodes", completed: done) { [] } }
         bar.finish()

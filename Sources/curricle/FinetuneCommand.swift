@@ -55,7 +55,7 @@ enum FinetuneCommand {
             deviation: ModelOptions.deviation(a))
         let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth))
         if try a.flag("eval") { return try evaluate(a, weights, description, decoding) }
-        let (train, test) = try Evaluation.parts(a, decoding)
+        let (train, test) = try JudgedEncoder.parts(a, decoding)
         let settings = try settings(a, weights, description, decoding, classes: train.classNames)
         let threads = try ModelOptions.threads(a)
         let tuning = try Finetuning(settings, training: train, test: test, output: kept, threads: threads, isa: ISA.named(nil))

@@ -64,7 +64,7 @@ struct EvaluationFixture: Decodable {
         #expect(probe.classes == [0, 3, 6, 9])
         #expect(try probe.accuracy(on: part(300..<400)) == 1)
         let narrow = try LabelledFeatures(features: [1, 2], width: 2, labels: [0])
-        #expect(throws: EvaluationError.differentWidths(training: 6, test: 2)) { try probe.accuracy(on: narrow) }
+        #expect(throws: FeaturesError.differentWidths(training: 6, test: 2)) { try probe.accuracy(on: narrow) }
     }
 }
 
@@ -75,7 +75,7 @@ struct EvaluationFixture: Decodable {
         let test = try LabelledFeatures(features: f.test, width: f.width, labels: f.test_labels)
         #expect(try neighbours.accuracy(on: test, ks: f.ks) == f.accuracy)
         #expect(Set(f.accuracy).count > 1)
-        #expect(throws: EvaluationError.neighbourCount(111, training: 110)) { try neighbours.accuracy(on: test, ks: [111]) }
+        #expect(throws: FeaturesError.neighbourCount(111, training: 110)) { try neighbours.accuracy(on: test, ks: [111]) }
     }
 }
 

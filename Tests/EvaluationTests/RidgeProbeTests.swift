@@ -106,6 +106,6 @@ import TestSupport
             #expect(throws: EvaluationError.penalty(penalty)) { try RidgeProbe(training: set, penalty: penalty) }
         }
         let wide = try LabelledFeatures(features: [1, 2], width: 2, labels: [0])
-        #expect(throws: EvaluationError.differentWidths(training: 1, test: 2)) { try RidgeProbe(training: set).predict(wide) }
+        #expect(throws: FeaturesError.differentWidths(training: 1, test: 2)) { try RidgeProbe(training: set).predict(wide) }
     }
 }

@@ -65,16 +65,16 @@ import TestSupport
         let training = try LabelledFeatures(features: [0, 1], width: 1, labels: [0, 0])
         let wide = try LabelledFeatures(features: [0, 1], width: 2, labels: [0])
         for k in [0, -1, 3] {
-            #expect(throws: EvaluationError.neighbourCount(k, training: 2)) { try NearestNeighbours(training: training, k: k) }
+            #expect(throws: FeaturesError.neighbourCount(k, training: 2)) { try NearestNeighbours(training: training, k: k) }
         }
-        #expect(throws: EvaluationError.differentWidths(training: 1, test: 2)) {
+        #expect(throws: FeaturesError.differentWidths(training: 1, test: 2)) {
             try NearestNeighbours(training: training, k: 1).accuracy(on: wide)
         }
-        #expect(throws: EvaluationError.empty) { try LabelledFeatures(features: [], width: 1, labels: []) }
-        #expect(throws: EvaluationError.sizes(features: 3, width: 2, labels: 2)) {
+        #expect(throws: FeaturesError.empty) { try LabelledFeatures(features: [], width: 1, labels: []) }
+        #expect(throws: FeaturesError.sizes(features: 3, width: 2, labels: 2)) {
             try LabelledFeatures(features: [1, 2, 3], width: 2, labels: [0, 1])
         }
-        #expect(throws: EvaluationError.notFinite(row: 1)) {
+        #expect(throws: FeaturesError.notFinite(row: 1)) {
             try LabelledFeatures(features: [1, 2, 3, .nan], width: 2, labels: [0, 1])
         }
     }

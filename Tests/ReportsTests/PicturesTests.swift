@@ -182,7 +182,7 @@ struct PicturesTests {
                 #expect(abs(abs(value) - size) < 1e-4)
             }
         }
-        #expect(throws: EvaluationError.notFinite(row: 1)) { try PrincipalComponents(rows: [1, 2, .nan, 4], width: 2, count: 1) }
+        #expect(throws: FeaturesError.notFinite(row: 1)) { try PrincipalComponents(rows: [1, 2, .nan, 4], width: 2, count: 1) }
     }
 
     @Test func tokensBecomeColours() throws {

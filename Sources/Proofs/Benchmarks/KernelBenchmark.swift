@@ -1,6 +1,6 @@
-import CSupport
 import Dispatch
 import Engine
+import Evaluation
 import Models
 import Program
 import Runtime
@@ -43,13 +43,15 @@ public struct KernelBenchmark {
         }
     }
 
-    /// Times each shape: ours and OpenBLAS (one thread each for parts of the output, in our team) in turn, the best of each.
+    /// Times each shape: ours and OpenBLAS (one thread each for parts of the output) in turn, the best of each.
+    /// - Throws: `EvaluationError.noAlgebra`; `RuntimeError`, `GraphError`.
     public func run(_ report: (Row) -> Void) throws {
+        let algebra = try Algebra()
         let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
-        for (shape, count) in try shapes() { report(try time(shape, count, peak)) }
+        for (shape, count) in try shapes() { report(try time(shape, count, peak, algebra)) }
     }
 
-    private func time(_ shape: Shape, _ count: Int, _ peak: Double) throws -> Row {
+    private func time(_ shape: Shape, _ count: Int, _ peak: Double, _ algebra: Algebra) throws -> Row {
         let (m, n, k) = (shape.rows, shape.columns, shape.depth)
         func padded(_ count: Int) -> Int { (count * 4 + 4095) / 4096 * 4096 }
         let panels = (n + 15) / 16 * 16
@@ -65,13 +67,15 @@ public struct KernelBenchmark {
         let executable = try session.prepare(program)
         let peer = try Memory(bytes: end, purpose: "the yardstick's operands")
         for i in 0..<(end / 4) { peer.floats[i] = 0.01 }
-        func place(_ offset: Int) -> UnsafeMutablePointer<Float>? { peer.floats.baseAddress.map { $0 + offset / 4 } }
+        guard let start = peer.floats.baseAddress else { throw RuntimeError.outOfMemory(bytes: end, purpose: "the yardstick's operands") }
+        func place(_ offset: Int) -> UnsafeMutablePointer<Float> { start + offset / 4 }
         var ours = Double.infinity, theirs = Double.infinity
         for _ in 0..<(setting.warmup + setting.repeats) {
             let start = DispatchTime.now().uptimeNanoseconds
             _ = try session.run(executable)
             let middle = DispatchTime.now().uptimeNanoseconds
-            curricle_blas_product(Int32(m), Int32(n), Int32(k), place(y), place(x), place(weight), isGradient ? 1 : 0, Int32(setting.threads))
+            algebra.product(
+                rows: m, columns: n, depth: k, y: place(y), x: place(x), weight: place(weight), isWeightGradient: isGradient, threads: setting.threads)
             ours = min(ours, Double(middle - start) * 1e-9)
             theirs = min(theirs, Double(DispatchTime.now().uptimeNanoseconds - middle) * 1e-9)
         }

@@ -38,7 +38,7 @@ public struct NeighbourPictures {
             return (rows, computed.samples)
         }
         let others = try features(known, 0), asked = try features(queries, known.count)
-        let found = try NearestNeighbours(training: others.rows, k: count + own).neighbours(of: asked.rows)
+        let found = try NearestNeighbours(training: others.rows, k: count + own, threads: extractor.threads, isa: extractor.isa).neighbours(of: asked.rows)
         let grid = try extractor.description.model.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: extractor.description.normalization, seed: 0), sheet = PictureSheet(grid)
         func drawn(_ images: ImageSubset, _ index: Int) throws -> PixelImage {
