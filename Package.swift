@@ -63,7 +63,7 @@ let package = Package(
         .testTarget(name: "VisionTests", dependencies: ["Vision", "Randomness"], exclude: ["Fixtures"]),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "Graph"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
-        .testTarget(name: "EngineTests", dependencies: ["Engine"]),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Runtime", "TestSupport"]),
         .testTarget(name: "WeightsTests", dependencies: ["Features", "Weights", "Engine", "Storage", "Models", "Runtime", "Vision", "TestSupport"]),
         .testTarget(
             name: "FeaturesTests",
@@ -80,6 +80,7 @@ let package = Package(
             dependencies: ["Reports", "Training", "Evaluation", "Features", "Engine", "Graph", "Models", "Runtime", "Vision", "TestSupport", "RunSupport"]),
         .testTarget(name: "ProofsTests", dependencies: ["Proofs", "Training", "Engine", "Storage", "Models", "Runtime", "TestSupport"]),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal"]),
+        .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "CommandTests", dependencies: ["Vision"]),
     ],
     swiftLanguageModes: [.v6]

@@ -4,7 +4,6 @@ import Graph
 import Models
 import Program
 import Runtime
-import Storage
 
 /// A model ready to run: its parameters in memory and its programs, compiled when first asked for.
 public final class ModelRuntime {
@@ -119,32 +118,5 @@ public final class ModelRuntime {
         let stored = session.result(place)
         guard let sections = place.sections else { return Array(stored) }
         return Panels.unpack(stored, rows: place.shape[0], depth: place.shape.dropFirst().reduce(1, *), sections: sections)
-    }
-}
-
-/// What can go wrong in training and evaluation beside files, images and memory.
-public enum LearningError: Error, Sendable, Equatable, CustomStringConvertible {
-    case configuration(String)
-    case file(path: String, reason: String)
-    case nonfinite(String)
-    /// A limit on memory that nothing fits.
-    case memory(limit: Int, least: Int)
-
-    /// The input was good, but what was asked for cannot be, or what was computed is not.
-    public var isFailedCheck: Bool {
-        switch self {
-        case .nonfinite, .memory: true
-        case .configuration, .file: false
-        }
-    }
-
-    public var description: String {
-        switch self {
-        case .configuration(let problem): problem
-        case .file(let path, let reason): "\(path): \(reason)"
-        case .nonfinite(let what): what
-        case .memory(let limit, let least):
-            "nothing fits in \(ByteCount.text(limit)): the least this training takes is \(ByteCount.text(least)); raise --memory-limit, or lower --batch-size"
-        }
     }
 }

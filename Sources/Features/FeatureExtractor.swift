@@ -4,27 +4,6 @@ import Runtime
 import Vision
 import Weights
 
-/// What stands for an image.
-public enum Pooling: String, Sendable, CaseIterable {
-    /// The class token, the mean of the patch tokens, or both, after the encoder's final norm.
-    case cls, mean
-    case clsAndMean = "cls+mean"
-    /// No encoder at all: the normalised pixels of the resized image, to compare with.
-    case pixels
-}
-
-/// How pictures are changed before their features are computed: drawn anew for each epoch.
-public struct FeatureAugmentation: Sendable {
-    public var augmentation: TrainingAugmentation
-    public var seed: UInt64
-    public var epoch: Int
-    public init(_ augmentation: TrainingAugmentation, seed: UInt64, epoch: Int) {
-        self.augmentation = augmentation
-        self.seed = seed
-        self.epoch = epoch
-    }
-}
-
 /// Computes features of whole images (no mask) with an encoder's weights.
 public final class FeatureExtractor {
     public let description: WeightsDescription

@@ -24,7 +24,7 @@ enum CompileCommand {
 
     static func run(_ a: Arguments) throws -> Int32 {
         let output = try a.string("output")
-        if let trace = try a.stringIfGiven("trace") { return try save(Trace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
+        if let trace = try a.stringIfGiven("trace") { return try save(GoldenTrace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
         let program = try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: ISA.named(nil)).program(
             images: a.int("batch", in: 1...65536), pool: a.choice("pool"))
         try program.write(to: output)
@@ -32,7 +32,7 @@ enum CompileCommand {
         return 0
     }
 
-    private static func save(_ trace: Trace, to folder: String, isa: ISA) throws -> Int32 {
+    private static func save(_ trace: GoldenTrace, to folder: String, isa: ISA) throws -> Int32 {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         for program in try trace.programs(threads: 1, isa: isa) {
             let path = "\(folder)/\(program.name).program"

@@ -4,22 +4,6 @@ import Foundation
 import Testing
 import TestSupport
 
-/// What PyTorch computed: tools/make_evaluation_fixtures.py.
-struct EvaluationFixture: Decodable {
-    struct LARS: Decodable {
-        let features: [Float], labels: [Int], width: Int, batch: Int, epochs: Int, warmup: Double, base_rate: Double
-        let initial: [Double], orders: [[Int]], weights: [Double], bias: [Double], mean: [Double], variance: [Double]
-    }
-    struct DINO: Decodable {
-        let train: [Float], train_labels: [Int], test: [Float], test_labels: [Int], width: Int, ks: [Int], accuracy: [Double]
-    }
-    let lars: LARS, dino: DINO
-
-    init() throws {
-        self = try JSONDecoder().decode(EvaluationFixture.self, from: Data(contentsOf: URL(fileURLWithPath: fixture("evaluation.json"))))
-    }
-}
-
 @Suite struct LinearProbeTests {
     @Test func trainsAsPyTorchDoes() throws {
         let f = try EvaluationFixture().lars
@@ -65,43 +49,5 @@ struct EvaluationFixture: Decodable {
         #expect(try probe.accuracy(on: part(300..<400)) == 1)
         let narrow = try LabelledFeatures(features: [1, 2], width: 2, labels: [0])
         #expect(throws: FeaturesError.differentWidths(training: 6, test: 2)) { try probe.accuracy(on: narrow) }
-    }
-}
-
-@Suite struct CosineNeighboursTests {
-    @Test func votesAsDINOv2Does() throws {
-        let f = try EvaluationFixture().dino
-        let neighbours = CosineNeighbours(training: try LabelledFeatures(features: f.train, width: f.width, labels: f.train_labels))
-        let test = try LabelledFeatures(features: f.test, width: f.width, labels: f.test_labels)
-        #expect(try neighbours.accuracy(on: test, ks: f.ks) == f.accuracy)
-        #expect(Set(f.accuracy).count > 1)
-        #expect(throws: FeaturesError.neighbourCount(111, training: 110)) { try neighbours.accuracy(on: test, ks: [111]) }
-    }
-}
-
-@Suite struct FewShotTests {
-    /// Classes far apart are told apart from one example; labels that say nothing are guessed.
-    @Test func knowsAndGuesses() throws {
-        func set(_ count: Int, phase: Double, informative: Bool) throws -> LabelledFeatures {
-            let labels = (0..<count).map { $0 % 8 }
-            var features: [Float] = []
-            for i in 0..<count {
-                for column in 0..<8 {
-                    let noise = Float(sin(Double(i * 13 + column * 5) + phase)) * 0.1
-                    features.append(informative && column == labels[i] ? noise + 4 : noise)
-                }
-            }
-            return try LabelledFeatures(features: features, width: 8, labels: labels)
-        }
-        let sure = try FewShot(ways: 5, shots: 1, episodes: 50).run(training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
-        #expect(sure == FewShot.Result(mean: 1, interval: 0, episodes: 50))
-        let blind = try FewShot(ways: 5, shots: 5, episodes: 200).run(training: set(160, phase: 0, informative: false), test: set(80, phase: 1, informative: false))
-        #expect(blind.mean < 0.5 && blind.interval > 0)
-        #expect(throws: EvaluationError.fewClasses(ways: 9, shots: 1, found: 8)) {
-            try FewShot(ways: 9, shots: 1, episodes: 1).run(training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
-        }
-        #expect(throws: EvaluationError.fewClasses(ways: 5, shots: 21, found: 0)) {
-            try FewShot(ways: 5, shots: 21, episodes: 1).run(training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
-        }
     }
 }

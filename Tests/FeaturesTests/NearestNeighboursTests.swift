@@ -2,7 +2,7 @@
 import Testing
 import TestSupport
 
-@Suite struct NearestNeighboursTests {
+@Suite("Nearest neighbours") struct NearestNeighboursTests {
     /// All distances, sorted by (distance, index), in plain Double.
     private func neighbours(_ training: LabelledFeatures, _ test: LabelledFeatures, k: Int) -> [[Int]] {
         (0..<test.count).map { row in
@@ -19,7 +19,7 @@ import TestSupport
         }
     }
 
-    @Test(arguments: [(1, 1, 1, 1), (7, 5, 3, 3), (50, 20, 1, 5), (1100, 300, 17, 5), (30, 10, 33, 30)])
+    @Test("the nearest are those of Double loops over all pairs", arguments: [(1, 1, 1, 1), (7, 5, 3, 3), (50, 20, 1, 5), (1100, 300, 17, 5), (30, 10, 33, 30)])
     func sameAsPlainLoops(trainingCount: Int, testCount: Int, width: Int, k: Int) throws {
         var numbers = TestNumbers(seed: UInt64(trainingCount))
         // An offset far larger than the spread: products cancel, and neighbours must be right all the same.
@@ -35,7 +35,27 @@ import TestSupport
         }
     }
 
-    @Test func equalDistancesGoToTheSmallerIndex() throws {
+    @Test("products that overflow sort nothing out") func enormousFeatures() throws {
+        var numbers = TestNumbers(seed: 8)
+        func set(_ count: Int) throws -> LabelledFeatures {
+            try LabelledFeatures(features: numbers.next(count * 4).map { $0 * 3e38 }, width: 4, labels: Array(repeating: 0, count: count))
+        }
+        let training = try set(60), test = try set(20)
+        #expect(try NearestNeighbours(training: training, k: 3).neighbours(of: test) == neighbours(training, test, k: 3))
+    }
+
+    @Test("rows as wide as images are searched in smaller blocks") func wideRows() throws {
+        let width = 200_000
+        #expect(NeighbourSearch.bytes(training: 100_000, test: 100_000, width: width) < 1 << 27)
+        var numbers = TestNumbers(seed: 9)
+        func set(_ count: Int) throws -> LabelledFeatures {
+            try LabelledFeatures(features: numbers.next(count * width), width: width, labels: Array(repeating: 0, count: count))
+        }
+        let training = try set(40), test = try set(3)
+        #expect(try NearestNeighbours(training: training, k: 4, threads: 2).neighbours(of: test) == neighbours(training, test, k: 4))
+    }
+
+    @Test("of equally near rows the first comes first") func equalDistancesGoToTheSmallerIndex() throws {
         // A grid of few values: most distances are equal to others.
         var numbers = TestNumbers(seed: 3)
         let grid = { (count: Int) in numbers.next(count).map { ($0 * 1.5).rounded() } }
@@ -45,14 +65,14 @@ import TestSupport
         #expect(found == neighbours(training, test, k: 7))
     }
 
-    @Test(arguments: [
+    @Test("the most frequent label wins, of equally frequent ones the smallest", arguments: [
         ([1], 1), ([3, 3, 1], 3), ([2, 1, 2, 1, 9], 1), ([5, 4, 3, 2, 1], 1), ([7, 0, 7, 0, 7], 7), ([-1, 4], -1),
     ])
     func mostFrequentLabel(labels: [Int], expected: Int) {
         #expect(NearestNeighbours.mostFrequent(labels) == expected)
     }
 
-    @Test func accuraciesByHand() throws {
+    @Test("accuracies are those counted by hand") func accuraciesByHand() throws {
         // On a line: training at 0, 1, 2 | 10, 11, 12.
         let training = try LabelledFeatures(features: [0, 1, 2, 10, 11, 12], width: 1, labels: [0, 0, 1, 1, 1, 0])
         let test = try LabelledFeatures(features: [0.4, 11.2, 0.9, 2.1], width: 1, labels: [0, 0, 1, 5])
@@ -61,7 +81,7 @@ import TestSupport
         #expect(accuracy == .init(top1: 0.25, anyNeighbour: 0.75))
     }
 
-    @Test func impossibleInputsAreNamed() throws {
+    @Test("impossible inputs are named") func impossibleInputsAreNamed() throws {
         let training = try LabelledFeatures(features: [0, 1], width: 1, labels: [0, 0])
         let wide = try LabelledFeatures(features: [0, 1], width: 2, labels: [0])
         for k in [0, -1, 3] {

@@ -12,7 +12,7 @@ struct VerificationTests {
     }
 
     private func meet(_ name: String, isa: ISA, threads: Int) throws {
-        let report = try Trace(path: fixture("\(name).safetensors")).verify(threads: threads, isa: isa)
+        let report = try GoldenTrace(path: fixture("\(name).safetensors")).verify(threads: threads, isa: isa)
         #expect(report.comparisons.map(\.kind) == ["scores", "kept patches", "predictions", "losses", "gradients", "features", "trajectory", "final parameters"])
         for comparison in report.comparisons {
             #expect(comparison.passes, "\(comparison.kind): \(comparison.worst) in \(comparison.worstTensor), limit \(comparison.tolerance)")
@@ -21,7 +21,7 @@ struct VerificationTests {
 
     @Test(arguments: ISA.available)
     func fullSizeDigestIsMet(isa: ISA) throws {
-        for comparison in try Digest(path: fixture("tiny.json")).verify(threads: 2, isa: isa).comparisons {
+        for comparison in try GoldenDigest(path: fixture("tiny.json")).verify(threads: 2, isa: isa).comparisons {
             #expect(comparison.passes, "\(comparison.kind): \(comparison.worst) in \(comparison.worstTensor), limit \(comparison.tolerance)")
         }
     }
@@ -45,7 +45,7 @@ struct VerificationTests {
             bytes.replaceSubrange((start + place * 4)..<(start + place * 4 + 4), with: raw)
         }
         try bytes.write(to: URL(fileURLWithPath: path))
-        #expect(!(try Trace(path: path).verify(threads: 2, isa: .best).passes))
+        #expect(!(try GoldenTrace(path: path).verify(threads: 2, isa: .best).passes))
     }
 
     @Test func keptPatchesInAnotherOrderAreRefused() throws {
@@ -57,7 +57,7 @@ struct VerificationTests {
         bytes[start] = bytes[start + 8]
         bytes[start + 8] = first
         try bytes.write(to: URL(fileURLWithPath: path))
-        #expect(!(try Trace(path: path).verify(threads: 2, isa: .best).passes))
+        #expect(!(try GoldenTrace(path: path).verify(threads: 2, isa: .best).passes))
     }
 
     @Test func aComparisonNeverPassesOnNothingOrNaN() {
@@ -71,8 +71,8 @@ struct VerificationTests {
     }
 
     @Test func filesThatAreNoTraceAreNamed() throws {
-        #expect(throws: (any Error).self) { try Trace(path: fixture("tiny.json")) }
-        #expect(throws: (any Error).self) { try Digest(path: fixture("micro.safetensors")) }
-        #expect(throws: (any Error).self) { try Trace(path: "/nowhere/micro.safetensors") }
+        #expect(throws: (any Error).self) { try GoldenTrace(path: fixture("tiny.json")) }
+        #expect(throws: (any Error).self) { try GoldenDigest(path: fixture("micro.safetensors")) }
+        #expect(throws: (any Error).self) { try GoldenTrace(path: "/nowhere/micro.safetensors") }
     }
 }

@@ -16,7 +16,7 @@ enum RowDistance {
 struct NeighbourSearch {
     private static let trainingRows = 1024, testRows = 256
     /// Bytes of a block of rows, which are fewer where they are wide (whole images).
-    private static let blockBytes = 64 << 20
+    private static let blockBytes = 16 << 20
 
     private let training: LabelledFeatures
     private let distance: RowDistance

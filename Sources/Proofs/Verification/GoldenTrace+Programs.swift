@@ -3,7 +3,7 @@ import Engine
 import Graph
 import Runtime
 
-extension Trace {
+extension GoldenTrace {
     /// The trace's programs as files with their inputs and what this machine computes from them, for a C program to replay on
     /// another one (CSupport/tests/test_program.c): step A and step B with their gradients, and the features.
     /// - Parameter isa: one with fused multiply-adds gives the bits of every other such ISA.

@@ -1,4 +1,5 @@
 import Engine
+import Features
 import Foundation
 import Graph
 import Models
@@ -7,7 +8,7 @@ import Vision
 
 /// A digest (`clmae-digest/1`): one joint iteration of a preset at full size. Parameters and images come from a formula;
 /// the file holds losses, and norm, largest magnitude and eight values of each gradient.
-public struct Digest {
+public struct GoldenDigest {
     public let path: String
     private let contents: Contents
 
@@ -52,14 +53,14 @@ public struct Digest {
         let model = try ModelRuntime(configuration, trains: false, threads: threads, isa: isa)
         var formula = Comparison("formula", "of the largest", tolerance: 1e-7)
         for parameter in model.parameters.all {
-            let values = Digest.values(of: parameter, seed: contents.seed)
+            let values = GoldenDigest.values(of: parameter, seed: contents.seed)
             if let expected = contents.check[parameter.parameter.name] {
                 formula.note(Array(values.prefix(expected.count)), expected.map(Float.init), parameter.parameter.name)
             }
             model.set(parameter, in: model.session.parameters, values)
         }
         let grid = try configuration.grid
-        let images = Digest.uniform("images", seed: contents.seed, count: contents.batch * grid.count * grid.patchWidth).map { Float(2 * $0) }
+        let images = GoldenDigest.uniform("images", seed: contents.seed, count: contents.batch * grid.count * grid.patchWidth).map { Float(2 * $0) }
         if let expected = contents.check["images"] { formula.note(Array(images.prefix(expected.count)), expected.map(Float.init), "images") }
         let patches = patchBatchOf(planes: images, grid: grid, images: contents.batch)
         defer { patches.deallocate() }

@@ -1,5 +1,6 @@
 import Compiler
 import Engine
+import Features
 import Foundation
 import Graph
 import Models
@@ -9,7 +10,7 @@ import Training
 import Vision
 
 /// A golden trace (`clmae-trace/1`): a model's parameters and images, and what the reference computes from them in float64.
-public struct Trace {
+public struct GoldenTrace {
     public let path: String
     public let configuration: ModelConfiguration
     public let options: StepOptions
