@@ -50,7 +50,7 @@ let package = Package(
         .target(name: "Terminal", exclude: ["README.md"]),
         .executableTarget(name: "curricle", dependencies: [
             "Terminal", "Proofs", "Reports", "Training", "Evaluation", "Features", "Weights", "Engine", "Storage",
-            "Vision", "Models", "Runtime", "Compiler", "Graph", "Program",
+            "Vision", "Models", "Runtime", "Graph",
         ]),
 
         .target(name: "Reference", dependencies: ["Graph"], exclude: ["README.md"]),
