@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Loads what `curricle export` wrote in timm (strict), transformers and ONNX Runtime, and compares their features with those
-that the checkpoints of Tests/LearningTests/Fixtures/checkpoints gave before. Run by hand: it needs these programs.
+that the checkpoints of Tests/Fixtures/checkpoints gave before. Run by hand: it needs these programs.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch timm transformers onnx onnxruntime pillow
     swift build -c release && /tmp/venv/bin/python tools/check_exports.py [CURRICLE]
@@ -23,7 +23,7 @@ from timm.models.vision_transformer import VisionTransformer
 from transformers import ViTMAEForPreTraining, ViTMAEModel
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FIXTURES = ROOT / "Tests" / "LearningTests" / "Fixtures" / "checkpoints"
+FIXTURES = ROOT / "Tests" / "Fixtures" / "checkpoints"
 CURRICLE = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".build" / "release" / "curricle")
 EXPECTED = json.loads((FIXTURES / "features.json").read_text())
 HEADS = 4

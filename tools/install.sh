@@ -2,7 +2,8 @@
 # Installs the command `curricle` as one file that needs no Swift on the machine it runs on, its man pages and completions, and
 # libcurricle with its header.
 #   tools/install.sh [PREFIX]      default /usr/local
-# The command wants these libraries of the system: libomp5-14 libopenblas0 libturbojpeg0 libpng16-16 zlib1g (Debian's names).
+# The command wants these libraries of the system: libomp5-14 libturbojpeg0 libpng16-16 zlib1g (Debian's names); probe,
+# attend --pca and bench kernels libopenblas0 besides.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 prefix=${1:-/usr/local}

@@ -6,7 +6,7 @@
 
 Pillow below 13, because 13 resizes vertically first in some cases (see CSupport/resample.c). Files go to Tests/VisionTests/Fixtures:
 small pictures, and `augmentation.json`, which holds for each case its parameters and the FNV-1a hash of the bytes that come out; the
-pictures that go in are formulas, which the Swift tests repeat. A small file for `curricle verify --image` goes to Tests/LearningTests/Fixtures.
+pictures that go in are formulas, which the Swift tests repeat. A small file for `curricle verify --image` goes to Tests/Fixtures.
 """
 import importlib.util
 import io
@@ -186,7 +186,7 @@ text = ",\n".join(f'"{key}": [\n' + ",\n".join(json.dumps(case) for case in rows
 (out / "augmentation.json").write_text("{\n" + text + "\n}\n")
 
 # -- A file for `curricle verify --image` -----------------------------------------------------------------------------
-folder = tests / "LearningTests" / "Fixtures"
+folder = tests / "Fixtures"
 with Image.open(out / "flower.jpg") as flower:
     flower.resize((60, 40), Image.BICUBIC).save(folder / "photograph.jpg", "JPEG", quality=90)
 image = Image.open(folder / "photograph.jpg").convert("RGB")

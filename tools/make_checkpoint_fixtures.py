@@ -2,7 +2,7 @@
 """Makes small checkpoints of other programs, an image, and the features that those programs compute.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch timm transformers pillow
-    /tmp/venv/bin/python tools/make_checkpoint_fixtures.py       writes Tests/LearningTests/Fixtures/checkpoints
+    /tmp/venv/bin/python tools/make_checkpoint_fixtures.py       writes Tests/Fixtures/checkpoints
 
 Weights are random, drawn wide enough for every part to matter. timm is the oracle of the timm and MAE fixtures (MAE's
 encoder is timm's), transformers of its own. Features are of the images as they are, with ImageNet's mean and deviation.
@@ -19,7 +19,7 @@ from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 from transformers import ViTConfig, ViTMAEConfig, ViTMAEForPreTraining, ViTModel
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "LearningTests" / "Fixtures" / "checkpoints"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "Fixtures" / "checkpoints"
 SIDE, PATCH, WIDTH, DEPTH, HEADS = 32, 8, 24, 2, 4
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the fixture of the evaluations' tests with PyTorch: Tests/LearningTests/Fixtures/evaluation.json.
+"""Makes the fixture of the evaluations' tests with PyTorch: Tests/Fixtures/evaluation.json.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch numpy
     /tmp/venv/bin/python tools/make_evaluation_fixtures.py
@@ -15,7 +15,7 @@ import pathlib
 import torch
 from torch import nn
 
-FIXTURE = pathlib.Path(__file__).resolve().parent.parent / "Tests/LearningTests/Fixtures/evaluation.json"
+FIXTURE = pathlib.Path(__file__).resolve().parent.parent / "Tests/Fixtures/evaluation.json"
 
 
 def clusters(count: int, width: int, classes: int, spread: float):

@@ -2,7 +2,7 @@
 """Makes a small classifier, and what PyTorch makes of it in a few steps of fine-tuning.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch timm safetensors
-    /tmp/venv/bin/python tools/make_finetuning_fixture.py      writes Tests/LearningTests/Fixtures/finetuning.safetensors
+    /tmp/venv/bin/python tools/make_finetuning_fixture.py      writes Tests/Fixtures/finetuning.safetensors
 
 The model is timm's, in float64, its residual branches multiplied by given scales as drop path does; the groups of AdamW are those of MAE's
 `util/lr_decay.py`; the loss is timm's SoftTargetCrossEntropy. Three updates follow one another; then, from the first weights again, one update
@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from timm.loss import SoftTargetCrossEntropy
 from timm.models.vision_transformer import VisionTransformer
 
-FILE = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "LearningTests" / "Fixtures" / "finetuning.safetensors"
+FILE = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "Fixtures" / "finetuning.safetensors"
 SIDE, PATCH, WIDTH, DEPTH, HEADS, CLASSES, IMAGES, STEPS = 16, 4, 24, 3, 4, 5, 4, 3
 RATES, DECAY, WEIGHT_DECAY, CLIP = [1e-3, 4e-3, 2e-3], 0.65, 0.05, 0.4
 

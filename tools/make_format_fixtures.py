@@ -2,7 +2,7 @@
 """Makes the fixtures of the file format tests with the formats' own Python packages.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy ml_dtypes safetensors tensorboard
-    /tmp/venv/bin/python tools/make_format_fixtures.py            writes Tests/LearningTests/Fixtures
+    /tmp/venv/bin/python tools/make_format_fixtures.py            writes Tests/Fixtures
     /tmp/venv/bin/python tools/make_format_fixtures.py FILE...    reads files that Curricle wrote, and prints what is in them
 """
 import pathlib
@@ -10,7 +10,7 @@ import sys
 
 import numpy
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "LearningTests" / "Fixtures"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "Fixtures"
 
 
 def write_tensors(path):

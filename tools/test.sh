@@ -9,5 +9,6 @@ tools/test_c.sh
 swift build -c release -Xswiftc -enable-testing --scratch-path .build/testing --build-tests
 swift test -c release -Xswiftc -enable-testing --scratch-path .build/testing --skip-build "$@"
 tools/test_library.sh .build/testing/release/curricle
+tools/draw_targets.py --check
 # Every parser of ours on inputs made from the corpus: a short run of what tools/fuzz.sh does for as long as it is told to.
 tools/fuzz.sh 20000

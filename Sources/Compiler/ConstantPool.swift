@@ -1,5 +1,4 @@
 import Tensors
-
 /// Constants of all programs of a session: each name is stored once.
 public struct ConstantPool: Sendable {
     public private(set) var values: [Float] = []

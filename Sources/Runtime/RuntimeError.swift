@@ -1,5 +1,4 @@
 import Tensors
-
 public enum RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
     case outOfMemory(bytes: Int, purpose: String)
     case unknownISA(String, available: [String])

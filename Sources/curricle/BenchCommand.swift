@@ -1,8 +1,11 @@
+import Training
+import Engine
 import Foundation
-import Learning
 import Models
+import Proofs
 import Runtime
 import Settings
+import Storage
 import Terminal
 import Vision
 

@@ -1,7 +1,7 @@
 import Foundation
-import Learning
 import Settings
 import Terminal
+import Weights
 
 /// What both commands say and ask of the file that they read.
 private enum Checkpoints {

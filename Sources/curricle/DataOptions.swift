@@ -1,4 +1,5 @@
-import Learning
+import Weights
+import Engine
 import Settings
 import Terminal
 import Vision

@@ -1,4 +1,4 @@
-import Learning
+import Features
 import Runtime
 import Settings
 import Terminal

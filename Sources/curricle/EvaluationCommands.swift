@@ -1,12 +1,16 @@
+import Weights
+import Engine
+import Evaluation
+import Features
 import Foundation
-import Learning
 import Runtime
 import Settings
+import Storage
 import Terminal
 import Vision
 
-/// What the evaluation commands share: their options, and the features of a training and a test set.
-struct Evaluation {
+/// An encoder and the images it is judged by: the options that the evaluation commands share, and features of a training and a test set.
+struct JudgedEncoder {
     static let options: [Option] = EncoderOptions.all() + [
         train, test,
         EncoderOptions.pool(Pooling.self, "cls (class token), mean (of the patch tokens), cls+mean, or pixels (no encoder, to compare with)"),
@@ -36,7 +40,7 @@ struct Evaluation {
         if let patch = try a.intIfGiven("patch-size"), patch != model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(model.patchSize) pixels, not \(patch)")
         }
-        (train, test) = try Evaluation.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth)))
+        (train, test) = try JudgedEncoder.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth)))
     }
 
     /// The images of `--train` and `--test`.
@@ -75,7 +79,7 @@ enum NearestNeighboursCommand {
 
     static let command = Command(
         name: "knn", summary: "judge features by k nearest neighbours",
-        options: Evaluation.options + [
+        options: JudgedEncoder.options + [
             .value("protocol", "KIND", .word(of: Manner.self), "reference (Euclidean, majority) or dino (cosine, votes weighted by similarity)", fallback: "reference"),
             .value("neighbours", "K[,K…]", .wholes(1...1_000_000, counts: 1...20), "neighbours that vote (default: 5; dino: 10,20,100,200)", short: "k"),
             .value("temperature", "T", .number(1e-6...1e6), "of the weights, with dino", fallback: "0.07"),
@@ -85,12 +89,13 @@ enum NearestNeighboursCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let manner: Manner = try a.choice("protocol"), asJSON = try a.flag("json")
         let given = try a.intsIfGiven("neighbours"), temperature = try a.double("temperature")
-        let (train, test) = try Evaluation(a).features()
+        let judged = try JudgedEncoder(a), (train, test) = try judged.features()
+        let threads = judged.extractor.threads, isa = judged.extractor.isa
         let facing = "on \(test.count) images, against \(train.count)"
         switch manner {
         case .reference:
             for k in given ?? [5] {
-                let accuracy = try NearestNeighbours(training: train, k: k).accuracy(on: test)
+                let accuracy = try NearestNeighbours(training: train, k: k, threads: threads, isa: isa).accuracy(on: test)
                 print(asJSON
                     ? jsonLine([("protocol", "reference"), ("k", .integer(k)), ("acc1", .double(accuracy.top1)), ("acc_nn", .double(accuracy.anyNeighbour))])
                     : "kNN (k \(k), Euclidean) \(facing): Acc@1 \(accuracy.top1), Acc@NN \(accuracy.anyNeighbour)")
@@ -99,7 +104,7 @@ enum NearestNeighboursCommand {
             // The customary list, as far as there are that many images to learn from.
             let customary = [10, 20, 100, 200].filter { $0 <= train.count }
             let ks = given ?? (customary.isEmpty ? [train.count] : customary)
-            let accuracies = try CosineNeighbours(training: train, temperature: temperature).accuracy(on: test, ks: ks)
+            let accuracies = try CosineNeighbours(training: train, temperature: temperature, threads: threads, isa: isa).accuracy(on: test, ks: ks)
             for (k, accuracy) in zip(ks, accuracies) {
                 print(asJSON
                     ? jsonLine([("protocol", "dino"), ("k", .integer(k)), ("acc1", .double(accuracy))])
@@ -116,7 +121,7 @@ enum ProbeCommand {
 
     static let command = Command(
         name: "probe", summary: "judge features by a linear probe",
-        options: Evaluation.options + [
+        options: JudgedEncoder.options + [
             .value("method", "KIND", .word(of: Method.self), "ridge (closed form on standardised features) or lars (batch norm and linear layer, trained)", fallback: "ridge"),
             .value("penalty", "L", .number(1e-12...1e12), "ridge: weight of the penalty", fallback: "0.01"),
             .value("probe-batch-size", "N", .whole(2...10_000_000), "lars: images a step (MAE's recipe for ImageNet: 16384)", fallback: "64"),
@@ -136,7 +141,7 @@ enum ProbeCommand {
         guard recipe.warmupEpochs < Double(recipe.epochs) else { throw LearningError.configuration("--warmup-epochs must be less than --epochs") }
         let isAugmented = try a.string("augment") == "mae"
         if isAugmented, method == .ridge { throw LearningError.configuration("--augment mae goes with --method lars") }
-        let evaluation = try Evaluation(a), (train, test) = try evaluation.features(augmentationSeed: isAugmented ? recipe.seed : nil)
+        let evaluation = try JudgedEncoder(a), (train, test) = try evaluation.features(augmentationSeed: isAugmented ? recipe.seed : nil)
         let accuracy: Double
         switch method {
         case .ridge: accuracy = try RidgeProbe(training: train, penalty: penalty).accuracy(on: test)
@@ -165,7 +170,7 @@ enum ProbeCommand {
 enum FewShotCommand {
     static let command = Command(
         name: "fewshot", summary: "judge features by learning classes from a few images each",
-        options: Evaluation.options + [
+        options: JudgedEncoder.options + [
             .value("ways", "N", .whole(2...100_000), "classes an episode", fallback: "5"),
             .value("shots", "K", .whole(1...100_000), "images to learn from, a class", fallback: "5"),
             .value("episodes", "N", .whole(1...10_000_000), "draws of classes and images", fallback: "600"),
@@ -178,7 +183,7 @@ enum FewShotCommand {
         let episodes = FewShot(
             ways: try a.int("ways"), shots: try a.int("shots"), episodes: try a.int("episodes"), queries: try a.int("queries"),
             seed: try SharedOptions.seed(a))
-        let (train, test) = try Evaluation(a).features()
+        let (train, test) = try JudgedEncoder(a).features()
         var bar = ProgressBar(total: episodes.episodes)
         let result = try episodes.run(training: train, test: test) { done, _ in bar.update(label: "episodes", completed: done) { [] } }
         bar.finish()

@@ -1,19 +1,22 @@
+import Engine
 import Foundation
 import Graph
-import Learning
 import Models
 import Runtime
 import Settings
+import Storage
 import Synchronization
 import Terminal
+import Training
 import Vision
+import Weights
 
 /// Trains an encoder with a linear head on labelled images.
 enum FinetuneCommand {
     static let command = Command(
         name: "finetune", summary: "train the whole encoder with a linear head on labelled images",
         options: EncoderOptions.all() + [
-            Evaluation.train, Evaluation.test,
+            JudgedEncoder.train, JudgedEncoder.test,
             SharedOptions.output("RUN", "folder of the run: states, weights, logs (default: nothing is kept)", .folder),
             .flag("eval", "judge a classifier's weights on the test images: nothing is trained or written, and --train is not needed where the file names its classes"),
             SharedOptions.json,
@@ -30,7 +33,7 @@ enum FinetuneCommand {
         let description = try WeightsOptions.description(a, weights)
         let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth))
         if try a.flag("eval") { return try evaluate(a, weights, description, decoding) }
-        let (train, test) = try Evaluation.parts(a, decoding)
+        let (train, test) = try JudgedEncoder.parts(a, decoding)
         let settings = try settings(a, weights, description, classes: train.classNames)
         let threads = try SharedOptions.threads(a)
         let tuning = try Finetuning(settings, training: train, test: test, output: kept, threads: threads, isa: ISA.named(nil))

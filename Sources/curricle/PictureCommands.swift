@@ -1,9 +1,11 @@
+import Engine
 import Foundation
 import Graph
-import Learning
 import Models
+import Reports
 import Runtime
 import Settings
+import Storage
 import Terminal
 import Vision
 

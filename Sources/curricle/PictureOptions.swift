@@ -1,9 +1,12 @@
 import Foundation
-import Learning
+import Reports
 import Runtime
 import Settings
+import Storage
 import Terminal
+import Training
 import Vision
+import Weights
 
 /// Options of the commands that draw what a model makes of images.
 enum PictureOptions {

@@ -1,9 +1,14 @@
+import Weights
+import Engine
+import Features
 import Foundation
-import Learning
 import Models
+import Reports
 import Runtime
 import Settings
+import Storage
 import Terminal
+import Training
 
 /// Says what a training run will take before it begins.
 enum PlanCommand {

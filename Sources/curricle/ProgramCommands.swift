@@ -1,10 +1,14 @@
+import Engine
+import Features
 import Foundation
-import Learning
 import Models
+import Proofs
 import Runtime
 import Settings
+import Storage
 import Terminal
 import Vision
+import Weights
 
 private enum ProgramOptions {
     static let pool = EncoderOptions.pool(
@@ -26,7 +30,7 @@ enum CompileCommand {
 
     static func run(_ a: Arguments) throws -> Int32 {
         let output = try a.string("output")
-        if let trace = try a.stringIfGiven("trace") { return try save(Trace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
+        if let trace = try a.stringIfGiven("trace") { return try save(GoldenTrace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
         let program = try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: ISA.named(nil)).program(
             images: a.int("batch"), pool: a.choice("pool"))
         try program.write(to: output)
@@ -34,7 +38,7 @@ enum CompileCommand {
         return 0
     }
 
-    private static func save(_ trace: Trace, to folder: String, isa: ISA) throws -> Int32 {
+    private static func save(_ trace: GoldenTrace, to folder: String, isa: ISA) throws -> Int32 {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         for program in try trace.programs(threads: 1, isa: isa) {
             let path = "\(folder)/\(program.name).program"

@@ -1,8 +1,12 @@
+import Weights
+import Features
 import Foundation
-import Learning
+import Reports
 import Runtime
 import Settings
+import Storage
 import Terminal
+import Training
 import Vision
 
 /// A run as one page.

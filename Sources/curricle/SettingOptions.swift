@@ -1,4 +1,8 @@
-import Learning
+import Storage
+import Vision
+import Models
+import Engine
+import Weights
 import Settings
 import Terminal
 

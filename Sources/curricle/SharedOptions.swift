@@ -1,4 +1,6 @@
-import Learning
+import Storage
+import Engine
+import Weights
 import Models
 import Runtime
 import Settings

@@ -1,5 +1,7 @@
+import Training
+import Storage
+import Weights
 import Foundation
-import Learning
 import Settings
 import Terminal
 import Vision

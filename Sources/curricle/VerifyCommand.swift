@@ -1,5 +1,6 @@
+import Engine
 import Foundation
-import Learning
+import Proofs
 import Runtime
 import Settings
 import Terminal
@@ -32,8 +33,8 @@ enum VerifyCommand {
     }
 
     private static func report(on path: String, image: String?, threads: Int, isa: ISA) throws -> VerificationReport {
-        if path.hasSuffix(".json") { return try Digest(path: path).verify(threads: threads, isa: isa) }
-        guard Photograph.isMeant(by: path) else { return try Trace(path: path).verify(threads: threads, isa: isa) }
+        if path.hasSuffix(".json") { return try GoldenDigest(path: path).verify(threads: threads, isa: isa) }
+        guard Photograph.isMeant(by: path) else { return try GoldenTrace(path: path).verify(threads: threads, isa: isa) }
         guard let image else { throw LearningError.configuration("\(path) is about a photograph: name it with --image PHOTO") }
         return try Photograph(path: path).verify(image: image)
     }

@@ -1,5 +1,5 @@
+import Engine
 import Foundation
-import Learning
 import Settings
 import Terminal
 

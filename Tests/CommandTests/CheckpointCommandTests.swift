@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 private func checkpoint(_ name: String) -> String {
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("LearningTests/Fixtures/checkpoints/\(name)").path
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/checkpoints/\(name)").path
 }
 
 @Suite struct CheckpointCommandTests {

@@ -209,7 +209,7 @@ struct VerifyCommandTests {
     }
 
     @Test func photographsAreCompared() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/LearningTests/Fixtures/"
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Fixtures/"
         let result = try curricle("verify", folder + "photograph.safetensors", "--image", folder + "photograph.jpg")
         #expect(result.code == 0 && result.output.contains("100 % of bytes equal"), "\(result.output)\(result.errors)")
         let missing = try curricle("verify", folder + "photograph.safetensors")

@@ -1,7 +1,9 @@
 import Foundation
-import Learning
+import Storage
 import Terminal
+import Training
 import Vision
+import Weights
 
 // Runs libFuzzer on the parser that FUZZ_PARSER names. Built and run by tools/fuzz.sh. Readers take files, so an input is written
 // to a file in memory first.

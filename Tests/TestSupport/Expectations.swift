@@ -48,3 +48,10 @@ public func onEveryISA(
         try check(isa, first)
     }
 }
+
+/// The largest difference, as a share of the largest magnitude.
+package func relativeError(_ found: [Float], _ expected: [Float]) -> Float {
+    guard found.count == expected.count, !found.isEmpty else { return .infinity }
+    let largest = expected.map(abs).max() ?? 0
+    return zip(found, expected).map { abs($0 - $1) }.reduce(0) { $0.isNaN || $1.isNaN ? .infinity : max($0, $1) } / largest
+}

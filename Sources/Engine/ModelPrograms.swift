@@ -1,0 +1,115 @@
+import Compiler
+import Graph
+import Models
+import Program
+
+/// What tells one program of a model from another.
+package enum ProgramKey: Hashable {
+    /// Step A; `weight` is the batch's share of the whole one, where it is a piece.
+    case autoencoder(images: Int, StepOptions, Update?, weight: Float = 1, examined: Bool = false)
+    case masker(images: Int, StepOptions, Update?, examined: Bool = false)
+    /// The masker alone: scores, or with an update its backward pass from a given gradient of them.
+    case scoring(images: Int, Update?)
+    /// Errors of a piece of step B, and the gradient that reaches its scores through them.
+    case maskerErrors(images: Int, StepOptions)
+    /// Losses of step B on the whole batch's scores and errors, with the gradients of both.
+    case maskerLosses(images: Int, StepOptions)
+    case update(ParameterGroup, AdamW, clip: Float?)
+    /// Features of whole images, from patches or rgb8 pixels.
+    case features(images: Int, [FeaturePooling], fromPixels: Bool = false)
+    /// A step of fine-tuning.
+    case classifier(images: Int, dropsPaths: Bool, Update)
+    case classification(images: Int)
+    /// A block's queries, keys and values.
+    case queriesKeysValues(images: Int, layer: Int)
+
+    /// What a person calls it.
+    package var title: String {
+        switch self {
+        case .autoencoder(let images, _, _, let weight, _): weight == 1 ? "Step A" : "Step A on \(images) images"
+        case .masker: "Step B"
+        case .scoring(let images, let update): update == nil ? "Step B scores of \(images) images" : "Step B masker of \(images) images"
+        case .maskerErrors(let images, _): "Step B errors of \(images) images"
+        case .maskerLosses: "Step B losses"
+        case .update(let group, _, _): "Update of the \(group.rawValue)"
+        case .features: "Features"
+        case .classifier: "Fine-tuning"
+        case .classification: "Classification"
+        case .queriesKeysValues: "Attention"
+        }
+    }
+}
+
+/// The programs of a model, compiled: what a runtime runs, and what a plan is made from without any of its memory.
+package struct ModelPrograms {
+    package let configuration: ModelConfiguration
+    package let parameters: ModelParameters
+    package let layout: ParameterLayout
+    /// The most bytes the arena of a training step may have; what has to be computed a second time for that is.
+    package let arenaLimit: Int?
+    private let pipeline: Pipeline
+    package private(set) var constants = ConstantPool()
+    /// Positions of the patch tokens [L, D] where the weights bring their own; nil for the fixed sin-cos ones.
+    private let encoderPosition: [Float]?
+
+    package init(
+        _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, encoderPosition: [Float]? = nil, arenaLimit: Int? = nil,
+        pipeline: Pipeline = Pipeline()
+    ) {
+        self.configuration = configuration
+        parameters = ModelParameters(configuration, parts: parts)
+        layout = ParameterLayout(parameters.parameters)
+        self.arenaLimit = arenaLimit
+        self.pipeline = pipeline
+        self.encoderPosition = encoderPosition
+    }
+
+    package mutating func compile(_ key: ProgramKey) throws(GraphError) -> Program {
+        switch key {
+        case .autoencoder(let images, let options, let update, let weight, let examined):
+            var builder = describe(images)
+            let step = try builder.autoencoderStep(options, examined: examined)
+            return try compile(step.graph, update.map { Training(.loss(step.loss, weight: weight), .parameters(.autoencoder, $0)) })
+        case .masker(let images, let options, let update, let examined):
+            var builder = describe(images)
+            let step = try builder.maskerStep(options, examined: examined)
+            return try compile(step.graph, update.map { Training(.loss(step.loss, weight: 1), .parameters(.masker, $0)) })
+        case .scoring(let images, let update):
+            var builder = describe(images)
+            let scoring = try builder.scoring()
+            return try compile(scoring.graph, update.map { Training(.given(scoring.scores, upstream: scoring.upstream), .parameters(.masker, $0)) })
+        case .maskerErrors(let images, let options):
+            var builder = describe(images)
+            let piece = try builder.maskerErrors(options)
+            return try compile(piece.graph, Training(.given(piece.errors, upstream: piece.upstream), .inputs([.scores])))
+        case .maskerLosses(let images, let options):
+            var builder = describe(images)
+            let step = try builder.maskerLosses(options)
+            return try compile(step.graph, Training(.loss(step.loss, weight: 1), .inputs([.errors, .scores])))
+        case .update(let group, let adamw, let clip):
+            let slices = parameters.parameters.filter { $0.group == group }.map { ParameterSlice($0) }
+            return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout, constants: &constants)
+        case .features(let images, let pools, let fromPixels):
+            var builder = describe(images)
+            return try compile(builder.features(pools, fromPixels: fromPixels), nil)
+        case .queriesKeysValues(let images, let layer):
+            var builder = describe(images)
+            return try compile(builder.queriesKeysValues(layer: layer), nil)
+        case .classifier(let images, let dropsPaths, let update):
+            var builder = describe(images)
+            let step = try builder.classifierStep(dropsPaths: dropsPaths)
+            return try compile(step.graph, Training(loss: step.loss, group: .classifier, update: update))
+        case .classification(let images):
+            var builder = describe(images)
+            return try compile(builder.classification(), nil)
+        }
+    }
+
+    private func describe(_ images: Int) -> ModelBuilder {
+        ModelBuilder(configuration, parameters: parameters, images: images, encoderPosition: encoderPosition)
+    }
+
+    private mutating func compile(_ graph: Graph, _ training: Training?) throws(GraphError) -> Program {
+        try pipeline.compile(graph, training: training, layout: layout, constants: &constants, arenaLimit: arenaLimit)
+    }
+}

@@ -1,0 +1,125 @@
+import Compiler
+import Dispatch
+import Graph
+import Models
+import Program
+import Runtime
+import Settings
+import Tensors
+
+/// A model ready to run: its parameters in memory and its programs, compiled when first asked for.
+public final class ModelRuntime {
+    public let configuration: ModelConfiguration
+    public let session: Session
+    private var programs: ModelPrograms
+    private var executables: [ProgramKey: Executable] = [:]
+    public var parameters: ModelParameters { programs.parameters }
+    public var layout: ParameterLayout { programs.layout }
+    /// The groups that the model has parameters of.
+    package var groups: [ParameterGroup] { ParameterGroup.allCases.filter { layout.groups[$0]?.isEmpty == false } }
+
+    /// - Parameter arenaLimit: see `ModelPrograms`.
+    /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
+    public init(
+        _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, encoderPosition: [Float]? = nil, trains: Bool,
+        storesGradients: Bool = false, threads: Int, isa: ISA, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
+    ) throws {
+        if let problem = configuration.problem { throw LearningError.configuration(Message(problem)) }
+        self.configuration = configuration
+        programs = ModelPrograms(configuration, parts: parts, encoderPosition: encoderPosition, arenaLimit: arenaLimit, pipeline: pipeline)
+        session = try Session(parameterBytes: programs.layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
+    }
+
+    // MARK: Parameters
+
+    /// A tensor of one segment in the reference's order, e.g. a parameter or its first moment.
+    public func values(of parameter: ModelParameter, in memory: Memory) -> [Float] {
+        let p = parameter.parameter
+        let rows = p.shape[0], depth = p.shape.dropFirst().reduce(1, *)
+        let panels = UnsafeBufferPointer(range(of: p, in: memory))
+        return parameter.toReference(Panels.unpack(panels, rows: rows, depth: depth, sections: p.sections))
+    }
+
+    /// - Precondition: as many values as the parameter has; loaders check shapes first.
+    public func set(_ parameter: ModelParameter, in memory: Memory, _ values: [Float]) {
+        let p = parameter.parameter
+        let rows = p.shape[0], depth = p.shape.dropFirst().reduce(1, *)
+        Panels.pack(parameter.fromReference(values), rows: rows, depth: depth, sections: p.sections, into: range(of: p, in: memory))
+    }
+
+    /// Fresh parameters, a function of the seed; several at a time, as large models have many.
+    public func initialize(seed: UInt64) {
+        // Each parameter is its own part of the memory, and what is read besides does not change.
+        nonisolated(unsafe) let runtime = self
+        DispatchQueue.concurrentPerform(iterations: parameters.all.count) { i in
+            let parameter = runtime.parameters.all[i]
+            runtime.set(parameter, in: runtime.session.parameters, parameter.initialValues(seed: seed))
+        }
+    }
+
+    private func range(of parameter: Parameter, in memory: Memory) -> UnsafeMutableBufferPointer<Float> {
+        guard let offset = layout.offset(of: parameter.name) else { preconditionFailure("\(parameter.name) is not of this model") }
+        let start = offset / parameter.type.element.bytes
+        return UnsafeMutableBufferPointer(rebasing: memory.floats[start..<(start + parameter.type.storedCount)])
+    }
+
+    // MARK: Programs
+
+    /// Step A; with no update, only its losses.
+    /// - Parameter weight: the batch's share of a whole one, where it is a piece: its gradients are times that.
+    public func autoencoderStep(images: Int, _ options: StepOptions, update: Update?, weight: Float = 1, examined: Bool = false) throws -> Executable {
+        try executable(.autoencoder(images: images, options, update, weight: weight, examined: examined))
+    }
+    /// How many images, at most `most`, step A can be looked at with in the arena that there is a limit for.
+    package func examinedImages(most: Int, _ options: StepOptions) throws -> Int {
+        var images = most
+        while let limit = programs.arenaLimit, images > 1 {
+            let program = try programs.compile(.autoencoder(images: images, options, nil, examined: true))
+            if program.arenaBytes <= limit { break }
+            images = (images + 1) / 2
+        }
+        return images
+    }
+    /// How many images, at most `most`, features can be computed of at a time in the arena that there is already.
+    package func featureImages(most: Int) throws -> Int {
+        var images = most
+        while images > 1, try programs.compile(.features(images: images, [.cls, .mean])).arenaBytes > session.arenaBytes { images = (images + 1) / 2 }
+        return images
+    }
+    /// Step B.
+    public func maskerStep(images: Int, _ options: StepOptions, update: Update?, examined: Bool = false) throws -> Executable {
+        try executable(.masker(images: images, options, update, examined: examined))
+    }
+    /// Features of whole images.
+    public func features(images: Int, _ pools: [FeaturePooling] = [.cls, .mean], fromPixels: Bool = false) throws -> Executable {
+        try executable(.features(images: images, pools, fromPixels: fromPixels))
+    }
+    /// A step of fine-tuning.
+    package func classifierStep(images: Int, dropsPaths: Bool, update: Update) throws -> Executable {
+        try executable(.classifier(images: images, dropsPaths: dropsPaths, update))
+    }
+    /// A classifier's logits.
+    package func classification(images: Int) throws -> Executable { try executable(.classification(images: images)) }
+    /// Constants of the programs compiled so far.
+    package var constants: [Float] { programs.constants.values }
+    /// AdamW of a group from its stored gradients.
+    package func update(_ group: ParameterGroup, _ adamw: AdamW, clip: Float?) throws -> Executable {
+        try executable(.update(group, adamw, clip: clip))
+    }
+
+    package func executable(_ key: ProgramKey) throws -> Executable {
+        if let known = executables[key] { return known }
+        let program = try programs.compile(key)
+        let made = try session.prepare(program, constants: programs.constants.values)
+        executables[key] = made
+        return made
+    }
+
+    /// A result of the executable that ran last, row-major in the reference's order of rows.
+    /// - Throws: `MissingResult` for a name that the program has no result of.
+    public func result(_ name: String, of executable: Executable) throws(MissingResult) -> [Float] {
+        let place = try executable.program.result(name), stored = session.result(place)
+        guard case .panels(let sections) = place.type.layout else { return Array(stored) }
+        return Panels.unpack(stored, rows: place.type.shape[0], depth: place.type.shape.dropFirst().reduce(1, *), sections: sections)
+    }
+}

@@ -1,0 +1,21 @@
+/// Why features cannot be probed, beside what is wrong with the features themselves (`FeaturesError`).
+public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible {
+    case penalty(Double)
+    case unsolvable
+    case fewClasses(ways: Int, shots: Int, found: Int)
+    /// OpenBLAS cannot be opened, for this reason.
+    case noAlgebra(String)
+
+    public var description: String {
+        switch self {
+        case .penalty(let penalty):
+            "a ridge penalty of \(penalty) is not possible; give a number above 0"
+        case .unsolvable:
+            "the equations have no stable solution; check the features, or for ridge raise the penalty"
+        case .fewClasses(let ways, let shots, let found):
+            "\(ways) ways of \(shots) shots need at least 2 and at most the \(found) classes that have \(shots) training images and a test image"
+        case .noAlgebra(let reason):
+            "this needs OpenBLAS, which cannot be used: \(reason); install it (Debian: libopenblas0), or name its file in CURRICLE_OPENBLAS"
+        }
+    }
+}

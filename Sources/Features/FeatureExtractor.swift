@@ -1,0 +1,101 @@
+import Engine
+import Models
+import Runtime
+import Tensors
+import Vision
+import Weights
+
+/// Computes features of whole images (no mask) with an encoder's weights.
+public final class FeatureExtractor {
+    public let description: WeightsDescription
+    package let model: ModelRuntime
+    public var threads: Int { model.session.threads }
+    public var isa: ISA { model.session.isa }
+
+    /// - Parameters:
+    ///   - weights: a file of any layout that ``Checkpoint`` reads.
+    ///   - layer: blocks that tokens pass before the final norm, from 1: what comes behind is not even loaded; nil for all.
+    public convenience init(
+        weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil, deviation: [Float]? = nil, layer: Int? = nil, threads: Int, isa: ISA
+    ) throws {
+        let file = try Checkpoint(path: path)
+        var description = try WeightsDescription(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, deviation: deviation)
+        if let layer {
+            try description.requireLayer(layer)
+            description.model.depth = layer
+        }
+        let position = try WeightsFile.encoderPosition(file, description.model)
+        let model = try ModelRuntime(description.model, parts: .encoder, encoderPosition: position, trains: false, threads: threads, isa: isa)
+        try WeightsFile.load(file, into: model)
+        self.init(model, description)
+    }
+
+    /// With weights that stand in memory already: those of a run that goes on, or fresh ones.
+    public init(_ model: ModelRuntime, _ description: WeightsDescription) {
+        self.model = model
+        self.description = description
+    }
+
+    /// Features and labels of all images of a labelled source, in its order.
+    /// - Parameters:
+    ///   - strict: whether to stop at a broken image; else another one, with its own label, stands for it.
+    ///   - report: told of each broken image.
+    /// - Throws: `LearningError.configuration` where an image has no label.
+    public func labelled(
+        _ source: any ImageSource, pool: Pooling, batchSize: Int = 64, augmented: FeatureAugmentation? = nil, strict: Bool = false,
+        report: (String) -> Void = { _ in }, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> LabelledFeatures {
+        guard (0..<source.count).allSatisfy({ source.label(at: $0) != nil }) else {
+            let name = source.count > 0 ? source.name(at: 0) : "the data"
+            throw LearningError.configuration("\(name): images have no labels: give a folder per class, a list with classes, shards with .cls members, or a dataset's own label files")
+        }
+        let computed = try compute(source, pool, batchSize, augmented, strict: strict, report, progress)
+        return try LabelledFeatures(features: computed.features, width: width(pool), labels: computed.samples.map { source.label(at: $0) ?? -1 })
+    }
+
+    /// Numbers that stand for an image.
+    public func width(_ pool: Pooling) -> Int {
+        let m = description.model
+        return switch pool {
+        case .cls, .mean: m.embedWidth
+        case .clsAndMean: 2 * m.embedWidth
+        case .pixels: m.patches * m.patchWidth
+        }
+    }
+
+    /// Features [images, width], row-major.
+    /// - Throws: the first broken image's `VisionError`: rows are images.
+    public func features(_ source: any ImageSource, pool: Pooling, batchSize: Int = 64, progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
+        try compute(source, pool, batchSize, nil, strict: true, { _ in }, progress).features
+    }
+
+    /// Features, and the source's index of each: not its own where another image stands for a broken one.
+    package func compute(
+        _ source: any ImageSource, _ pool: Pooling, _ batchSize: Int, _ augmented: FeatureAugmentation?, strict: Bool, _ report: (String) -> Void,
+        _ progress: (Int, Int) -> Void
+    ) throws -> (features: [Float], samples: [Int]) {
+        var features: [Float] = [], samples: [Int] = []
+        features.reserveCapacity(source.count * width(pool))
+        try description.model.forEachBatch(
+            of: source, description.normalization, images: batchSize, augmented: augmented, strict: strict, report: report
+        ) { batch in
+            samples += batch.samples
+            if let kind = FeaturePooling(rawValue: pool.rawValue) {
+                let executable = try model.features(images: batch.samples.count, [kind])
+                _ = try model.session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
+                features += try model.result(pool.rawValue, of: executable)
+            } else { // pixels
+                features += batch.patches
+            }
+            progress(samples.count, source.count)
+            return true
+        }
+        return (features, samples)
+    }
+
+    /// The encoder as a program for `images` images a run.
+    /// - Throws: `LearningError.configuration` for sizes that the format does not take.
+    public func program(images: Int, pool: FeaturePooling) throws -> EncoderProgram {
+        try EncoderProgram(model, normalization: description.normalization, images: images, pool: pool)
+    }
+}

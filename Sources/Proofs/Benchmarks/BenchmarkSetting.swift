@@ -1,0 +1,30 @@
+import Dispatch
+import Runtime
+
+/// What every benchmark is told.
+public struct BenchmarkSetting: Sendable {
+    public var batchSize: Int
+    public var threads: Int
+    public var isa: ISA
+    public var repeats: Int
+    public var warmup: Int
+    public init(batchSize: Int, threads: Int, isa: ISA, repeats: Int, warmup: Int) {
+        self.batchSize = batchSize
+        self.threads = threads
+        self.isa = isa
+        self.repeats = repeats
+        self.warmup = warmup
+    }
+
+    /// Seconds of each counted call.
+    package func times(_ progress: (Int) -> Void = { _ in }, _ body: () throws -> Void) rethrows -> [Double] {
+        var times: [Double] = []
+        for i in 0..<(warmup + repeats) {
+            let start = DispatchTime.now().uptimeNanoseconds
+            try body()
+            if i >= warmup { times.append(Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9) }
+            progress(i + 1)
+        }
+        return times
+    }
+}

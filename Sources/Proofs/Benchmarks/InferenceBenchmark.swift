@@ -1,0 +1,67 @@
+import Dispatch
+import Engine
+import Models
+import Runtime
+import Tensors
+
+/// Time of the encoder's features of whole images: the class token and the mean of the patch tokens, so all tokens are computed.
+public struct InferenceBenchmark: Sendable {
+    public struct Result: Sendable {
+        /// Median and 90th percentile, seconds a batch.
+        public let batch, batchP90: Double
+        public let images: Int
+        public let flops: Double
+        public let peakGFLOPs: Double
+        public let arenaBytes: Int
+        public let residentBytes: Int
+        public let kernels: [KernelTime]
+        public var imagesPerSecond: Double { Double(images) / batch }
+        public var gflops: Double { flops / batch * 1e-9 }
+        public var peakShare: Double { gflops / peakGFLOPs }
+    }
+
+    public var configuration: ModelConfiguration
+    public var setting: BenchmarkSetting
+    /// Times each shape and set of operands of a kernel apart.
+    public var byShape = false
+    public init(configuration: ModelConfiguration, setting: BenchmarkSetting) {
+        self.configuration = configuration
+        self.setting = setting
+    }
+
+    public func run(progress: (Int) -> Void = { _ in }) throws -> Result {
+        let model = try ModelRuntime(configuration, parts: .encoder, trains: false, threads: setting.threads, isa: setting.isa)
+        model.initialize(seed: 0)
+        let executable = try model.features(images: setting.batchSize)
+        let patches = try RandomPatches(configuration, images: setting.batchSize)
+        let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
+        let instructions = executable.program.instructions
+        let clock = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: instructions.count)
+        clock.initialize(repeating: 0)
+        defer { clock.deallocate() }
+        var done = 0
+        let times = try setting.times(progress) {
+            if done == setting.warmup { clock.update(repeating: 0) }
+            done += 1
+            _ = try model.session.run(executable, [.patches: .memory(patches.bytes)], nanoseconds: clock)
+        }
+        return Result(
+            batch: quantile(times, 0.5), batchP90: quantile(times, 0.9), images: setting.batchSize,
+            flops: LeastWork.features(configuration) * Double(setting.batchSize), peakGFLOPs: peak, arenaBytes: model.session.arenaBytes,
+            residentBytes: Machine.residentBytes.peak,
+            kernels: KernelTime.table(instructions, clock, repeats: setting.repeats, byShape: byShape))
+    }
+}
+
+/// Ready-made patches of the right size.
+struct RandomPatches {
+    private let memory: Memory
+    private let count: Int
+
+    init(_ configuration: ModelConfiguration, images: Int) throws {
+        count = images * configuration.patches * configuration.patchWidth
+        memory = try Memory(floats: count, purpose: "patches")
+        for i in 0..<count { memory.floats[i] = Float(Int32(truncatingIfNeeded: (i &* 0x9E37_79B1) & 0xFFFF) - 0x8000) * 6e-5 }
+    }
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: memory.floats[0..<count])) }
+}

@@ -1,0 +1,48 @@
+import Dispatch
+import Runtime
+import Weights
+
+/// Time of a program file in the library that devices run: opening it, and a batch.
+public struct ProgramBenchmark: Sendable {
+    public struct Result: Sendable {
+        /// Median and 90th percentile, seconds a batch.
+        public let batch, batchP90: Double
+        /// Seconds, mapped and warm: without and with the checksum over all bytes.
+        public let open, openChecked: Double
+        public let images: Int
+        public let flops: Double
+        public let peakGFLOPs: Double
+        public let arenaBytes: Int
+        public var imagesPerSecond: Double { Double(images) / batch }
+        public var gflops: Double { flops / batch * 1e-9 }
+    }
+
+    public var path: String
+    /// Its batch size is the file's.
+    public var setting: BenchmarkSetting
+    public init(path: String, setting: BenchmarkSetting) {
+        self.path = path
+        self.setting = setting
+    }
+
+    public func run(progress: (Int) -> Void = { _ in }) throws -> Result {
+        func opening(_ verifies: Bool) throws -> Double {
+            let times = try BenchmarkSetting(batchSize: 1, threads: setting.threads, isa: setting.isa, repeats: 5, warmup: 1).times {
+                _ = try ProgramFile(path: path, threads: setting.threads, isa: setting.isa, verifiesChecksum: verifies)
+            }
+            return quantile(times, 0.5)
+        }
+        let openChecked = try opening(true), open = try opening(false)
+        let encoder = try ProgramFile(path: path, threads: setting.threads, isa: setting.isa)
+        let shape = encoder.encoder.shape
+        let pixels = (0..<shape.inputBytes).map { UInt8(truncatingIfNeeded: $0 &* 0x9E37_79B1 >> 8) }
+        var features = [Float](repeating: 0, count: shape.outputCount)
+        let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
+        let times = try setting.times(progress) {
+            try pixels.withUnsafeBufferPointer { pixels in try features.withUnsafeMutableBufferPointer { try encoder.encoder.run(pixels, into: $0) } }
+        }
+        return Result(
+            batch: quantile(times, 0.5), batchP90: quantile(times, 0.9), open: open, openChecked: openChecked, images: shape.images, flops: encoder.encoder.flops,
+            peakGFLOPs: peak, arenaBytes: encoder.encoder.arenaBytes)
+    }
+}

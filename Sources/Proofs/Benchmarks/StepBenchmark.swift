@@ -1,0 +1,86 @@
+import Engine
+import Foundation
+import Graph
+import Models
+import Program
+import Runtime
+import Tensors
+
+/// Time of one joint iteration on ready-made batches, and where it goes.
+public struct StepBenchmark: Sendable {
+    public struct Result: Sendable {
+        /// Medians and 90th percentile, seconds.
+        public let step, stepP90, stepA, stepB: Double
+        public let images: Int
+        /// Least FLOPs of an iteration (`LeastWork`).
+        public let flops: Double
+        public let peakGFLOPs: Double
+        public let arenaBytes: Int
+        public let residentBytes: Int
+        public let kernels: [KernelTime]
+        public var imagesPerSecond: Double { Double(images) / step }
+        public var gflops: Double { flops / step * 1e-9 }
+        public var peakShare: Double { gflops / peakGFLOPs }
+    }
+
+    public var configuration: ModelConfiguration
+    public var options: StepOptions
+    public var setting: BenchmarkSetting
+    /// Times each shape and set of operands of a kernel apart.
+    public var byShape = false
+
+    public init(configuration: ModelConfiguration, options: StepOptions, setting: BenchmarkSetting) {
+        self.configuration = configuration
+        self.options = options
+        self.setting = setting
+    }
+
+    /// Runs it; the peak is measured in the same process, before and after.
+    public func run(progress: (Int) -> Void = { _ in }) throws -> Result {
+        let (batchSize, threads, isa) = (setting.batchSize, setting.threads, setting.isa)
+        let model = try ModelRuntime(configuration, trains: true, threads: threads, isa: isa)
+        model.initialize(seed: 0)
+        let adamw = AdamW()
+        let session = model.session
+        let patches = try RandomPatches(configuration, images: batchSize)
+        let batch = RunInputs.Tensor.memory(patches.bytes), scalars: [Float] = [1e-4, 1e-4, 1, 1]
+        let a = try model.autoencoderStep(images: batchSize, options, update: .immediate(adamw))
+        let b = try model.maskerStep(images: batchSize, options, update: .immediate(adamw))
+        let instructions = a.program.instructions + b.program.instructions
+        let clock = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: instructions.count)
+        clock.initialize(repeating: 0)
+        defer { clock.deallocate() }
+        let clockA = UnsafeMutableBufferPointer(rebasing: clock[0..<a.program.instructions.count])
+        let clockB = UnsafeMutableBufferPointer(rebasing: clock[a.program.instructions.count...])
+
+        var peak = Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5)
+        var stepsA: [Double] = [], stepsB: [Double] = [], done = 0
+        let steps = try setting.times(progress) {
+            if done == setting.warmup { clock.update(repeating: 0) }
+            done += 1
+            let start = DispatchTime.now().uptimeNanoseconds
+            _ = try session.run(a, [.patches: batch, .step: .numbers(scalars)], nanoseconds: clockA)
+            let middle = DispatchTime.now().uptimeNanoseconds
+            _ = try session.run(b, [.patches: batch, .step: .numbers(scalars), .curriculum: [0.5]], nanoseconds: clockB)
+            stepsA.append(Double(middle - start) * 1e-9)
+            stepsB.append(Double(DispatchTime.now().uptimeNanoseconds - middle) * 1e-9)
+        }
+        stepsA.removeFirst(setting.warmup)
+        stepsB.removeFirst(setting.warmup)
+        peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
+        let kernels = KernelTime.table(instructions, clock, repeats: setting.repeats, byShape: byShape)
+        return Result(
+            step: quantile(steps, 0.5), stepP90: quantile(steps, 0.9), stepA: quantile(stepsA, 0.5), stepB: quantile(stepsB, 0.5), images: batchSize,
+            flops: LeastWork(configuration, maskRatio: options.maskRatio).flops * Double(batchSize), peakGFLOPs: peak, arenaBytes: session.arenaBytes,
+            residentBytes: Machine.residentBytes.peak,
+            kernels: kernels)
+    }
+}
+
+/// The value below which a share of the sorted values lies.
+func quantile(_ values: [Double], _ share: Double) -> Double {
+    let sorted = values.sorted()
+    guard !sorted.isEmpty else { return .nan }
+    let at = Double(sorted.count - 1) * share
+    return sorted[Int(at)] + (sorted[min(Int(at) + 1, sorted.count - 1)] - sorted[Int(at)]) * (at - at.rounded(.down))
+}

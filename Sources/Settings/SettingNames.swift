@@ -1,0 +1,37 @@
+/// Settings that messages name: a setting that is to be changed, or what else a user may say of files and runs.
+extension SettingName {
+    // Of runs.
+    package static let batchSize: SettingName = "batch-size"
+    package static let decoderHeads: SettingName = "decoder-num-heads"
+    package static let diversityWeight: SettingName = "lambda-diversity"
+    package static let dropLast: SettingName = "drop-last"
+    package static let dropPath: SettingName = "drop-path"
+    package static let epochs: SettingName = "epochs"
+    package static let gaussWeight: SettingName = "lambda-gauss"
+    package static let heads: SettingName = "num-heads"
+    package static let imageSize: SettingName = "image-size"
+    package static let knnEpochs: SettingName = "knn-every"
+    package static let learningRate: SettingName = "lr"
+    package static let learningRatePer256: SettingName = "blr"
+    package static let maskRatio: SettingName = "mask-ratio"
+    package static let masking: SettingName = "masking"
+    package static let mean: SettingName = "mean"
+    package static let memoryLimit: SettingName = "memory-limit"
+    package static let normalizedTargets: SettingName = "norm-pix-loss"
+    package static let onNonfinite: SettingName = "on-nonfinite"
+    package static let pieceImages: SettingName = "micro-batch"
+    package static let snapshotEpochs: SettingName = "save-ckpt-freq"
+    package static let standardDeviation: SettingName = "std"
+    package static let warmupEpochs: SettingName = "warmup-epochs"
+
+    // Of what is asked for besides.
+    package static let data: SettingName = "data"
+    package static let exportedPart: SettingName = "part"
+    package static let knnTest: SettingName = "knn-test"
+    package static let knnTraining: SettingName = "knn-train"
+    package static let layer: SettingName = "layer"
+    package static let layout: SettingName = "layout"
+    package static let neighbours: SettingName = "neighbours"
+    package static let preprocessing: SettingName = "preprocess"
+    package static let resume: SettingName = "resume"
+}

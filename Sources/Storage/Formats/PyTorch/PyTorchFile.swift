@@ -1,0 +1,229 @@
+/// Why a file of PyTorch could not be read.
+public enum PyTorchFileError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The system refused.
+    case file(FileError)
+    /// Written by PyTorch before 1.6, or with `_use_new_zipfile_serialization=False`.
+    case legacy(path: String)
+    case malformed(path: String, reason: String)
+    /// The pickle calls something else than tensors need.
+    case refused(path: String, callable: String)
+
+    init(_ failure: PyTorchFile.Failure, path: String) {
+        switch failure {
+        case .malformed(let reason): self = .malformed(path: path, reason: reason)
+        case .refused(let callable): self = .refused(path: path, callable: callable)
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .file(let error):
+            error.description
+        case .legacy(let path):
+            "\(path) is in PyTorch's old format, which is not read: load it in PyTorch and save it again, as torch.save(torch.load(…), …) or as safetensors"
+        case .malformed(let path, let reason):
+            "\(path) is not a valid PyTorch file: \(reason); take another copy of it, or save it as safetensors"
+        case .refused(let path, let callable):
+            "\(path) is refused: its pickle calls \(callable), which weights do not need; if you trust it, save its state dict alone, or as safetensors"
+        }
+    }
+}
+
+/// A file of `torch.save` (a zip of a pickle and raw storages), read without running anything that it says.
+///
+/// The tensors are those of its state dict: under `model` or `state_dict`, as MAE and timm write, or the file's only content.
+/// `args` (a namespace) gives the metadata, as `args.NAME`. Not thread-safe: the archive has a position.
+public final class PyTorchFile: TensorSource {
+    /// Bytes that its pickle may have; that of the largest model takes about one million.
+    static let greatestPickleSize = 16 << 20
+
+    public let path: String
+    public let metadata: [String: String]
+    /// Under which name the state dict stood; nil where it is the whole file.
+    package let stateKey: String?
+
+    /// What was wrong, before it is known of which file.
+    enum Failure: Error, Equatable {
+        case malformed(String)
+        /// The pickle wants to call this.
+        case refused(String)
+    }
+
+    /// A checked tensor: it lies within its storage.
+    private struct Tensor {
+        let view: PickledTensor
+        let count: Int
+        /// Row-major without gaps.
+        let isPacked: Bool
+        let entry: ZipArchive.Entry
+    }
+
+    private let tensors: [String: Tensor]
+    private let archive: ZipArchive
+    /// The storage that was read last: tensors may share one.
+    private var lastStorage: (key: String, bytes: [UInt8])?
+
+    /// - Throws: ``PyTorchFileError``
+    public init(path: String) throws(PyTorchFileError) {
+        let mapping: FileMapping
+        do { mapping = try FileMapping(path: path) } catch { throw .file(error) }
+        self.path = path
+        if PyTorchFile.isLegacy(mapping) { throw .legacy(path: path) }
+        do throws(Failure) {
+            archive = try ZipArchive(mapping)
+            let (pickled, root) = try PyTorchFile.readPickle(archive)
+            let (state, key, arguments) = try PyTorchFile.stateDictionary(pickled)
+            stateKey = key
+            tensors = try PyTorchFile.tensors(state, pickled, archive, root: root)
+            let texts = arguments.compactMap { argument in pickled.printed(argument.value).map { ("args.\(argument.name)", $0) } }
+            metadata = Dictionary(texts) { $1 }
+        } catch {
+            throw PyTorchFileError(error, path: path)
+        }
+    }
+
+    public var names: [String] { tensors.keys.sorted() }
+
+    public func shape(of name: String) -> [Int]? { tensors[name]?.view.shape }
+
+    /// - Throws: `TensorFileError.missingTensor` or `.unsuitable`; `PyTorchFileError.malformed` where its storage cannot be read.
+    public func floats(_ name: String) throws -> [Float] {
+        let tensor = try tensor(name)
+        guard let values = try bytes(of: tensor).withUnsafeBytes(tensor.view.element.floats) else {
+            throw TensorFileError.unsuitable(path: path, name: name, element: tensor.view.element, wanted: "F32, F16, BF16 or F64")
+        }
+        return values
+    }
+
+    /// A tensor's elements as integers, row-major; BOOL gives 0 and 1.
+    /// - Throws: as ``floats(_:)``.
+    public func integers(_ name: String) throws -> [Int] {
+        let tensor = try tensor(name)
+        guard let values = try bytes(of: tensor).withUnsafeBytes(tensor.view.element.integers) else {
+            throw TensorFileError.unsuitable(path: path, name: name, element: tensor.view.element, wanted: "a type of integers")
+        }
+        return values
+    }
+
+    private func tensor(_ name: String) throws -> Tensor {
+        guard let tensor = tensors[name] else { throw TensorFileError.missingTensor(path: path, name: name) }
+        return tensor
+    }
+}
+
+// MARK: - Content
+
+extension PyTorchFile {
+    /// Older files are a pickle at once (PROTO, and a magic number of ten bytes), or a tar archive.
+    private static func isLegacy(_ mapping: FileMapping) -> Bool {
+        mapping.withBytes { bytes in
+            let isPickle = bytes.count > 2 && bytes[0] == 0x80 && (1...5).contains(bytes[1])
+            return isPickle || bytes.count > 262 && bytes[257..<262].elementsEqual("ustar".utf8)
+        }
+    }
+
+    /// The pickle `ROOT/data.pkl`, and ROOT.
+    private static func readPickle(_ archive: ZipArchive) throws(Failure) -> (Pickled, root: String) {
+        let ending = "/data.pkl"
+        let found = archive.entries.filter { $0.key.hasSuffix(ending) && !$0.key.dropLast(ending.count).contains("/") }
+        guard found.count == 1, let (name, entry) = found.first else {
+            throw .malformed("it is a zip archive without the data.pkl of torch.save")
+        }
+        let root = String(name.dropLast(ending.count))
+        if let order = archive.entries["\(root)/byteorder"], try archive.bytes(order, limit: 16) != Array("little".utf8) {
+            throw .malformed("it was written on a big-endian machine")
+        }
+        return (try PickleReader.read(archive.bytes(entry, limit: greatestPickleSize)), root)
+    }
+
+    /// The dictionary of tensors, and what stands in `args`.
+    private static func stateDictionary(
+        _ pickled: Pickled
+    ) throws(Failure) -> (state: [(name: String, value: Int)], key: String?, arguments: [(name: String, value: Int)]) {
+        guard let outer = pickled.named(pickled.root) else { throw .malformed("it holds no dictionary of tensors") }
+        let arguments = outer.last { $0.name == "args" }.flatMap { pickled.named($0.value) } ?? []
+        for key in ["model", "state_dict"] {
+            if let inner = outer.last(where: { $0.name == key }).flatMap({ pickled.named($0.value) }) { return (inner, key, arguments) }
+        }
+        return (outer, nil, arguments)
+    }
+}
+
+// MARK: - Tensors
+
+extension PyTorchFile {
+    private static func tensors(
+        _ state: [(name: String, value: Int)], _ pickled: Pickled, _ archive: ZipArchive, root: String
+    ) throws(Failure) -> [String: Tensor] {
+        var tensors: [String: Tensor] = [:], views = 0.0, storages: [String: Double] = [:]
+        for (name, value) in state {
+            guard case .tensor(let view) = pickled.nodes[value] else { continue }
+            let tensor = try checked(view, archive.entries["\(root)/data/\(view.storage)"], name: name)
+            tensors[name] = tensor
+            views += Double(tensor.count * view.element.bits / 8)
+            storages[view.storage] = Double(tensor.entry.size)
+        }
+        // Tied weights share a storage; thousands of views of one would stand for more than any memory holds.
+        guard views <= 8 * storages.values.reduce(0x1p20, +) else { throw .malformed("its tensors are many times larger than what it stores") }
+        return tensors
+    }
+
+    /// A tensor with its place, its elements known to lie within its storage.
+    private static func checked(_ view: PickledTensor, _ entry: ZipArchive.Entry?, name: String) throws(Failure) -> Tensor {
+        guard let entry else { throw .malformed("tensor '\(name)' has no storage '\(view.storage)' in the archive") }
+        // Not compressed, so that what is read is bounded by the file's size.
+        guard entry.isStored else { throw .malformed("tensor '\(name)' is compressed, which torch.save does not do") }
+        let impossible = Failure.malformed("tensor '\(name)' has the impossible shape \(view.shape), strides \(view.strides) and offset \(view.offset)")
+        guard view.offset >= 0, view.strides.allSatisfy({ $0 >= 0 }), let size = view.element.byteCount(of: view.shape) else { throw impossible }
+        let count = size / (view.element.bits / 8), held = entry.size / (view.element.bits / 8)
+        var last = view.offset, packed = 1, isPacked = true
+        for (size, stride) in zip(view.shape, view.strides).reversed() where count > 0 {
+            let (step, overflow) = (size - 1).multipliedReportingOverflow(by: stride)
+            let (sum, carry) = last.addingReportingOverflow(step)
+            guard !overflow, !carry else { throw impossible }
+            last = sum
+            if size > 1, stride != packed { isPacked = false }
+            packed *= size
+        }
+        guard count == 0 || last < held else {
+            throw .malformed("tensor '\(name)' of shape \(view.shape) reaches element \(last) of a storage of \(held)")
+        }
+        // A tensor larger than its storage repeats elements (an expanded one): nothing bounds its size.
+        guard count <= held else { throw .malformed("tensor '\(name)' of shape \(view.shape) repeats the \(held) elements of its storage: save its clone") }
+        return Tensor(view: view, count: count, isPacked: isPacked, entry: entry)
+    }
+
+    /// The elements' bytes, row-major.
+    private func bytes(of tensor: Tensor) throws(PyTorchFileError) -> [UInt8] {
+        let storage = try storage(of: tensor), size = tensor.view.element.bits / 8
+        if tensor.isPacked {
+            let start = tensor.view.offset * size
+            return tensor.count == 0 ? [] : Array(storage[start..<(start + tensor.count * size)])
+        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(tensor.count * size)
+        var index = Array(repeating: 0, count: tensor.view.shape.count), element = tensor.view.offset
+        for _ in 0..<tensor.count {
+            bytes += storage[(element * size)..<(element * size + size)]
+            // The next index, the last dimension fastest.
+            for axis in index.indices.reversed() {
+                index[axis] += 1
+                element += tensor.view.strides[axis]
+                if index[axis] < tensor.view.shape[axis] { break }
+                element -= index[axis] * tensor.view.strides[axis]
+                index[axis] = 0
+            }
+        }
+        return bytes
+    }
+
+    private func storage(of tensor: Tensor) throws(PyTorchFileError) -> [UInt8] {
+        if let lastStorage, lastStorage.key == tensor.view.storage { return lastStorage.bytes }
+        lastStorage = nil
+        do throws(Failure) {
+            let bytes = try archive.bytes(tensor.entry, limit: .max)
+            lastStorage = (tensor.view.storage, bytes)
+            return bytes
+        } catch { throw PyTorchFileError(error, path: path) }
+    }
+}

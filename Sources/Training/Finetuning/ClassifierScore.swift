@@ -1,0 +1,55 @@
+import Engine
+import Foundation
+import Runtime
+import Settings
+import Tensors
+import Vision
+
+/// How well a classifier does on labelled images.
+public struct ClassifierScore: Sendable, Equatable {
+    public var images = 0
+    private var right = 0, rightOfFive = 0
+    private var entropy = 0.0
+
+    /// Share of images whose likeliest class is right, and of those whose five likeliest have the right one among them.
+    public var top1: Double { Double(right) / Double(max(1, images)) }
+    public var top5: Double { Double(rightOfFive) / Double(max(1, images)) }
+    /// Mean cross-entropy.
+    public var loss: Double { entropy / Double(max(1, images)) }
+
+    /// Counts an image in. Of equal logits, the first class is the likelier.
+    package mutating func add(_ logits: some RandomAccessCollection<Float>, label: Int) {
+        let logits = logits.map(Double.init)
+        guard logits.indices.contains(label), let most = logits.max() else { return }
+        let before = logits.indices.count { logits[$0] > logits[label] || (logits[$0] == logits[label] && $0 < label) }
+        images += 1
+        right += before == 0 ? 1 : 0
+        rightOfFive += before < 5 ? 1 : 0
+        entropy += log(logits.reduce(0) { $0 + exp($1 - most) }) + most - logits[label]
+    }
+}
+
+extension ModelRuntime {
+    /// Classifies all images of a labelled source, resized and not augmented.
+    /// - Parameters:
+    ///   - images: of a batch, at most.
+    ///   - strict: whether to stop at a broken image; else another one, with its own label, stands for it.
+    ///   - report: told of each broken image.
+    /// - Throws: `VisionError`; `LearningError.nonfinite` for weights that compute no numbers.
+    package func score(
+        _ source: any ImageSource, _ normalization: PixelNormalization, images: Int, strict: Bool, report: (String) -> Void,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> ClassifierScore {
+        var score = ClassifierScore()
+        try configuration.forEachBatch(of: source, normalization, images: images, strict: strict, report: report) { batch in
+            let executable = try classification(images: batch.samples.count)
+            _ = try session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
+            let logits = try result("logits", of: executable), classes = logits.count / batch.samples.count
+            guard logits.allSatisfy(\.isFinite) else { throw LearningError.nonfinite("what the classifier says of an image is not finite: lower \(.learningRate), or check the weights") }
+            for (i, sample) in batch.samples.enumerated() { score.add(logits[(i * classes)..<((i + 1) * classes)], label: source.label(at: sample) ?? -1) }
+            progress(score.images, source.count)
+            return true
+        }
+        return score
+    }
+}

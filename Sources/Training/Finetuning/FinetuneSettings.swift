@@ -1,0 +1,101 @@
+import Engine
+import Foundation
+import Graph
+import Models
+import Settings
+import Storage
+import Vision
+import Weights
+
+/// Everything that decides what fine-tuning computes. The defaults are MAE's for a base model on ImageNet (FINETUNE.md).
+public struct FinetuneSettings: RunSettings, ScheduledSettings {
+    public static let command = "finetune"
+
+    public var model: ModelConfiguration
+    /// Names of the classes, in the order of the labels.
+    public var classes: [String]
+    public var schedule: Schedule
+    public var learningRatePer256 = 5e-4
+    public var batchSize: Int
+    public var accumulation = 1
+    public var clip: Float?
+    public var adamw = AdamW(beta1: 0.9, beta2: 0.999, weightDecay: 0.05)
+    /// What the learning rate is multiplied by from one layer to the one before it.
+    public var layerDecay: Float = 0.65
+    /// Of the last block.
+    public var dropPath = 0.1
+    public var mixing = BatchMixing()
+    public var augmentation: FinetuneAugmentation = .finetune
+    public var randAugment: RandAugment? = RandAugment()
+    /// How likely a part of a picture is erased.
+    public var erasing = 0.25
+    public var normalization: PixelNormalization
+    public var seed: UInt64 = 0
+    public var decoding = DecodeOptions()
+
+    // How the run is kept: none of these changes what is computed.
+    public var maxSteps: Int?
+    public var strict = false
+
+    public init() {
+        self.init(model: ModelConfiguration.presets[0].configuration, classes: [], normalization: .imageNet)
+    }
+
+    public init(
+        model: ModelConfiguration, classes: [String],
+        schedule: Schedule = Schedule(epochs: 50, warmupEpochs: 5, learningRate: 5e-4, minimumLearningRate: 1e-6), batchSize: Int = 64,
+        normalization: PixelNormalization
+    ) {
+        self.model = model
+        self.classes = classes
+        self.schedule = schedule
+        self.batchSize = batchSize
+        self.normalization = normalization
+    }
+
+    package var shape: ClassifierShape { ClassifierShape(classes: classes.count, layerDecay: layerDecay) }
+    package var storesGradients: Bool { accumulation > 1 || clip != nil }
+
+    /// What happens to the pictures that are trained on.
+    package func pipeline(_ grid: PatchGrid) -> ImagePipeline {
+        let erasing = erasing > 0 ? RandomErasing(probability: erasing) : nil
+        return switch augmentation {
+        case .finetune:
+            ImagePipeline(
+                grid: grid, augmentation: .none, normalization: normalization, seed: seed,
+                training: TrainingAugmentation(randAugment: randAugment, erasing: erasing))
+        case .mae: ImagePipeline(grid: grid, augmentation: .mae, normalization: normalization, seed: seed)
+        case .flip: ImagePipeline(grid: grid, augmentation: .flip, normalization: normalization, seed: seed)
+        case .none: ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: seed)
+        }
+    }
+
+    /// What is wrong with the settings, or nil.
+    public var problem: Message? {
+        if let problem = model.problem { return Message(problem) }
+        if classes.count < 2 { return "fine-tuning needs images of at least 2 classes, not \(classes.count)" }
+        if let problem = mixing.problem { return Message(problem) }
+        if !(0..<1).contains(dropPath) { return "\(.dropPath) must be at least 0 and below 1, not \(dropPath)" }
+        let erasing = RandomErasing(probability: erasing)
+        if let problem = TrainingAugmentation(randAugment: randAugment, erasing: erasing).problem { return Message(problem) }
+        return scheduleProblem
+    }
+
+    /// The classes that a file's head tells apart; nil where it does not say.
+    public static func classes(of file: Checkpoint) -> [String]? {
+        file.metadata[WeightsMetadata.classesKey].flatMap { try? JSONDecoder().decode([String].self, from: Data($0.utf8)) }
+    }
+
+    public func takesSnapshot(after epochs: Int) -> Bool { false }
+
+    public var weightsMetadata: [String: String] { WeightsMetadata(model: model, normalization: normalization, classes: classes).entries }
+}
+
+/// What happens to a picture before a classifier is trained on it.
+public enum FinetuneAugmentation: String, Sendable, CaseIterable, Codable {
+    /// A crop of 8 to 100 % of the area, a flip, RandAugment and random erasing.
+    case finetune
+    /// As in pretraining: a crop of 20 to 100 % of the area and a flip.
+    case mae
+    case flip, none
+}

@@ -1,0 +1,191 @@
+import Compiler
+import Engine
+import Graph
+import Models
+import Program
+import Runtime
+import Tensors
+
+/// The losses of one joint iteration; what was not computed is nil.
+public struct IterationLosses: Sendable, Equatable {
+    /// Step A: mean error of the removed patches.
+    public var autoencoder: Float?
+    /// Step B: recon, gauss, kl, diversity, total.
+    public var masker: [Float]?
+    /// Mean of the masker's scores.
+    public var meanScore: Float?
+    /// Steps whose loss was not finite, so that nothing of them was done.
+    public var skipped: [ParameterGroup] = []
+    /// Norms of the gradients, where they are clipped.
+    public var gradientNorms: [ParameterGroup: Float] = [:]
+}
+
+/// Numbers of one iteration that the schedule decides.
+public struct IterationSettings: Sendable, Equatable {
+    public var learningRate: Double
+    /// λ_cl
+    public var curriculum: Double
+    public init(learningRate: Double, curriculum: Double) {
+        self.learningRate = learningRate
+        self.curriculum = curriculum
+    }
+}
+
+/// A batch in memory: patches [N, L, P], and the order of patches [N, L] where masks are random.
+public struct TrainingBatch {
+    public let images: Int
+    public let patches: UnsafeRawBufferPointer
+    public let order: UnsafeRawBufferPointer?
+    public init(images: Int, patches: UnsafeRawBufferPointer, order: UnsafeRawBufferPointer? = nil) {
+        self.images = images
+        self.patches = patches
+        self.order = order
+    }
+
+    struct Piece {
+        /// Its first image's place in the batch.
+        let first: Int
+        let images: Int
+        let patches: UnsafeRawBufferPointer
+        let order: UnsafeRawBufferPointer?
+    }
+
+    /// The batch in pieces of so many images, the last of which may be smaller; nil for the whole.
+    func pieces(of size: Int?) -> [Piece] {
+        let size = size ?? images
+        func rows(_ memory: UnsafeRawBufferPointer, _ range: Range<Int>) -> UnsafeRawBufferPointer {
+            let each = memory.count / images
+            return UnsafeRawBufferPointer(rebasing: memory[(range.lowerBound * each)..<(range.upperBound * each)])
+        }
+        return stride(from: 0, to: images, by: size).map { first in
+            let range = first..<min(images, first + size)
+            return Piece(first: first, images: range.count, patches: rows(patches, range), order: order.map { rows($0, range) })
+        }
+    }
+}
+
+/// Runs joint iterations: step A of a group of batches with its update, then step B with the parameters that A wrote.
+public final class JointTrainer {
+    public let model: ModelRuntime
+    public let options: StepOptions
+    public let adamw: AdamW
+    /// Largest norm of a step's gradient; nil for none.
+    public let clip: Float?
+    /// Updates done so far: AdamW's t, for each half its own.
+    public var updates: [ParameterGroup: Int] = [.autoencoder: 0, .masker: 0]
+    /// Images of the pieces that a batch is computed in, their gradients added up; nil for whole batches.
+    public let pieceImages: Int?
+    /// Whether gradients of several batches or pieces are added up, or clipped, before an update.
+    private let stores: Bool
+    private var pieces: MaskerPieces?
+    /// Whether the stored gradients hold a part of a batch that was left out, so that no update may use them.
+    private var isSpoiled = false
+
+    /// - Parameter accumulates: groups of more than one batch may come; the model must store gradients, as it must for pieces.
+    public init(model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil) {
+        self.model = model
+        self.options = options
+        self.adamw = adamw
+        self.clip = clip
+        self.pieceImages = pieceImages
+        stores = accumulates || clip != nil || pieceImages != nil
+    }
+
+    /// Compiles and prepares everything that batches of this size, the largest to come, need.
+    public func prepare(images: Int) throws {
+        let keys = StepPrograms(images: images, pieceImages: pieceImages, options, update: update(adding: false))
+        for key in keys.autoencoder + keys.masker { _ = try model.executable(key) }
+        if pieceImages != nil, options.masking == .learned { pieces = try MaskerPieces(model, options, most: images) }
+    }
+
+    /// One joint iteration on a group of batches.
+    /// - Parameter mayContinue: called where a loss is not finite, with the step's group: false ends the iteration there.
+    public func iterate(
+        _ batches: [TrainingBatch], _ settings: IterationSettings, mayContinue: (ParameterGroup) -> Bool = { _ in false }
+    ) throws -> IterationLosses {
+        var losses = IterationLosses()
+        let a = try half(.autoencoder, batches, settings, &losses, mayContinue)
+        losses.autoencoder = a.map { $0[0] }
+        if losses.skipped.contains(.autoencoder), a == nil, !mayContinue(.autoencoder) { return losses }
+        if options.masking == .learned { losses.masker = try half(.masker, batches, settings, &losses, mayContinue) }
+        return losses
+    }
+
+    private func update(adding: Bool) -> Update { stores ? .store(adding: adding) : .immediate(adamw) }
+
+    /// One half on all batches, then its update; returns the losses' mean over the batches that were finite.
+    private func half(
+        _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ losses: inout IterationLosses,
+        _ mayContinue: (ParameterGroup) -> Bool
+    ) throws -> [Float]? {
+        let session = model.session
+        var sums: [Float] = [], scores: Float = 0, count = 0
+        isSpoiled = false
+        for batch in batches {
+            let done = try group == .autoencoder ? autoencoder(batch, settings, adding: count > 0) : masker(batch, settings, adding: count > 0)
+            guard let done else {
+                losses.skipped.append(group)
+                if !mayContinue(group) { return nil }
+                continue
+            }
+            sums = sums.isEmpty ? done.losses : zip(sums, done.losses).map { $0 + $1 }
+            scores += done.meanScore
+            count += 1
+        }
+        guard count > 0, !isSpoiled else { return nil }
+        if stores {
+            let executable = try model.update(group, adamw, clip: clip)
+            _ = try session.run(executable, [.step: .numbers(scalars(group, settings, batches: count))])
+            if clip != nil { losses.gradientNorms[group] = try model.result("gradient norm", of: executable)[0] }
+        }
+        updates[group, default: 0] += 1
+        if group == .masker { losses.meanScore = scores / Float(count) }
+        return sums.map { $0 / Float(count) }
+    }
+
+    private typealias Done = (losses: [Float], meanScore: Float)
+
+    /// Step A of a batch, whole or piece by piece; nil where a loss is not finite.
+    private func autoencoder(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool) throws -> Done? {
+        var loss: Float = 0
+        for piece in batch.pieces(of: pieceImages) {
+            let weight = Float(piece.images) / Float(batch.images)
+            let executable = try model.autoencoderStep(images: piece.images, options, update: update(adding: adding || piece.first > 0), weight: weight)
+            var inputs: RunInputs = [.patches: .memory(piece.patches)]
+            if let order = piece.order { inputs[.order] = .memory(order) }
+            if !stores { inputs[.step] = .numbers(scalars(.autoencoder, settings, batches: 1)) }
+            guard try model.session.run(executable, inputs) == .done else {
+                isSpoiled = isSpoiled || piece.first > 0
+                return nil
+            }
+            loss += weight * (try model.result("losses", of: executable)[0])
+        }
+        return ([loss], 0)
+    }
+
+    /// Step B of a batch.
+    private func masker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool) throws -> Done? {
+        if let pieceImages {
+            if pieces?.most ?? 0 < batch.images { pieces = try MaskerPieces(model, options, most: batch.images) }
+            return try pieces?.run(batch, pieceImages: pieceImages, curriculum: Float(settings.curriculum), adding: adding)
+        }
+        let executable = try model.maskerStep(images: batch.images, options, update: update(adding: adding))
+        var inputs: RunInputs = [.patches: .memory(batch.patches), .curriculum: .numbers([Float(settings.curriculum)])]
+        if !stores { inputs[.step] = .numbers(scalars(.masker, settings, batches: 1)) }
+        guard try model.session.run(executable, inputs) == .done else { return nil }
+        let scores = try model.result("scores", of: executable)
+        return (try model.result("losses", of: executable), scores.reduce(0, +) / Float(scores.count))
+    }
+
+    private func scalars(_ group: ParameterGroup, _ settings: IterationSettings, batches: Int) -> [Float] {
+        adamw.scalars(update: updates[group, default: 0] + 1, learningRate: settings.learningRate, batches: batches)
+    }
+}
+
+extension AdamW {
+    /// The input `step` of update t, from 1: lr, lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale.
+    package func scalars(update: Int, learningRate: Double, batches: Int) -> [Float] {
+        let t = Double(update), first = 1 - power(beta1, t), second = 1 - power(beta2, t)
+        return [Float(learningRate), Float(learningRate / first), Float(1 / second.squareRoot()), 1 / Float(batches)]
+    }
+}

@@ -1,0 +1,62 @@
+import Engine
+import Storage
+import Weights
+import Graph
+import Models
+import Settings
+import Vision
+
+extension PretrainSettings {
+    public static let declared: [Setting<PretrainSettings>] =
+        ModelConfiguration.declared.map { $0.at(\.model) }
+        + batches
+        + StepOptions.declared.map { $0.at(\.step) }
+        + rates
+        + [
+            clipping,
+            Setting(\.augmentation, "augment", "KIND", "mae (random crop and flip), flip or none", section: .images),
+        ]
+        + PixelNormalization.declared.map { $0.at(\.normalization).adding("(default: ImageNet's for 3 channels, else 0.5)") }
+        + [
+            seeding("parameters, order, crops and random masks"),
+            Setting(\.dropLast, .dropLast, "leave out a last batch that is smaller", section: .training),
+        ]
+        + DecodeOptions.declared.map { $0.at(\.decoding) }
+        + [
+            Setting(
+                \.pieceImages, .pieceImages, "N", in: 1...1_000_000,
+                "compute a batch in pieces of N images, their gradients added up (default: whole, or as a limit on memory needs)",
+                section: .run),
+            Setting(
+                .memoryLimit, "BYTES", .bytes(1...(1 << 60)),
+                "most memory the process may take (512M, 2G, 1.5G; powers of 1024): the batch is cut in pieces, or parts are "
+                    + "computed twice, as is cheapest",
+                section: .run
+            ) {
+                $0.memoryLimit.map { .string("\($0)") }
+            } set: {
+                guard case .whole(let bytes) = $1 else { return false }
+                $0.memoryLimit = bytes
+                return true
+            },
+            Setting(\.onNonfinite, .onNonfinite, "WHAT", "stop, or skip the step and go on", section: .training, record: .never),
+            Setting(
+                \.snapshotEpochs, .snapshotEpochs, "EPOCHS", in: 1...Int.max, "epochs between permanent snapshots of the weights",
+                section: .run, record: .never),
+            Setting(
+                \.knnEpochs, .knnEpochs, "EPOCHS", in: 0...Int.max,
+                "epochs between looks at the features' kNN accuracy, on the data's labelled parts; 0 for none", section: .run, record: .never),
+            Setting(
+                \.saveEverySteps, "save-every-steps", "N", in: 0...Int.max,
+                "steps between states to resume from; 0: at the end of epochs only", section: .run, record: .never),
+        ]
+        + stopping
+
+    public var entries: [(key: String, value: LogValue)] { declaredEntries }
+
+    public mutating func settle(isGiven: (SettingName) -> Bool) {
+        settleSchedule(isGiven: isGiven)
+        normalization.settle(channels: model.channels, isGiven: isGiven)
+        decoding.settle(size: max(model.imageHeight, model.imageWidth))
+    }
+}

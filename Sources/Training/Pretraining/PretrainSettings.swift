@@ -1,0 +1,93 @@
+import Engine
+import Foundation
+import Graph
+import Models
+import Settings
+import Storage
+import Vision
+import Weights
+
+/// What to do where a loss is not finite.
+public enum NonfinitePolicy: String, Sendable, CaseIterable, Codable {
+    /// End the run, with the step's numbers and the last good state named.
+    case stop
+    /// Leave that step out, count it and go on.
+    case skip
+}
+
+/// Everything that decides what a run computes, and how it is kept.
+public struct PretrainSettings: RunSettings, ScheduledSettings {
+    public static let command = "pretrain"
+
+    public var model: ModelConfiguration
+    public var step: StepOptions
+    public var adamw: AdamW
+    public var schedule: Schedule
+    public var learningRatePer256 = 1e-3
+    public var batchSize: Int
+    public var accumulation: Int
+    public var clip: Float?
+    public var augmentation: Augmentation
+    public var normalization: PixelNormalization
+    public var seed: UInt64
+    public var dropLast: Bool
+    /// How image files become pictures; it decides the bits, and reduced decoding goes by the model's size.
+    public var decoding = DecodeOptions()
+
+    // How the run is kept: none of these changes what is computed.
+    public var onNonfinite: NonfinitePolicy = .stop
+    /// Epochs between permanent snapshots of the weights.
+    public var snapshotEpochs = 50
+    /// Epochs between looks at the features' kNN accuracy; 0 for none.
+    public var knnEpochs = 0
+    /// Steps between states, beside the one at each epoch's end; 0 for none.
+    public var saveEverySteps = 0
+    /// Ends the run after so many steps in all.
+    public var maxSteps: Int?
+    public var strict = false
+    /// Images of the pieces that a batch is computed in, their gradients added up; nil for the whole, or what a limit on memory needs.
+    public var pieceImages: Int?
+    /// The most resident bytes of the process; nil for what it takes.
+    public var memoryLimit: Int?
+
+    public init() { self.init(step: StepOptions()) }
+
+    public init(
+        model: ModelConfiguration = ModelConfiguration.presets[0].configuration, step: StepOptions, adamw: AdamW = AdamW(),
+        schedule: Schedule = Schedule(epochs: 200, warmupEpochs: 40, learningRate: 1e-3), batchSize: Int = 256, accumulation: Int = 1, clip: Float? = nil,
+        augmentation: Augmentation = .mae, normalization: PixelNormalization = .imageNet, seed: UInt64 = 0, dropLast: Bool = false
+    ) {
+        self.model = model
+        self.step = step
+        self.adamw = adamw
+        self.schedule = schedule
+        self.batchSize = batchSize
+        self.accumulation = accumulation
+        self.clip = clip
+        self.augmentation = augmentation
+        self.normalization = normalization
+        self.seed = seed
+        self.dropLast = dropLast
+    }
+
+    /// Whether gradients stay between programs: for several batches an update, or for their norm.
+    package func storesGradients(pieceImages: Int?) -> Bool { accumulation > 1 || clip != nil || pieceImages != nil }
+
+    /// What is wrong with the settings, or nil.
+    public var problem: Message? {
+        if let problem = model.problem { return Message(problem) }
+        if let problem = step.problem(model) { return problem }
+        if step.normalizedTargets, model.patchWidth < 2 { return "\(.normalizedTargets) needs patches of at least 2 values" }
+        if let problem = normalization.problem(channels: model.channels) { return problem }
+        if Double(batchSize) * Double(model.patches) * Double(model.patchWidth) > 1e12 { return "a batch of \(batchSize) would have more than 10¹² values" }
+        if let pieceImages, pieceImages < 1 { return "\(.pieceImages) must be at least 1, not \(pieceImages)" }
+        return scheduleProblem
+    }
+
+    public func takesSnapshot(after epochs: Int) -> Bool { epochs > 0 && (epochs % snapshotEpochs == 0 || epochs == schedule.epochs) }
+
+    public var weightsMetadata: [String: String] { WeightsMetadata(model: model, normalization: normalization, step: step).entries }
+
+    /// Whether features are judged after so many epochs.
+    func judgesFeatures(after epochs: Int) -> Bool { knnEpochs > 0 && (epochs % knnEpochs == 0 || epochs == schedule.epochs) }
+}

@@ -1,0 +1,23 @@
+import Models
+import Storage
+
+/// Whose names and customs a checkpoint follows.
+public enum CheckpointLayout: String, Sendable, CaseIterable {
+    /// The reference's: MAE, CL-MAE, and this project's own.
+    case mae
+    /// timm's vision transformers: MAE's names without a decoder, positions resampled with antialiasing.
+    case timm
+    /// Hugging Face's ViTMAE and ViT, in the classic names and those of transformers 5.
+    case hf
+
+    /// What the names tell. MAE and timm name an encoder alike; a decoder, or the `model` that MAE saves under, tells them apart.
+    static func guess(_ source: some TensorSource) -> CheckpointLayout? {
+        if source.names.contains(where: { $0.hasSuffix(HuggingFaceNames.patchWeight) }) { return .hf }
+        guard source.shape(of: "patch_embed.proj.weight") != nil else { return nil }
+        let stateKey = (source as? PyTorchFile)?.stateKey // timm's training saves under `state_dict`, with arguments too
+        let isReference = source.metadata["curricle.model"] != nil
+            || stateKey != "state_dict" && source.metadata.keys.contains { $0.hasPrefix("args.") }
+            || source.names.contains { ReferenceNames.part(of: $0) == .decoder } || stateKey == "model"
+        return isReference ? .mae : .timm
+    }
+}

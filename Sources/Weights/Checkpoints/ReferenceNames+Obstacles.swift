@@ -1,0 +1,21 @@
+import Models
+
+extension ReferenceNames {
+    /// Why an encoder with a tensor of this name would compute something else than ours does; nil where it would not.
+    static func obstacle(_ name: String) -> String? {
+        guard !contains(name) else { return nil }
+        if name.hasPrefix("blocks.") {
+            let inner = inBlocks(name)?.rest ?? ""
+            if ["ls1", "ls2", "layer_scale"].contains(where: inner.hasPrefix) { return "its blocks scale their layers" }
+            if inner.contains("q_norm") || inner.contains("k_norm") { return "its attention normalises queries and keys" }
+            return "its blocks have a part that this program does not know"
+        }
+        let obstacles = [
+            ("reg_token", "it has register tokens"), ("norm_pre.", "it has a norm before its blocks"),
+            ("dist_token", "it has a distillation token"),
+            ("patch_embed.", "its patch embedding has a part that this program does not know"),
+            ("embeddings.register_tokens", "it has register tokens"), ("embeddings.distillation_token", "it has a distillation token"),
+        ]
+        return obstacles.first { name.hasPrefix($0.0) }?.1
+    }
+}

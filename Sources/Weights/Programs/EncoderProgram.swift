@@ -1,0 +1,100 @@
+import CInstructions
+import Compiler
+import Engine
+import Graph
+import Models
+import Program
+import Runtime
+import Storage
+import Tensors
+import Vision
+
+/// An encoder compiled for a fixed number of images a run, ready to be written as a program file: instructions, packed
+/// weights, constants, and how pixels become numbers.
+public struct EncoderProgram {
+    /// Sections as they will lie in the file.
+    let header: ProgramHeader
+    private let instructions: [UInt8]
+    private let scalars: [Float]
+    private let constants: [Float]
+    private let parameters: UnsafeRawBufferPointer
+    /// Holds the parameters.
+    private let model: ModelRuntime
+
+    public var fileBytes: Int { header.fileBytes }
+
+    /// - Throws: `LearningError.configuration` for sizes that the format does not take.
+    package init(_ model: ModelRuntime, normalization: PixelNormalization, images: Int, pool: FeaturePooling) throws {
+        let m = model.configuration
+        guard m.channels <= 256, max(m.imageHeight, m.imageWidth) <= PixelImage.maximumSide else {
+            throw LearningError.configuration("program files take pictures of up to 256 channels and \(PixelImage.maximumSide) pixels a side")
+        }
+        try normalization.validate(channels: m.channels)
+        let executable = try model.features(images: images, [pool], fromPixels: true), program = executable.program
+        self.model = model
+        instructions = EncoderProgram.fileInstructions(program)
+        let pixels = normalization.scaleAndShift(channels: m.channels)
+        scalars = Array(repeating: 0, count: EncoderProgram.scaleOffset / ElementType.float32.bytes) + pixels.scale + pixels.shift
+        constants = model.constants
+        parameters = UnsafeRawBufferPointer(rebasing: model.session.parameters.contents[..<model.layout.bytes])
+        var header = ProgramHeader(
+            pool: pool, images: images, height: m.imageHeight, width: m.imageWidth, channels: m.channels, rows: pool == .tokens ? m.patches : 1,
+            rowWidth: pool == .clsAndMean ? 2 * m.embedWidth : m.embedWidth, instructionCount: program.instructions.count, arenaBytes: program.arenaBytes,
+            workspaceBytes: try ISA.available.map { try executable.workspaceBytes(threads: 1, isa: $0) }.max() ?? 0)
+        header.layOut(
+            scalars: scalars.count * ElementType.float32.bytes, constants: constants.count * ElementType.float32.bytes, parameters: parameters.count)
+        self.header = header
+    }
+
+    /// Where the pixels' scale and shift stand among a file's scalars.
+    private static let scaleOffset = 128
+    /// What a program that is written is given.
+    static let inputs: [InputName] = [.pixels, .pixelScaleShift]
+
+    /// Instructions as files of version 1 have them, which number the input and its scale on their own.
+    private static func fileInstructions(_ program: Program) -> [UInt8] {
+        let moved = program.instructions.map { instruction in
+            instruction.moved { segment, offset in
+                switch program.inputs.indices.first(where: { Segment.given($0).number == segment }).map({ program.inputs[$0].name }) {
+                case .pixels: (Int(CURRICLE_FILE_PIXELS), offset)
+                case .pixelScaleShift: (Int(CURRICLE_FILE_SCALARS), offset + scaleOffset)
+                default: (segment, offset)
+                }
+            }
+        }
+        return moved.withUnsafeBytes { Array($0) }
+    }
+
+    /// An instruction of a file, with the input and its scale as a program in memory has them.
+    static func programInstruction(_ instruction: Instruction) -> Instruction {
+        instruction.moved { segment, offset in
+            switch segment {
+            case Int(CURRICLE_FILE_PIXELS): (Segment.given(0).number, offset)
+            case Int(CURRICLE_FILE_SCALARS): (Segment.given(1).number, offset - scaleOffset)
+            default: (segment, offset)
+            }
+        }
+    }
+
+    /// Writes the file, whole or not at all.
+    public func write(to path: String) throws(FileError) {
+        var front = [UInt8](repeating: 0, count: header.parameters.offset)
+        func place(_ bytes: [UInt8], at offset: Int) { front.replaceSubrange(offset..<(offset + bytes.count), with: bytes) }
+        place(header.encoded, at: 0)
+        place(instructions, at: header.instructions.offset)
+        place(scalars.withUnsafeBytes { Array($0) }, at: header.scalars.offset)
+        place(constants.withUnsafeBytes { Array($0) }, at: header.constants.offset)
+        let end = [UInt8](repeating: 0, count: header.fileBytes - header.parameters.offset - parameters.count)
+        var sum = CRC32C()
+        sum.update(Array(front[ProgramHeader.checksumStart...]))
+        sum.update(parameters)
+        sum.update(end)
+        place(withUnsafeBytes(of: sum.value.littleEndian) { Array($0) }, at: ProgramHeader.checksumPlace)
+
+        var file = try DurableFile(replacing: path)
+        try file.write(front)
+        try file.write(parameters)
+        try file.write(end)
+        try file.publish()
+    }
+}

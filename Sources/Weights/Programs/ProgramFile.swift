@@ -1,0 +1,85 @@
+import Engine
+import Models
+import Program
+import Runtime
+import Settings
+import Storage
+import Tensors
+
+/// A program file, mapped, and opened by the library that devices run.
+public final class ProgramFile {
+    public let path: String
+    public let encoder: Encoder
+    public let pool: FeaturePooling
+    let header: ProgramHeader
+    /// Of everything behind it in the file.
+    package var checksum: UInt32 { header.checksum }
+    private let mapping: FileMapping
+
+    /// - Parameter isa: nil for the best of this CPU.
+    /// - Throws: `FileError`, or `LearningError.file` with the library's reason.
+    public init(path: String, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws {
+        let mapping = try FileMapping(path: path)
+        guard mapping.count > 0 else { throw LearningError.file(path: path, reason: "is empty") }
+        do throws(RuntimeError) {
+            encoder = try mapping.withBytes { bytes throws(RuntimeError) in
+                try Encoder(bytes: bytes, threads: threads, isa: isa, verifiesChecksum: verifiesChecksum)
+            }
+        } catch {
+            guard case .badProgram(let reason) = error else { throw error }
+            throw LearningError.file(path: path, reason: Message(reason))
+        }
+        guard let header = mapping.withBytes({ ProgramHeader($0) }) else { throw LearningError.file(path: path, reason: "its header cannot be read") }
+        self.path = path
+        self.mapping = mapping
+        self.header = header
+        pool = header.pool
+    }
+
+    /// What is in it, for people: a line a fact.
+    public var summary: [(name: String, value: String)] {
+        let h = header, s = encoder.shape
+        let pixels = pixelNumbers()
+        return [
+            ("format", "version \(ProgramHeader.version), checksum \(TensorFile.checksumText(h.checksum))"),
+            ("file", "\(h.fileBytes) bytes"),
+            ("input", "rgb8 [\(s.images), \(s.height), \(s.width), \(s.channels)], patches of \(s.patch)"),
+            ("pixels", "x · scale + shift, scale \(pixels.scale), shift \(pixels.shift)"),
+            ("output", "float32 [\(s.images), \(s.rows), \(s.rowWidth)]: " + description(of: h.pool)),
+            ("instructions", "\(h.instructionCount) at \(h.instructions.offset), \(h.instructions.bytes) bytes"),
+            ("scalars", "at \(h.scalars.offset), \(h.scalars.bytes) bytes"),
+            ("constants", "at \(h.constants.offset), \(h.constants.bytes) bytes"),
+            ("weights", "at \(h.parameters.offset), \(h.parameters.bytes) bytes"),
+            ("arena", "\(h.arenaBytes) bytes, with a thread's scratch \(encoder.arenaBytes) (\(encoder.isa))"),
+            ("work", "\((encoder.flops * 1e-7).rounded() / 100) GFLOP a run"),
+        ]
+    }
+
+    /// The program, a line an instruction.
+    public var instructions: [String] {
+        let c = encoder.shape
+        let types = [TensorType([c.images, c.height, c.width, c.channels], .uint8), TensorType([2, c.channels])]
+        let inputs = zip(EncoderProgram.inputs, types).map { GivenPlace(name: $0, type: $1) }
+        let range = header.instructions.offset..<(header.instructions.offset + header.instructions.bytes)
+        return mapping.withBytes { bytes in
+            Executable.decode(UnsafeRawBufferPointer(rebasing: bytes[range])).map { EncoderProgram.programInstruction($0).text(inputs) }
+        }
+    }
+
+    private func description(of pool: FeaturePooling) -> String {
+        switch pool {
+        case .cls: "the class token"
+        case .mean: "the mean of the patch tokens"
+        case .clsAndMean: "the class token, then the mean of the patch tokens"
+        case .tokens: "the patch tokens"
+        }
+    }
+
+    private func pixelNumbers() -> (scale: [Float], shift: [Float]) {
+        let channels = encoder.shape.channels, count = header.scalars.bytes / MemoryLayout<Float>.size
+        let numbers = mapping.withBytes { bytes in
+            (0..<count).map { Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: header.scalars.offset + 4 * $0, as: UInt32.self))) }
+        }
+        return (Array(numbers.suffix(2 * channels).prefix(channels)), Array(numbers.suffix(channels)))
+    }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import Testing
+
+/// Which module may import which, by the import lines of every file below Sources.
+@Suite("Arrows between modules") struct ArrowTests {
+    /// What each module may import of ours, and of other people's libraries. A floor sees what is below it, never beside or above.
+    private static let allowed: [String: Set<String>] = {
+        let ground: Set = ["Randomness", "Graph", "Program", "Compiler", "Runtime", "Models"]
+        let engine = ground.union(["Engine", "Storage"]), weights = engine.union(["Weights", "Vision"]), features = weights.union(["Features"])
+        return [
+            "Randomness": [], "Graph": [], "Program": [], "Terminal": [], "Storage": ["CZip"],
+            "Compiler": ["Graph", "Program"], "Runtime": ["Program", "CSupport"], "Models": ["Graph", "Randomness"], "Reference": ["Graph"],
+            "Vision": ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CWebP", "CExif", "CZlib", "CArchive"],
+            "Engine": ground.union(["Storage"]), "Weights": engine.union(["Vision"]), "Features": weights,
+            "Evaluation": features.union(["CAlgebra"]), "Training": features,
+            "Reports": features.union(["Evaluation", "Training"]), "Proofs": features.union(["Evaluation", "Training"]),
+            "curricle": features.union(["Evaluation", "Training", "Reports", "Proofs", "Terminal"]),
+        ]
+    }()
+    private static let system: Set = ["Foundation", "Dispatch", "Synchronization", "Glibc", "Musl", "Darwin"]
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    private struct SourceFile {
+        let path: String, module: String, text: String
+        /// Modules that its import lines name, whatever attributes and access stand before them.
+        var imports: [String] {
+            text.split(separator: "\n").compactMap { line in
+                let words = line.split(separator: " ")
+                guard let at = words.firstIndex(of: "import"), at + 1 < words.count,
+                    words[..<at].allSatisfy({ $0.hasPrefix("@") || ["public", "package", "internal", "private", "fileprivate"].contains($0) })
+                else { return nil }
+                return String(words[at + 1])
+            }
+        }
+    }
+
+    private func files() throws -> [SourceFile] {
+        let folder = ArrowTests.root.appendingPathComponent("Sources")
+        let names = try #require(FileManager.default.enumerator(atPath: folder.path)).compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") }
+        return try names.map { name in
+            SourceFile(path: name, module: String(name.prefix { $0 != "/" }), text: try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8))
+        }
+    }
+
+    @Test("every module imports only what it may") func arrows() throws {
+        let files = try files()
+        #expect(files.count > 150)
+        for file in files {
+            let allowed = try #require(ArrowTests.allowed[file.module], "\(file.path): a module that the table does not know")
+            let wrong = file.imports.filter { !allowed.contains($0) && !ArrowTests.system.contains($0) }
+            #expect(wrong.isEmpty, "\(file.path) imports \(wrong)")
+        }
+    }
+
+    @Test("the table knows no module that is not there, and nothing imports what imports it") func table() throws {
+        let modules = Set(try files().map(\.module))
+        #expect(modules == Set(ArrowTests.allowed.keys))
+        for (module, imports) in ArrowTests.allowed {
+            for other in imports { #expect(ArrowTests.allowed[other]?.contains(module) != true, "\(module) and \(other)") }
+        }
+    }
+
+    @Test("a manifest's dependencies are what its files import") func manifest() throws {
+        let manifest = try String(contentsOf: ArrowTests.root.appendingPathComponent("Package.swift"), encoding: .utf8)
+        for (module, files) in Dictionary(grouping: try files(), by: \.module) where module != "Reference" {
+            let imported = Set(files.flatMap(\.imports)).subtracting(ArrowTests.system)
+            let targets = manifest.components(separatedBy: "arget(").map { $0.drop { $0.isWhitespace } }
+            let target = try #require(targets.first { $0.hasPrefix("name: \"\(module)\"") }, "\(module) is not in Package.swift")
+            let list = target.range(of: "dependencies: [").map { target[$0.upperBound...].prefix { $0 != "]" } } ?? ""
+            let declared = Set(list.split(separator: "\"").map(String.init).filter { $0.first?.isLetter == true })
+            #expect(declared == imported, "\(module): not declared \(imported.subtracting(declared)), not used \(declared.subtracting(imported))")
+        }
+    }
+
+    @Test("no module has more than 4,000 lines") func sizes() throws {
+        for (module, files) in Dictionary(grouping: try files(), by: \.module) {
+            let lines = files.reduce(0) { $0 + $1.text.split(separator: "\n", omittingEmptySubsequences: false).count - 1 }
+            #expect(lines <= 4000, "\(module) has \(lines) lines")
+        }
+    }
+
+    @Test("linear algebra is seen by one module alone") func algebra() throws {
+        #expect(Set(try files().filter { $0.imports.contains("CAlgebra") }.map(\.module)) == ["Evaluation"])
+    }
+}

@@ -1,0 +1,163 @@
+@testable import Engine
+import Foundation
+import Graph
+import Models
+import RunSupport
+import Runtime
+@testable import Storage
+import Testing
+import TestSupport
+@testable import Training
+import Vision
+@testable import Weights
+
+struct ResumeTests {
+    private func settings(accumulation: Int = 1, masking: Masking = .learned, epochs: Int = 3) -> PretrainSettings {
+        PretrainSettings(
+            model: ModelConfiguration(
+                imageHeight: 12, imageWidth: 12, patchSize: 4, channels: 1, embedWidth: 16, depth: 1, heads: 2, decoderWidth: 16, decoderDepth: 1, decoderHeads: 2),
+            step: StepOptions(masking: masking), adamw: AdamW(), schedule: Schedule(epochs: epochs, warmupEpochs: 1, learningRate: 1e-3),
+            batchSize: 4, accumulation: accumulation, augmentation: .mae, normalization: PixelNormalization(mean: [0.5], std: [0.25]), seed: 9)
+    }
+
+    /// Runs to the end or to `maxSteps`; returns the newest state's bytes.
+    private func run(_ settings: PretrainSettings, _ folder: String, maxSteps: Int? = nil, resume: Bool, threads: Int = 2) throws -> Data {
+        var settings = settings
+        settings.maxSteps = maxSteps
+        let training = try Pretraining(settings, source: GeneratedImages(count: 22), output: folder, threads: threads, isa: .best, resumes: resume)
+        if !(try resume && training.resume()) { try training.begin(from: nil) }
+        _ = try training.run()
+        return try Data(contentsOf: URL(fileURLWithPath: try #require(training.files.states.first)))
+    }
+
+    @Test(arguments: [1, 2], [Masking.learned, .random])
+    func aResumedRunEndsInTheSameBits(accumulation: Int, masking: Masking) throws {
+        let folder = try TemporaryFolder()
+        let settings = settings(accumulation: accumulation, masking: masking)
+        let whole = try run(settings, folder.file("whole"), resume: false)
+        // From the middle of an epoch, from its end, twice at one place; with other thread counts.
+        for (i, stops) in [[1], [2, 5], [3, 6], [1, 1, 4]].enumerated() {
+            let path = folder.file("cut\(i)")
+            for (j, stop) in stops.enumerated() { _ = try run(settings, path, maxSteps: stop, resume: j > 0, threads: 1 + j) }
+            #expect(try run(settings, path, resume: true, threads: 3) == whole)
+            let logs = try ["whole", "cut\(i)"].map { try logWithoutTimes(folder.file("\($0)/log.jsonl")) }
+            #expect(logs[0] == logs[1])
+        }
+    }
+
+    /// A limit that the whole batch does not fit: the way it is met is recorded and kept, whatever resuming finds.
+    @Test func aLimitIsMetTheSameWayAfterResuming() throws {
+        let folder = try TemporaryFolder()
+        var settings = settings()
+        // A byte less than the plain plan takes, beside the hundredth that a limit keeps back.
+        settings.memoryLimit = (try TrainingPlan(settings, threads: 2, isa: .best).residentBytes - 1) * 100 / 99
+        let whole = try run(settings, folder.file("whole"), resume: false)
+        let recorded = try #require(RunFiles(folder: folder.file("whole")).recordedChoice)
+        _ = try run(settings, folder.file("cut"), maxSteps: 4, resume: false)
+        #expect(RunFiles(folder: folder.file("cut")).recordedChoice == recorded)
+        #expect(try run(settings, folder.file("cut"), resume: true, threads: 1) == whole)
+    }
+
+    /// Pieces of three images, batches of four, and two at the end of an epoch: resumed just before that smaller batch, too.
+    @Test(arguments: [1, 2]) func piecesResumeAnywhere(accumulation: Int) throws {
+        let folder = try TemporaryFolder()
+        var settings = settings(accumulation: accumulation)
+        settings.pieceImages = 3
+        let whole = try run(settings, folder.file("whole"), resume: false)
+        for stop in 1...6 {
+            let path = folder.file("cut\(stop)")
+            _ = try run(settings, path, maxSteps: stop, resume: false)
+            #expect(RunFiles(folder: path).recordedChoice?.pieceImages == 3)
+            #expect(try run(settings, path, resume: true, threads: 1) == whole, "after \(stop)")
+        }
+    }
+
+    @Test func aTornStateIsPassedOver() throws {
+        let folder = try TemporaryFolder()
+        let settings = settings()
+        let whole = try run(settings, folder.file("whole"), resume: false)
+        let path = folder.file("torn")
+        _ = try run(settings, path, maxSteps: 7, resume: false)
+        _ = try run(settings, path, maxSteps: 9, resume: true)
+        let newest = try #require(RunFiles(folder: path).states.first)
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: newest))
+        bytes[bytes.count - 5] ^= 1
+        try bytes.write(to: URL(fileURLWithPath: newest))
+        #expect(try run(settings, path, resume: true) == whole)
+    }
+
+    @Test func otherSettingsAreRefusedByName() throws {
+        let folder = try TemporaryFolder()
+        _ = try run(settings(), folder.file("run"), maxSteps: 2, resume: false)
+        var other = settings()
+        other.step.maskRatio = 0.5
+        let training = try Pretraining(other, source: GeneratedImages(count: 22), output: folder.file("run"), threads: 1, isa: .best)
+        let error = #expect(throws: LearningError.self) { try training.resume() }
+        #expect(error?.description.contains("mask-ratio") == true)
+        let moreData = try Pretraining(settings(), source: GeneratedImages(count: 23), output: folder.file("run"), threads: 1, isa: .best)
+        let images = #expect(throws: LearningError.self) { try moreData.resume() }
+        #expect(images?.description.contains("22 images") == true)
+    }
+
+    /// What a state was made with and the settings do not have is found too.
+    @Test func settingsThatAreMissingAreRefused() throws {
+        let folder = try TemporaryFolder()
+        var pieces = settings()
+        pieces.pieceImages = 2
+        _ = try run(pieces, folder.file("run"), maxSteps: 2, resume: false)
+        let training = try Pretraining(settings(), source: GeneratedImages(count: 22), output: folder.file("run"), threads: 1, isa: .best)
+        let error = #expect(throws: LearningError.self) { try training.resume() }
+        #expect(error?.description.contains("micro-batch") == true)
+    }
+
+    @Test("a state that was computed with another arithmetic is refused with what to do, and one from before it was recorded is of the first")
+    func otherArithmetic() throws {
+        let folder = try TemporaryFolder(), path = folder.file("run")
+        _ = try run(settings(), path, maxSteps: 2, resume: false)
+        let state = try #require(RunFiles(folder: path).states.first)
+        func rewrite(arithmetic: String?) throws {
+            let file = try TensorFile(path: state)
+            var metadata = file.metadata
+            metadata["checksum"] = nil
+            metadata["arithmetic"] = arithmetic
+            let tensors = try file.tensors.map { ($0.key, $0.value.shape, try file.floats($0.key)) }.map { entry in (entry.0, entry.1, { entry.2 }) }
+            try WeightsFile.write(tensors, metadata: metadata, to: state)
+        }
+        try rewrite(arithmetic: "2")
+        let training = try Pretraining(settings(), source: GeneratedImages(count: 22), output: path, threads: 1, isa: .best, resumes: true)
+        let error = #expect(throws: LearningError.self) { try training.resume() }
+        #expect(error?.description.contains("arithmetic 2") == true && error?.description.contains("model.safetensors") == true)
+        try rewrite(arithmetic: nil)
+        #expect(try training.resume())
+    }
+
+    @Test func onlyTwoStatesAreKept() throws {
+        let folder = try TemporaryFolder()
+        var settings = settings()
+        settings.saveEverySteps = 1
+        _ = try run(settings, folder.file("run"), resume: false)
+        #expect(RunFiles(folder: folder.file("run")).states.count == 2)
+        #expect(FileManager.default.fileExists(atPath: folder.file("run/model.safetensors")))
+        #expect(FileManager.default.fileExists(atPath: folder.file("run/checkpoint-3.safetensors")))
+    }
+
+    /// Weights go out under the reference's names and shapes, and come back.
+    @Test func weightsRoundTrip() throws {
+        let folder = try TemporaryFolder()
+        _ = try run(settings(), folder.file("run"), maxSteps: 3, resume: false)
+        let file = try TensorFile(path: folder.file("run/model.safetensors"))
+        #expect(file.tensors["patch_embed.proj.weight"]?.shape == [16, 1, 4, 4])
+        #expect(file.tensors["cls_token"]?.shape == [1, 1, 16])
+        #expect(file.tensors["blocks.0.attn.qkv.weight"]?.shape == [48, 16])
+        #expect(file.tensors["pos_embed"]?.shape == [1, 10, 16])
+        #expect(file.tensors.keys.allSatisfy { !$0.hasPrefix("optimizer") })
+        let description = try WeightsDescription(Checkpoint(file), heads: nil, imageHeight: nil, imageWidth: nil)
+        #expect(description.model == settings().model)
+        #expect(description.normalization == settings().normalization)
+        let model = try ModelRuntime(description.model, trains: false, threads: 1, isa: .best)
+        try WeightsFile.load(file, into: model)
+        for parameter in model.parameters.all {
+            #expect(model.values(of: parameter, in: model.session.parameters) == (try file.floats(parameter.parameter.name)))
+        }
+    }
+}

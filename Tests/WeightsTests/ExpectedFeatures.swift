@@ -1,0 +1,25 @@
+@testable import Features
+import Foundation
+import Models
+import Runtime
+import Testing
+import TestSupport
+import Vision
+
+/// Features that timm and transformers computed for the fixtures.
+struct ExpectedFeatures: Decodable {
+    let cls: [Float]
+    let mean: [Float]
+
+    static func of(_ name: String) throws -> ExpectedFeatures {
+        let data = try Data(contentsOf: URL(fileURLWithPath: checkpointFixture("features.json")))
+        return try #require(try JSONDecoder().decode([String: ExpectedFeatures].self, from: data)[name])
+    }
+}
+
+/// Our features of the fixtures' image, square or 48×40.
+func features(_ weights: String, _ pool: Pooling, heads: Int? = 4, oblong: Bool = false) throws -> [Float] {
+    let extractor = try FeatureExtractor(
+        weights: weights, heads: heads, imageHeight: oblong ? 48 : nil, imageWidth: oblong ? 40 : nil, threads: 2, isa: .best)
+    return try extractor.features(try openDataset(at: checkpointFixture(oblong ? "oblong" : "square"), role: .test), pool: pool)
+}
