@@ -60,9 +60,14 @@ struct SavedProgramTests {
         let (program, steps, pool) = try program(name)
         let (session, _) = try steps.session(isa: .best, threads: 2)
         let executable = try session.prepare(program, constants: pool.values)
-        var inputs: RunInputs = [:]
-        for input in program.inputs { inputs[input.name] = .numbers(steps.given.inputs[input.name]!) }
-        return Data(try session.saved(executable, inputs))
+        var inputs: RunInputs = [:], blocks: [Memory] = []
+        for input in program.inputs {
+            let values = try #require(steps.given.inputs[input.name]), block = try Memory(floats: values.count, purpose: "an input")
+            block.fill(values)
+            inputs[input.name] = .memory(block.contents(numbers: 0..<values.count))
+            blocks.append(block)
+        }
+        return try withExtendedLifetime(blocks) { Data(try session.saved(executable, inputs)) }
     }
 
     private static func run(_ path: String, _ arguments: [String]) throws -> (status: Int32, output: String) {

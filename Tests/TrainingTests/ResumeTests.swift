@@ -110,25 +110,46 @@ struct ResumeTests {
         #expect(error?.description.contains("micro-batch") == true)
     }
 
-    @Test("a state that was computed with another arithmetic is refused with what to do, and one from before it was recorded is of the first")
+    /// The newest state of a run, kept again with other metadata.
+    private func rewrite(_ run: String, _ change: (inout [String: String]) -> Void) throws {
+        let state = try #require(RunFiles(folder: run).states.first), file = try TensorFile(path: state)
+        var metadata = file.metadata
+        metadata["checksum"] = nil
+        change(&metadata)
+        let tensors = try file.tensors.map { ($0.key, $0.value.shape, try file.floats($0.key)) }.map { entry in (entry.0, entry.1, { entry.2 }) }
+        try WeightsFile.write(tensors, metadata: metadata, to: state)
+    }
+
+    private func begun(_ path: String) throws -> Pretraining {
+        try Pretraining(settings(), source: GeneratedImages(count: 22), output: path, threads: 1, isa: .best, resumes: true)
+    }
+
+    @Test("a state that was computed with another arithmetic is refused with what to do")
     func otherArithmetic() throws {
         let folder = try TemporaryFolder(), path = folder.file("run")
         _ = try run(settings(), path, maxSteps: 2, resume: false)
-        let state = try #require(RunFiles(folder: path).states.first)
-        func rewrite(arithmetic: String?) throws {
-            let file = try TensorFile(path: state)
-            var metadata = file.metadata
-            metadata["checksum"] = nil
-            metadata["arithmetic"] = arithmetic
-            let tensors = try file.tensors.map { ($0.key, $0.value.shape, try file.floats($0.key)) }.map { entry in (entry.0, entry.1, { entry.2 }) }
-            try WeightsFile.write(tensors, metadata: metadata, to: state)
-        }
-        try rewrite(arithmetic: "2")
-        let training = try Pretraining(settings(), source: GeneratedImages(count: 22), output: path, threads: 1, isa: .best, resumes: true)
-        let error = #expect(throws: LearningError.self) { try training.resume() }
+        try rewrite(path) { $0["arithmetic"] = "2" }
+        let error = #expect(throws: LearningError.self) { try begun(path).resume() }
         #expect(error?.description.contains("arithmetic 2") == true && error?.description.contains("model.safetensors") == true)
-        try rewrite(arithmetic: nil)
-        #expect(try training.resume())
+    }
+
+    @Test("a state of before the epoch's means were in it is gone on with from an epoch's end, and refused from the middle of one")
+    func formerState() throws {
+        let folder = try TemporaryFolder()
+        let whole = try run(settings(), folder.file("whole"), resume: false)
+        func former(_ metadata: inout [String: String]) {
+            metadata["curricle"] = "curricle-state/1"
+            for key in ["arithmetic", "epoch_means", "log_lines", "best"] { metadata[key] = nil }
+        }
+        _ = try run(settings(), folder.file("end"), maxSteps: 6, resume: false) // the first epoch's end
+        try rewrite(folder.file("end"), former)
+        #expect(try run(settings(), folder.file("end"), resume: true) == whole)
+        let logs = try ["whole", "end"].map { try logWithoutTimes(folder.file("\($0)/log.jsonl")) }
+        #expect(logs[0] == logs[1])
+        _ = try run(settings(), folder.file("middle"), maxSteps: 8, resume: false)
+        try rewrite(folder.file("middle"), former)
+        let error = #expect(throws: LearningError.self) { try begun(folder.file("middle")).resume() }
+        #expect(error?.description.contains("middle of an epoch") == true)
     }
 
     @Test func onlyTwoStatesAreKept() throws {

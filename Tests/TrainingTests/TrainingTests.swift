@@ -166,7 +166,7 @@ struct TrainingTests {
         #expect(losses.skipped == [.autoencoder, .masker])
         #expect(losses.autoencoder == nil && losses.masker == nil)
         #expect(trainer.allParameters == before)
-        #expect(trainer.updates == [.autoencoder: 0, .masker: 0])
+        #expect(trainer.updates.counts == [.autoencoder: 0, .masker: 0])
     }
 }
 
@@ -185,7 +185,7 @@ extension TrainingTests {
             }
         }
         #expect(losses.skipped.contains(.autoencoder) && losses.autoencoder == nil)
-        #expect(trainer.updates[.autoencoder] == 0)
+        #expect(trainer.updates.counts[.autoencoder] == 0)
         let autoencoder = trainer.parameters(.autoencoder).count
         #expect(trainer.allParameters.prefix(autoencoder).map(\.bitPattern) == before.prefix(autoencoder).map(\.bitPattern))
     }

@@ -27,6 +27,29 @@ public struct StepLog: ~Copyable, Sendable {
         try AppendFile.cut(path: path) { keptPrefix($0, step: step) }
     }
 
+    /// Cuts a log back to its first lines. A log that does not exist is left so.
+    public static func truncate(path: String, toLines count: Int) throws(FileError) {
+        try AppendFile.cut(path: path) { bytes in
+            var start = 0
+            for _ in 0..<count {
+                guard let end = bytes[start...].firstIndex(of: 0x0A) else { break }
+                start = end + 1
+            }
+            return start
+        }
+    }
+
+    /// Lines up to the first whose "step" is greater than `step`; the rest is cut off.
+    public static func lines(path: String, toStep step: Int) throws(FileError) -> Int {
+        var count = 0
+        try AppendFile.cut(path: path) { bytes in
+            let end = keptPrefix(bytes, step: step)
+            count = bytes[..<end].count { $0 == 0x0A }
+            return end
+        }
+        return count
+    }
+
     private static func keptPrefix(_ bytes: UnsafeRawBufferPointer, step: Int) -> Int {
         var start = 0
         while start < bytes.count {

@@ -86,6 +86,7 @@ public struct FinetuneSettings: RunSettings, ScheduledSettings {
         file.metadata[WeightsMetadata.classesKey].flatMap { try? JSONDecoder().decode([String].self, from: Data($0.utf8)) }
     }
 
+    public var saveEverySteps: Int { 0 }
     public func takesSnapshot(after epochs: Int) -> Bool { false }
 
     public var weightsMetadata: [String: String] { WeightsMetadata(model: model, normalization: normalization, classes: classes).entries }

@@ -23,22 +23,27 @@ public struct FinetuneProgress: Sendable {
 }
 
 /// Trains an encoder with a linear head on labelled images (MAE, `main_finetune.py`): data, model, schedule, log and states in one folder.
-public final class Finetuning {
+public final class Finetuning: TrainingRecipe {
     public let settings: FinetuneSettings
     /// Nil where nothing is kept.
     public let files: RunFiles?
     public let model: ModelRuntime
-    public private(set) var position = RunPosition()
+    public var position: RunPosition { loop.position }
     /// Accuracy on the test images of the best epoch so far; 0 before there is one.
-    public private(set) var best = 0.0
+    public var best: Double { position.best }
     /// Messages for the user: broken images.
     public var report: (String) -> Void = { _ in }
     /// Told how many test images are done, of all.
     public var testing: (Int, Int) -> Void = { _, _ in }
+    private var progress: (FinetuneProgress) -> Void = { _ in }
 
     private let training: any ImageSource
     private let test: any ImageSource
-    private let loader: BatchLoader
+    let loader: BatchLoader
+    private let loop: TrainingLoop<Finetuning>
+    private var updates: ParameterUpdates
+    private var lastScore = ClassifierScore()
+    private var lastLoss = Double.nan
     private let grid: PatchGrid
     private let dropPath: DropPath
     private let targets: Memory, branchScales: Memory
@@ -54,6 +59,8 @@ public final class Finetuning {
         self.training = training
         self.test = test
         files = output.map { RunFiles(folder: $0) }
+        loop = TrainingLoop(files: files)
+        updates = ParameterUpdates(settings.adamw, clip: settings.clip, stores: settings.storesGradients, groups: [.classifier])
         let m = settings.model, batchSize = min(settings.batchSize, training.count)
         model = try ModelRuntime(
             m, parts: .classifier(settings.shape), trains: true, storesGradients: settings.storesGradients, threads: threads, isa: isa)
@@ -81,12 +88,8 @@ public final class Finetuning {
 
     /// Goes on from the newest state; false where there is none.
     public func resume() throws -> Bool {
-        guard let files, let found = try files.load(into: model, settings, samples: training.count) else { return false }
-        position = found.position
-        try files.removeStaleTemporaries()
-        try files.saveWeights(settings, model, to: files.model)
-        try StepLog.truncate(path: files.log, toStep: position.step)
-        best = try RunLog(path: files.log).epochs.compactMap { $0.numbers["test_acc1"] }.max() ?? 0
+        guard try loop.resume(self) else { return false }
+        updates.counts = position.updates.filter { $0.key == .classifier }
         return true
     }
 
@@ -96,111 +99,92 @@ public final class Finetuning {
     }
 
     /// Trains to the end of the schedule; the test images are looked at after each epoch, and the best epoch's weights are kept.
+    /// - Parameter progress: told after each step, and after each epoch with the score.
     /// - Throws: `LearningError.nonfinite` where a loss is not finite.
-    public func run(isInterrupted: () -> Bool = { false }, progress: (FinetuneProgress) -> Void = { _ in }) throws -> RunEnd {
-        var log: StepLog? = nil, events: EventFile? = nil
-        if let files {
-            log = try StepLog(path: files.log)
-            events = try EventFile(folder: files.folder, resumingAtStep: position.step > 0 ? position.step : nil)
-        }
-        func save() throws {
-            try log?.flush()
-            try events?.flush()
-            try files?.save(position, settings, nil, samples: training.count, model)
-        }
-        while position.epoch < settings.schedule.epochs {
-            var epoch = try EpochSums(log: files?.log ?? "", epoch: position.epoch, hasBegun: position.batch > 0)
-            loader.start(epoch: position.epoch, fromBatch: position.batch)
-            defer { loader.stop() }
-            while position.batch < loader.batchesPerEpoch {
-                if isInterrupted() || position.step >= settings.maxSteps ?? .max {
-                    try save()
-                    return position.step >= settings.maxSteps ?? .max ? .reachedMaxSteps : .interrupted
-                }
-                let started = DispatchTime.now().uptimeNanoseconds
-                let rate = settings.schedule.learningRate(at: Double(position.epoch) + Double(position.batch) / Double(loader.batchesPerEpoch))
-                let done = try step(rate: rate)
-                var losses = IterationLosses()
-                losses.autoencoder = Float(done.loss)
-                epoch.add(losses, images: done.images, data: done.data, total: Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9)
-                try log?.append([
-                    ("step", .integer(position.step)), ("epoch", .integer(position.epoch)), ("lr", .double(rate)), ("loss", .float(Float(done.loss))),
-                ])
-                try events?.scalars([("lr", Float(rate)), ("train_loss", Float(done.loss))], step: position.step)
-                if position.batch < loader.batchesPerEpoch {
-                    progress(FinetuneProgress(
-                        position: position, learningRate: rate, loss: done.loss, imagesPerSecond: epoch.imagesPerSecond, score: nil, best: best))
-                }
-            }
-            let score: ClassifierScore
-            do { score = try self.score() } catch {
-                // The epoch's work is not lost for what is wrong with a test image.
-                if (error as? LearningError)?.isFailedCheck != true { try save() }
-                throw error
-            }
-            // Before the state, so that a resumed run which knows of a best epoch finds its weights.
-            if score.top1 > best, let files { try files.saveWeights(settings, model, to: files.best) }
-            best = max(best, score.top1)
-            let fields = epoch.fields(epoch: position.epoch, step: position.step)
-            try log?.append(fields + [
-                ("test_acc1", .double(score.top1)), ("test_acc5", .double(score.top5)), ("test_loss", .double(score.loss)),
-            ])
-            try events?.scalars([
-                ("perf/test_acc1", Float(score.top1)), ("perf/test_acc5", Float(score.top5)), ("perf/test_loss", Float(score.loss)),
-            ], step: position.step)
-            position.epoch += 1
-            position.batch = 0
-            try save()
-            progress(FinetuneProgress(
-                position: position, learningRate: settings.schedule.learningRate(at: Double(position.epoch)), loss: epoch.meanLoss,
-                imagesPerSecond: epoch.imagesPerSecond, score: score, best: best))
-        }
-        return .finished
+    public func run(isInterrupted: () -> Bool = { false }, progress: @escaping (FinetuneProgress) -> Void = { _ in }) throws -> RunEnd {
+        self.progress = progress
+        let told = report
+        loop.report = { told($0.description) }
+        return try loop.run(self, isInterrupted: isInterrupted)
     }
 
-    /// One update, on as many batches as are accumulated; their mean loss, images, and the seconds spent waiting for data.
-    private func step(rate: Double) throws -> (loss: Double, images: Int, data: Double) {
-        let session = model.session
-        var loss = 0.0, images = 0, data = 0.0, batches = 0
-        let update = position.updates[.classifier, default: 0] + 1
-        while batches < settings.accumulation {
+    // MARK: One step, and one epoch
+
+    var samples: Int { training.count }
+    var memoryChoice: MemoryChoice? { nil }
+
+    private func rate(_ position: RunPosition) -> Double {
+        settings.schedule.learningRate(at: Double(position.epoch) + Double(position.batch) / Double(loader.batchesPerEpoch))
+    }
+
+    /// One update, from as many batches as it takes.
+    func step(_ position: inout RunPosition, lastState: String?) throws -> StepOutcome {
+        let rate = rate(position)
+        var loss = 0.0, outcome = StepOutcome(means: [], fields: [], scalars: [], images: 0, batches: 0, dataSeconds: 0, broken: [])
+        while outcome.batches < settings.accumulation {
             let started = DispatchTime.now().uptimeNanoseconds
             guard let batch = try loader.next() else { break }
-            data += Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
-            for line in batch.skipped { report(line) }
-            let executable = try model.classifierStep(
-                images: batch.samples.count, dropsPaths: settings.dropPath > 0,
-                update: settings.storesGradients ? .store(adding: batches > 0) : .immediate(settings.adamw))
-            prepare(batch)
+            outcome.dataSeconds += Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
+            outcome.broken += batch.skipped
             let count = batch.samples.count
+            let executable = try model.classifierStep(
+                images: count, dropsPaths: settings.dropPath > 0, update: updates.update(adding: outcome.batches > 0))
+            prepare(batch, epoch: position.epoch)
             var inputs: RunInputs = [
                 .patches: .memory(UnsafeRawBufferPointer(batch.patches)), .targets: .memory(targets.contents(numbers: 0..<(count * settings.classes.count))),
             ]
             if settings.dropPath > 0 { inputs[.branchScales] = .memory(branchScales.contents(numbers: 0..<(count * 2 * settings.model.depth))) }
-            if !settings.storesGradients { inputs[.step] = .numbers(settings.adamw.scalars(update: update, learningRate: rate, batches: 1)) }
-            guard try session.run(executable, inputs) == .done else {
-                throw LearningError.nonfinite("the loss is not finite at step \(position.step + 1), epoch \(position.epoch), lr \(rate): lower \(.learningRate), or \(.learningRatePer256)")
+            try updates.complete(&inputs, .classifier, rate: rate)
+            guard try model.session.run(executable, inputs) == .done else {
+                throw LearningError.nonfinite(
+                    "the loss is not finite at step \(position.step + 1), epoch \(position.epoch), lr \(rate): lower \(.learningRate), or "
+                        + "\(.learningRatePer256)")
             }
             loss += Double(try model.result("losses", of: executable)[0])
-            images += batch.samples.count
-            batches += 1
+            outcome.images += count
+            outcome.batches += 1
         }
-        if settings.storesGradients {
-            let scalars = settings.adamw.scalars(update: update, learningRate: rate, batches: batches)
-            _ = try session.run(model.update(.classifier, settings.adamw, clip: settings.clip), [.step: .numbers(scalars)])
-        }
-        position.updates[.classifier] = update
-        position.step += 1
-        position.batch += batches
-        return (loss / Double(max(1, batches)), images, data)
+        _ = try updates.finish(.classifier, model, rate: rate, batches: outcome.batches)
+        position.updates[.classifier] = updates.counts[.classifier]
+        let mean = Float(loss / Double(outcome.batches))
+        outcome.means = [("train_loss", mean)]
+        outcome.fields = [("lr", .double(rate)), ("loss", .float(mean))]
+        outcome.scalars = [("lr", Float(rate)), ("train_loss", mean)]
+        return outcome
+    }
+
+    func stepEnded(_ position: RunPosition, _ outcome: StepOutcome, _ times: EpochTimes, endsEpoch: Bool) {
+        if endsEpoch { return } // told with the score
+        var before = position
+        before.batch -= outcome.batches
+        progress(FinetuneProgress(
+            position: position, learningRate: rate(before), loss: outcome.means.first.map { Double($0.value) } ?? .nan,
+            imagesPerSecond: times.imagesPerSecond, score: nil, best: best))
+    }
+
+    func epochEnded(_ position: inout RunPosition, files: RunFiles?, isInterrupted: () -> Bool) throws -> EpochOutcome? {
+        let score = try score()
+        lastScore = score
+        lastLoss = position.means.mean("train_loss") ?? .nan
+        // Before the state, so that a resumed run which knows of a best epoch finds its weights.
+        if score.top1 > position.best, let files { try files.saveWeights(settings, model, to: files.best) }
+        position.best = max(position.best, score.top1)
+        return EpochOutcome(
+            fields: [("test_acc1", .double(score.top1)), ("test_acc5", .double(score.top5)), ("test_loss", .double(score.loss))],
+            scalars: [("perf/test_acc1", Float(score.top1)), ("perf/test_acc5", Float(score.top5)), ("perf/test_loss", Float(score.loss))])
+    }
+
+    func epochKept(_ position: RunPosition, _ times: EpochTimes) {
+        progress(FinetuneProgress(
+            position: position, learningRate: rate(position), loss: lastLoss, imagesPerSecond: times.imagesPerSecond, score: lastScore, best: best))
     }
 
     /// Mixes a batch's images, and writes their targets and what their branches are multiplied by.
-    private func prepare(_ batch: Batch) {
-        let choice = settings.mixing.choice(grid: grid, seed: settings.seed, epoch: position.epoch, batch: batch.index)
+    private func prepare(_ batch: Batch, epoch: Int) {
+        let choice = settings.mixing.choice(grid: grid, seed: settings.seed, epoch: epoch, batch: batch.index)
         let share = batch.mix(grid: grid, choice)
         let labels = batch.samples.map { training.label(at: $0) ?? 0 }
         targets.fill(settings.mixing.targets(labels: labels, classes: settings.classes.count, share: share))
-        if settings.dropPath > 0 { branchScales.fill(dropPath.scales(samples: batch.samples, epoch: position.epoch)) }
+        if settings.dropPath > 0 { branchScales.fill(dropPath.scales(samples: batch.samples, epoch: epoch)) }
     }
 }

@@ -20,6 +20,35 @@ public struct IterationLosses: Sendable, Equatable {
     public var gradientNorms: [ParameterGroup: Float] = [:]
 }
 
+extension IterationLosses {
+    /// The masker's losses in the order that its programs give them.
+    package static let maskerNames = ["recon", "gauss", "kl", "diversity", "total"]
+
+    private var masking: [(name: String, value: Float)] { masker.map { Array(zip(IterationLosses.maskerNames, $0)).map { ($0.0, $0.1) } } ?? [] }
+
+    /// What an epoch's line has the means of.
+    var means: [(name: String, value: Float)] {
+        (autoencoder.map { [("train_loss", $0)] } ?? []) + masking.filter { $0.name != "total" }.map { ("train_\($0.name)", $0.value) }
+            + (meanScore.map { [("train_mean_score", $0)] } ?? [])
+    }
+
+    /// Of a step's line.
+    var fields: LogFields {
+        var fields: LogFields = autoencoder.map { [("loss", .float($0))] } ?? []
+        fields += masking.map { ($0.name == "total" ? "masker_total" : $0.name, .float($0.value)) }
+        if let meanScore { fields.append(("mean_score", .float(meanScore))) }
+        fields += gradientNorms.sorted { $0.key.rawValue < $1.key.rawValue }.map { ("grad_norm_\($0.key.rawValue)", .float($0.value)) }
+        if !skipped.isEmpty { fields.append(("skipped", .string(skipped.map(\.rawValue).joined(separator: ",")))) }
+        return fields
+    }
+
+    /// Of the events.
+    var scalars: EventScalars {
+        (autoencoder.map { [("train_loss", $0)] } ?? []) + masking.map { ("masker/\($0.name)", $0.value) }
+            + (meanScore.map { [("masker/mean_score", $0)] } ?? [])
+    }
+}
+
 /// Numbers of one iteration that the schedule decides.
 public struct IterationSettings: Sendable, Equatable {
     public var learningRate: Double
@@ -68,32 +97,28 @@ public struct TrainingBatch {
 public final class JointTrainer {
     public let model: ModelRuntime
     public let options: StepOptions
-    public let adamw: AdamW
-    /// Largest norm of a step's gradient; nil for none.
-    public let clip: Float?
-    /// Updates done so far: AdamW's t, for each half its own.
-    public var updates: [ParameterGroup: Int] = [.autoencoder: 0, .masker: 0]
+    /// How gradients become updates, and how many there were.
+    var updates: ParameterUpdates
     /// Images of the pieces that a batch is computed in, their gradients added up; nil for whole batches.
     public let pieceImages: Int?
-    /// Whether gradients of several batches or pieces are added up, or clipped, before an update.
-    private let stores: Bool
     private var pieces: MaskerPieces?
     /// Whether the stored gradients hold a part of a batch that was left out, so that no update may use them.
     private var isSpoiled = false
 
-    /// - Parameter accumulates: groups of more than one batch may come; the model must store gradients, as it must for pieces.
+    /// - Parameters:
+    ///   - clip: largest norm of a step's gradient; nil for none.
+    ///   - accumulates: groups of more than one batch may come; the model must store gradients, as it must for pieces.
     public init(model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil) {
         self.model = model
         self.options = options
-        self.adamw = adamw
-        self.clip = clip
         self.pieceImages = pieceImages
-        stores = accumulates || clip != nil || pieceImages != nil
+        updates = ParameterUpdates(
+            adamw, clip: clip, stores: accumulates || clip != nil || pieceImages != nil, groups: [.autoencoder, .masker])
     }
 
     /// Compiles and prepares everything that batches of this size, the largest to come, need.
     public func prepare(images: Int) throws {
-        let keys = StepPrograms(images: images, pieceImages: pieceImages, options, update: update(adding: false))
+        let keys = StepPrograms(images: images, pieceImages: pieceImages, options, update: updates.update(adding: false))
         for key in keys.autoencoder + keys.masker { _ = try model.executable(key) }
         if pieceImages != nil, options.masking == .learned { pieces = try MaskerPieces(model, options, most: images) }
     }
@@ -111,14 +136,11 @@ public final class JointTrainer {
         return losses
     }
 
-    private func update(adding: Bool) -> Update { stores ? .store(adding: adding) : .immediate(adamw) }
-
     /// One half on all batches, then its update; returns the losses' mean over the batches that were finite.
     private func half(
         _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ losses: inout IterationLosses,
         _ mayContinue: (ParameterGroup) -> Bool
     ) throws -> [Float]? {
-        let session = model.session
         var sums: [Float] = [], scores: Float = 0, count = 0
         isSpoiled = false
         for batch in batches {
@@ -133,12 +155,7 @@ public final class JointTrainer {
             count += 1
         }
         guard count > 0, !isSpoiled else { return nil }
-        if stores {
-            let executable = try model.update(group, adamw, clip: clip)
-            _ = try session.run(executable, [.step: .numbers(scalars(group, settings, batches: count))])
-            if clip != nil { losses.gradientNorms[group] = try model.result("gradient norm", of: executable)[0] }
-        }
-        updates[group, default: 0] += 1
+        if let norm = try updates.finish(group, model, rate: settings.learningRate, batches: count) { losses.gradientNorms[group] = norm }
         if group == .masker { losses.meanScore = scores / Float(count) }
         return sums.map { $0 / Float(count) }
     }
@@ -150,10 +167,10 @@ public final class JointTrainer {
         var loss: Float = 0
         for piece in batch.pieces(of: pieceImages) {
             let weight = Float(piece.images) / Float(batch.images)
-            let executable = try model.autoencoderStep(images: piece.images, options, update: update(adding: adding || piece.first > 0), weight: weight)
+            let executable = try model.autoencoderStep(images: piece.images, options, update: updates.update(adding: adding || piece.first > 0), weight: weight)
             var inputs: RunInputs = [.patches: .memory(piece.patches)]
             if let order = piece.order { inputs[.order] = .memory(order) }
-            if !stores { inputs[.step] = .numbers(scalars(.autoencoder, settings, batches: 1)) }
+            try updates.complete(&inputs, .autoencoder, rate: settings.learningRate)
             guard try model.session.run(executable, inputs) == .done else {
                 isSpoiled = isSpoiled || piece.first > 0
                 return nil
@@ -166,26 +183,22 @@ public final class JointTrainer {
     /// Step B of a batch.
     private func masker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool) throws -> Done? {
         if let pieceImages {
-            if pieces?.most ?? 0 < batch.images { pieces = try MaskerPieces(model, options, most: batch.images) }
-            return try pieces?.run(batch, pieceImages: pieceImages, curriculum: Float(settings.curriculum), adding: adding)
+            let pieces = try pieces(of: batch)
+            return try pieces.run(batch, pieceImages: pieceImages, curriculum: Float(settings.curriculum), adding: adding)
         }
-        let executable = try model.maskerStep(images: batch.images, options, update: update(adding: adding))
+        let executable = try model.maskerStep(images: batch.images, options, update: updates.update(adding: adding))
         var inputs: RunInputs = [.patches: .memory(batch.patches), .curriculum: .numbers([Float(settings.curriculum)])]
-        if !stores { inputs[.step] = .numbers(scalars(.masker, settings, batches: 1)) }
+        try updates.complete(&inputs, .masker, rate: settings.learningRate)
         guard try model.session.run(executable, inputs) == .done else { return nil }
         let scores = try model.result("scores", of: executable)
         return (try model.result("losses", of: executable), scores.reduce(0, +) / Float(scores.count))
     }
 
-    private func scalars(_ group: ParameterGroup, _ settings: IterationSettings, batches: Int) -> [Float] {
-        adamw.scalars(update: updates[group, default: 0] + 1, learningRate: settings.learningRate, batches: batches)
-    }
-}
-
-extension AdamW {
-    /// The input `step` of update t, from 1: lr, lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale.
-    package func scalars(update: Int, learningRate: Double, batches: Int) -> [Float] {
-        let t = Double(update), first = 1 - power(beta1, t), second = 1 - power(beta2, t)
-        return [Float(learningRate), Float(learningRate / first), Float(1 / second.squareRoot()), 1 / Float(batches)]
+    /// Room for step B of a batch in pieces; made anew where it is too small.
+    private func pieces(of batch: TrainingBatch) throws -> MaskerPieces {
+        if let pieces, pieces.most >= batch.images { return pieces }
+        let made = try MaskerPieces(model, options, most: batch.images)
+        pieces = made
+        return made
     }
 }

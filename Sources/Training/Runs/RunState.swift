@@ -8,21 +8,7 @@ import Storage
 import Vision
 import Weights
 
-/// Where a run stands between two steps.
-public struct RunPosition: Sendable, Equatable {
-    /// Joint iterations done.
-    public var step = 0
-    public var epoch = 0
-    /// Batches of the epoch that are done.
-    public var batch = 0
-    /// Updates of each half, for AdamW's bias correction.
-    public var updates: [ParameterGroup: Int] = [.autoencoder: 0, .masker: 0]
-    /// Steps left out because a loss was not finite.
-    public var skipped = 0
-    public init() {}
-}
-
-/// What a run's files need to know of its settings.
+/// What every run's settings have.
 public protocol RunSettings: Sendable {
     /// The command that makes such runs.
     static var command: String { get }
@@ -30,6 +16,11 @@ public protocol RunSettings: Sendable {
     var entries: [(key: String, value: LogValue)] { get }
     /// What a reader of the weights must know.
     var weightsMetadata: [String: String] { get }
+    var schedule: Schedule { get }
+    /// Ends the run after so many steps in all; nil for the schedule's end.
+    var maxSteps: Int? { get }
+    /// Steps between states, beside the one at each epoch's end; 0 for none.
+    var saveEverySteps: Int { get }
     /// Whether weights are kept for good after so many epochs.
     func takesSnapshot(after epochs: Int) -> Bool
 }
@@ -47,7 +38,9 @@ extension RunSettings {
 /// newest are kept. It is published whole or not at all, so a killed run always finds a good one.
 public struct RunFiles: Sendable {
     public let folder: String
-    package static let format = "curricle-state/1"
+    package static let format = "curricle-state/2"
+    /// Without what the log had to tell when a run was resumed in the middle of an epoch.
+    private static let formerFormat = "curricle-state/1"
     static let statesKept = 2
 
     public init(folder: String) { self.folder = folder }
@@ -114,6 +107,9 @@ public struct RunFiles: Sendable {
         metadata["skipped"] = String(position.skipped)
         metadata["samples"] = String(samples)
         metadata["arithmetic"] = String(Arithmetic.number)
+        metadata["epoch_means"] = WeightsFile.json(position.means)
+        metadata["log_lines"] = String(position.logLines)
+        metadata["best"] = LogValue.double(position.best).json
         metadata["memory"] = memory.map { WeightsFile.json($0) }
         for group in model.groups { metadata["updates.\(group.rawValue)"] = String(position.updates[group] ?? 0) }
         var tensors = WeightsFile.tensors(of: model)
@@ -178,11 +174,18 @@ public struct RunFiles: Sendable {
     }
 
     private func load(_ file: TensorFile, into model: ModelRuntime, _ settings: some RunSettings, samples: Int) throws -> RunPosition {
-        guard file.metadata["curricle"] == RunFiles.format else { throw LearningError.file(path: file.path, reason: "is not a state of a run") }
+        let format = file.metadata["curricle"]
+        guard format == RunFiles.format || format == RunFiles.formerFormat else { throw LearningError.file(path: file.path, reason: "is not a state of a run") }
         try check(file, settings, samples)
         func number(_ key: String) throws -> Int {
             guard let value = file.metadata[key].flatMap({ Int($0) }), value >= 0 else {
                 throw LearningError.file(path: file.path, reason: "its metadata lacks a number '\(key)'")
+            }
+            return value
+        }
+        func decoded<Value: Decodable>(_ key: String, _ type: Value.Type) throws -> Value {
+            guard let text = file.metadata[key], let value = try? JSONDecoder().decode(type, from: Data(text.utf8)) else {
+                throw LearningError.file(path: file.path, reason: "its metadata lacks '\(key)'")
             }
             return value
         }
@@ -191,6 +194,18 @@ public struct RunFiles: Sendable {
         position.epoch = try number("epoch")
         position.batch = try number("batch")
         position.skipped = try number("skipped")
+        if format == RunFiles.format {
+            position.logLines = try number("log_lines")
+            position.best = try decoded("best", Double.self)
+            position.means = try decoded("epoch_means", EpochMeans.self)
+        } else {
+            guard position.batch == 0 else {
+                throw LearningError.file(
+                    path: file.path, reason: "was kept in the middle of an epoch by an earlier version: go on with that one to the epoch's end")
+            }
+            position.logLines = try StepLog.lines(path: log, toStep: position.step)
+            position.best = (try? RunLog(path: log).epochs.compactMap { $0.numbers["test_acc1"] }.max()) ?? 0
+        }
         for group in model.groups { position.updates[group] = try number("updates.\(group.rawValue)") }
         try WeightsFile.load(file, into: model)
         for parameter in model.parameters.all {
