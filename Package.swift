@@ -40,7 +40,7 @@ let package = Package(
         .testTarget(name: "GraphTests", dependencies: ["Graph", "Reference", "Compiler", "TestSupport"]),
         .testTarget(name: "CompilerTests", dependencies: ["Compiler", "Graph", "Program", "Models", "TestSupport"]),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Compiler", "Graph", "Program", "Models", "TestSupport", "CSupport"]),
-        .testTarget(name: "VisionTests", dependencies: ["Vision", "Randomness"], exclude: ["Fixtures"]),
+        .testTarget(name: "VisionTests", dependencies: ["Vision", "Randomness", "CZlib"], exclude: ["Fixtures"]),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "Graph"]),
         .testTarget(name: "LearningTests", dependencies: ["Learning", "Models", "Vision", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal"]),

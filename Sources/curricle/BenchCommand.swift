@@ -153,7 +153,7 @@ enum BenchCommand {
 
     private static func loader(_ a: Arguments) throws -> [Row] {
         let c = try configuration(a)
-        let source = try openDataset(at: a.string("data"), role: .train, decoding: DataOptions.decoding(a, size: max(c.imageHeight, c.imageWidth)))
+        let source = try DataOptions.open(a.string("data"), role: .train, DataOptions.decoding(a, size: max(c.imageHeight, c.imageWidth), channels: c.channels))
         let grid = try c.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .mae, normalization: ModelOptions.defaultNormalization(channels: c.channels), seed: 0)
         var bar = ProgressBar(total: source.count)

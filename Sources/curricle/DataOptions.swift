@@ -4,9 +4,30 @@ import Vision
 
 /// Options that say how image files become pictures, shared by the commands that read them.
 enum DataOptions {
-    static let split = Option.value("split", "PART", "train or test, where the data has parts", fallback: "train")
+    static let split = Option.value("split", "PART", "train, test or all, where the data has parts", fallback: "train")
 
-    static func role(_ a: Arguments) throws -> DatasetRole { try a.choice("split", of: ["train", "test"]) == "train" ? .train : .test }
+    static func role(_ a: Arguments) throws -> DatasetRole {
+        switch try a.choice("split", of: ["train", "test", "all"]) {
+        case "train": .train
+        case "test": .test
+        default: .all
+        }
+    }
+
+    static func preprocessing(_ a: Arguments) throws -> Preprocessing {
+        switch try a.choice("preprocess", of: ["eval", "fit", "none"]) {
+        case "eval": .reference
+        case "fit": .unlessFitting
+        default: .none
+        }
+    }
+
+    /// Opens a dataset and says what of it was passed over.
+    static func open(_ path: String, role: DatasetRole, _ decoding: DecodeOptions) throws -> any ImageSource {
+        let source = try openDataset(at: ByteName(path), role: role, decoding: decoding)
+        source.notes.forEach(complain)
+        return source
+    }
 
     static func decoding(section: String = "Options") -> [Option] {
         [
@@ -16,9 +37,11 @@ enum DataOptions {
         ]
     }
 
-    /// - Parameter size: the longer side of the model's images.
-    static func decoding(_ a: Arguments, size: Int) throws -> DecodeOptions {
-        var options = DecodeOptions(appliesOrientation: try a.flag("apply-orientation"), fastDecode: try a.flag("fast-decode") ? 2 * size : nil)
+    /// - Parameters:
+    ///   - size: the longer side of the model's images.
+    ///   - channels: theirs.
+    static func decoding(_ a: Arguments, size: Int, channels: Int) throws -> DecodeOptions {
+        var options = DecodeOptions(appliesOrientation: try a.flag("apply-orientation"), fastDecode: try a.flag("fast-decode") ? 2 * size : nil, channels: channels)
         if let text = try a.stringIfGiven("background") {
             guard let color = BackgroundColor(text) else {
                 throw LearningError.configuration("--background \(text) is not a colour: write #rrggbb, white or black")
@@ -30,7 +53,16 @@ enum DataOptions {
 }
 
 /// The test part of data, where it has one apart from its training part.
-func testPart(of path: String, _ decoding: DecodeOptions, besides train: any ImageSource) -> (any ImageSource)? {
-    guard let test = try? openDataset(at: path, role: .test, decoding: decoding), test.name(at: 0) != train.name(at: 0) else { return nil }
+/// - Throws: what is wrong with a test part that is there.
+func testPart(of path: String, _ decoding: DecodeOptions, besides train: any ImageSource) throws -> (any ImageSource)? {
+    let test: any ImageSource
+    do {
+        test = try openDataset(at: path, role: .test, decoding: decoding)
+    } catch {
+        if case .missingRole = error { return nil }
+        throw error
+    }
+    guard test.name(at: 0) != train.name(at: 0) else { return nil }
+    test.notes.filter { !train.notes.contains($0) }.forEach(complain)
     return test
 }

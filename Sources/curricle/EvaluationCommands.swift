@@ -16,6 +16,7 @@ struct Evaluation {
         .value("patch-size", "N", "pixels; checked against the file"),
         .flag("json", "print one JSON object"),
         .flag("strict", "stop at a broken image instead of leaving it out"),
+        .value("preprocess", "KIND", "eval (as the reference: shorter side resized, centre cropped; pictures of the model's size too), fit (these stay as they are) or none (all must have it)", fallback: "eval"),
     ] + DataOptions.decoding()
 
     let extractor: FeatureExtractor
@@ -30,16 +31,17 @@ struct Evaluation {
         strict = try a.flag("strict")
         let path = try a.string("weights")
         extractor = try EncoderOptions.extractor(a, threads: ModelOptions.threads(a), layer: a.intIfGiven("layer"), isa: ISA.named(nil))
+        extractor.preprocessing = try DataOptions.preprocessing(a)
         let model = extractor.description.model
         if let patch = try a.intIfGiven("patch-size", in: 1...65536), patch != model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(model.patchSize) pixels, not \(patch)")
         }
-        (train, test) = try Evaluation.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth)))
+        (train, test) = try Evaluation.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth), channels: model.channels))
     }
 
     /// The images of `--train` and `--test`.
     static func parts(_ a: Arguments, _ decoding: DecodeOptions) throws -> (train: any ImageSource, test: any ImageSource) {
-        let train = try openDataset(at: a.string("train"), role: .train, decoding: decoding), test = try openDataset(at: a.string("test"), role: .test, decoding: decoding)
+        let train = try DataOptions.open(a.string("train"), role: .train, decoding), test = try DataOptions.open(a.string("test"), role: .test, decoding)
         return (train, try test.labelled(byNames: train.classNames))
     }
 
@@ -49,7 +51,8 @@ struct Evaluation {
         var broken: [String] = []
         defer {
             bar.finish()
-            for line in broken { complain("left out: \(line)") }
+            // An image of both parts is said once.
+            for (index, line) in broken.enumerated() where !broken[..<index].contains(line) { complain("left out: \(line)") }
         }
         let trainFeatures = try extractor.labelled(
             train, pool: pool, batchSize: batchSize, augmented: augmentationSeed.map { FeatureAugmentation(.probing, seed: $0, epoch: 0) }, strict: strict,

@@ -71,7 +71,7 @@ enum ExtractCommand {
             .value("batch-size", "N", "with --weights: images a run", fallback: "16"),
             .value("data", "PATH", "images: a folder, a file, or IDX"),
             DataOptions.split,
-            .value("preprocess", "KIND", "eval (shorter side resized, centre cropped) or none (pictures must have the model's size)", fallback: "eval"),
+            .value("preprocess", "KIND", "eval (as the reference: shorter side resized, centre cropped; pictures of the model's size too) or none (pictures must have the model's size)", fallback: "eval"),
             .value("output", "FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names. A run that was cut short is taken up where it ended", short: "o"),
             .value("csv", "FILE.csv", "the same with the images' names"),
             .value("threads", "N", "threads of the team (default: all processors)"),
@@ -92,8 +92,8 @@ enum ExtractCommand {
         guard table != output else { throw LearningError.configuration("--output and --csv name the same file, \(output)") }
         let program = try a.isGiven("program") ? ProgramFile(path: a.string("program"), threads: threads, isa: isa) : compiled(a, threads: threads, isa: isa)
         let extraction = try ProgramExtraction(program, takesPixelsAsTheyAre: a.choice("preprocess", of: ["eval", "none"]) == "none")
-        let shape = program.encoder.shape, decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height))
-        let source = try openDataset(at: a.string("data"), role: DataOptions.role(a), decoding: decoding)
+        let shape = program.encoder.shape, decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height), channels: shape.channels)
+        let source = try DataOptions.open(a.string("data"), role: DataOptions.role(a), decoding)
         var array = try NumpyFile(
             path: output, shape: [source.count] + (program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth], key: extraction.key(source, decoding))
         var names: FeatureTable? = nil

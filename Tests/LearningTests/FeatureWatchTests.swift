@@ -12,9 +12,9 @@ struct LabelledImages: ImageSource {
     let count: Int
     var noise = 90
     var labels = true
-    var classNames: [String] { (0..<10).map(String.init) }
+    var classNames: [ByteName] { (0..<10).map { ByteName("\($0)") } }
     func label(at index: Int) -> Int? { labels ? index % 10 : nil }
-    func name(at index: Int) -> String { "labelled#\(index)" }
+    func name(at index: Int) -> ByteName { "labelled#\(index)" }
     func image(at index: Int) throws(VisionError) -> PixelImage {
         PixelImage(width: 12, height: 12, channels: 1, pixels: (0..<144).map { p in
             UInt8(truncatingIfNeeded: (p * (index % 10 + 1) * 13) % 151 + (noise > 0 ? (index * 7919 + p * p * 31) % noise : 0))

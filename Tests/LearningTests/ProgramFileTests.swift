@@ -10,9 +10,9 @@ import Vision
 private struct MadePictures: ImageSource {
     let count: Int
     let channels: Int
-    var classNames: [String] { [] }
+    var classNames: [ByteName] { [] }
     func label(at index: Int) -> Int? { nil }
-    func name(at index: Int) -> String { "picture \(index)" }
+    func name(at index: Int) -> ByteName { "picture \(index)" }
     func image(at index: Int) throws(VisionError) -> PixelImage {
         let width = 20 + index * 7 % 60, height = 18 + index * 11 % 50
         let channels = index % 9 == 4 ? 1 : channels

@@ -10,9 +10,9 @@ import Vision
 /// Small images that are a function of their index; some may be broken.
 struct GeneratedImages: ImageSource {
     let count: Int
-    let classNames: [String] = []
+    let classNames: [ByteName] = []
     func label(at index: Int) -> Int? { nil }
-    func name(at index: Int) -> String { "generated#\(index)" }
+    func name(at index: Int) -> ByteName { "generated#\(index)" }
     func image(at index: Int) throws(VisionError) -> PixelImage {
         PixelImage(width: 12, height: 12, channels: 1, pixels: (0..<144).map { UInt8(truncatingIfNeeded: ($0 * (index + 3) * 37) >> 3) })
     }

@@ -7,6 +7,8 @@ public struct FeatureWatch: Sendable {
     public struct Reading: Sendable, Equatable {
         /// Share of test images whose neighbours' most frequent class is right: by class tokens, and by means of patch tokens.
         public let cls: Double, mean: Double
+        /// Test images that were judged, and training images they were compared with: broken ones are left out.
+        public let images: Int, known: Int
     }
 
     /// The reference's k.
@@ -25,7 +27,7 @@ public struct FeatureWatch: Sendable {
         self.test = ImageSubset(try test.labelled(byNames: training.classNames), most: FeatureWatch.most)
         for part in [self.training, self.test] {
             guard part.count > 0, (0..<part.count).allSatisfy({ part.label(at: $0) != nil }) else {
-                throw LearningError.configuration("\(part.count > 0 ? part.name(at: 0) : "the data"): \(FeatureWatch.need)")
+                throw LearningError.configuration("\(part.missingLabels ?? (part.count > 0 ? "\(part.name(at: 0))" : "the data")): \(FeatureWatch.need)")
             }
         }
         guard training.count >= FeatureWatch.neighbours else {
@@ -45,7 +47,7 @@ public struct FeatureWatch: Sendable {
     /// - Parameters:
     ///   - model: as it is after an epoch; nothing of it changes. Its arena is used, and does not grow where one image fits.
     ///   - isInterrupted: asked between batches.
-    ///   - strict: whether to stop at a broken image; else another one stands for it.
+    ///   - strict: whether to stop at a broken image; else it is left out.
     ///   - report: told of each broken image.
     ///   - progress: images done and images in all.
     /// - Returns: nil where it was interrupted.
@@ -63,7 +65,8 @@ public struct FeatureWatch: Sendable {
             return try neighbours.accuracy(on: LabelledFeatures(features: judged, width: width, labels: judgedLabels)).top1
         }
         return Reading(
-            cls: try accuracy(known.cls, known.labels, judged.cls, judged.labels), mean: try accuracy(known.mean, known.labels, judged.mean, judged.labels))
+            cls: try accuracy(known.cls, known.labels, judged.cls, judged.labels), mean: try accuracy(known.mean, known.labels, judged.mean, judged.labels),
+            images: judged.labels.count, known: known.labels.count)
     }
 
     private func features(
@@ -81,10 +84,9 @@ public struct FeatureWatch: Sendable {
             if wasInterrupted { return false }
             let executable = try model.features(images: batch.samples.count)
             _ = try model.session.run(executable, batch: UnsafeRawBufferPointer(batch.patches))
-            cls += model.result("cls", of: executable)
-            mean += model.result("mean", of: executable)
-            // Another image stands for one that is broken: its own label counts.
-            labels += batch.samples.map { images.label(at: $0) ?? -1 }
+            cls += batch.rows(of: model.result("cls", of: executable))
+            mean += batch.rows(of: model.result("mean", of: executable))
+            labels += batch.images.map { images.label(at: $0.sample) ?? -1 }
             progress(labels.count)
             return true
         }
@@ -121,9 +123,11 @@ struct ImageSubset: ImageSource {
 
     /// The source's index of an image.
     func place(_ index: Int) -> Int { index * source.count / max(1, count) }
-    var classNames: [String] { source.classNames }
+    var classNames: [ByteName] { source.classNames }
+    var missingLabels: String? { source.missingLabels }
     func label(at index: Int) -> Int? { source.label(at: place(index)) }
-    func name(at index: Int) -> String { source.name(at: place(index)) }
-    func file(of index: Int) -> String { source.file(of: place(index)) }
+    func name(at index: Int) -> ByteName { source.name(at: place(index)) }
+    func file(of index: Int) -> ByteName { source.file(of: place(index)) }
+    func identity(at index: Int) -> ImageIdentity? { source.identity(at: place(index)) }
     func image(at index: Int) throws(VisionError) -> PixelImage { try source.image(at: place(index)) }
 }

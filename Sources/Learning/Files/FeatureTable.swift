@@ -1,3 +1,5 @@
+import Vision
+
 /// Features as comma-separated values with the images' names (RFC 4180): a line of headings, then a line an image.
 public struct FeatureTable: ~Copyable {
     private var file: DurableFile
@@ -8,9 +10,12 @@ public struct FeatureTable: ~Copyable {
         self.file = file
     }
 
-    public mutating func append(_ name: String, _ values: some Sequence<Float>) throws(FileError) {
-        let quoted = name.contains { $0 == "," || $0 == "\"" || $0.isNewline } ? "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\"" : name
-        try file.write(Array(([quoted] + values.map(\.description)).joined(separator: ",").utf8) + [0x0A])
+    /// - Parameter name: written as its bytes are.
+    public mutating func append(_ name: ByteName, _ values: some Sequence<Float>) throws(FileError) {
+        let quote = UInt8(ascii: "\""), bytes = name.bytes
+        let isPlain = !bytes.contains { [quote, UInt8(ascii: ","), 0x0A, 0x0D].contains($0) }
+        let field = isPlain ? bytes : [quote] + bytes.split(separator: quote, omittingEmptySubsequences: false).joined(separator: [quote, quote]) + [quote]
+        try file.write(field + Array(values.map { ",\($0)" }.joined().utf8) + [0x0A])
     }
 
     public consuming func publish() throws(FileError) { try file.publish() }

@@ -28,6 +28,8 @@ public final class Finetuning {
     public private(set) var best = 0.0
     /// Messages for the user: broken images.
     public var report: (String) -> Void = { _ in }
+    /// Lines on broken images that were reported: the same image is looked at in every epoch.
+    private var reported: Set<String> = []
     /// Told how many test images are done, of all.
     public var testing: (Int, Int) -> Void = { _, _ in }
 
@@ -43,6 +45,7 @@ public final class Finetuning {
     public init(_ settings: FinetuneSettings, training: any ImageSource, test: any ImageSource, output: String?, threads: Int, isa: ISA) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         for source in [training, test] where !(0..<source.count).allSatisfy({ source.label(at: $0).map(settings.classes.indices.contains) ?? false }) {
+            if let reason = source.missingLabels { throw LearningError.configuration("images have no labels: \(reason)") }
             throw LearningError.configuration("\(source.name(at: 0)): images have no labels, or others than the training images': give a folder per class, or a dataset's own label files")
         }
         self.settings = settings
@@ -55,10 +58,15 @@ public final class Finetuning {
         grid = try m.grid
         loader = BatchLoader(
             source: training, pipeline: settings.pipeline(grid), batchSize: batchSize, dropLast: false, shuffle: true, seed: settings.seed,
-            workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads), strict: settings.strict)
+            workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
+            broken: settings.strict ? .refuse : .substitute)
         dropPath = DropPath(rate: settings.dropPath, depth: m.depth, seed: settings.seed)
         targets = try Memory(bytes: batchSize * settings.classes.count * 4, purpose: "targets")
         branchScales = try Memory(bytes: batchSize * 2 * m.depth * 4, purpose: "drop path")
+    }
+
+    private func reportOnce(_ line: String) {
+        if reported.insert(line).inserted { report(line) }
     }
 
     public var stepsPerEpoch: Int { (loader.batchesPerEpoch + settings.accumulation - 1) / settings.accumulation }
@@ -87,7 +95,7 @@ public final class Finetuning {
 
     /// Accuracy on the test images as things stand.
     public func score() throws -> ClassifierScore {
-        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), strict: settings.strict, report: report, progress: testing)
+        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), strict: settings.strict, report: reportOnce, progress: testing)
     }
 
     /// Trains to the end of the schedule; the test images are looked at after each epoch, and the best epoch's weights are kept.
@@ -163,7 +171,7 @@ public final class Finetuning {
             let started = DispatchTime.now().uptimeNanoseconds
             guard let batch = try loader.next() else { break }
             data += Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
-            for line in batch.skipped { report(line) }
+            batch.skipped.forEach(reportOnce)
             let executable = try model.classifierStep(
                 images: batch.samples.count, dropsPaths: settings.dropPath > 0,
                 update: settings.storesGradients ? .store(adding: batches > 0) : .immediate(settings.adamw))

@@ -29,6 +29,8 @@ public final class Pretraining {
     public var willBegin: () -> Void = {}
     /// Messages for the user: broken images, skipped steps.
     public var report: (String) -> Void = { _ in }
+    /// Lines on broken images that were reported: the same image is looked at in every epoch.
+    private var reported: Set<String> = []
 
     /// How a limit on memory is met.
     private let memoryChoice: MemoryChoice?
@@ -76,7 +78,8 @@ public final class Pretraining {
         let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed)
         loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast, shuffle: true, seed: settings.seed,
-            workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads), strict: settings.strict)
+            workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
+            broken: settings.strict ? .refuse : .substitute)
         orders = settings.step.masking == .random ? try Memory(bytes: batchSize * settings.accumulation * m.patches * 4, purpose: "masks") : nil
         group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
         held = try HeldImages(source: heldOut ?? source, pipeline: pipeline)
@@ -123,6 +126,10 @@ public final class Pretraining {
 
     /// What the features are judged by, for a person to read; nil where they are not.
     public var judged: String? { watch.map { "every \(settings.knnEpochs == 1 ? "epoch" : "\(settings.knnEpochs) epochs") \($0.text)" } }
+
+    private func reportOnce(_ line: String) {
+        if reported.insert(line).inserted { report(line) }
+    }
 
     public var stepsPerEpoch: Int { (loader.batchesPerEpoch + settings.accumulation - 1) / settings.accumulation }
 
@@ -176,7 +183,7 @@ public final class Pretraining {
                 position.updates = trainer.updates
                 epoch.add(losses, images: batches.reduce(0) { $0 + $1.images }, data: Double(loaded - started) * 1e-9, total: Double(ended - started) * 1e-9)
                 for line in broken {
-                    report(line)
+                    reportOnce(line)
                     try log.append([("step", .integer(position.step)), ("epoch", .integer(position.epoch)), ("broken_image", .string(line))])
                 }
                 try log.append(logFields(now, losses))
@@ -190,12 +197,13 @@ public final class Pretraining {
             let finished = position.epoch
             var accuracy: FeatureWatch.Reading?
             if let watch, settings.judgesFeatures(after: finished + 1) {
-                accuracy = try watch.look(model, settings.normalization, isInterrupted: isInterrupted, strict: settings.strict, report: report) { judging(finished + 1, $0, $1) }
+                accuracy = try watch.look(model, settings.normalization, isInterrupted: isInterrupted, strict: settings.strict, report: reportOnce) { judging(finished + 1, $0, $1) }
                 guard let accuracy else { // the epoch is not over: when resumed it ends here again
                     try save(self)
                     return .interrupted
                 }
-                report("epoch \(finished + 1): kNN Acc@1 \(accuracy.cls) by the class token, \(accuracy.mean) by the mean of the patch tokens")
+                let images = accuracy.images < watch.test.count || accuracy.known < watch.training.count ? " (on \(accuracy.images) images, against \(accuracy.known))" : ""
+                report("epoch \(finished + 1): kNN Acc@1 \(accuracy.cls) by the class token, \(accuracy.mean) by the mean of the patch tokens\(images)")
                 try events.scalars([("eval/knn_cls", Float(accuracy.cls)), ("eval/knn_mean", Float(accuracy.mean))], step: position.step)
             }
             let reading = try look()
