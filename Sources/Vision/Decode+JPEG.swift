@@ -33,8 +33,8 @@ private func decode(_ bytes: [UInt8], name: String, shortestSide: Int?, isMended
     }
     if decoded != 0 {
         guard isHarmlessWarning(decoder) else { throw jpegError(decoder, name: name) }
-        if !isMended, let sound = mendedJPEG(bytes) { return try decode(sound, name: name, shortestSide: shortestSide, isMended: true) }
-        guard endsWithMarker(bytes) else { throw jpegError(decoder, name: name) }
+        guard isMended || endsWithMarker(bytes), let sound = isMended ? bytes : mendedJPEG(bytes) else { throw jpegError(decoder, name: name) }
+        if sound != bytes { return try decode(sound, name: name, shortestSide: shortestSide, isMended: true) }
     }
     let image = PixelImage(width: Int(width), height: Int(height), channels: 3, pixels: isInk ? rgb(fromInk: pixels) : pixels)
     return (image, colorSpace == Int32(TJCS_GRAY.rawValue))
@@ -61,7 +61,7 @@ private func jpegError(_ decoder: tjhandle, name: String) -> VisionError {
 /// What libjpeg says of a stream whose pixels are all there, so that Pillow shows it: bytes too many before a marker (cameras), a scan header of
 /// a baseline picture with other limits than 0 and 63 (Samsung's phones), versions of JFIF and Adobe's colour transforms that are not known.
 private func isHarmlessWarning(_ decoder: tjhandle) -> Bool {
-    let harmless = ["extraneous bytes before marker", "Invalid SOS parameters for sequential", "JFIF major revision number", "Unknown Adobe color transform"]
+    let harmless = ["extraneous bytes before marker", "Invalid SOS parameters for sequential", "unknown JFIF revision number", "Unknown Adobe color transform"]
     return tjGetErrorCode(decoder) == Int32(TJERR_WARNING.rawValue) && harmless.contains(where: message(decoder).contains)
 }
 

@@ -64,7 +64,7 @@ struct FolderWalk {
         if !otherKinds.isEmpty {
             notes.append("\(root): \(Self.counted(otherKinds)): not read (images are .jpg, .jpeg, .png, .webp and .npy)")
         }
-        let filled = Set(files.compactMap(\.first)), empty = topFolders.filter { !filled.contains($0) }
+        let filled = Set(files.compactMap(\.first)), empty = topFolders.filter { !filled.contains($0) && !walkedAlready.contains($0) }
         if hasClasses, !empty.isEmpty { notes.append("\(root): no images in \(Self.some(empty.map { "\($0)/" })): \(empty.count == 1 ? "it is no class" : "they are no classes")") }
         if !walkedAlready.isEmpty { notes.append("\(root): \(Self.some(walkedAlready.map { "\($0)/" })): the same \(walkedAlready.count == 1 ? "folder" : "folders") as walked already, left out") }
         if !notRegular.isEmpty { notes.append("\(root): \(Self.some(notRegular.map { "\($0)" })): no regular \(notRegular.count == 1 ? "file" : "files"), left out") }

@@ -33,11 +33,9 @@ struct JoinedSource: ImageSource {
         places = parts.map { $0.classNames.compactMap { numbers[$0] } }
         missingLabels = parts.lazy.compactMap(\.missingLabels).first
             ?? (parts.contains { !$0.classNames.isEmpty } ? bare.map { "\($0.name(at: 0)) has no class, other than images of the other data" } : nil)
-        let identities = parts.flatMap { part in (0..<part.count).compactMap { part.identity(at: $0) } }
-        let again = identities.count - Set(identities).count - parts.reduce(0) { sum, part in
-            let own = (0..<part.count).compactMap { part.identity(at: $0) }
-            return sum + own.count - Set(own).count
-        }
+        // What a part has twice by itself it says by itself.
+        let identities = parts.map { part in Set((0..<part.count).compactMap { part.identity(at: $0) }) }
+        let again = identities.reduce(0) { $0 + $1.count } - identities.reduce(into: Set()) { $0.formUnion($1) }.count
         notes = parts.flatMap(\.notes) + (again > 0 ? ["\(again) of \(count) images are in the data more than once, and count again"] : [])
     }
 

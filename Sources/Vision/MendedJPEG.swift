@@ -1,4 +1,4 @@
-/// A JPEG without what libjpeg warns of though it touches no pixel; nil where there is nothing of the kind, or the stream cannot be followed.
+/// A JPEG without what libjpeg warns of though it touches no pixel; nil where the stream cannot be followed to its end.
 ///
 /// What is set is what libjpeg assumes for it: a sequential scan's limits 0, 63 and 0; JFIF 1; Adobe's transform 1 (three components) or 2 (four).
 /// Bytes between a segment's end and the next marker are taken out.
@@ -21,7 +21,8 @@ func mendedJPEG(_ file: [UInt8]) -> [UInt8]? {
         }
         return nil
     }
-    while place < file.count, let found = marker(from: place) {
+    while true {
+        guard place < file.count, let found = marker(from: place) else { return nil }
         if found.first > place { surplus.append(place..<found.first) }
         let kind = file[found.kind], segment = found.kind - 1
         place = found.kind + 1
@@ -48,5 +49,5 @@ func mendedJPEG(_ file: [UInt8]) -> [UInt8]? {
     }
     if let adobe, components == 3 && bytes[adobe] > 1 || components == 4 && ![0, 2].contains(bytes[adobe]) { bytes[adobe] = components == 3 ? 1 : 2 }
     for range in surplus.reversed() { bytes.removeSubrange(range) }
-    return bytes == file ? nil : bytes
+    return bytes
 }

@@ -34,7 +34,7 @@ struct NpyFile {
     }
 
     private static func readHeader(_ bytes: [UInt8], path: ByteName) throws(VisionError) -> (shape: [Int], dataOffset: Int) {
-        if !bytes.starts(with: magic), let foreign = ForeignFile(bytes) { throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice) }
+        if bytes.isEmpty || !bytes.starts(with: magic.prefix(bytes.count)), let foreign = ForeignFile(bytes) { throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice) }
         guard bytes.count >= 12 else { throw .truncated(name: "\(path)", reason: "the .npy header is incomplete") }
         guard bytes.starts(with: magic) else { throw .badArrayFile(path: "\(path)", reason: "it does not begin as an .npy file") }
         guard (1...3).contains(bytes[6]) else { throw .badArrayFile(path: "\(path)", reason: "version \(bytes[6]) of the format is not known") }

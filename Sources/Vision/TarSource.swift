@@ -21,7 +21,7 @@ struct TarSource: ImageSource {
         guard !index.samples.isEmpty else {
             let (path, what) = files.count == 1 ? (files[0], "it") : ((files.first ?? "").folder, "its \(files.count) shards")
             let why = index.dotted.map { "\(Self.reason(of: $0.first)): keep one dot in the names" }
-            throw .badArchive(path: "\(path)", reason: why ?? "no member of \(what) is a .\(TarIndex.extensions.joined(separator: ", ."))")
+            throw .badArchive(path: "\(path)", reason: why ?? "no member of \(what) is a .\(TarIndex.extensions.joined(separator: ", ."))\(index.otherKinds.isEmpty ? "" : ", but \(FolderWalk.counted(index.otherKinds))")")
         }
         self.facts = facts
         self.files = files

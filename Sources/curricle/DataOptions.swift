@@ -24,7 +24,7 @@ enum DataOptions {
 
     /// Opens a dataset and says what of it was passed over.
     static func open(_ path: String, role: DatasetRole, _ decoding: DecodeOptions) throws -> any ImageSource {
-        let source = try openDataset(at: ByteName(path), role: role, decoding: decoding)
+        let source = try openDataset(at: ByteName(stored: path), role: role, decoding: decoding)
         source.notes.forEach(complain)
         return source
     }
@@ -57,7 +57,7 @@ enum DataOptions {
 func testPart(of path: String, _ decoding: DecodeOptions, besides train: any ImageSource) throws -> (any ImageSource)? {
     let test: any ImageSource
     do {
-        test = try openDataset(at: path, role: .test, decoding: decoding)
+        test = try openDataset(at: ByteName(stored: path), role: .test, decoding: decoding)
     } catch {
         if case .missingRole = error { return nil }
         throw error

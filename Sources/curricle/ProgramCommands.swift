@@ -107,7 +107,7 @@ enum ExtractCommand {
         }
         bar.finish()
         if var names = consume names {
-            for row in 0..<array.rows { try names.append(source.name(at: row), array.row(row)) }
+            for row in 0..<array.rows { try names.append(source.name(at: row).bytes, array.row(row)) }
             try names.publish()
         }
         try array.publish()

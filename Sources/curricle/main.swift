@@ -1,6 +1,7 @@
 import Foundation
 import Learning
 import Terminal
+import Vision
 
 /// The table of commands: one file each.
 let commands: [(command: Command, run: (Arguments) throws -> Int32)] = [
@@ -56,4 +57,6 @@ func complain(_ text: String) { FileHandle.standardError.write(Data("curricle: \
 // A file size limit then gives an error that names the file, instead of ending the process.
 signal(SIGXFSZ, SIG_IGN)
 _ = processStart
-exit(runCommandLine(Array(CommandLine.arguments.dropFirst())))
+// As text that loses no byte: a path need not be UTF-8.
+let words = (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0] }.map { ByteName(UnsafeBufferPointer(start: $0, count: strlen($0)).map(UInt8.init(bitPattern:))).stored }
+exit(runCommandLine(words))

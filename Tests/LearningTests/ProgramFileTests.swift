@@ -275,8 +275,8 @@ private struct MadePictures: ImageSource {
     func table() throws {
         let folder = try TemporaryFolder()
         var table = try FeatureTable(path: folder.file("t.csv"), width: 2)
-        try table.append("a,\"b\".png", [1, -0.5])
-        try table.append("plain.png", [2, 1e-8])
+        try table.append(Array("a,\"b\".png".utf8), [1, -0.5])
+        try table.append(Array("plain.png".utf8), [2, 1e-8])
         try table.publish()
         #expect(try folder.text("t.csv") == "name,f0,f1\n\"a,\"\"b\"\".png\",1.0,-0.5\nplain.png,2.0,1e-08\n")
     }

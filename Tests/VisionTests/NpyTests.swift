@@ -102,14 +102,17 @@ import Testing
         let whole = Fixture.bytes("datasets/nhw-3.npy")
         for length in 0..<whole.count {
             let path = try folder.write("cut.npy", Array(whole[..<length]))
-            guard case .truncated(path, _) = firstError(path) else { Issue.record("\(length)"); continue }
+            switch firstError(path) {
+            case .truncated(path, _) where length > 0, .foreignFile(path, "empty", _) where length == 0: break
+            default: Issue.record("\(length)")
+            }
         }
         #expect(firstError(try folder.write("cut.npy", whole)) == nil)
     }
 
     @Test func everyByteOfTheHeader() throws {
         let whole = Fixture.bytes("datasets/nhw-3.npy")
-        for place in 0..<(whole.count - 42) {
+        for place in 0..<(whole.count - 126) {
             for value in [0, 0x20, 0x27, 0x28, 0x29, 0x2C, 0x31, 0x39, 0x7B, 0x7D, 0xFF] as [UInt8] {
                 var changed = whole
                 changed[place] = value
@@ -120,7 +123,7 @@ import Testing
 
     @Test(arguments: DatasetCases.all?.resize ?? []) func resizesAnyNumberOfChannels(_ one: DatasetCases.Resize) {
         let image = noise(height: one.height, width: one.width, channels: one.channels)
-        let result = resizeBicubic(image, box: CropBox(whole: image), width: one.toWidth, height: one.toHeight)
+        let result = resizeBicubic(image, box: CropBox(whole: image), width: one.toWidth, height: one.toHeight, order: .horizontalFirst)
         #expect(result.channels == one.channels && result.pixels == one.pixels)
     }
 

@@ -84,8 +84,10 @@ import Testing
         for length in stride(from: 2 * record.count - 1, through: 0, by: -1) where length != record.count {
             #expect(truncate(path, off_t(length)) == 0)
             let found = failure()
-            guard case .badRecordFile(path, _) = found else { Issue.record("\(length)"); continue }
-            #expect(isOneLine(found))
+            switch found { // nothing at all is nothing
+            case .badRecordFile(path, _) where length > 0, .foreignFile(path, "empty", _) where length == 0: #expect(isOneLine(found))
+            default: Issue.record("\(length)")
+            }
         }
     }
 
@@ -108,7 +110,6 @@ import Testing
         let path = try folder.write("unlabeled_X.bin", stl(0..<2))
         let source = try openDataset(at: path, role: .train)
         #expect(truncate(path, 30000) == 0)
-        #expect(try source.image(at: 0) == Self.image(0, side: 96))
-        guard case .truncated = error({ () throws(VisionError) in try source.image(at: 1) }) else { Issue.record("no error"); return }
+        for index in 0..<2 { #expect(error { () throws(VisionError) in try source.image(at: index) } == .changed(path: path)) }
     }
 }

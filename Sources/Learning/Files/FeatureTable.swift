@@ -1,5 +1,3 @@
-import Vision
-
 /// Features as comma-separated values with the images' names (RFC 4180): a line of headings, then a line an image.
 public struct FeatureTable: ~Copyable {
     private var file: DurableFile
@@ -10,11 +8,11 @@ public struct FeatureTable: ~Copyable {
         self.file = file
     }
 
-    /// - Parameter name: written as its bytes are.
-    public mutating func append(_ name: ByteName, _ values: some Sequence<Float>) throws(FileError) {
-        let quote = UInt8(ascii: "\""), bytes = name.bytes
-        let isPlain = !bytes.contains { [quote, UInt8(ascii: ","), 0x0A, 0x0D].contains($0) }
-        let field = isPlain ? bytes : [quote] + bytes.split(separator: quote, omittingEmptySubsequences: false).joined(separator: [quote, quote]) + [quote]
+    /// - Parameter name: the bytes of the image's name, written as they are.
+    public mutating func append(_ name: [UInt8], _ values: some Sequence<Float>) throws(FileError) {
+        let quote = UInt8(ascii: "\"")
+        let isPlain = !name.contains { [quote, UInt8(ascii: ","), 0x0A, 0x0D].contains($0) }
+        let field = isPlain ? name : [quote] + name.split(separator: quote, omittingEmptySubsequences: false).joined(separator: [quote, quote]) + [quote]
         try file.write(field + Array(values.map { ",\($0)" }.joined().utf8) + [0x0A])
     }
 
