@@ -30,7 +30,7 @@ struct TarSource: ImageSource {
         shards = index.shards
         classNames = index.largestLabel < 0 ? [] : (0...index.largestLabel).map { ByteName("\($0)") }
         notes = Self.notes(index, of: files)
-        missingLabels = index.largestLabel < 0 ? nil : index.unlabelled.map { "\(files[Int(index.samples[$0].file)])/\(index.name(of: $0)) has no .cls next to it" }
+        missingLabels = index.largestLabel < 0 && index.loneLabel == nil ? nil : index.unlabelled.map { "\(files[Int(index.samples[$0].file)])/\(index.name(of: $0)) has no .cls next to it" }
     }
 
     /// A key ends at the first dot of the name, as in WebDataset.

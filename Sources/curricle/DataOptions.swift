@@ -1,4 +1,5 @@
 import Learning
+import Synchronization
 import Terminal
 import Vision
 
@@ -25,8 +26,15 @@ enum DataOptions {
     /// Opens a dataset and says what of it was passed over.
     static func open(_ path: String, role: DatasetRole, _ decoding: DecodeOptions) throws -> any ImageSource {
         let source = try openDataset(at: ByteName(stored: path), role: role, decoding: decoding)
-        source.notes.forEach(complain)
+        say(source.notes)
         return source
+    }
+
+    private static let said = Mutex<Set<String>>([])
+
+    /// Complains of each line once, however often the same data is opened.
+    static func say(_ notes: [String]) {
+        for note in notes where said.withLock({ $0.insert(note).inserted }) { complain(note) }
     }
 
     static func decoding(section: String = "Options") -> [Option] {
@@ -63,6 +71,6 @@ func testPart(of path: String, _ decoding: DecodeOptions, besides train: any Ima
         throw error
     }
     guard test.name(at: 0) != train.name(at: 0) else { return nil }
-    test.notes.filter { !train.notes.contains($0) }.forEach(complain)
+    DataOptions.say(test.notes)
     return test
 }

@@ -21,7 +21,7 @@ import Vision
     }
 
     private func pretrained(_ folder: Folder, _ data: String) throws -> String {
-        let made = try curricle(["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "1", "--max-steps", "1"])
+        let made = try curricle(["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "1"])
         #expect(made.code == 0, "\(made.errors)")
         return folder.file("run/model.safetensors")
     }

@@ -114,6 +114,7 @@ import Testing
         #expect(some.count == 4 && some.missingLabels?.contains("/1.png has no .cls") == true)
         #expect(some.notes.contains { $0.contains("1 picture left out") } && some.notes.contains { $0.contains(".txt 1") })
         let apart = try openDataset(at: shard([("0.png", ""), ("1.png", ""), ("1.cls", "0"), ("0.cls", "1")]), role: .train)
+        #expect(try openDataset(at: shard([("0.png", ""), ("1.png", ""), ("0.cls", "0"), ("1.cls", "1")]), role: .train).missingLabels?.contains("/0.png has no .cls") == true)
         #expect(apart.missingLabels?.contains("/0.png has no .cls") == true && apart.notes.contains { $0.contains("0.cls has no image") })
         let none = try openDataset(at: shard([("0.png", ""), ("1.png", "")]), role: .train)
         #expect(none.missingLabels == nil && none.notes.isEmpty)
