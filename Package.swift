@@ -20,7 +20,6 @@ let package = Package(
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
-        .systemLibrary(name: "CExif", pkgConfig: "libexif", providers: [.apt(["libexif-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
@@ -29,63 +28,117 @@ let package = Package(
         .target(name: "Settings", exclude: ["README.md"]),
         .target(name: "Tensors", dependencies: ["CInstructions"], exclude: ["README.md"]),
         .target(name: "Graph", dependencies: ["Tensors"], exclude: ["README.md"]),
-        .target(name: "Program", dependencies: ["Tensors", "CInstructions"], exclude: ["README.md"]),
-        .target(name: "Compiler", dependencies: ["Graph", "Program", "Tensors", "CInstructions"], exclude: ["README.md"]),
-        .target(name: "Runtime", dependencies: ["Program", "Tensors", "CSupport"], exclude: ["README.md"]),
-        .target(name: "Vision", dependencies: ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CWebP", "CExif", "CZlib", "CArchive"], exclude: ["README.md"]),
-        .target(name: "Models", dependencies: ["Graph", "Tensors", "Randomness"], exclude: ["README.md"]),
-        .target(name: "Storage", dependencies: ["Settings", "CZip"], exclude: ["README.md"]),
-        .target(name: "Engine", dependencies: ["Settings", "Tensors", "Storage", "Models", "Runtime", "Compiler", "Graph", "Program"], exclude: ["README.md"]),
-        .target(name: "Weights", dependencies: ["Settings", "Tensors", "CInstructions", "Engine", "Storage", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program"], exclude: ["README.md"]),
-        .target(name: "Features", dependencies: ["Settings", "Tensors", "Graph", "Compiler", "Weights", "Engine", "Storage", "Vision", "Models", "Runtime"], exclude: ["README.md"]),
-        .target(name: "Evaluation", dependencies: ["Settings", "Features", "Engine", "Randomness", "CAlgebra"], exclude: ["README.md"]),
+        .target(name: "Program", dependencies: ["CInstructions", "Tensors"], exclude: ["README.md"]),
+        .target(name: "Compiler", dependencies: ["CInstructions", "Tensors", "Graph", "Program"], exclude: ["README.md"]),
+        .target(name: "Runtime", dependencies: ["CSupport", "Tensors", "Program"], exclude: ["README.md"]),
+        .target(
+            name: "Vision",
+            dependencies: [
+                "CSupport", "CTurboJPEG", "CPNG", "CWebP", "CZlib", "CArchive", "Randomness",
+            ], exclude: ["README.md"]),
+        .target(name: "Models", dependencies: ["Randomness", "Tensors", "Graph"], exclude: ["README.md"]),
+        .target(name: "Storage", dependencies: ["CZip"], exclude: ["README.md"]),
+        .target(
+            name: "Engine",
+            dependencies: [
+                "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Storage",
+            ], exclude: ["README.md"]),
+        .target(
+            name: "Weights",
+            dependencies: [
+                "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Storage",
+                "Engine",
+            ], exclude: ["README.md"]),
+        .target(
+            name: "Features",
+            dependencies: [
+                "Settings", "Tensors", "Runtime", "Vision", "Models", "Storage", "Engine", "Weights",
+            ], exclude: ["README.md"]),
+        .target(name: "Evaluation", dependencies: ["CAlgebra", "Randomness", "Engine", "Features"], exclude: ["README.md"]),
         .target(
             name: "Training",
-            dependencies: ["Settings", "Tensors", "Features", "Weights", "Engine", "Storage", "Vision", "Models", "Runtime", "Compiler", "Graph", "Program", "Randomness"],
-            exclude: ["README.md"]),
+            dependencies: [
+                "Randomness", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Storage",
+                "Engine", "Weights", "Features",
+            ], exclude: ["README.md"]),
         .target(
-            name: "Reports", dependencies: ["Settings", "Tensors", "Training", "Evaluation", "Features", "Weights", "Engine", "Storage", "Vision", "Models", "Runtime", "Program"],
-            exclude: ["README.md"]),
+            name: "Reports",
+            dependencies: [
+                "Settings", "Tensors", "Program", "Runtime", "Vision", "Models", "Storage", "Engine", "Weights", "Features",
+                "Evaluation", "Training",
+            ], exclude: ["README.md"]),
         .target(
             name: "Proofs",
             dependencies: [
-                "Settings", "Tensors", "CInstructions", "Training", "Evaluation", "Features", "Weights", "Engine", "Storage", "Vision", "Models", "Runtime",
-                "Compiler", "Graph", "Program",
-            ],
-            exclude: ["README.md"]),
+                "CSupport", "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Models",
+                "Storage", "Engine", "Weights", "Features", "Evaluation", "Training",
+            ], exclude: ["README.md"]),
         .target(name: "Terminal", dependencies: ["Settings"], exclude: ["README.md"]),
-        .executableTarget(name: "curricle", dependencies: [
-            "Terminal", "Proofs", "Reports", "Training", "Evaluation", "Features", "Weights", "Engine", "Storage",
-            "Vision", "Models", "Runtime", "Graph", "Settings", "Tensors",
-        ]),
+        .executableTarget(
+            name: "curricle",
+            dependencies: [
+                "Settings", "Graph", "Runtime", "Vision", "Models", "Storage", "Engine", "Weights", "Features", "Evaluation",
+                "Training", "Reports", "Proofs", "Terminal",
+            ]),
 
-        .target(name: "Reference", dependencies: ["Graph", "Tensors"], exclude: ["README.md"]),
-        .target(name: "TestSupport", dependencies: ["Tensors", "Graph", "Reference", "Compiler", "Program", "Runtime", "Randomness"], path: "Tests/TestSupport"),
-        .target(name: "RunSupport", dependencies: ["Training", "Features", "Engine", "Models", "Graph", "Vision"], path: "Tests/RunSupport"),
+        .target(name: "Reference", dependencies: ["Tensors", "Graph"], exclude: ["README.md"]),
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Randomness", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference",
+            ], path: "Tests/TestSupport"),
+        .target(
+            name: "RunSupport",
+            dependencies: [
+                "Graph", "Vision", "Models", "Engine", "Features", "Training",
+            ], path: "Tests/RunSupport"),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
-        .testTarget(name: "GraphTests", dependencies: ["Tensors", "Program", "Runtime", "Graph", "Reference", "Compiler", "TestSupport"]),
-        .testTarget(name: "CompilerTests", dependencies: ["Tensors", "Compiler", "Graph", "Program", "Models", "TestSupport"]),
-        .testTarget(name: "RuntimeTests", dependencies: ["Tensors", "Runtime", "Compiler", "Graph", "Program", "Models", "TestSupport", "CSupport"]),
-        .testTarget(name: "VisionTests", dependencies: ["Vision", "Randomness"], exclude: ["Fixtures"]),
-        .testTarget(name: "ModelsTests", dependencies: ["Tensors", "Models", "Graph", "Compiler", "Reference", "TestSupport"]),
+        .testTarget(
+            name: "GraphTests",
+            dependencies: [
+                "Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference", "TestSupport",
+            ]),
+        .testTarget(
+            name: "CompilerTests",
+            dependencies: [
+                "CInstructions", "Tensors", "Graph", "Program", "Compiler", "Models", "TestSupport",
+            ]),
+        .testTarget(
+            name: "RuntimeTests",
+            dependencies: [
+                "CSupport", "CInstructions", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Reference",
+                "TestSupport",
+            ]),
+        .testTarget(name: "VisionTests", dependencies: ["CZlib", "Randomness", "Vision"], exclude: ["Fixtures"]),
+        .testTarget(name: "ModelsTests", dependencies: ["Graph", "Compiler", "Models", "Reference", "TestSupport"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
-        .testTarget(name: "EngineTests", dependencies: ["Tensors", "Settings", "Engine", "Runtime", "TestSupport"]),
-        .testTarget(name: "WeightsTests", dependencies: ["Settings", "Tensors", "Features", "Weights", "Engine", "Storage", "Models", "Runtime", "Vision", "TestSupport"]),
+        .testTarget(name: "EngineTests", dependencies: ["Runtime", "Engine", "TestSupport"]),
+        .testTarget(
+            name: "WeightsTests",
+            dependencies: [
+                "Settings", "Runtime", "Vision", "Models", "Storage", "Engine", "Weights", "Features", "TestSupport",
+            ]),
         .testTarget(
             name: "FeaturesTests",
-            dependencies: ["Tensors", "Features", "Weights", "Engine", "Storage", "Compiler", "Graph", "Models", "Runtime", "Vision", "TestSupport"]),
-        .testTarget(name: "EvaluationTests", dependencies: ["Settings", "Evaluation", "Features", "TestSupport"]),
+            dependencies: [
+                "Tensors", "Graph", "Compiler", "Runtime", "Vision", "Models", "Storage", "Engine", "Weights", "Features",
+                "TestSupport",
+            ]),
+        .testTarget(name: "EvaluationTests", dependencies: ["Features", "Evaluation", "TestSupport"]),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Settings", "Tensors", "Training", "Proofs", "Features", "Weights", "Engine", "Storage", "Compiler", "Graph", "Program", "Models", "Runtime", "Vision",
-                "TestSupport", "RunSupport",
+                "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Storage", "Engine",
+                "Weights", "Features", "Training", "Proofs", "TestSupport", "RunSupport",
             ]),
         .testTarget(
             name: "ReportsTests",
-            dependencies: ["Settings", "Tensors", "Reports", "Training", "Evaluation", "Features", "Engine", "Graph", "Models", "Runtime", "Vision", "TestSupport", "RunSupport"]),
-        .testTarget(name: "ProofsTests", dependencies: ["Tensors", "Proofs", "Training", "Engine", "Storage", "Models", "Runtime", "TestSupport"]),
-        .testTarget(name: "TerminalTests", dependencies: ["Terminal", "Settings"]),
+            dependencies: [
+                "Settings", "Graph", "Runtime", "Vision", "Models", "Engine", "Features", "Evaluation", "Training", "Reports",
+                "TestSupport", "RunSupport",
+            ]),
+        .testTarget(name: "ProofsTests", dependencies: ["Runtime", "Models", "Storage", "Engine", "Proofs", "TestSupport"]),
+        .testTarget(name: "TerminalTests", dependencies: ["Settings", "Terminal"]),
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "CommandTests", dependencies: ["Vision"]),
     ],

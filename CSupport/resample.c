@@ -1,8 +1,8 @@
 /// Antialiased bicubic resampling with integer arithmetic; the conventions are those of Pillow's 8-bit `ImagingResample`
 /// (a = -0.5, weights of 22 fractional bits, two passes with bytes between them), so pictures agree to the last bit.
 ///
-/// The horizontal pass comes first, as in Pillow up to 12, with which MAE's models were trained. Pillow 13 goes vertically first
-/// where the height shrinks and the width does not, or much less: there, and only there, some bytes differ by one.
+/// The passes' order is that of Pillow 13.0: vertical first where the height loses more than twice the pixels that the width does. Up to
+/// Pillow 12, with which MAE's models were trained, the horizontal pass always came first; there, and only there, some bytes differ by one.
 #include "curricle_resample.h"
 
 #include <math.h>
@@ -44,29 +44,35 @@ static double cubic(double x) {
     return 0.0;
 }
 
-/// Fills `t` for a whole axis. `weight` holds `t->stride` doubles. The order of operations is Pillow's: the last bit depends on it.
-static void fill_taps(taps *t, int32_t outputs, int32_t inputs, double *weight) {
+/// A range of positions.
+typedef struct { int32_t first, end; } span;
+
+/// The inputs that output `o` reads.
+static span reach(int32_t o, int32_t outputs, int32_t inputs) {
+    double centre = (o + 0.5) * scale_of(outputs, inputs), support = support_of(outputs, inputs);
+    int32_t first = (int32_t)(centre - support + 0.5), end = (int32_t)(centre + support + 0.5);
+    return (span){first < 0 ? 0 : first, end > inputs ? inputs : end};
+}
+
+/// Fills `t` for the outputs of `part`. `weight` holds `t->stride` doubles. The order of operations is Pillow's: the last bit depends on it.
+static void fill_taps(taps *t, int32_t outputs, int32_t inputs, span part, double *weight) {
     double scale = scale_of(outputs, inputs);
-    double filter_scale = scale < 1.0 ? 1.0 : scale;
-    double support = support_of(outputs, inputs);
-    double step = 1.0 / filter_scale;
-    for (int32_t o = 0; o < outputs; o++) {
+    double step = 1.0 / (scale < 1.0 ? 1.0 : scale);
+    for (int32_t o = part.first; o < part.end; o++) {
         double centre = (o + 0.5) * scale;
-        int32_t first = (int32_t)(centre - support + 0.5);
-        int32_t end = (int32_t)(centre + support + 0.5);
-        if (first < 0) first = 0;
-        if (end > inputs) end = inputs;
+        span in = reach(o, outputs, inputs);
+        int32_t *weights = t->weights + (ptrdiff_t)(o - part.first) * t->stride;
         double sum = 0.0;
-        for (int32_t i = 0; i < end - first; i++) {
-            weight[i] = cubic((i + first - centre + 0.5) * step);
+        for (int32_t i = 0; i < in.end - in.first; i++) {
+            weight[i] = cubic((i + in.first - centre + 0.5) * step);
             sum += weight[i];
         }
-        for (int32_t i = 0; i < end - first; i++) {
+        for (int32_t i = 0; i < in.end - in.first; i++) {
             double normalised = sum != 0.0 ? weight[i] / sum : weight[i];
-            t->weights[(ptrdiff_t)o * t->stride + i] = (int32_t)((normalised < 0 ? -0.5 : 0.5) + normalised * (1 << FRACTION_BITS));
+            weights[i] = (int32_t)((normalised < 0 ? -0.5 : 0.5) + normalised * (1 << FRACTION_BITS));
         }
-        t->first[o] = first;
-        t->count[o] = end - first;
+        t->first[o - part.first] = in.first;
+        t->count[o - part.first] = in.end - in.first;
     }
 }
 
@@ -75,12 +81,13 @@ static inline __attribute__((always_inline)) uint8_t clip(int32_t sum) {
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/// One output row of the horizontal pass. `four_readable`: the byte after the last pixel may be read (three channels go four lanes wide).
+/// One output row of the horizontal pass; `input` begins at column `column`.
+/// `four_readable`: the byte after the last pixel may be read (three channels go four lanes wide).
 static inline __attribute__((always_inline))
-void horizontal_row(uint8_t *output, const uint8_t *input, const taps *t, int32_t outputs, int32_t channels, int four_readable) {
+void horizontal_row(uint8_t *output, const uint8_t *input, int32_t column, const taps *t, int32_t outputs, int32_t channels, int four_readable) {
     for (int32_t o = 0; o < outputs; o++) {
         const int32_t *weight = t->weights + (ptrdiff_t)o * t->stride;
-        const uint8_t *in = input + (ptrdiff_t)t->first[o] * channels;
+        const uint8_t *in = input + (ptrdiff_t)(t->first[o] - column) * channels;
         int32_t count = t->count[o];
         if (channels == 4 || (channels == 3 && four_readable)) {
             pixel sum = {HALF, HALF, HALF, HALF};
@@ -123,50 +130,90 @@ void vertical_row(uint8_t *output, const uint8_t *input, ptrdiff_t stride, const
     }
 }
 
-/// Both passes over integers: every instruction set gives the same bits.
+/// The horizontal pass over `rows` rows; `input` begins at column `column`.
 static inline __attribute__((always_inline))
-void passes(uint8_t *output, int32_t output_width, int32_t output_height, const uint8_t *input, ptrdiff_t input_stride,
-            int32_t input_width, int32_t input_height, int32_t channels, const taps *across, const taps *down, uint8_t *between) {
-    ptrdiff_t width = (ptrdiff_t)output_width * channels;
-    const uint8_t *rows = input;
-    ptrdiff_t stride = input_stride;
-    if (across) {
-        rows = down ? between : output;
-        stride = width;
-        for (int32_t y = 0; y < input_height; y++) {
-            int four_readable = y + 1 < input_height;
-            const uint8_t *row = input + y * input_stride;
-            uint8_t *result = (uint8_t *)rows + y * width;
-            switch (channels) {  // constants, so that each case is compiled for its own channels
-            case 1: horizontal_row(result, row, across, output_width, 1, 1); break;
-            case 2: horizontal_row(result, row, across, output_width, 2, 1); break;
-            case 3: horizontal_row(result, row, across, output_width, 3, four_readable); break;
-            default: horizontal_row(result, row, across, output_width, 4, 1); break;
-            }
+void horizontal(uint8_t *output, const uint8_t *input, ptrdiff_t stride, int32_t column, int32_t rows, int is_last_readable, const taps *t,
+                int32_t outputs, int32_t channels) {
+    for (int32_t y = 0; y < rows; y++) {
+        int four_readable = y + 1 < rows || is_last_readable;
+        const uint8_t *row = input + y * stride;
+        uint8_t *result = output + (ptrdiff_t)y * outputs * channels;
+        switch (channels) {  // constants, so that each case is compiled for its own channels
+        case 1: horizontal_row(result, row, column, t, outputs, 1, 1); break;
+        case 2: horizontal_row(result, row, column, t, outputs, 2, 1); break;
+        case 3: horizontal_row(result, row, column, t, outputs, 3, four_readable); break;
+        default: horizontal_row(result, row, column, t, outputs, 4, 1); break;
         }
     }
-    if (down) {
-        for (int32_t y = 0; y < output_height; y++)
-            vertical_row(output + y * width, rows + down->first[y] * stride, stride,
-                         down->weights + (ptrdiff_t)y * down->stride, down->count[y], width);
-    } else if (!across) {
-        for (int32_t y = 0; y < input_height; y++) memcpy(output + y * width, input + y * input_stride, (size_t)width);
-    }
-    (void)input_width;
 }
 
-typedef void passes_function(uint8_t *, int32_t, int32_t, const uint8_t *, ptrdiff_t, int32_t, int32_t, int32_t, const taps *, const taps *, uint8_t *);
+/// The vertical pass over rows of `width` bytes; `input` begins at row `row`.
+static inline __attribute__((always_inline))
+void vertical(uint8_t *output, const uint8_t *input, ptrdiff_t stride, int32_t row, const taps *t, int32_t outputs, ptrdiff_t width) {
+    for (int32_t y = 0; y < outputs; y++)
+        vertical_row(output + y * width, input + (ptrdiff_t)(t->first[y] - row) * stride, stride, t->weights + (ptrdiff_t)y * t->stride, t->count[y], width);
+}
 
-static void passes_baseline(uint8_t *output, int32_t output_width, int32_t output_height, const uint8_t *input, ptrdiff_t input_stride,
-                            int32_t input_width, int32_t input_height, int32_t channels, const taps *across, const taps *down, uint8_t *between) {
-    passes(output, output_width, output_height, input, input_stride, input_width, input_height, channels, across, down, between);
+/// What a resize comes down to.
+typedef struct {
+    span x, y;               ///< the columns and rows of the input that are read
+    int needs_x, needs_y;    ///< whether a size changes
+    int vertical_first;
+    size_t between;          ///< bytes between the passes
+} resize_plan;
+
+/// What outputs of one axis read; themselves where no pass is made.
+static span reach_of(span part, int32_t outputs, int32_t inputs) {
+    if (outputs == inputs) return part;
+    return (span){reach(part.first, outputs, inputs).first, reach(part.end - 1, outputs, inputs).end};
+}
+
+static resize_plan plan_of(const curricle_resize *r) {
+    resize_plan p = {.needs_x = r->output_width != r->input_width, .needs_y = r->output_height != r->input_height};
+    p.x = reach_of((span){r->left, r->left + r->width}, r->output_width, r->input_width);
+    p.y = reach_of((span){r->top, r->top + r->height}, r->output_height, r->input_height);
+    int64_t lost_rows = (int64_t)r->input_height - r->output_height, lost_columns = (int64_t)r->input_width - r->output_width;
+    p.vertical_first = !r->horizontal_first && lost_rows > 0 && lost_rows > 2 * lost_columns;
+    if (p.needs_x && p.needs_y)
+        p.between = (size_t)r->channels * (p.vertical_first ? (size_t)r->height * (size_t)(p.x.end - p.x.first) : (size_t)r->width * (size_t)(p.y.end - p.y.first));
+    return p;
+}
+
+/// Both passes over integers: every instruction set gives the same bits.
+static inline __attribute__((always_inline))
+void passes(uint8_t *output, const uint8_t *input, ptrdiff_t stride, const curricle_resize *r, const resize_plan *p,
+            const taps *across, const taps *down, uint8_t *between) {
+    ptrdiff_t channels = r->channels, width = r->width * channels;
+    // A row of the input is followed by another, or is the last of all.
+    int is_last_readable = p->y.end < r->input_height;
+    if (p->needs_x && p->needs_y && p->vertical_first) {
+        ptrdiff_t columns = (p->x.end - p->x.first) * channels;
+        vertical(between, input + p->x.first * channels, stride, 0, down, r->height, columns);
+        horizontal(output, between, columns, p->x.first, r->height, 0, across, r->width, r->channels);
+    } else if (p->needs_x && p->needs_y) {
+        horizontal(between, input + p->y.first * stride, stride, 0, p->y.end - p->y.first, is_last_readable, across, r->width, r->channels);
+        vertical(output, between, width, p->y.first, down, r->height, width);
+    } else if (p->needs_x) {
+        horizontal(output, input + p->y.first * stride, stride, 0, r->height, is_last_readable, across, r->width, r->channels);
+    } else if (p->needs_y) {
+        vertical(output, input + p->x.first * channels, stride, 0, down, r->height, width);
+    } else {
+        for (int32_t y = 0; y < r->height; y++) memcpy(output + y * width, input + (r->top + y) * stride + r->left * channels, (size_t)width);
+    }
+}
+
+typedef void passes_function(uint8_t *, const uint8_t *, ptrdiff_t, const curricle_resize *, const resize_plan *, const taps *, const taps *, uint8_t *);
+
+static void passes_baseline(uint8_t *output, const uint8_t *input, ptrdiff_t stride, const curricle_resize *r, const resize_plan *p,
+                            const taps *across, const taps *down, uint8_t *between) {
+    passes(output, input, stride, r, p, across, down, between);
 }
 
 #if defined(__x86_64__)
 __attribute__((target("avx2")))
-static void passes_avx2(uint8_t *output, int32_t output_width, int32_t output_height, const uint8_t *input, ptrdiff_t input_stride,
-                        int32_t input_width, int32_t input_height, int32_t channels, const taps *across, const taps *down, uint8_t *between) {
-    passes(output, output_width, output_height, input, input_stride, input_width, input_height, channels, across, down, between);
+static void passes_avx2(uint8_t *output, const uint8_t *input, ptrdiff_t stride, const curricle_resize *r, const resize_plan *p,
+                        const taps *across, const taps *down, uint8_t *between) {
+    passes(output, input, stride, r, p, across, down, between);
 }
 #endif
 
@@ -178,47 +225,50 @@ static passes_function *chosen_passes(void) {
     return passes_baseline;
 }
 
-static int valid(int32_t output_width, int32_t output_height, int32_t input_width, int32_t input_height, int32_t channels) {
-    return output_width >= 1 && output_height >= 1 && input_width >= 1 && input_height >= 1 && channels >= 1 && channels <= 4;
+static int is_part(int32_t first, int32_t count, int32_t whole) { return first >= 0 && count >= 1 && count <= whole && first <= whole - count; }
+
+static int is_valid(const curricle_resize *r) {
+    return r->input_width >= 1 && r->input_height >= 1 && is_part(r->left, r->width, r->output_width) && is_part(r->top, r->height, r->output_height)
+        && r->channels >= 1 && r->channels <= 4;
 }
 
 static size_t rounded(size_t size) {
     return (size + 7) & ~(size_t)7;
 }
 
-static size_t taps_bytes(int32_t outputs, int32_t inputs) {
-    return rounded(4 * (size_t)outputs) * 2 + rounded(4 * (size_t)outputs * (size_t)stride_of(outputs, inputs));
+static size_t taps_bytes(int32_t count, int32_t stride) {
+    return rounded(4 * (size_t)count) * 2 + rounded(4 * (size_t)count * (size_t)stride);
 }
 
 /// Cuts the arrays of one axis off the workspace and fills them.
-static taps take_taps(uint8_t **workspace, int32_t outputs, int32_t inputs, double *weight) {
+static taps take_taps(uint8_t **workspace, int32_t outputs, int32_t inputs, span part, double *weight) {
+    int32_t count = part.end - part.first;
     taps t = {.stride = stride_of(outputs, inputs)};
     t.first = (int32_t *)*workspace;
-    t.count = (int32_t *)(*workspace + rounded(4 * (size_t)outputs));
-    t.weights = (int32_t *)(*workspace + 2 * rounded(4 * (size_t)outputs));
-    *workspace += taps_bytes(outputs, inputs);
-    fill_taps(&t, outputs, inputs, weight);
+    t.count = (int32_t *)(*workspace + rounded(4 * (size_t)count));
+    t.weights = (int32_t *)(*workspace + 2 * rounded(4 * (size_t)count));
+    *workspace += taps_bytes(count, t.stride);
+    fill_taps(&t, outputs, inputs, part, weight);
     return t;
 }
 
-size_t curricle_resize_workspace(int32_t output_width, int32_t output_height, int32_t input_width, int32_t input_height, int32_t channels) {
-    if (!valid(output_width, output_height, input_width, input_height, channels)) return 0;
-    int32_t across = stride_of(output_width, input_width), down = stride_of(output_height, input_height);
-    return 8 * (size_t)(across > down ? across : down)                             // one position's weights as doubles
-           + taps_bytes(output_width, input_width) + taps_bytes(output_height, input_height)
-           + rounded((size_t)output_width * (size_t)input_height * (size_t)channels);  // between the passes
+size_t curricle_resize_workspace(const curricle_resize *r) {
+    if (!is_valid(r)) return 0;
+    resize_plan p = plan_of(r);
+    int32_t across = stride_of(r->output_width, r->input_width), down = stride_of(r->output_height, r->input_height);
+    return 8 * (size_t)(across > down ? across : down)  // one position's weights as doubles
+           + (p.needs_x ? taps_bytes(r->width, across) : 0) + (p.needs_y ? taps_bytes(r->height, down) : 0) + rounded(p.between);
 }
 
-int32_t curricle_resize_bicubic(uint8_t *output, int32_t output_width, int32_t output_height,
-                                const uint8_t *input, ptrdiff_t input_stride, int32_t input_width, int32_t input_height,
-                                int32_t channels, void *workspace) {
-    if (!valid(output_width, output_height, input_width, input_height, channels)) return 1;
-    int32_t stride_across = stride_of(output_width, input_width), stride_down = stride_of(output_height, input_height);
+int32_t curricle_resize_bicubic(uint8_t *output, const uint8_t *input, ptrdiff_t input_stride, const curricle_resize *r, void *workspace) {
+    if (!is_valid(r)) return 1;
+    resize_plan p = plan_of(r);
+    int32_t stride_across = stride_of(r->output_width, r->input_width), stride_down = stride_of(r->output_height, r->input_height);
     double *weight = workspace;
     uint8_t *rest = (uint8_t *)workspace + 8 * (size_t)(stride_across > stride_down ? stride_across : stride_down);
-    taps across = take_taps(&rest, output_width, input_width, weight);
-    taps down = take_taps(&rest, output_height, input_height, weight);
-    chosen_passes()(output, output_width, output_height, input, input_stride, input_width, input_height, channels,
-                    output_width != input_width ? &across : NULL, output_height != input_height ? &down : NULL, rest);
+    taps across = {0}, down = {0};
+    if (p.needs_x) across = take_taps(&rest, r->output_width, r->input_width, (span){r->left, r->left + r->width}, weight);
+    if (p.needs_y) down = take_taps(&rest, r->output_height, r->input_height, (span){r->top, r->top + r->height}, weight);
+    chosen_passes()(output, input, input_stride, r, &p, &across, &down, rest);
     return 0;
 }

@@ -124,7 +124,7 @@ cases = dict(
     shards=[shard("ustar.tar", tarfile.USTAR_FORMAT), shard("gnu.tar", tarfile.GNU_FORMAT), shard("pax.tar", tarfile.PAX_FORMAT),
             sparse("sparse-gnu.tar", "--format=gnu"), sparse("sparse-0.0.tar", "--format=posix", "--sparse-version=0.0"),
             sparse("sparse-0.1.tar", "--format=posix", "--sparse-version=0.1"), sparse("sparse-1.0.tar", "--format=posix", "--sparse-version=1.0")],
-    arrays=[array("nhwc.npy", noise(4 * 5, 3, 6).reshape(4, 5, 3, 6)), array("nhw-2.npy", noise(4, 5, 3), (2, 0)), array("nhw-3.npy", noise(2, 7, 3), (3, 0))],
+    arrays=[array("nhwc.npy", noise(4 * 5, 3, 6).reshape(4, 5, 3, 6)), array("nhw-2.npy", noise(4, 5, 6), (2, 0)), array("nhw-3.npy", noise(2, 7, 9), (3, 0))],
     pictures=[array("hw.npy", noise(5, 3, 1)[:, :, 0]), array("hwc.npy", noise(5, 3, 7))],
     fortran=array("fortran.npy", np.asfortranarray(noise(5, 3, 7)))["file"], floats=array("floats.npy", noise(5, 3, 7).astype(np.float32) / 255)["file"],
     resize=[dict(height=h, width=w, channels=c, toHeight=th, toWidth=tw, pixels=resized(noise(h, w, c), tw, th).reshape(-1).tolist())

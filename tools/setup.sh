@@ -15,7 +15,7 @@ if [ "$(printf '%s\n%s\n' "$need_swift" "$version" | sort -V | head -n 1)" != "$
 fi
 
 packages=(
-    libomp-dev libopenblas0 libturbojpeg0-dev libpng-dev libwebp-dev libexif-dev zlib1g-dev libzip-dev libarchive-dev pkg-config "$@"
+    libomp-dev libopenblas0 libturbojpeg0-dev libpng-dev libwebp-dev zlib1g-dev libzip-dev libarchive-dev pkg-config "$@"
 )
 missing=()
 for package in "${packages[@]}"; do

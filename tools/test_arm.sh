@@ -22,7 +22,7 @@ gzip -dc Tests/Fixtures/mnist5k/t10k-images-idx3-ubyte.gz > "$work/all"
     --decoder-embed-dim 16 --decoder-depth 1 --decoder-num-heads 2 --batch-size 8 --epochs 2 --warmup-epochs 1 --max-steps 2 --augment none --mean 0.1307 --std 0.3081 >/dev/null
 for pool in cls mean tokens; do
     "$curricle" compile --weights "$work/run/model.safetensors" --pool $pool --batch 5 --output "$work/$pool.curricle" >/dev/null
-    "$curricle" extract --program "$work/$pool.curricle" --data "$work/digits-images-idx3-ubyte" --output "$work/$pool.npy" >/dev/null
+    "$curricle" extract --program "$work/$pool.curricle" --data "$work/digits-images-idx3-ubyte" --preprocess none --output "$work/$pool.npy" >/dev/null
 done
 
 # check TARGET ISA [TOLERANCE]

@@ -30,7 +30,9 @@ data=Tests/Fixtures/mnist5k
 "$curricle" pretrain --data $data --output "$work/run" --image-size 28 --patch-size 4 --channels 3 --embed-dim 40 --depth 2 --num-heads 4 \
     --decoder-embed-dim 16 --decoder-depth 1 --decoder-num-heads 2 --batch-size 8 --epochs 2 --warmup-epochs 1 --max-steps 2 --augment none >/dev/null 2>&1
 "$curricle" compile --weights "$work/run/model.safetensors" --pool mean --output "$work/encoder.curricle" >/dev/null
+# Resized and cropped as for evaluation, which the C++ example does; and the pixels as they are, which the Python example takes.
 "$curricle" extract --program "$work/encoder.curricle" --data $data --split test --output "$work/expected.npy" >/dev/null 2>&1
+"$curricle" extract --program "$work/encoder.curricle" --data $data --split test --preprocess none --output "$work/asis.npy" >/dev/null 2>&1
 
 $make install PREFIX="$work/prefix" >/dev/null
 export PKG_CONFIG_PATH="$work/prefix/lib/pkgconfig" LD_LIBRARY_PATH="$work/prefix/lib"
@@ -55,8 +57,8 @@ python3 - "$work" <<'PYTHON'
 import sys
 import numpy as np
 work = sys.argv[1]
-expected, python, cpp = np.load(f"{work}/expected.npy"), np.load(f"{work}/python.npy"), np.loadtxt(f"{work}/cpp.txt", np.float32)
-assert expected.shape == python.shape and expected.tobytes() == python.tobytes(), "the Python example gives other features"
+expected, asis, python, cpp = np.load(f"{work}/expected.npy"), np.load(f"{work}/asis.npy"), np.load(f"{work}/python.npy"), np.loadtxt(f"{work}/cpp.txt", np.float32)
+assert asis.shape == python.shape and asis.tobytes() == python.tobytes(), "the Python example gives other features"
 assert expected[0].tobytes() == cpp.tobytes(), "the C++ example gives other features"
 print(f"examples: {len(python)} and 1 images, the bits of curricle extract")
 PYTHON
@@ -64,7 +66,7 @@ PYTHON
 python3 -c "import numpy as np, sys; np.save(sys.argv[2], np.load(sys.argv[1])[:10])" "$work/pictures.npy" "$work/ten.npy"
 for pool in cls mean tokens; do
     "$curricle" compile --weights "$work/run/model.safetensors" --pool $pool --batch 2 --output "$work/$pool.curricle" >/dev/null
-    "$curricle" extract --program "$work/$pool.curricle" --data $data --split test --output "$work/$pool.npy" >/dev/null 2>&1
+    "$curricle" extract --program "$work/$pool.curricle" --data $data --split test --preprocess none --output "$work/$pool.npy" >/dev/null 2>&1
     python3 tools/read_program.py "$work/$pool.curricle" "$work/ten.npy" "$work/$pool.npy"
 done
 if "$work/features" "$work/first.ppm" "$work/first.ppm" 2>"$work/refused"; then echo "a picture was taken for a program" >&2; exit 1; fi

@@ -93,8 +93,9 @@ curricle_status curricle_run_float(const curricle_encoder *encoder, void *arena,
 /// Bytes of workspace of `curricle_resize_crop`; 0 where a size is not possible.
 size_t curricle_resize_crop_workspace(int32_t output_width, int32_t output_height, int32_t input_width, int32_t input_height, int32_t channels);
 
-/// Makes a picture of any size fit, as evaluation does: bicubic with antialiasing to 256/224 of the target's side, then the
-/// centre; bit for bit what torchvision's Resize and CenterCrop make with Pillow. A picture of the target's size is copied.
+/// Makes a picture of any size fit, as MAE's evaluation does: bicubic with antialiasing to 256/224 of the target's side (up to 224 pixels;
+/// to the side itself above), then the centre; bit for bit what torchvision's Resize and CenterCrop make with Pillow 13. A picture of the
+/// target's size is resized and cropped like any other: hand it to the encoder itself to keep it as it is.
 /// @param output     [output_height, output_width, channels] bytes, packed
 /// @param input      [input_height, input_width, channels] bytes, rows `input_stride` bytes apart; sides 1…16384
 /// @param workspace  curricle_resize_crop_workspace(…) bytes, aligned to 8

@@ -8,6 +8,8 @@ import Weights
 /// Computes features of whole images (no mask) with an encoder's weights.
 public final class FeatureExtractor {
     public let description: WeightsDescription
+    /// How images get the model's size.
+    public var preprocessing = Preprocessing.reference
     package let model: ModelRuntime
     public var threads: Int { model.session.threads }
     public var isa: ISA { model.session.isa }
@@ -38,7 +40,7 @@ public final class FeatureExtractor {
 
     /// Features and labels of all images of a labelled source, in its order.
     /// - Parameters:
-    ///   - strict: whether to stop at a broken image; else another one, with its own label, stands for it.
+    ///   - strict: whether to stop at a broken image; else it is left out, with its label.
     ///   - report: told of each broken image.
     /// - Throws: `LearningError.configuration` where an image has no label.
     public func labelled(
@@ -46,7 +48,8 @@ public final class FeatureExtractor {
         report: (String) -> Void = { _ in }, progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> LabelledFeatures {
         guard (0..<source.count).allSatisfy({ source.label(at: $0) != nil }) else {
-            let name = source.count > 0 ? source.name(at: 0) : "the data"
+            if let reason = source.missingLabels { throw LearningError.configuration("images have no labels: \(reason)") }
+            let name = source.count > 0 ? "\(source.name(at: 0))" : "the data"
             throw LearningError.configuration("\(name): images have no labels: give a folder per class, a list with classes, shards with .cls members, or a dataset's own label files")
         }
         let computed = try compute(source, pool, batchSize, augmented, strict: strict, report, progress)
@@ -69,7 +72,7 @@ public final class FeatureExtractor {
         try compute(source, pool, batchSize, nil, strict: true, { _ in }, progress).features
     }
 
-    /// Features, and the source's index of each: not its own where another image stands for a broken one.
+    /// Features, and the source's index of each: broken images have none.
     package func compute(
         _ source: any ImageSource, _ pool: Pooling, _ batchSize: Int, _ augmented: FeatureAugmentation?, strict: Bool, _ report: (String) -> Void,
         _ progress: (Int, Int) -> Void
@@ -77,15 +80,15 @@ public final class FeatureExtractor {
         var features: [Float] = [], samples: [Int] = []
         features.reserveCapacity(source.count * width(pool))
         try description.model.forEachBatch(
-            of: source, description.normalization, images: batchSize, augmented: augmented, strict: strict, report: report
+            of: source, description.normalization, images: batchSize, augmented: augmented, preprocessing: preprocessing, strict: strict, report: report
         ) { batch in
-            samples += batch.samples
+            samples += batch.images.map(\.sample)
             if let kind = FeaturePooling(rawValue: pool.rawValue) {
                 let executable = try model.features(images: batch.samples.count, [kind])
                 _ = try model.session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
-                features += try model.result(pool.rawValue, of: executable)
+                features += batch.rows(of: try model.result(pool.rawValue, of: executable))
             } else { // pixels
-                features += batch.patches
+                features += batch.rows(of: Array(batch.patches))
             }
             progress(samples.count, source.count)
             return true

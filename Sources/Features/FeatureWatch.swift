@@ -10,6 +10,8 @@ public struct FeatureWatch: Sendable {
     public struct Reading: Sendable, Equatable {
         /// Share of test images whose neighbours' most frequent class is right: by class tokens, and by means of patch tokens.
         public let cls: Double, mean: Double
+        /// Test images that were judged, and training images they were compared with: broken ones are left out.
+        public let images: Int, known: Int
     }
 
     /// The reference's k.
@@ -28,7 +30,7 @@ public struct FeatureWatch: Sendable {
         self.test = ImageSubset(try test.labelled(byNames: training.classNames), most: FeatureWatch.most)
         for part in [self.training, self.test] {
             guard part.count > 0, (0..<part.count).allSatisfy({ part.label(at: $0) != nil }) else {
-                throw LearningError.configuration("\(part.count > 0 ? part.name(at: 0) : "the data"): \(FeatureWatch.need)")
+                throw LearningError.configuration("\(part.missingLabels ?? (part.count > 0 ? "\(part.name(at: 0))" : "the data")): \(FeatureWatch.need)")
             }
         }
         guard training.count >= FeatureWatch.neighbours else {
@@ -48,7 +50,7 @@ public struct FeatureWatch: Sendable {
     /// - Parameters:
     ///   - model: as it is after an epoch; nothing of it changes. Its arena is used, and does not grow where one image fits.
     ///   - isInterrupted: asked between batches.
-    ///   - strict: whether to stop at a broken image; else another one stands for it.
+    ///   - strict: whether to stop at a broken image; else it is left out.
     ///   - report: told of each broken image.
     ///   - progress: images done and images in all.
     /// - Returns: nil where it was interrupted.
@@ -68,7 +70,8 @@ public struct FeatureWatch: Sendable {
             return try neighbours.accuracy(on: LabelledFeatures(features: judged, width: width, labels: judgedLabels)).top1
         }
         return Reading(
-            cls: try accuracy(known.cls, known.labels, judged.cls, judged.labels), mean: try accuracy(known.mean, known.labels, judged.mean, judged.labels))
+            cls: try accuracy(known.cls, known.labels, judged.cls, judged.labels), mean: try accuracy(known.mean, known.labels, judged.mean, judged.labels),
+            images: judged.labels.count, known: known.labels.count)
     }
 
     private func features(
@@ -86,10 +89,9 @@ public struct FeatureWatch: Sendable {
             if wasInterrupted { return false }
             let executable = try model.features(images: batch.samples.count)
             _ = try model.session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
-            cls += try model.result("cls", of: executable)
-            mean += try model.result("mean", of: executable)
-            // Another image stands for one that is broken: its own label counts.
-            labels += batch.samples.map { images.label(at: $0) ?? -1 }
+            cls += batch.rows(of: try model.result("cls", of: executable))
+            mean += batch.rows(of: try model.result("mean", of: executable))
+            labels += batch.images.map { images.label(at: $0.sample) ?? -1 }
             progress(labels.count)
             return true
         }

@@ -14,9 +14,11 @@ package struct ImageSubset: ImageSource {
 
     /// The source's index of an image.
     package func place(_ index: Int) -> Int { index * source.count / max(1, count) }
-    package var classNames: [String] { source.classNames }
+    package var classNames: [ByteName] { source.classNames }
+    package var missingLabels: String? { source.missingLabels }
     package func label(at index: Int) -> Int? { source.label(at: place(index)) }
-    package func name(at index: Int) -> String { source.name(at: place(index)) }
-    package func file(of index: Int) -> String { source.file(of: place(index)) }
+    package func name(at index: Int) -> ByteName { source.name(at: place(index)) }
+    package func file(of index: Int) -> ByteName { source.file(of: place(index)) }
+    package func identity(at index: Int) -> ImageIdentity? { source.identity(at: place(index)) }
     package func image(at index: Int) throws(VisionError) -> PixelImage { try source.image(at: place(index)) }
 }

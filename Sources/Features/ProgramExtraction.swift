@@ -22,9 +22,9 @@ public struct ProgramExtraction {
     public func key(_ source: any ImageSource, _ decoding: DecodeOptions) -> UInt32 {
         var sum = CRC32C()
         sum.update(Array("\(program.checksum) \(program.encoder.isa) \(takesPixelsAsTheyAre) \(decoding) \(source.count)".utf8))
-        var last = ""
+        var last: ByteName?
         for index in 0..<source.count {
-            sum.update(Array(source.name(at: index).utf8) + [0])
+            sum.update(source.name(at: index).bytes + [0])
             let file = source.file(of: index)
             if file != last { sum.update(Array(ProgramExtraction.version(of: file).utf8) + [0]) }
             last = file
@@ -33,10 +33,7 @@ public struct ProgramExtraction {
     }
 
     /// Size and time of change of a file; empty where there is none.
-    private static func version(of path: String) -> String {
-        guard let facts = try? FileManager.default.attributesOfItem(atPath: path), let changed = facts[.modificationDate] as? Date else { return "" }
-        return "\(facts[.size] ?? 0) \(changed.timeIntervalSinceReferenceDate)"
-    }
+    private static func version(of path: ByteName) -> String { fileVersion(of: path).map { "\($0.size) \($0.seconds) \($0.nanoseconds)" } ?? "" }
 
     /// Numbers of an image's features: rows times their width.
     public var width: Int { program.encoder.shape.imageOutputs }
@@ -84,19 +81,19 @@ public struct ProgramExtraction {
     private static func place(_ source: any ImageSource, _ index: Int, _ shape: Encoder.Shape, asIs: Bool, into target: UnsafeMutableBufferPointer<UInt8>) throws {
         let image = try source.image(at: index)
         guard image.channels == shape.channels || image.channels == 1 else {
-            throw VisionError.channelMismatch(name: source.name(at: index), has: image.channels, wants: shape.channels)
+            throw VisionError.channelMismatch(name: "\(source.name(at: index))", has: image.channels, wants: shape.channels)
         }
         if asIs, (image.width, image.height) != (shape.width, shape.height) {
             throw LearningError.file(
-                path: source.name(at: index), reason: "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): leave out \(.preprocessing, "none") to resize it")
-        }
-        let fits = (image.width, image.height) == (shape.width, shape.height)
-        guard fits || image.channels <= 4 else {
-            throw LearningError.file(
-                path: source.name(at: index), reason: "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): pictures of \(image.channels) channels are not resized")
+                path: "\(source.name(at: index))",
+                reason: "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): leave out \(.preprocessing, "none") to resize it")
         }
         func fit(_ output: UnsafeMutableBufferPointer<UInt8>) throws(RuntimeError) {
-            if fits { return _ = output.update(fromContentsOf: image.pixels) }
+            if asIs { return _ = output.update(fromContentsOf: image.pixels) }
+            if image.channels > 4 { // the library resizes up to four
+                let to = evaluationResize(of: image, height: shape.height, width: shape.width)
+                return _ = output.update(fromContentsOf: resizeShorterSideAndCentreCrop(image, height: shape.height, width: shape.width, resizeTo: to).pixels)
+            }
             try image.pixels.withUnsafeBufferPointer { pixels throws(RuntimeError) in
                 try resizeCrop(pixels, width: image.width, height: image.height, channels: image.channels, outputWidth: shape.width, outputHeight: shape.height, into: output)
             }

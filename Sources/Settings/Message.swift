@@ -9,8 +9,8 @@ public struct SettingName: Sendable, Hashable, ExpressibleByStringLiteral, Custo
 ///     let message: Message = "the loss is not finite: lower \(.learningRate), or go on with \(.onNonfinite, "skip")"
 ///     message.description                     // "…: lower lr, or go on with on-nonfinite skip"
 ///     message.text { "--\($0)" }              // "…: lower --lr, or go on with --on-nonfinite skip"
-public struct Message: Sendable, Equatable, CustomStringConvertible {
-    enum Part: Sendable, Equatable {
+public struct Message: Sendable, Hashable, CustomStringConvertible {
+    enum Part: Sendable, Hashable {
         case text(String)
         case setting(SettingName)
     }

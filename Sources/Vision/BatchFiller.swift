@@ -3,54 +3,55 @@ struct BatchFiller: Sendable {
     let source: any ImageSource
     let pipeline: ImagePipeline
     let plan: EpochPlan
-    let strict: Bool
+    let broken: BrokenImages
 
     /// - Parameter isCancelled: asked before each image; when it says so, the result is nil.
     ///
-    /// A broken image's slot goes to the next image that decodes, counted from behind the batch in the epoch's order (and round again from its start).
-    /// So a substitute is not in the batch already, and batches stay independent of each other.
-    /// Errors: with `strict` the first broken image's; `channelMismatch` and `invalidNormalization` always, they are the dataset's; `noReadableImage`.
+    /// Errors: with `refuse` the first broken image's; what is the dataset's and not an image's always; `noReadableImage` where none can stand for a broken one.
     func fill(_ index: Int, into buffer: PatchBuffer, isCancelled: () -> Bool) throws(VisionError) -> Batch? {
-        let positions = plan.positions(of: index)
-        var samples = positions.map { plan.order[$0] }
-        var broken: [(slot: Int, error: VisionError)] = []
+        var samples = plan.positions(of: index).map { plan.order[$0] }
+        var missing: Set<Int> = [], errors: [(sample: Int, error: VisionError)] = []
         for slot in samples.indices {
             if isCancelled() { return nil }
-            if let error = try place(samples[slot], slot: slot, in: buffer) { broken.append((slot, error)) }
-        }
-        var position = positions.upperBound
-        for (slot, error) in broken {
-            var tries = 0
-            while true {
-                if isCancelled() { return nil }
-                if tries == plan.order.count { throw .noReadableImage(count: tries, firstReason: error.description) }
-                let candidate = plan.order[position % plan.order.count]
-                position += 1
-                tries += 1
-                if try place(candidate, slot: slot, in: buffer) == nil {
-                    samples[slot] = candidate
-                    break
-                }
+            guard let error = try place(samples[slot], slot: slot, in: buffer) else { continue }
+            errors.append((samples[slot], error))
+            if broken == .leaveOut {
+                patches(of: slot, in: buffer).update(repeating: 0)
+                missing.insert(slot)
+            } else {
+                guard let other = try substitute(for: samples[slot], slot: slot, in: buffer, error, isCancelled) else { return nil }
+                samples[slot] = other
             }
         }
-        let patchCount = samples.count * pipeline.grid.count * pipeline.grid.patchWidth
-        return Batch(index: index, samples: samples, skipped: broken.map(\.error.description), buffer: buffer, patchCount: patchCount)
+        return Batch(
+            index: index, samples: samples, missing: missing, skipped: errors.map(\.error.description), broken: errors.map(\.sample), buffer: buffer,
+            patchCount: samples.count * patchesSize)
+    }
+
+    /// Writes another image's patches and returns its index; nil when it is cancelled.
+    private func substitute(for sample: Int, slot: Int, in buffer: PatchBuffer, _ reason: VisionError, _ isCancelled: () -> Bool) throws(VisionError) -> Int? {
+        for candidate in plan.substitutes(for: sample) where candidate != sample {
+            if isCancelled() { return nil }
+            if try place(candidate, slot: slot, in: buffer) == nil { return candidate }
+        }
+        throw .noReadableImage(count: plan.order.count, firstReason: reason.description)
+    }
+
+    private var patchesSize: Int { pipeline.grid.count * pipeline.grid.patchWidth }
+
+    private func patches(of slot: Int, in buffer: PatchBuffer) -> UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(rebasing: buffer.memory[(slot * patchesSize)..<((slot + 1) * patchesSize)])
     }
 
     /// Writes one image's patches; returns what is wrong with the image, throws when that must end the epoch.
     private func place(_ sample: Int, slot: Int, in buffer: PatchBuffer) throws(VisionError) -> VisionError? {
-        let size = pipeline.grid.count * pipeline.grid.patchWidth
         do throws(VisionError) {
             let image = try source.image(at: sample)
-            try pipeline.check(image, name: source.name(at: sample))
-            let target = UnsafeMutableBufferPointer(rebasing: buffer.memory[(slot * size)..<((slot + 1) * size)])
-            pipeline.patches(of: image, epoch: plan.epoch, sample: sample, into: target)
+            try pipeline.check(image, name: "\(source.name(at: sample))")
+            pipeline.patches(of: image, epoch: plan.epoch, sample: sample, into: patches(of: slot, in: buffer))
             return nil
         } catch {
-            switch error {
-            case .channelMismatch, .invalidNormalization: throw error
-            default: if strict { throw error }
-            }
+            if broken == .refuse || error.endsThePass { throw error }
             return error
         }
     }

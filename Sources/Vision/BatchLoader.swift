@@ -10,7 +10,9 @@ public final class BatchLoader {
     private let shuffle: Bool
     private let seed: UInt64
     private let workers: Int
-    private let strict: Bool
+    private let broken: BrokenImages
+    /// Broken images that were said already.
+    private var said: Set<Int> = []
     private let buffers: [PatchBuffer]
     private var ring: BatchRing?
 
@@ -21,9 +23,9 @@ public final class BatchLoader {
     ///   - workers: threads, at least 1.
     ///   - prefetch: batches ready ahead of the one in use, at least 1; `prefetch + 1` buffers of N · L · P floats are held,
     ///     and no more than `prefetch` workers are busy.
-    ///   - strict: throw a broken image's error from `next()` instead of putting another image in its place.
+    ///   - broken: what becomes of an image that cannot be read.
     public init(
-        source: any ImageSource, pipeline: ImagePipeline, batchSize: Int, dropLast: Bool, shuffle: Bool, seed: UInt64, workers: Int, prefetch: Int, strict: Bool
+        source: any ImageSource, pipeline: ImagePipeline, batchSize: Int, dropLast: Bool, shuffle: Bool, seed: UInt64, workers: Int, prefetch: Int, broken: BrokenImages
     ) {
         precondition(batchSize >= 1, "a batch has at least one image")
         self.source = source
@@ -33,7 +35,7 @@ public final class BatchLoader {
         self.shuffle = shuffle
         self.seed = seed
         self.workers = max(1, workers)
-        self.strict = strict
+        self.broken = broken
         let floats = batchSize * pipeline.grid.count * pipeline.grid.patchWidth
         buffers = (0...max(1, prefetch)).map { _ in PatchBuffer(count: floats) }
     }
@@ -52,7 +54,7 @@ public final class BatchLoader {
     public func start(epoch: Int, fromBatch: Int = 0) {
         stop()
         let plan = EpochPlan(epoch: epoch, count: source.count, shards: source.shards, batchSize: batchSize, shuffle: shuffle, seed: seed)
-        let filler = BatchFiller(source: source, pipeline: pipeline, plan: plan, strict: strict)
+        let filler = BatchFiller(source: source, pipeline: pipeline, plan: plan, broken: broken)
         let ring = BatchRing(buffers: buffers, batches: max(0, fromBatch)..<max(0, fromBatch, batchesPerEpoch))
         ring.startWorkers(min(workers, buffers.count - 1), filler: filler)
         self.ring = ring
@@ -60,11 +62,14 @@ public final class BatchLoader {
 
     /// The next batch; nil at the end of the epoch, or when none was started. It ends the life of the last batch's patches.
     ///
-    /// Errors: a broken image's when `strict`; `channelMismatch`, `invalidNormalization`, `noReadableImage`. After an error the epoch is stopped.
+    /// Errors: a broken image's when these are refused; those of the whole dataset; `noReadableImage`. After an error the epoch is stopped.
     public func next() throws(VisionError) -> Batch? {
         switch ring?.take() {
         case nil: return nil
-        case .success(let batch): return batch
+        case .success(let batch):
+            // Named once, not once an epoch.
+            let new = zip(batch.broken, batch.skipped).filter { said.insert($0.0).inserted }
+            return batch.saying(new.map(\.1))
         case .failure(let error):
             stop()
             throw error

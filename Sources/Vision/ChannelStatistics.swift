@@ -79,7 +79,7 @@ extension ChannelStatistics {
             let indices = (first..<min(first + block, count)).map { count == source.count ? $0 : Int((Double($0) + 0.5) * Double(source.count) / Double(count)) }
             for (index, result) in zip(indices, images(indices, of: source)) {
                 do throws(VisionError) {
-                    try total.add(result.get(), name: source.name(at: index))
+                    try total.add(result.get(), name: "\(source.name(at: index))")
                 } catch {
                     broken.append(error)
                 }

@@ -1,8 +1,15 @@
 import CTurboJPEG
 
 /// Baseline or progressive JPEG to RGB: accurate DCT and smooth ("fancy") upsampling, which are libjpeg's defaults and so Pillow's.
+///
+/// Where the decoder warns of what touches no pixel it decodes again without the cause, as it tells its first warning only.
 /// - Parameter shortestSide: decodes at the largest reduction (½, ¼, ⅛) whose shorter side is at least that; nil for the full size.
-func decodeJPEG(_ bytes: [UInt8], name: String, shortestSide: Int?) throws(VisionError) -> PixelImage {
+/// - Returns: the picture, and whether it is stored in grey.
+func decodeJPEG(_ bytes: [UInt8], name: String, shortestSide: Int?) throws(VisionError) -> (PixelImage, isGrey: Bool) {
+    try decode(bytes, name: name, shortestSide: shortestSide, isMended: false)
+}
+
+private func decode(_ bytes: [UInt8], name: String, shortestSide: Int?, isMended: Bool) throws(VisionError) -> (PixelImage, isGrey: Bool) {
     guard let decoder = tjInitDecompress() else { throw .corrupt(name: name, reason: "the JPEG decoder did not start") }
     defer { tjDestroy(decoder) }
 
@@ -24,8 +31,13 @@ func decodeJPEG(_ bytes: [UInt8], name: String, shortestSide: Int?) throws(Visio
         // A stream that ends early leaves rows unwritten; they are never shown, because that is an error below.
         count = Int(width) * Int(height) * channels
     }
-    if decoded != 0 && !(isHarmlessWarning(decoder) && endsWithMarker(bytes)) { throw jpegError(decoder, name: name) }
-    return PixelImage(width: Int(width), height: Int(height), channels: 3, pixels: isInk ? rgb(fromInk: pixels) : pixels)
+    if decoded != 0 {
+        guard isHarmlessWarning(decoder) else { throw jpegError(decoder, name: name) }
+        guard isMended || endsWithMarker(bytes), let sound = isMended ? bytes : mendedJPEG(bytes) else { throw jpegError(decoder, name: name) }
+        if sound != bytes { return try decode(sound, name: name, shortestSide: shortestSide, isMended: true) }
+    }
+    let image = PixelImage(width: Int(width), height: Int(height), channels: 3, pixels: isInk ? rgb(fromInk: pixels) : pixels)
+    return (image, colorSpace == Int32(TJCS_GRAY.rawValue))
 }
 
 /// The largest of 8, 4 and 2 by which a side may be divided (rounded up, as libjpeg does) and still be as long as is wanted; else 1.
@@ -46,12 +58,14 @@ private func jpegError(_ decoder: tjhandle, name: String) -> VisionError {
     return .corrupt(name: name, reason: reason)
 }
 
-/// Some cameras write a few bytes too many before a marker; libjpeg steps over them, and so does Pillow.
+/// What libjpeg says of a stream whose pixels are all there, so that Pillow shows it: bytes too many before a marker (cameras), a scan header of
+/// a baseline picture with other limits than 0 and 63 (Samsung's phones), versions of JFIF and Adobe's colour transforms that are not known.
 private func isHarmlessWarning(_ decoder: tjhandle) -> Bool {
-    tjGetErrorCode(decoder) == Int32(TJERR_WARNING.rawValue) && message(decoder).contains("extraneous bytes before marker")
+    let harmless = ["extraneous bytes before marker", "Invalid SOS parameters for sequential", "unknown JFIF revision number", "Unknown Adobe color transform"]
+    return tjGetErrorCode(decoder) == Int32(TJERR_WARNING.rawValue) && harmless.contains(where: message(decoder).contains)
 }
 
-/// libjpeg reports its first warning only, so after a harmless one the end of the stream is looked for here.
+/// Bytes too many behind a scan's last pixel cannot be told from it, so there the end of the stream is looked for.
 private func endsWithMarker(_ bytes: [UInt8]) -> Bool {
     let tail = bytes.suffix(1 << 16)
     return zip(tail, tail.dropFirst()).contains { $0 == 0xFF && $1 == 0xD9 }

@@ -4,20 +4,23 @@ import CPNG
 ///
 /// Alpha and transparent colours are dropped, or composited on `background`. 16-bit samples that have either are rounded by libpng
 /// (grey with alpha is not): at most one level from Pillow's.
-/// - Returns: the picture, and the file's EXIF block (empty if there is none).
-func decodePNG(_ file: [UInt8], name: String, background: BackgroundColor?) throws(VisionError) -> (PixelImage, exif: [UInt8]) {
-    let stream = try PNGStream(file, keepsTransparency: background != nil, name: name)
+/// - Parameter keepsAlpha: returns four channels for a picture that has alpha or transparent colours.
+/// - Returns: the picture, whether it is stored in grey, and the file's EXIF block (empty if there is none).
+func decodePNG(_ file: [UInt8], name: String, background: BackgroundColor?, keepsAlpha: Bool = false) throws(VisionError) -> (PixelImage, isGrey: Bool, exif: [UInt8]) {
+    let stream = try PNGStream(file, keepsTransparency: background != nil || keepsAlpha, name: name)
+    let isGrey = stream.colorType & 2 == 0
     let (width, height) = (stream.width, stream.height)
     if stream.hasAlpha || stream.hasTransparency {
         let pixels = try decodeAlpha(stream, name: name)
+        if keepsAlpha && background == nil { return (PixelImage(width: width, height: height, channels: 4, pixels: pixels), isGrey, stream.exif) }
         let image = background?.under(pixels, width: width, height: height)
             ?? PixelImage(width: width, height: height, fromRGBA: pixels) { value, _, _ in UInt8(value) }
-        return (image, stream.exif)
+        return (image, isGrey && (background?.isGrey ?? true), stream.exif)
     }
     let pixels = stream.bitDepth == 16
         ? try decodeSamples(stream, name: name).map { UInt8($0 >> 8) }
         : try decodeBytes(stream, channels: 3, name: name)
-    return (PixelImage(width: width, height: height, channels: 3, pixels: pixels), stream.exif)
+    return (PixelImage(width: width, height: height, channels: 3, pixels: pixels), isGrey, stream.exif)
 }
 
 /// [H, W, 4] bytes of a picture that has alpha, not multiplied in.

@@ -5,7 +5,8 @@ func isWebP(_ file: [UInt8]) -> Bool {
 }
 
 /// WebP, lossy or lossless, to RGB; of an animation its first frame. Alpha is dropped, or composited on `background`.
-func decodeWebP(_ file: [UInt8], name: String, background: BackgroundColor?) throws(VisionError) -> PixelImage {
+/// - Parameter keepsAlpha: returns four channels for a picture that has alpha and gets no background.
+func decodeWebP(_ file: [UInt8], name: String, background: BackgroundColor?, keepsAlpha: Bool = false) throws(VisionError) -> PixelImage {
     let promised = 8 + (4..<8).reversed().reduce(0) { $0 << 8 | Int(file[$1]) }
     guard promised <= file.count else { throw .truncated(name: name, reason: "the WebP header promises \(promised) bytes and \(file.count) are there") }
     var features = WebPBitstreamFeatures()
@@ -18,9 +19,10 @@ func decodeWebP(_ file: [UInt8], name: String, background: BackgroundColor?) thr
 
     if features.has_animation != 0 {
         guard let pixels = firstFrame(of: file, width: width, height: height) else { throw .corrupt(name: name, reason: "its WebP frames") }
+        if keepsAlpha && background == nil && features.has_alpha != 0 { return PixelImage(width: width, height: height, channels: 4, pixels: pixels) }
         return background?.under(pixels, width: width, height: height) ?? PixelImage(width: width, height: height, fromRGBA: pixels) { value, _, _ in UInt8(value) }
     }
-    let channels = background != nil && features.has_alpha != 0 ? 4 : 3
+    let channels = (background != nil || keepsAlpha) && features.has_alpha != 0 ? 4 : 3
     var decoded = false
     let pixels = [UInt8](unsafeUninitializedCapacity: width * height * channels) { output, count in
         let stride = Int32(width * channels)
@@ -32,7 +34,7 @@ func decodeWebP(_ file: [UInt8], name: String, background: BackgroundColor?) thr
     }
     guard decoded else { throw .corrupt(name: name, reason: "its WebP pixels") }
     if channels == 4, let background { return background.under(pixels, width: width, height: height) }
-    return PixelImage(width: width, height: height, channels: 3, pixels: pixels)
+    return PixelImage(width: width, height: height, channels: channels, pixels: pixels)
 }
 
 /// The first frame of an animation on its canvas [H, W, 4], transparent where the frame does not reach; nil if it is damaged.

@@ -1,4 +1,4 @@
-/// How files become pictures, where it may differ from Pillow's `Image.open(…).convert("RGB")`; the default is exactly that.
+/// How files become pictures, where it may differ from Pillow's `Image.open(…).convert("RGB")`; the default is that.
 public struct DecodeOptions: Sendable, Equatable {
     /// Turns a picture upright by its EXIF orientation (JPEG, PNG's eXIf, WebP), as Pillow's `ImageOps.exif_transpose` does; XMP is not read.
     public var appliesOrientation = false
@@ -7,8 +7,12 @@ public struct DecodeOptions: Sendable, Equatable {
     /// The shortest side that is wanted at least, in pixels: larger JPEGs are decoded at ½, ¼ or ⅛ of their size, which costs less and changes pixels.
     /// The largest reduction is taken whose shorter side is not below.
     public var fastDecode: Int?
+    /// Channels that the model wants: for 1 a picture that is stored in grey is `convert("L")`, for 4 one that has transparency is `convert("RGBA")`
+    /// (unless there is a background). All else is RGB.
+    public var channels = 3
 
-    public init(appliesOrientation: Bool = false, background: BackgroundColor? = nil, fastDecode: Int? = nil) {
+    public init(appliesOrientation: Bool = false, background: BackgroundColor? = nil, fastDecode: Int? = nil, channels: Int = 3) {
+        self.channels = channels
         self.appliesOrientation = appliesOrientation
         self.background = background
         self.fastDecode = fastDecode
@@ -39,6 +43,8 @@ public struct BackgroundColor: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    var isGrey: Bool { red == green && green == blue }
+
     /// `#rrggbb`.
     public var description: String {
         "#" + [red, green, blue].map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
@@ -60,6 +66,11 @@ public struct BackgroundColor: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension PixelImage {
+    /// One channel of a picture whose three are equal: Pillow's `convert("L")` of it.
+    var grey: PixelImage {
+        PixelImage(width: width, height: height, channels: 1, pixels: stride(from: 0, to: pixels.count, by: channels).map { pixels[$0] })
+    }
+
     /// RGB of RGBA pixels [H, W, 4]: each sample a function of itself, its pixel's alpha and its channel.
     @inline(__always)
     init(width: Int, height: Int, fromRGBA pixels: [UInt8], _ sample: (_ value: Int, _ alpha: Int, _ channel: Int) -> UInt8) {

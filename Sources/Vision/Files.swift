@@ -1,37 +1,95 @@
 import Foundation
 
-/// The whole of a regular file, or a `VisionError` that says why not.
-func readFile(_ path: String, limit: Int) throws(VisionError) -> [UInt8] {
-    try withFile(path) { (file, size) throws(VisionError) in
-        guard size <= limit else { throw .unreadable(path: path, reason: "its \(size) bytes are above the limit of \(limit)") }
-        return try readBytes(of: file, at: 0, count: size, path: path)
+/// A file or folder, whatever paths lead to it.
+public struct FileIdentity: Sendable, Hashable {
+    let device: UInt64
+    let inode: UInt64
+}
+
+/// What a file was when it was looked at: another size or time of change means that it is not what it was.
+public struct FileVersion: Sendable, Hashable {
+    public let size: Int
+    public let seconds: Int
+    public let nanoseconds: Int
+}
+
+/// What the system says of a file.
+struct FileFacts {
+    let identity: FileIdentity
+    let version: FileVersion
+    let isFolder: Bool
+    let isRegular: Bool
+    /// Names that the file has.
+    let links: Int
+
+    init(_ status: stat) {
+        identity = FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+        version = FileVersion(size: Int(status.st_size), seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
+        isFolder = status.st_mode & S_IFMT == S_IFDIR
+        isRegular = status.st_mode & S_IFMT == S_IFREG
+        links = Int(status.st_nlink)
+    }
+
+    /// Of what is at a path, links followed; nil where nothing is, or it cannot be looked at.
+    init?(_ path: ByteName) {
+        var status = stat()
+        guard path.withCString({ stat($0, &status) }) == 0 else { return nil }
+        self.init(status)
     }
 }
 
-/// `count` bytes of a regular file from `offset` on, fewer where it ends earlier.
-func readFile(_ path: String, at offset: Int, count: Int) throws(VisionError) -> [UInt8] {
-    try withFile(path) { (file, size) throws(VisionError) in
-        try readBytes(of: file, at: offset, count: min(count, max(0, size - offset)), path: path)
+/// Size and time of change of the file at a path; nil where there is none.
+public func fileVersion(of path: ByteName) -> FileVersion? { FileFacts(path)?.version }
+
+extension ByteName {
+    /// As C takes it. (A zero byte ends it: lists are checked for it, and no other name can hold one.)
+    func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
+        (bytes + [0]).withUnsafeBytes { buffer in
+            guard let base = buffer.assumingMemoryBound(to: CChar.self).baseAddress else { preconditionFailure("a zero byte was added") }
+            return body(base)
+        }
+    }
+}
+
+/// The whole of a regular file, or a `VisionError` that says why not.
+func readFile(_ path: ByteName, limit: Int) throws(VisionError) -> [UInt8] {
+    try withFile(path) { (file, facts) throws(VisionError) in
+        guard facts.version.size <= limit else { throw .unreadable(path: "\(path)", reason: "its \(facts.version.size) bytes are above the limit of \(limit)") }
+        return try readBytes(of: file, at: 0, count: facts.version.size, path: path)
+    }
+}
+
+/// `count` bytes of a regular file from `offset` on.
+/// - Parameter version: what the file was when its places were looked up.
+/// Errors: `changed` where it is another now, or shorter.
+func readFile(_ path: ByteName, at offset: Int, count: Int, of version: FileVersion) throws(VisionError) -> [UInt8] {
+    try withFile(path) { (file, facts) throws(VisionError) in
+        guard facts.version == version else { throw .changed(path: "\(path)") }
+        let bytes = try readBytes(of: file, at: offset, count: count, path: path)
+        guard bytes.count == count else { throw .changed(path: "\(path)") }
+        return bytes
     }
 }
 
 /// Opens a regular file for as long as `body` runs.
-/// - Parameter body: what to do with its descriptor and its size in bytes.
-func withFile<Result>(_ path: String, _ body: (_ file: Int32, _ size: Int) throws(VisionError) -> Result) throws(VisionError) -> Result {
-    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+/// - Parameter body: what to do with its descriptor and what is known of it.
+func withFile<Result>(_ path: ByteName, _ body: (_ file: Int32, _ facts: FileFacts) throws(VisionError) -> Result) throws(VisionError) -> Result {
+    let file = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
     guard file >= 0 else {
         let reason = errno
-        if reason == ENOENT { throw .notFound(path: path) }
-        throw .unreadable(path: path, reason: String(cString: strerror(reason)))
+        if reason == ENOENT { throw .notFound(path: "\(path)") }
+        throw .unreadable(path: "\(path)", reason: String(cString: strerror(reason)))
     }
     defer { close(file) }
     var status = stat()
-    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw .unreadable(path: path, reason: "it is not a regular file") }
-    return try body(file, Int(status.st_size))
+    guard fstat(file, &status) == 0 else { throw .unreadable(path: "\(path)", reason: String(cString: strerror(errno))) }
+    let facts = FileFacts(status)
+    guard facts.isRegular else { throw .unreadable(path: "\(path)", reason: "it is not a regular file") }
+    return try body(file, facts)
 }
 
 /// Up to `count` bytes of an open file, fewer only at its end. Its own position stays where it is.
-func readBytes(of file: Int32, at offset: Int, count: Int, path: String) throws(VisionError) -> [UInt8] {
+func readBytes(of file: Int32, at offset: Int, count: Int, path: ByteName) throws(VisionError) -> [UInt8] {
     var failure: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
         while done < count {
@@ -42,36 +100,47 @@ func readBytes(of file: Int32, at offset: Int, count: Int, path: String) throws(
             done += got
         }
     }
-    if failure != 0 { throw .unreadable(path: path, reason: String(cString: strerror(failure))) }
+    if failure != 0 { throw .unreadable(path: "\(path)", reason: String(cString: strerror(failure))) }
     return bytes
 }
 
-/// Whether there is something at `path`, and whether it is a folder (links are followed).
-func kind(of path: String) -> (exists: Bool, isFolder: Bool) {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return (false, false) }
-    return (true, status.st_mode & S_IFMT == S_IFDIR)
+/// Something in a folder.
+struct FolderEntry {
+    let name: ByteName
+    /// Of what a link leads to; nil where it leads nowhere.
+    let facts: FileFacts?
+    let isLink: Bool
 }
 
-/// The visible names in a folder, sorted by UTF-8 bytes.
-func names(in folder: String) throws(VisionError) -> [String] {
-    guard let directory = opendir(folder) else { throw .unreadable(path: folder, reason: String(cString: strerror(errno))) }
+/// What is visible in a folder, in the order of the names.
+func entries(in folder: ByteName) throws(VisionError) -> [FolderEntry] {
+    func failed(_ reason: Int32) -> VisionError { .unreadable(path: "\(folder)", reason: String(cString: strerror(reason))) }
+    guard let directory = folder.withCString({ opendir($0) }) else { throw failed(errno) }
     defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
-        if !name.hasPrefix(".") { names.append(name) }
+    var found: [FolderEntry] = []
+    while true {
+        errno = 0
+        guard let entry = readdir(directory) else {
+            if errno != 0 { throw failed(errno) }
+            break
+        }
+        let isHidden = withUnsafeBytes(of: &entry.pointee.d_name) { $0[0] == UInt8(ascii: ".") }
+        if isHidden { continue }
+        let name = withUnsafeBytes(of: &entry.pointee.d_name) { ByteName($0.prefix { $0 != 0 }) }
+        var status = stat(), facts: FileFacts?
+        if name.withCString({ fstatat(dirfd(directory), $0, &status, 0) }) == 0 {
+            facts = FileFacts(status)
+        } else if ![ENOENT, ELOOP].contains(errno) {
+            throw .unreadable(path: "\(folder.appending(name))", reason: String(cString: strerror(errno)))
+        }
+        found.append(FolderEntry(name: name, facts: facts, isLink: isLink(name, entry.pointee.d_type, in: directory)))
     }
-    return names.sorted(by: bytesAscend)
+    return found.sorted { $0.name < $1.name }
 }
 
-/// Order by UTF-8 bytes: the same on every machine and in every locale.
-func bytesAscend(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
-
-func join(_ folder: String, _ name: String) -> String { folder.hasSuffix("/") ? folder + name : folder + "/" + name }
-
-/// What stands before a path's last name, and the name: `("a/b", "c.bin")`; `(".", "c.bin")` for a bare name.
-func folderAndName(of path: String) -> (folder: String, name: String) {
-    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
-    return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+/// Not every file system tells the kind with the name.
+private func isLink(_ name: ByteName, _ kind: UInt8, in directory: OpaquePointer) -> Bool {
+    if Int(kind) != Int(DT_UNKNOWN) { return Int(kind) == Int(DT_LNK) }
+    var status = stat()
+    return name.withCString { fstatat(dirfd(directory), $0, &status, AT_SYMLINK_NOFOLLOW) } == 0 && status.st_mode & S_IFMT == S_IFLNK
 }

@@ -1,69 +1,54 @@
-import Foundation
-
 /// Image files (JPEG, PNG, WebP, .npy) below a folder or in a list; each is read when it is asked for.
 struct FolderSource: ImageSource {
     /// Put before each file that is not an absolute path; empty when files are whole paths.
-    let root: String
+    let root: ByteName
     /// Paths in the source's order.
-    let files: [String]
-    let classNames: [String]
+    let files: [ByteName]
+    let classNames: [ByteName]
     /// [files], or empty when unlabelled.
     let labels: [Int]
     let decoding: DecodeOptions
+    var notes: [String] = []
+    var missingLabels: String?
 
-    init(root: String, files: [String], classNames: [String], labels: [Int], decoding: DecodeOptions) {
-        self.root = root
-        self.files = files
-        self.classNames = classNames
-        self.labels = labels
-        self.decoding = decoding
+    /// One file.
+    init(file: ByteName, decoding: DecodeOptions) {
+        self.init(root: "", files: [file], classesOfFiles: [], decoding: decoding)
     }
 
-    init(root: String, decoding: DecodeOptions) throws(VisionError) {
-        var files: [String] = []
-        try collectImages(root: root, below: "", ancestors: [], into: &files)
-        guard !files.isEmpty else { throw .emptyFolder(path: root) }
-        files.sort(by: bytesAscend)
-        let classes = files.map { file in file.firstIndex(of: "/").map { String(file[..<$0]) } }
-        self.init(root: root, files: files, classesOfFiles: classes.contains(nil) ? [] : classes.compactMap { $0 }, decoding: decoding)
+    init(root: ByteName, decoding: DecodeOptions) throws(VisionError) {
+        let walk = try FolderWalk(root: root)
+        guard !walk.files.isEmpty else { throw .emptyFolder(path: "\(root)", passedOver: walk.notes.map { String($0.dropFirst("\(root): ".count)) }) }
+        let classes = walk.files.map(\.first)
+        self.init(root: root, files: walk.files, classesOfFiles: classes.contains(nil) ? [] : classes.compactMap { $0 }, decoding: decoding)
+        notes = walk.notes
+        missingLabels = walk.missingLabels
+    }
+
+    /// - Parameter classes: the name of each file's class, or empty when unlabelled. Names are numbered in the order of their bytes.
+    init(root: ByteName, files: [ByteName], classesOfFiles classes: [ByteName], decoding: DecodeOptions) {
+        let names = Set(classes).sorted()
+        let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
+        (self.root, self.files, self.decoding) = (root, files, decoding)
+        (classNames, labels) = (names, classes.compactMap { numbers[$0] })
     }
 
     var count: Int { files.count }
 
     func label(at index: Int) -> Int? { labels.indices.contains(index) ? labels[index] : nil }
 
-    func name(at index: Int) -> String {
-        guard files.indices.contains(index) else { return "\(root)#\(index)" }
-        return root.isEmpty || files[index].hasPrefix("/") ? files[index] : join(root, files[index])
+    func name(at index: Int) -> ByteName {
+        guard files.indices.contains(index) else { return ByteName(root.bytes + "#\(index)".utf8) }
+        return root.isEmpty || files[index].isAbsolute ? files[index] : root.appending(files[index])
     }
 
-    func file(of index: Int) -> String { name(at: index) }
+    func file(of index: Int) -> ByteName { name(at: index) }
+
+    func identity(at index: Int) -> ImageIdentity? { FileFacts(name(at: index)).map { ImageIdentity(file: $0.identity, place: 0) } }
 
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let path = name(at: index)
         return try isArrayName(path) ? loadArray(at: path) : loadImage(at: path, options: decoding)
-    }
-}
-
-func isImageName(_ name: String) -> Bool {
-    let lower = name.lowercased()
-    return [".jpg", ".jpeg", ".png", ".webp"].contains { lower.hasSuffix($0) }
-}
-
-/// All images below `root/folder`, links to folders followed, but never into a folder that is being walked already.
-private func collectImages(root: String, below folder: String, ancestors: [String], into files: inout [String]) throws(VisionError) {
-    let path = folder.isEmpty ? root : join(root, folder)
-    guard let real = realpath(path, nil) else { throw .unreadable(path: path, reason: String(cString: strerror(errno))) }
-    defer { free(real) }
-    let place = String(cString: real)
-    if ancestors.contains(place) { return }
-    for name in try names(in: path) {
-        let relative = folder.isEmpty ? name : folder + "/" + name
-        if isImageName(name) || isArrayName(name) {
-            files.append(relative)
-        } else if kind(of: join(root, relative)).isFolder {
-            try collectImages(root: root, below: relative, ancestors: ancestors + [place], into: &files)
-        }
     }
 }

@@ -1,5 +1,15 @@
 import Randomness
 
+/// How a picture that is not augmented, or only mirrored, gets the model's size.
+public enum Preprocessing: Sendable, Equatable {
+    /// MAE's evaluation: the shorter side resized, then the centre cropped, see `evaluationResize`; pictures of the model's size too.
+    case reference
+    /// The same, but a picture that has the model's size stays as it is.
+    case unlessFitting
+    /// Pictures must have the model's size.
+    case none
+}
+
 /// From a decoded picture to the model's patches: augment, resize, normalise, cut.
 ///
 /// Every choice is a function of (seed, epoch, sample): threads, workers, order and resume change nothing.
@@ -10,24 +20,35 @@ public struct ImagePipeline: Sendable {
     public let seed: UInt64
     /// For training a classifier: takes the place of `augmentation`. Its `problem` must be nil.
     public let training: TrainingAugmentation?
+    public let preprocessing: Preprocessing
+    /// Of every resize but those of `training`.
+    public let passOrder: PassOrder
 
     public init(
-        grid: PatchGrid, augmentation: Augmentation, normalization: PixelNormalization, seed: UInt64, training: TrainingAugmentation? = nil
+        grid: PatchGrid, augmentation: Augmentation, normalization: PixelNormalization, seed: UInt64, training: TrainingAugmentation? = nil,
+        preprocessing: Preprocessing = .unlessFitting, passOrder: PassOrder = .pillow13
     ) {
         self.grid = grid
+        self.preprocessing = preprocessing
+        self.passOrder = passOrder
         self.augmentation = augmentation
         self.training = training
         self.normalization = normalization
         self.seed = seed
     }
 
-    /// Errors: `channelMismatch` unless the image has one channel or the grid's; `invalidNormalization`.
+    /// Errors: `channelMismatch` unless the image has one channel or the grid's; `invalidNormalization`; `wrongSize` where the size must fit already.
     public func check(_ image: PixelImage, name: String) throws(VisionError) {
         guard image.channels == 1 || image.channels == grid.channels else {
             throw .channelMismatch(name: name, has: image.channels, wants: grid.channels)
         }
         try normalization.validate(channels: grid.channels)
+        guard preprocessing != .none || training != nil || augmentation == .mae || fits(image) else {
+            throw .wrongSize(name: name, width: image.width, height: image.height, wantedWidth: grid.imageWidth, wantedHeight: grid.imageHeight)
+        }
     }
+
+    private func fits(_ image: PixelImage) -> Bool { (image.width, image.height) == (grid.imageWidth, grid.imageHeight) }
 
     /// The picture at the grid's size, augmented; its channels are kept.
     /// - Parameter sample: the image's index in its dataset.
@@ -44,10 +65,11 @@ public struct ImagePipeline: Sendable {
         switch augmentation {
         case .mae:
             let box = CropBox.random(width: image.width, height: image.height, using: &random)
-            result = resizeBicubic(image, box: box, width: grid.imageWidth, height: grid.imageHeight)
+            result = resizeBicubic(image, box: box, width: grid.imageWidth, height: grid.imageHeight, order: passOrder)
         case .flip, .none:
             let resizeTo = evaluationResize(of: image, height: grid.imageHeight, width: grid.imageWidth)
-            result = resizeShorterSideAndCentreCrop(image, height: grid.imageHeight, width: grid.imageWidth, resizeTo: resizeTo)
+            result = preprocessing != .reference && fits(image) ? image
+                : resizeShorterSideAndCentreCrop(image, height: grid.imageHeight, width: grid.imageWidth, resizeTo: resizeTo, order: passOrder)
         }
         if augmentation != .none && random.uniform() < 0.5 { flipHorizontally(&result) }
         return result
@@ -67,6 +89,7 @@ enum RandomStream: UInt32 {
     case order = 0x6F72_6465  // "orde"
     case augmentation = 0x6175_676D  // "augm"
     case mixing = 0x6D69_7869  // "mixi"
+    case substitute = 0x7375_6273  // "subs"
 
     func at(epoch: Int, sample: Int = 0) -> (UInt32, UInt32, UInt32) {
         (UInt32(truncatingIfNeeded: epoch), UInt32(truncatingIfNeeded: sample), rawValue)

@@ -3,23 +3,44 @@ import CZlib
 /// Whether the bytes begin as a gzip file does.
 func isGzip(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x1F, 0x8B]) }
 
-/// Unpacks gzip in pieces, so that its user decides how much is enough before more is unpacked.
+/// Unpacks gzip or zlib in pieces, so that its user decides how much is enough before more is unpacked. Its input comes in pieces, too.
 final class Inflater {
     /// zlib's state points back to this, so it must stay where it is.
     private let stream: UnsafeMutablePointer<z_stream>
-    private let input: [UInt8]
-    private let path: String
+    private let name: String
+    /// Further packed bytes; none at their end.
+    private let more: () throws(VisionError) -> [UInt8]
+    private var input: [UInt8] = []
     private var consumed = 0
     private var isFinished = false
 
-    init(_ input: [UInt8], path: String) throws(VisionError) {
-        self.input = input
-        self.path = path
+    init(name: String, more: @escaping () throws(VisionError) -> [UInt8]) throws(VisionError) {
+        self.name = name
+        self.more = more
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
         // 15 + 32: largest window, gzip or zlib header; the size is what the macro inflateInit2 passes.
         guard inflateInit2_(stream, 47, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
-            throw .unreadable(path: path, reason: "zlib did not start")
+            throw .unreadable(path: name, reason: "zlib did not start")
+        }
+    }
+
+    /// Of an open file, from its beginning.
+    convenience init(file: Int32, path: ByteName) throws(VisionError) {
+        var offset = 0
+        try self.init(name: "\(path)") { () throws(VisionError) in
+            let bytes = try readBytes(of: file, at: offset, count: 1 << 18, path: path)
+            offset += bytes.count
+            return bytes
+        }
+    }
+
+    /// Of bytes in memory.
+    convenience init(_ bytes: [UInt8], name: String) throws(VisionError) {
+        var rest = bytes
+        try self.init(name: name) { () throws(VisionError) in
+            defer { rest = [] }
+            return rest
         }
     }
 
@@ -28,34 +49,34 @@ final class Inflater {
         stream.deallocate()
     }
 
-    /// Up to `limit` (below 2³⁰) further bytes; fewer only at the end of the stream. Errors: `truncated`, `corrupt`.
+    /// Up to `limit` (below 2³⁰) further bytes; fewer only at the end of the stream. Errors: `truncated`, `corrupt`, and the input's.
     func next(_ limit: Int) throws(VisionError) -> [UInt8] {
-        if isFinished { return [] }
-        var status: Int32 = Z_OK
-        let output = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
-            stream.pointee.next_out = buffer.baseAddress
-            stream.pointee.avail_out = UInt32(limit)
-            input.withUnsafeBufferPointer { status = inflateParts(of: $0) }
-            count = limit - Int(stream.pointee.avail_out)
+        var output = [UInt8](repeating: 0, count: limit), filled = 0
+        while filled < limit, !isFinished {
+            if consumed == input.count {
+                input = try more()
+                consumed = 0
+                if input.isEmpty { throw .truncated(name: name, reason: "the compressed stream ends early") }
+            }
+            let status = inflate(into: &output, from: &filled)
+            if status == Z_STREAM_END { isFinished = true } else if status != Z_OK && status != Z_BUF_ERROR { throw .corrupt(name: name, reason: "the compressed stream is not valid") }
         }
-        switch status {
-        case Z_STREAM_END: isFinished = true
-        case Z_OK where output.count == limit: break
-        case Z_OK, Z_BUF_ERROR: throw .truncated(name: path, reason: "the gzip stream ends early")
-        default: throw .corrupt(name: path, reason: "the gzip stream is not valid")
-        }
+        output.removeLast(limit - filled)
         return output
     }
 
-    /// zlib counts in 32 bits, so a long input is shown to it in parts.
-    private func inflateParts(of input: UnsafeBufferPointer<UInt8>) -> Int32 {
-        while true {
-            let shown = min(input.count - consumed, 1 << 30)
-            stream.pointee.next_in = UnsafeMutablePointer(mutating: input.baseAddress.map { $0 + consumed })
-            stream.pointee.avail_in = UInt32(shown)
-            let status = inflate(stream, Z_NO_FLUSH)
-            consumed += shown - Int(stream.pointee.avail_in)
-            if status != Z_OK || stream.pointee.avail_out == 0 || consumed == input.count { return status }
+    private func inflate(into output: inout [UInt8], from filled: inout Int) -> Int32 {
+        output.withUnsafeMutableBufferPointer { target in
+            input.withUnsafeMutableBufferPointer { packed in
+                stream.pointee.next_out = target.baseAddress.map { $0 + filled }
+                stream.pointee.avail_out = UInt32(target.count - filled)
+                stream.pointee.next_in = packed.baseAddress.map { $0 + consumed }
+                stream.pointee.avail_in = UInt32(packed.count - consumed)
+                let status = CZlib.inflate(stream, Z_NO_FLUSH)
+                filled = target.count - Int(stream.pointee.avail_out)
+                consumed = packed.count - Int(stream.pointee.avail_in)
+                return status
+            }
         }
     }
 }

@@ -13,8 +13,10 @@ struct PNGStream {
     var colorType: UInt8 = 0
     /// Signature, IHDR, PLTE, tRNS if it is kept, IDAT…, IEND.
     var bytes = PNGStream.signature
-    /// The EXIF block; empty if there is none, or a damaged one.
+    /// The EXIF block, of its own chunk or else in ImageMagick's text; empty if there is none, or a damaged one.
     var exif: [UInt8] = []
+    /// Where in `bytes` the data of the IDAT chunks begin and end, as far as the zlib header reaches.
+    private var zlibHeader: [Range<Int>] = []
     /// Whether a tRNS chunk was kept: colours or palette entries that are transparent.
     var hasTransparency = false
 
@@ -23,7 +25,7 @@ struct PNGStream {
     /// - Parameter keepsTransparency: keeps the tRNS chunk too, for who asks libpng for alpha.
     init(_ file: [UInt8], keepsTransparency: Bool = false, name: String) throws(VisionError) {
         let kept = ["IHDR", "PLTE", "IDAT", "IEND"] + (keepsTransparency ? ["tRNS"] : [])
-        var place = Self.signature.count
+        var place = Self.signature.count, rawProfile: [UInt8] = []
         while true {
             guard place + 12 <= file.count else { throw .truncated(name: name, reason: "the PNG stream ends before its IEND chunk") }
             let length = Self.bigEndian(file, place)
@@ -37,15 +39,59 @@ struct PNGStream {
                 guard isSound else { throw .corrupt(name: name, reason: "checksum of PNG chunk \(kind)") }
                 if kind == "IHDR" { try readHeader(file, at: place + 8, length: length, name: name) }
                 if kind == "tRNS" { hasTransparency = true }
+                if kind == "IDAT", length > 0, zlibHeader.reduce(0, { $0 + $1.count }) < 2 { zlibHeader.append((bytes.count + 8)..<(bytes.count + 8 + length)) }
                 bytes.append(contentsOf: file[place..<(place + 12 + length)])
             } else if kind == "eXIf" {
                 if isSound { exif = Array(file[(place + 8)..<(place + 8 + length)]) }
+            } else if ["tEXt", "zTXt", "iTXt"].contains(kind) {
+                if isSound, rawProfile.isEmpty { rawProfile = Self.rawProfile(kind, file[(place + 8)..<(place + 8 + length)]) }
             } else if file[place + 4] & 0x20 == 0 {
                 throw .unsupportedFormat(name: name, reason: "unknown critical PNG chunk \(kind)")
             }
-            if kind == "IEND" { return }
+            if kind == "IEND" { break }
             place += 12 + length
         }
+        if exif.isEmpty { exif = exifBlock(ofRawProfile: rawProfile) }
+        widenWindow()
+    }
+
+    /// Sets the window that the zlib header names to the largest: some writers name a smaller one than they use, and libpng then calls the picture damaged.
+    ///
+    /// Source: libpng's `pngfix`; zlib's format (RFC 1950): CINFO above CM in the first byte, both bytes together a multiple of 31.
+    private mutating func widenWindow() {
+        let places = zlibHeader.flatMap { $0.prefix(2) }.prefix(2)
+        guard places.count == 2, let first = places.first, let second = places.last, bytes[first] & 0x0F == 8, bytes[first] >> 4 < 7,
+            (Int(bytes[first]) << 8 | Int(bytes[second])) % 31 == 0
+        else { return }
+        bytes[first] = 0x78
+        let flags = Int(bytes[second] & 0xE0)
+        bytes[second] = UInt8(flags + (31 - (0x7800 + flags) % 31) % 31)
+        for chunk in zlibHeader { seal(chunk) }
+    }
+
+    /// Writes a chunk's checksum anew.
+    private mutating func seal(_ data: Range<Int>) {
+        let checksum = Self.checksum(bytes, from: data.lowerBound - 4, to: data.upperBound)
+        for byte in 0..<4 { bytes[data.upperBound + byte] = UInt8(truncatingIfNeeded: checksum >> (24 - 8 * byte)) }
+    }
+
+    /// The text "Raw profile type exif" of a text chunk; empty where the chunk has another, or it is damaged or above 1 MiB.
+    private static func rawProfile(_ kind: String, _ data: ArraySlice<UInt8>) -> [UInt8] {
+        let key = Array("Raw profile type exif".utf8) + [0]
+        guard data.starts(with: key) else { return [] }
+        var text = data.dropFirst(key.count), isPacked = kind == "zTXt"
+        if kind == "iTXt" {
+            // Whether it is compressed, how, and then the language and the key's translation, each ended by a zero.
+            isPacked = text.first == 1
+            text = text.dropFirst(2)
+            for _ in 0..<2 { text = text.drop { $0 != 0 }.dropFirst() }
+        } else if isPacked {
+            text = text.dropFirst()
+        }
+        guard isPacked else { return Array(text) }
+        let most = 1 << 20
+        guard let unpacked = try? Inflater(Array(text), name: "").next(most), unpacked.count < most else { return [] }
+        return unpacked
     }
 
     private mutating func readHeader(_ file: [UInt8], at place: Int, length: Int, name: String) throws(VisionError) {
@@ -64,8 +110,7 @@ struct PNGStream {
         colorType = 6
         bytes[24] = bitDepth
         bytes[25] = colorType
-        let checksum = Self.checksum(bytes, from: 12, to: 29)
-        for byte in 0..<4 { bytes[29 + byte] = UInt8(truncatingIfNeeded: checksum >> (24 - 8 * byte)) }
+        seal(16..<29)
     }
 
     private static func bigEndian(_ file: [UInt8], _ place: Int) -> Int {

@@ -1,37 +1,63 @@
 import CSupport
 
+/// Which pass of a resize comes first.
+public enum PassOrder: Sendable, Equatable {
+    /// As in Pillow 13: the vertical one where the height loses more than twice the pixels that the width does.
+    case pillow13
+    /// Always the horizontal one, as in Pillow up to 12. Where the orders differ some bytes differ by one.
+    case horizontalFirst
+}
+
 /// Crops, then resizes with Pillow's antialiased bicubic filter, bit for bit.
 ///
-/// Source: Pillow's `ImagingResample` (Resample.c), the resize that MAE's PIL pipeline applies; `CSupport/resample.c` is the implementation.
+/// Source: Pillow's `ImagingResample` (Resample.c, version 13.0), the resize that MAE's PIL pipeline applies; `CSupport/resample.c` is the implementation.
 /// - Parameters:
 ///   - image: any number of channels; each is resampled for itself.
 ///   - box: what to keep; parts outside of the image are left out.
 ///   - width: of the result, at least 1.
 ///   - height: of the result, at least 1.
+///   - order: of the two passes.
 /// - Returns: [height, width, C]. A box that already has this size is copied unchanged, as Pillow does.
-public func resizeBicubic(_ image: PixelImage, box: CropBox, width: Int, height: Int) -> PixelImage {
+public func resizeBicubic(_ image: PixelImage, box: CropBox, width: Int, height: Int, order: PassOrder = .pillow13) -> PixelImage {
     precondition((1...65536).contains(width) && (1...65536).contains(height), "a resized image has sides of 1…65536")
+    return resizeBicubic(image, box: box, width: width, height: height, part: CropBox(top: 0, left: 0, height: height, width: width), order: order)
+}
+
+/// The same, but only a part of the result is made.
+/// - Parameter part: inside the resized picture.
+func resizeBicubic(_ image: PixelImage, box: CropBox, width: Int, height: Int, part: CropBox, order: PassOrder) -> PixelImage {
     let kept = box.clamped(to: image)
-    guard image.channels <= 4 else { return resizeInGroups(image, kept, width: width, height: height) }
-    let pixels = [UInt8](unsafeUninitializedCapacity: width * height * image.channels) { output, count in
-        resample(image, kept, width: width, height: height, into: output)
-        count = width * height * image.channels
+    guard image.channels <= 4 else { return resizeInGroups(image, kept, width: width, height: height, part: part, order: order) }
+    var resize = curricle_resize()
+    (resize.input_width, resize.input_height, resize.channels) = (Int32(kept.width), Int32(kept.height), Int32(image.channels))
+    (resize.output_width, resize.output_height) = (Int32(width), Int32(height))
+    (resize.left, resize.top, resize.width, resize.height) = (Int32(part.left), Int32(part.top), Int32(part.width), Int32(part.height))
+    resize.horizontal_first = order == .horizontalFirst ? 1 : 0
+    let stride = image.width * image.channels
+    let pixels = [UInt8](unsafeUninitializedCapacity: part.width * part.height * image.channels) { output, count in
+        withUnsafeTemporaryAllocation(byteCount: curricle_resize_workspace(&resize), alignment: 8) { workspace in
+            image.pixels.withUnsafeBufferPointer { input in
+                guard let start = input.baseAddress, let result = output.baseAddress else { return }
+                _ = curricle_resize_bicubic(result, start + kept.top * stride + kept.left * image.channels, stride, &resize, workspace.baseAddress)
+            }
+        }
+        count = part.width * part.height * image.channels
     }
-    return PixelImage(width: width, height: height, channels: image.channels, pixels: pixels)
+    return PixelImage(width: part.width, height: part.height, channels: image.channels, pixels: pixels)
 }
 
 /// The resampler takes up to four channels at a time, so more go through it in groups of four.
-private func resizeInGroups(_ image: PixelImage, _ box: CropBox, width: Int, height: Int) -> PixelImage {
-    var pixels = [UInt8](repeating: 0, count: width * height * image.channels)
+private func resizeInGroups(_ image: PixelImage, _ box: CropBox, width: Int, height: Int, part: CropBox, order: PassOrder) -> PixelImage {
+    var pixels = [UInt8](repeating: 0, count: part.width * part.height * image.channels)
     for first in stride(from: 0, to: image.channels, by: 4) {
         let channels = first..<min(first + 4, image.channels)
-        let part = channelsOf(image, channels, in: box)
-        let group = resizeBicubic(part, box: CropBox(whole: part), width: width, height: height)
-        for pixel in 0..<(width * height) {
+        let some = channelsOf(image, channels, in: box)
+        let group = resizeBicubic(some, box: CropBox(whole: some), width: width, height: height, part: part, order: order)
+        for pixel in 0..<(part.width * part.height) {
             for (place, channel) in channels.enumerated() { pixels[pixel * image.channels + channel] = group.pixels[pixel * channels.count + place] }
         }
     }
-    return PixelImage(width: width, height: height, channels: image.channels, pixels: pixels)
+    return PixelImage(width: part.width, height: part.height, channels: image.channels, pixels: pixels)
 }
 
 /// Some channels of a part of an image: [box.height, box.width, channels.count].
@@ -47,60 +73,42 @@ private func channelsOf(_ image: PixelImage, _ channels: Range<Int>, in box: Cro
     return PixelImage(width: box.width, height: box.height, channels: channels.count, pixels: pixels)
 }
 
-private func resample(_ image: PixelImage, _ box: CropBox, width: Int, height: Int, into output: UnsafeMutableBufferPointer<UInt8>) {
-    let sizes = (Int32(width), Int32(height), Int32(box.width), Int32(box.height), Int32(image.channels))
-    let workspaceBytes = curricle_resize_workspace(sizes.0, sizes.1, sizes.2, sizes.3, sizes.4)
-    let stride = image.width * image.channels
-    withUnsafeTemporaryAllocation(byteCount: workspaceBytes, alignment: 8) { workspace in
-        image.pixels.withUnsafeBufferPointer { input in
-            guard let start = input.baseAddress, let result = output.baseAddress else { return }
-            _ = curricle_resize_bicubic(
-                result, sizes.0, sizes.1, start + box.top * stride + box.left * image.channels, stride, sizes.2, sizes.3, sizes.4, workspace.baseAddress)
-        }
-    }
-}
-
 /// torchvision's `Resize(resizeTo)` (bicubic, antialiased) and `CenterCrop((height, width))`, with its rounding.
 ///
 /// The shorter side becomes `resizeTo`, the longer `Int(resizeTo · long / short)`; the crop starts at `round((H − height) / 2)` with halves to even;
-/// where the resized image is smaller than the crop, zeros are added. An image that already has the target size is returned as it is.
-/// For evaluation as in MAE: `resizeTo = size · 256 / 224`, see `evaluationResize`.
-public func resizeShorterSideAndCentreCrop(_ image: PixelImage, height: Int, width: Int, resizeTo: Int) -> PixelImage {
-    if image.height == height && image.width == width { return image }
-    let short = min(image.height, image.width)
-    let long = max(image.height, image.width)
-    // A needle of a picture must not ask for a side no allocation can hold: far beyond any crop it is cut off anyway.
-    let newLong = min(Int(Double(resizeTo) * Double(long) / Double(short)), 65536)
-    let tall = image.height > image.width
-    let resized = resizeBicubic(image, box: CropBox(whole: image), width: tall ? resizeTo : newLong, height: tall ? newLong : resizeTo)
-    return centreCrop(resized, height: height, width: width)
+/// where the resized image is smaller than the crop, zeros are added. For evaluation as in MAE see `evaluationResize`.
+/// What the crop leaves out is not even computed, so a needle of a picture costs no more than any other.
+public func resizeShorterSideAndCentreCrop(_ image: PixelImage, height: Int, width: Int, resizeTo: Int, order: PassOrder = .pillow13) -> PixelImage {
+    let short = min(image.height, image.width), long = max(image.height, image.width)
+    let newLong = Int(Double(resizeTo) * Double(long) / Double(short))
+    let (newWidth, newHeight) = image.height > image.width ? (resizeTo, newLong) : (newLong, resizeTo)
+    let part = CropBox(
+        top: max(0, cropStart(newHeight, height)), left: max(0, cropStart(newWidth, width)), height: min(height, newHeight), width: min(width, newWidth))
+    let resized = resizeBicubic(image, box: CropBox(whole: image), width: newWidth, height: newHeight, part: part, order: order)
+    return padded(resized, height: height, width: width)
 }
 
-/// The shorter side to resize to before a centre crop to `height` × `width`, at MAE's ratio 256 / 224.
+/// The shorter side to resize to before a centre crop to `height` × `width`, as MAE does.
 ///
-/// Square targets: `Int(size · 256 / 224)`. Others: the smallest shorter side at which both target sides, times 256 / 224, are covered.
+/// Square targets: `Int(size · 256 / 224)` up to 224 pixels, the size itself above. Others: the smallest shorter side at which both target sides,
+/// times 256 / 224 where the shorter of them is at most 224, are covered.
 public func evaluationResize(of image: PixelImage, height: Int, width: Int) -> Int {
-    if height == width { return height * 256 / 224 }
-    let scale = max(Double(height) / Double(image.height), Double(width) / Double(image.width)) * 256 / 224
+    func beforeCrop(_ side: Double) -> Double { min(height, width) > 224 ? side : side * 256 / 224 }
+    if height == width { return Int(beforeCrop(Double(height))) }
+    let scale = beforeCrop(max(Double(height) / Double(image.height), Double(width) / Double(image.width)))
     return max(1, Int((scale * Double(min(image.height, image.width))).rounded(.up)))
 }
 
-/// torchvision's `CenterCrop`, zeros round an image that is too small.
-func centreCrop(_ image: PixelImage, height: Int, width: Int) -> PixelImage {
+/// Zeros round an image that is smaller than is wanted, as torchvision's `CenterCrop` adds them.
+private func padded(_ image: PixelImage, height: Int, width: Int) -> PixelImage {
     if image.height == height && image.width == width { return image }
-    let top = cropStart(image.height, height)
-    let left = cropStart(image.width, width)
-    let channels = image.channels
-    var pixels = [UInt8](repeating: 0, count: height * width * channels)
-    let firstColumn = max(0, -left)
-    let endColumn = min(width, image.width - left)
-    for row in max(0, -top)..<min(height, image.height - top) {
-        let source = ((row + top) * image.width + firstColumn + left) * channels
-        let target = (row * width + firstColumn) * channels
-        let length = (endColumn - firstColumn) * channels
-        pixels.replaceSubrange(target..<(target + length), with: image.pixels[source..<(source + length)])
+    let (top, left, row) = ((height - image.height) / 2, (width - image.width) / 2, image.width * image.channels)
+    var pixels = [UInt8](repeating: 0, count: height * width * image.channels)
+    for y in 0..<image.height {
+        let target = ((y + top) * width + left) * image.channels
+        pixels.replaceSubrange(target..<(target + row), with: image.pixels[(y * row)..<((y + 1) * row)])
     }
-    return PixelImage(width: width, height: height, channels: channels, pixels: pixels)
+    return PixelImage(width: width, height: height, channels: image.channels, pixels: pixels)
 }
 
 /// Where a centred crop of `target` begins; negative when `size` is smaller and zeros come first.

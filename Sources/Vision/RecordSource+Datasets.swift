@@ -25,30 +25,31 @@ extension RecordSource {
 
     /// The CIFAR or STL-10 files of a role in a folder whose entries are `entries`; nil when it has none.
     /// Where some of CIFAR-10's five training files are there, these are the dataset.
-    static func inFolder(_ folder: String, entries: [String], role: DatasetRole) throws(VisionError) -> RecordSource? {
+    static func inFolder(_ folder: ByteName, entries: [ByteName], role: DatasetRole) throws(VisionError) -> RecordSource? {
         for version in CIFAR.versions {
-            let mine = version.files(role).filter(entries.contains)
+            let mine = version.files(role).filter { entries.contains(ByteName($0)) }
             if !mine.isEmpty { return try cifar(version, mine, in: folder) }
-            if let other = version.files(role.other).first(where: entries.contains) { throw .missingRole(path: folder, wanted: role.name, found: other) }
+            let others = role.others.flatMap(version.files)
+            if let other = others.first(where: { entries.contains(ByteName($0)) }) { throw .missingRole(path: "\(folder)", wanted: role.name, found: other) }
         }
-        if entries.contains(STL.images(role)) { return try stl(STL.images(role), in: folder) }
-        if let other = [STL.images(role.other), "unlabeled_X.bin"].first(where: entries.contains) {
-            throw .missingRole(path: folder, wanted: role.name, found: other)
+        if entries.contains(ByteName(STL.images(role))) { return try stl(STL.images(role), in: folder) }
+        if let other = (role.others.map(STL.images) + ["unlabeled_X.bin"]).first(where: { entries.contains(ByteName($0)) }) {
+            throw .missingRole(path: "\(folder)", wanted: role.name, found: other)
         }
         return nil
     }
 
     /// One file of such a dataset by its path; nil when its name is none of theirs.
-    static func file(_ path: String) throws(VisionError) -> RecordSource? {
-        let (folder, name) = folderAndName(of: path)
+    static func file(_ path: ByteName) throws(VisionError) -> RecordSource? {
+        let folder = path.folder, name = "\(path.last)"
         if let version = CIFAR.versions.first(where: { ($0.train + $0.test).contains(name) }) { return try cifar(version, [name], in: folder) }
         return name.hasSuffix("_X.bin") ? try stl(name, in: folder) : nil
     }
 
-    private static func cifar(_ version: CIFAR, _ names: [String], in folder: String) throws(VisionError) -> RecordSource {
-        let classNames = try readClassNames(join(folder, version.classesFile)) ?? (0..<version.classes).map(String.init)
+    private static func cifar(_ version: CIFAR, _ names: [String], in folder: ByteName) throws(VisionError) -> RecordSource {
+        let classNames = try readClassNames(folder.appending(ByteName(version.classesFile))) ?? (0..<version.classes).map { ByteName("\($0)") }
         let layout = Layout(recordBytes: version.labelBytes + 3072, pixelOffset: version.labelBytes, side: 32, isColumnMajor: false)
-        let files = names.map { join(folder, $0) }
+        let files = names.map { folder.appending(ByteName($0)) }
         var labels: [UInt8] = []
         for path in files {
             let count = try recordCount(path, recordBytes: layout.recordBytes)
@@ -62,20 +63,20 @@ extension RecordSource {
         return try RecordSource(files: files, layout: layout, classNames: classNames, labels: labels)
     }
 
-    private static func stl(_ name: String, in folder: String) throws(VisionError) -> RecordSource {
-        let images = join(folder, name), labelFile = join(folder, String(name.dropLast("X.bin".count)) + "y.bin")
-        guard kind(of: labelFile).exists else { return try RecordSource(files: [images], layout: STL.layout, classNames: [], labels: []) }
-        let classNames = try readClassNames(join(folder, "class_names.txt")) ?? (1...10).map(String.init)
+    private static func stl(_ name: String, in folder: ByteName) throws(VisionError) -> RecordSource {
+        let images = folder.appending(ByteName(name)), labelFile = folder.appending(ByteName(name.dropLast("X.bin".count) + "y.bin"))
+        guard FileFacts(labelFile) != nil else { return try RecordSource(files: [images], layout: STL.layout, classNames: [], labels: []) }
+        let classNames = try readClassNames(folder.appending("class_names.txt")) ?? (1...10).map { ByteName("\($0)") }
         let count = try recordCount(images, recordBytes: STL.layout.recordBytes), labelCount = try recordCount(labelFile, recordBytes: 1)
-        guard labelCount == count else { throw .labelCountMismatch(images: images, imageCount: count, labels: labelFile, labelCount: labelCount) }
+        guard labelCount == count else { throw .labelCountMismatch(images: "\(images)", imageCount: count, labels: "\(labelFile)", labelCount: labelCount) }
         let labels = try numbered(try readFile(labelFile, limit: count), firstRecord: 0, lowest: 1, classes: classNames.count, path: labelFile)
         return try RecordSource(files: [images], layout: STL.layout, classNames: classNames, labels: labels)
     }
 
     /// Labels counted from 0.
-    private static func numbered(_ labels: [UInt8], firstRecord: Int, lowest: Int, classes: Int, path: String) throws(VisionError) -> [UInt8] {
+    private static func numbered(_ labels: [UInt8], firstRecord: Int, lowest: Int, classes: Int, path: ByteName) throws(VisionError) -> [UInt8] {
         if let wrong = labels.firstIndex(where: { !(lowest..<(lowest + classes)).contains(Int($0)) }) {
-            throw .badRecordFile(path: path, reason: "the label of record \(firstRecord + wrong) is \(labels[wrong]), not \(lowest)…\(lowest + classes - 1)")
+            throw .badRecordFile(path: "\(path)", reason: "the label of record \(firstRecord + wrong) is \(labels[wrong]), not \(lowest)…\(lowest + classes - 1)")
         }
         return labels.map { $0 - UInt8(lowest) }
     }

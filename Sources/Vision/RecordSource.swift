@@ -12,40 +12,46 @@ struct RecordSource: ImageSource {
     }
 
     /// The files and the index of each one's first image, and the count of all.
-    let files: [String]
+    let files: [ByteName]
+    private let facts: [FileFacts]
     private let starts: [Int]
     let count: Int
-    let classNames: [String]
+    let classNames: [ByteName]
     /// [count], or empty when unlabelled.
     private let labels: [UInt8]
     private let layout: Layout
 
     /// - Parameter labels: numbers of classes, one for each record of all files; or none.
     /// Errors: `badRecordFile` unless each file holds one or more whole records.
-    init(files: [String], layout: Layout, classNames: [String], labels: [UInt8]) throws(VisionError) {
+    init(files: [ByteName], layout: Layout, classNames: [ByteName], labels: [UInt8]) throws(VisionError) {
         var starts: [Int] = []
-        var count = 0
+        var count = 0, facts: [FileFacts] = []
         for path in files {
             starts.append(count)
             count += try recordCount(path, recordBytes: layout.recordBytes)
+            facts.append(try withFile(path) { (_, facts) throws(VisionError) in facts })
         }
-        (self.files, self.starts, self.count) = (files, starts, count)
+        (self.files, self.starts, self.count, self.facts) = (files, starts, count, facts)
         (self.layout, self.classNames, self.labels) = (layout, classNames, labels)
     }
 
     func label(at index: Int) -> Int? { labels.indices.contains(index) ? Int(labels[index]) : nil }
 
-    func name(at index: Int) -> String {
+    func name(at index: Int) -> ByteName {
         let (file, record) = place(of: index)
-        return "\(files[file])#\(record)"
+        return ByteName(files[file].bytes + "#\(record)".utf8)
+    }
+
+    func identity(at index: Int) -> ImageIdentity? {
+        let (file, record) = place(of: index)
+        return ImageIdentity(file: facts[file].identity, place: record)
     }
 
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let (file, record) = place(of: index)
         let side = layout.side, area = side * side
-        let planes = try readFile(files[file], at: record * layout.recordBytes + layout.pixelOffset, count: 3 * area)
-        guard planes.count == 3 * area else { throw .truncated(name: name(at: index), reason: "the file became shorter while it was used") }
+        let planes = try readFile(files[file], at: record * layout.recordBytes + layout.pixelOffset, count: 3 * area, of: facts[file].version)
         let pixels = [UInt8](unsafeUninitializedCapacity: 3 * area) { output, filled in
             for y in 0..<side {
                 for x in 0..<side {
@@ -67,19 +73,20 @@ struct RecordSource: ImageSource {
 
 /// How many records a file holds.
 /// Errors: `badRecordFile` unless it is a positive whole number.
-func recordCount(_ path: String, recordBytes: Int) throws(VisionError) -> Int {
-    let size = try withFile(path) { (_, size) throws(VisionError) in size }
+func recordCount(_ path: ByteName, recordBytes: Int) throws(VisionError) -> Int {
+    let size = try withFile(path) { (_, facts) throws(VisionError) in facts.version.size }
+    if size % recordBytes != 0 || size == 0, let foreign = ForeignFile(at: path) { throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice) }
     guard size > 0, size % recordBytes == 0 else {
-        throw .badRecordFile(path: path, reason: "\(size) bytes are not a whole number of records of \(recordBytes)")
+        throw .badRecordFile(path: "\(path)", reason: "\(size) bytes are not a whole number of records of \(recordBytes)")
     }
     return size / recordBytes
 }
 
 /// The names of classes, a line each, blank lines left out; nil when there is no such file.
-func readClassNames(_ path: String) throws(VisionError) -> [String]? {
-    guard kind(of: path).exists else { return nil }
+func readClassNames(_ path: ByteName) throws(VisionError) -> [ByteName]? {
+    guard FileFacts(path) != nil else { return nil }
     let lines = try readFile(path, limit: 1 << 16).split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
-    let names = lines.map { String(decoding: $0, as: UTF8.self) }.filter { !$0.allSatisfy(\.isWhitespace) }
-    guard (1...256).contains(names.count) else { throw .badRecordFile(path: path, reason: "it names \(names.count) classes, not 1…256") }
+    let names = lines.filter { !$0.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") } }.map { ByteName($0) }
+    guard (1...256).contains(names.count) else { throw .badRecordFile(path: "\(path)", reason: "it names \(names.count) classes, not 1…256") }
     return names
 }

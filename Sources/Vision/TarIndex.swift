@@ -21,6 +21,14 @@ struct TarIndex {
     private(set) var largestLabel: Int32 = -1
     /// The names of the image members, one behind the other.
     private var names: [UInt8] = []
+    /// Pictures that are no sample's: the first, and how many. Their names have a dot before the last one, so their key ends there.
+    private(set) var dotted: (first: ByteName, count: Int)?
+    /// Members of other kinds, by suffix.
+    private(set) var otherKinds: [ByteName: Int] = [:]
+    /// The first sample without a label.
+    private(set) var unlabelled: Int?
+    /// Labels without an image.
+    private(set) var loneLabel: ByteName?
     private var current = Group()
 
     static let extensions = ["jpg", "jpeg", "png", "webp"]
@@ -28,23 +36,29 @@ struct TarIndex {
     /// Labels are counted from 0 up to below this.
     private static let mostClasses = 1_000_000
 
-    func name(of index: Int) -> String {
+    func name(of index: Int) -> ByteName {
         let start = index == 0 ? 0 : samples[index - 1].nameEnd
-        return String(decoding: names[start..<samples[index].nameEnd], as: UTF8.self)
+        return ByteName(names[start..<samples[index].nameEnd])
     }
 
     /// Adds the samples of the file `path`, number `number` of the source.
-    mutating func add(_ path: String, number: Int32) throws(VisionError) {
+    /// - Returns: what the file was then.
+    mutating func add(_ path: ByteName, number: Int32) throws(VisionError) -> FileFacts {
         let first = samples.count
-        try withFile(path) { (file, size) throws(VisionError) in
-            try refuseCompressed(try readBytes(of: file, at: 0, count: min(size, 6), path: path), path: path)
-            if size == 0 { throw .truncated(name: path, reason: "the file is empty") }
+        let facts = try withFile(path) { (file, facts) throws(VisionError) in
+            let size = facts.version.size
+            let start = try readBytes(of: file, at: 0, count: 512, path: path)
+            try refuseCompressed(start, path: path)
+            // A tar's first block has zeros behind its name; text and most other files have none at all there.
+            if !ByteName(start).contains("ustar"), let foreign = ForeignFile(start), start.count < 512 || foreign.isKnown {
+                throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice)
+            }
             let reader = try TarReader(file: file, path: path)
             var member = try reader.next()
             while let this = member {
                 // (A sparse member's size counts its holes.)
                 guard !this.isPlain || this.size >= 0 && (0...size).contains(this.dataOffset) && this.size <= size - this.dataOffset else {
-                    throw .truncated(name: path, reason: "\(this.name.prefix(200)) promises \(this.size) bytes and \(max(0, size - this.dataOffset)) follow")
+                    throw .truncated(name: "\(path)", reason: "\(shown(this.name)) promises \(this.size) bytes and \(max(0, size - this.dataOffset)) follow")
                 }
                 member = try reader.next()
                 // Bytes of a whole file reach up to the next header; where they do not, holes are left out.
@@ -52,49 +66,62 @@ struct TarIndex {
                 try add(this, of: file, path: path, number: number)
             }
             endGroup(number: number)
+            return facts
         }
         if samples.count > first { shards.append(first..<samples.count) }
+        return facts
     }
 
     /// The members with one key so far.
     private struct Group {
-        var key: Substring = ""
+        var key: ArraySlice<UInt8> = []
         var image: TarReader.Member?
         var label: Int32 = -1
+        var labelName: ByteName?
     }
 
-    private mutating func add(_ member: TarReader.Member, of file: Int32, path: String, number: Int32) throws(VisionError) {
-        guard member.name.utf8.count <= Self.longestName else {
-            throw .badArchive(path: path, reason: "the name \(member.name.prefix(40))… is longer than \(Self.longestName) bytes")
+    private mutating func add(_ member: TarReader.Member, of file: Int32, path: ByteName, number: Int32) throws(VisionError) {
+        let name = member.name.bytes
+        guard name.count <= Self.longestName else {
+            throw .badArchive(path: "\(path)", reason: "the name \(shown(member.name)) is longer than \(Self.longestName) bytes")
         }
-        let base = member.name.lastIndex(of: "/").map { member.name.index(after: $0) } ?? member.name.startIndex
+        let base = name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
         // `.hidden.jpg` has no key, and no name without a dot has.
-        guard let dot = member.name[base...].firstIndex(of: "."), dot > base else { return }
-        let key = member.name[..<dot], kind = member.name[dot...].dropFirst().lowercased()
+        guard let dot = name[base...].firstIndex(of: UInt8(ascii: ".")), dot > base else { return }
+        let key = name[..<dot], kind = ByteName(name[(dot + 1)...]).lowercased
         if key != current.key {
             endGroup(number: number)
             current.key = key
         }
         if kind == "cls" {
             current.label = try label(member, of: file, path: path)
-        } else if current.image == nil, Self.extensions.contains(kind) {
-            current.image = member
+            current.labelName = member.name
+        } else if Self.extensions.contains(where: { kind == ByteName($0) }) {
+            if current.image == nil { current.image = member } else { otherKinds[member.name.suffix, default: 0] += 1 }
+        } else if isImageName(member.name) {
+            dotted = (dotted?.first ?? member.name, (dotted?.count ?? 0) + 1)
+        } else {
+            otherKinds[member.name.suffix, default: 0] += 1
         }
     }
 
     private mutating func endGroup(number: Int32) {
         defer { current = Group() }
-        guard let image = current.image else { return }
-        names += image.name.utf8
+        guard let image = current.image else {
+            loneLabel = loneLabel ?? current.labelName
+            return
+        }
+        names += image.name.bytes
+        if current.label < 0 { unlabelled = unlabelled ?? samples.count }
         largestLabel = max(largestLabel, current.label)
         samples.append(Sample(offset: image.dataOffset, size: image.size, nameEnd: names.count, file: number, label: current.label))
     }
 
-    private func label(_ member: TarReader.Member, of file: Int32, path: String) throws(VisionError) -> Int32 {
+    private func label(_ member: TarReader.Member, of file: Int32, path: ByteName) throws(VisionError) -> Int32 {
         let text = try readBytes(of: file, at: member.dataOffset, count: min(member.size, 32), path: path)
         let digits = String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace }
         guard member.size <= 32, let label = Int32(digits), (0..<Int32(Self.mostClasses)).contains(label) else {
-            throw .badArchive(path: path, reason: "\(member.name.prefix(200)) is not a class number from 0 to \(Self.mostClasses - 1)")
+            throw .badArchive(path: "\(path)", reason: "\(shown(member.name)) is not a class number from 0 to \(Self.mostClasses - 1)")
         }
         return label
     }
@@ -105,7 +132,10 @@ private let compressions: [(mark: [UInt8], tool: String)] = [
     ([0x1F, 0x8B], "gunzip"), ([0x42, 0x5A, 0x68], "bunzip2"), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "unxz"), ([0x28, 0xB5, 0x2F, 0xFD], "unzstd"),
 ]
 
-private func refuseCompressed(_ start: [UInt8], path: String) throws(VisionError) {
+/// A name from a header, cut where it is long.
+private func shown(_ name: ByteName) -> String { "\(name)".count <= 200 ? "\(name)" : "\("\(name)".prefix(200))…" }
+
+private func refuseCompressed(_ start: [UInt8], path: ByteName) throws(VisionError) {
     guard let found = compressions.first(where: { start.starts(with: $0.mark) }) else { return }
-    throw .badArchive(path: path, reason: "it is compressed, and images are read from their places in the file: \(found.tool) it first")
+    throw .badArchive(path: "\(path)", reason: "it is compressed, and images are read from their places in the file: \(found.tool) it first")
 }

@@ -4,7 +4,7 @@ import Foundation
 /// The members of an open tar file, one after another. libarchive reads the headers and skips the data.
 final class TarReader {
     struct Member {
-        let name: String
+        let name: ByteName
         /// Where the member's first header begins.
         let headerOffset: Int
         /// Where its bytes begin.
@@ -15,11 +15,11 @@ final class TarReader {
     }
 
     private let archive: OpaquePointer
-    private let path: String
+    private let path: ByteName
 
     /// - Parameter file: an open descriptor at its beginning, open for as long as the reader lives.
-    init(file: Int32, path: String) throws(VisionError) {
-        guard let archive = archive_read_new() else { throw .unreadable(path: path, reason: "libarchive did not start") }
+    init(file: Int32, path: ByteName) throws(VisionError) {
+        guard let archive = archive_read_new() else { throw .unreadable(path: "\(path)", reason: "libarchive did not start") }
         self.archive = archive
         self.path = path
         // Only tar, and no decompression: what is looked up by its place later must lie in the file as it is.
@@ -37,17 +37,18 @@ final class TarReader {
         case ARCHIVE_OK, ARCHIVE_WARN: break
         default: throw problem
         }
+        // In the C locale the plain name is the header's bytes; a pax header's is UTF-8, which libarchive hands out as such where it cannot be converted.
         guard let entry, let name = archive_entry_pathname(entry) ?? archive_entry_pathname_utf8(entry) else {
-            throw .badArchive(path: path, reason: "a member has no name")
+            throw .badArchive(path: "\(path)", reason: "a member has no name")
         }
         let isFile = UInt32(archive_entry_filetype(entry)) == S_IFREG && archive_entry_hardlink(entry) == nil && archive_entry_symlink(entry) == nil
         return Member(
-            name: String(cString: name), headerOffset: Int(archive_read_header_position(archive)), dataOffset: Int(archive_filter_bytes(archive, 0)),
+            name: ByteName(UnsafeBufferPointer(start: name, count: strlen(name)).lazy.map(UInt8.init(bitPattern:))), headerOffset: Int(archive_read_header_position(archive)), dataOffset: Int(archive_filter_bytes(archive, 0)),
             size: Int(archive_entry_size(entry)), isPlain: isFile && archive_entry_sparse_count(entry) == 0)
     }
 
     private var problem: VisionError {
         let reason = archive_error_string(archive).map { String(cString: $0) } ?? "libarchive failed"
-        return reason.lowercased().contains("truncated") ? .truncated(name: path, reason: reason) : .badArchive(path: path, reason: reason)
+        return reason.lowercased().contains("truncated") ? .truncated(name: "\(path)", reason: reason) : .badArchive(path: "\(path)", reason: reason)
     }
 }

@@ -2,7 +2,13 @@
 public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     case notFound(path: String)
     case unreadable(path: String, reason: String)
-    case emptyFolder(path: String)
+    /// - Parameter passedOver: what is there instead.
+    case emptyFolder(path: String, passedOver: [String])
+    /// Something else than what is read here, told by its first bytes.
+    case foreignFile(path: String, what: String, advice: String)
+    /// A file that is read by places which were looked up is not what it was then.
+    case changed(path: String)
+    case wrongSize(name: String, width: Int, height: Int, wantedWidth: Int, wantedHeight: Int)
     /// The folder has another role's part (`train/`, `test/`, IDX files), but not the wanted one's.
     case missingRole(path: String, wanted: String, found: String)
     case unsupportedFormat(name: String, reason: String)
@@ -29,10 +35,8 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Every image of the dataset was tried and none could be used.
     case noReadableImage(count: Int, firstReason: String)
 
-    /// Names and headers come from files: what in them would break the line or steer a terminal is replaced.
-    public var description: String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
-    }
+    /// One line, whatever stands in the names and headers that it quotes.
+    public var description: String { visible(text) }
 
     private var text: String {
         switch self {
@@ -40,8 +44,14 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path): no such file or folder; check the path"
         case .unreadable(let path, let reason):
             "\(path): cannot be read (\(reason)); check permissions and the disk"
-        case .emptyFolder(let path):
-            "\(path): holds no \(Self.acceptedInFolders); pass a folder that does"
+        case .emptyFolder(let path, let passedOver):
+            "\(path): holds no \(Self.acceptedInFolders)\(passedOver.map { "; " + $0 }.joined()); pass a folder that does"
+        case .foreignFile(let path, let what, let advice):
+            "\(path): is \(what): \(advice)"
+        case .changed(let path):
+            "\(path): was changed while it was used; begin again when it stays as it is"
+        case .wrongSize(let name, let width, let height, let wantedWidth, let wantedHeight):
+            "\(name): is \(width)×\(height), not the model's \(wantedWidth)×\(wantedHeight): leave out --preprocess none to resize it"
         case .missingRole(let path, let wanted, let found):
             "\(path): holds \(found) but nothing for the role '\(wanted)'; add it, or pass the folder of images itself"
         case .unsupportedFormat(let name, let reason):
@@ -53,7 +63,7 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
         case .corrupt(let name, let reason):
             "\(name): is damaged (\(reason)); replace or remove it"
         case .badIndexFile(let path, let reason):
-            "\(path): is not a sound IDX file (\(reason)); pass an intact one, or a folder of JPEG or PNG images"
+            "\(path): is not a sound IDX file (\(reason)); pass an intact one, or a folder of images, a list (.txt), .tar shards, .npy"
         case .badRecordFile(let path, let reason):
             "\(path): is not a sound CIFAR or STL-10 file (\(reason)); download the binary version again"
         case .badArrayFile(let path, let reason):
@@ -85,14 +95,22 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What a folder may hold to be a dataset.
     private static let acceptedInFolders = ".jpg, .jpeg, .png or .webp image, no .npy array, no IDX, CIFAR or STL-10 binary files and no .tar shards"
 
+    /// Whether it is the whole dataset's and not one image's.
+    var endsThePass: Bool {
+        switch self {
+        case .channelMismatch, .invalidNormalization, .changed, .wrongSize, .noReadableImage: true
+        default: false
+        }
+    }
+
     /// The file or image the error is about, if it is about one.
     public var subject: String? {
         switch self {
-        case .notFound(let path), .unreadable(let path, _), .emptyFolder(let path), .missingRole(let path, _, _), .badIndexFile(let path, _),
+        case .notFound(let path), .unreadable(let path, _), .emptyFolder(let path, _), .foreignFile(let path, _, _), .changed(let path), .missingRole(let path, _, _), .badIndexFile(let path, _),
             .badRecordFile(let path, _), .badArrayFile(let path, _), .badArchive(let path, _), .badListEntry(let path, _, _):
             path
         case .unsupportedFormat(let name, _), .badDimensions(let name, _, _), .truncated(let name, _), .corrupt(let name, _),
-            .channelMismatch(let name, _, _), .unknownClass(_, let name, _), .labelCountMismatch(let name, _, _, _):
+            .wrongSize(let name, _, _, _, _), .channelMismatch(let name, _, _), .unknownClass(_, let name, _), .labelCountMismatch(let name, _, _, _):
             name
         case .indexOutOfRange, .cannotEncode, .invalidGrid, .invalidNormalization, .noReadableImage: nil
         }

@@ -179,7 +179,8 @@ enum BenchCommand {
 
     private static func loader(_ a: Arguments, _ subject: Subject) throws {
         let c = subject.settings.model
-        let source = try openDataset(at: a.string("data"), role: .train, decoding: DataOptions.decoding(a, size: max(c.imageHeight, c.imageWidth)))
+        let source = try DataOptions.open(
+            a.string("data"), role: .train, DataOptions.decoding(a, size: max(c.imageHeight, c.imageWidth), channels: c.channels))
         let grid = try c.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .mae, normalization: .standard(channels: c.channels), seed: 0)
         var bar = ProgressBar(total: source.count)

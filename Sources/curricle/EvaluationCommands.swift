@@ -16,7 +16,7 @@ struct JudgedEncoder {
         EncoderOptions.pool(Pooling.self, "cls (class token), mean (of the patch tokens), cls+mean, or pixels (no encoder, to compare with)"),
         EncoderOptions.layer, batchSize,
         .value("patch-size", "N", .whole(1...65536), "pixels; checked against the file"),
-        SharedOptions.json, strict,
+        SharedOptions.json, strict, DataOptions.preprocess,
     ] + DataOptions.decoding + [SharedOptions.threads()]
 
     static let train = SharedOptions.images("train", "labelled images to compare with or learn from")
@@ -36,16 +36,17 @@ struct JudgedEncoder {
         strict = try a.flag("strict")
         let path = try a.string("weights")
         extractor = try EncoderOptions.extractor(a, threads: SharedOptions.threads(a), layer: a.intIfGiven("layer"), isa: ISA.named(nil))
+        extractor.preprocessing = try DataOptions.preprocessing(a)
         let model = extractor.description.model
         if let patch = try a.intIfGiven("patch-size"), patch != model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(model.patchSize) pixels, not \(patch)")
         }
-        (train, test) = try JudgedEncoder.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth)))
+        (train, test) = try JudgedEncoder.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth), channels: model.channels))
     }
 
     /// The images of `--train` and `--test`.
     static func parts(_ a: Arguments, _ decoding: DecodeOptions) throws -> (train: any ImageSource, test: any ImageSource) {
-        let train = try openDataset(at: a.string("train"), role: .train, decoding: decoding), test = try openDataset(at: a.string("test"), role: .test, decoding: decoding)
+        let train = try DataOptions.open(a.string("train"), role: .train, decoding), test = try DataOptions.open(a.string("test"), role: .test, decoding)
         return (train, try test.labelled(byNames: train.classNames))
     }
 
@@ -55,7 +56,8 @@ struct JudgedEncoder {
         var broken: [String] = []
         defer {
             bar.finish()
-            for line in broken { complain("left out: \(line)") }
+            // An image of both parts is said once.
+            for (index, line) in broken.enumerated() where !broken[..<index].contains(line) { complain("left out: \(line)") }
         }
         let trainFeatures = try extractor.labelled(
             train, pool: pool, batchSize: batchSize, augmented: augmentationSeed.map { FeatureAugmentation(.probing, seed: $0, epoch: 0) }, strict: strict,

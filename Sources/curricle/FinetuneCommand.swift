@@ -31,10 +31,10 @@ enum FinetuneCommand {
 
         let weights = try Checkpoint(path: a.string("weights"))
         let description = try WeightsOptions.description(a, weights)
-        let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth))
+        let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
         if try a.flag("eval") { return try evaluate(a, weights, description, decoding) }
         let (train, test) = try JudgedEncoder.parts(a, decoding)
-        let settings = try settings(a, weights, description, classes: train.classNames)
+        let settings = try settings(a, weights, description, classes: train.classNames.map(\.stored))
         let threads = try SharedOptions.threads(a)
         let tuning = try Finetuning(settings, training: train, test: test, output: kept, threads: threads, isa: ISA.named(nil))
         var fresh: [String] = []
@@ -43,13 +43,13 @@ enum FinetuneCommand {
     }
 
     private static func evaluate(_ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, _ decoding: DecodeOptions) throws -> Int32 {
-        guard let classes = try a.isGiven("train") ? openDataset(at: a.string("train"), role: .train, decoding: decoding).classNames : FinetuneSettings.classes(of: weights) else {
+        guard let classes = try a.isGiven("train") ? DataOptions.open(a.string("train"), role: .train, decoding).classNames : FinetuneSettings.classes(of: weights)?.map(ByteName.init(stored:)) else {
             throw LearningError.file(path: weights.path, reason: "does not name its classes: give --train, whose classes they are")
         }
-        let test = try openDataset(at: a.string("test"), role: .test, decoding: decoding).labelled(byNames: classes)
+        let test = try DataOptions.open(a.string("test"), role: .test, decoding).labelled(byNames: classes)
         let threads = try SharedOptions.threads(a)
         let tuning = try Finetuning(
-            settings(a, weights, description, classes: classes), training: test, test: test, output: nil, threads: threads, isa: ISA.named(nil))
+            settings(a, weights, description, classes: classes.map(\.stored)), training: test, test: test, output: nil, threads: threads, isa: ISA.named(nil))
         let fresh = try tuning.begin(from: weights)
         guard fresh.allSatisfy({ $0 == "pos_embed" }) else {
             throw LearningError.file(path: weights.path, reason: "has no head for \(classes.count) classes on this --pool (it lacks \(fresh.joined(separator: ", "))): fine-tune it first, without --eval")

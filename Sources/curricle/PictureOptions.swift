@@ -30,13 +30,13 @@ enum PictureOptions {
 
     static func count(_ a: Arguments) throws -> Int { try a.int("images") }
 
-    /// - Parameter size: the longer side of the model's images, where it is known.
-    static func source(_ a: Arguments, size: Int) throws -> any ImageSource {
-        try openDataset(at: a.string("data"), role: DataOptions.role(a), decoding: DataOptions.decoding(a, size: size))
+    /// - Parameters size, channels: the longer side of the model's images and their channels, where they are known.
+    static func source(_ a: Arguments, size: Int, channels: Int = 3) throws -> any ImageSource {
+        try DataOptions.open(a.string("data"), role: DataOptions.role(a), DataOptions.decoding(a, size: size, channels: channels))
     }
 
     static func images(_ a: Arguments, for description: WeightsDescription) throws -> HeldImages {
-        let source = try source(a, size: max(description.model.imageHeight, description.model.imageWidth))
+        let source = try source(a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
         let images = try HeldImages(first: count(a), of: source, for: description)
         warn(of: images.broken)
         return images

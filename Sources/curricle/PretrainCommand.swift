@@ -55,7 +55,7 @@ enum PretrainCommand {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         let threads = try SharedOptions.threads(arguments)
         let isa = try ISA.named(nil)
-        let source = try openDataset(at: arguments.string("data"), role: .train, decoding: settings.decoding)
+        let source = try DataOptions.open(arguments.string("data"), role: .train, settings.decoding)
         let held = try testPart(of: arguments.string("data"), settings.decoding, besides: source)
         let training = try Pretraining(
             settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes, heldOut: held,
@@ -71,10 +71,10 @@ enum PretrainCommand {
     private static func watch(_ a: Arguments, _ decoding: DecodeOptions, _ source: any ImageSource, _ held: (any ImageSource)?) throws -> FeatureWatch {
         var (train, test) = (source, held)
         if let path = try a.stringIfGiven("knn-train") {
-            train = try openDataset(at: path, role: .train, decoding: decoding)
-            test = testPart(of: path, decoding, besides: train)
+            train = try DataOptions.open(path, role: .train, decoding)
+            test = try testPart(of: path, decoding, besides: train)
         }
-        if let path = try a.stringIfGiven("knn-test") { test = try openDataset(at: path, role: .test, decoding: decoding) }
+        if let path = try a.stringIfGiven("knn-test") { test = try DataOptions.open(path, role: .test, decoding) }
         guard let test else { throw LearningError.configuration("\(train.name(at: 0)): \(FeatureWatch.need)") }
         return try FeatureWatch(training: train, test: test)
     }

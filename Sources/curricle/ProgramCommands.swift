@@ -80,7 +80,7 @@ enum ExtractCommand {
             .value("batch-size", "N", .whole(1...65536), "with --weights: images a run", fallback: "16"),
             SharedOptions.images("data", "images: a folder, a file, or IDX"),
             DataOptions.split,
-            .value("preprocess", "KIND", .word(of: ["eval", "none"]), "eval (shorter side resized, centre cropped) or none (pictures must have the model's size)", fallback: "eval"),
+            .value("preprocess", "KIND", .word(of: ["eval", "none"]), "eval (as the reference: shorter side resized, centre cropped; pictures of the model's size too) or none (pictures must have the model's size)", fallback: "eval"),
             SharedOptions.output("FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names. A run that was cut short is taken up where it ended"),
             .value("csv", "FILE.csv", .path(.file), "the same with the images' names"),
             SharedOptions.json,
@@ -99,8 +99,8 @@ enum ExtractCommand {
         guard table != output else { throw LearningError.configuration("--output and --csv name the same file, \(output)") }
         let program = try a.isGiven("program") ? ProgramFile(path: a.string("program"), threads: threads, isa: isa) : compiled(a, threads: threads, isa: isa)
         let extraction = try ProgramExtraction(program, takesPixelsAsTheyAre: a.string("preprocess") == "none")
-        let shape = program.encoder.shape, decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height))
-        let source = try openDataset(at: a.string("data"), role: DataOptions.role(a), decoding: decoding)
+        let shape = program.encoder.shape, decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height), channels: shape.channels)
+        let source = try DataOptions.open(a.string("data"), role: DataOptions.role(a), decoding)
         var array = try NumpyFile(
             path: output, shape: [source.count] + (program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth], key: extraction.key(source, decoding))
         var names: FeatureTable? = nil
@@ -114,7 +114,7 @@ enum ExtractCommand {
         }
         bar.finish()
         if var names = consume names {
-            for row in 0..<array.rows { try names.append(source.name(at: row), array.row(row)) }
+            for row in 0..<array.rows { try names.append(source.name(at: row).bytes, array.row(row)) }
             try names.publish()
         }
         try array.publish()

@@ -32,8 +32,8 @@ enum ReportCommand {
 
     private static func neighbours(_ a: Arguments, _ data: String, weights: String) throws -> NeighbourPictures {
         let extractor = try FeatureExtractor(weights: weights, threads: SharedOptions.threads(a), isa: ISA.named(nil))
-        let m = extractor.description.model, decoding = try DataOptions.decoding(a, size: max(m.imageHeight, m.imageWidth))
-        let training = try openDataset(at: data, role: .train, decoding: decoding)
+        let m = extractor.description.model, decoding = try DataOptions.decoding(a, size: max(m.imageHeight, m.imageWidth), channels: m.channels)
+        let training = try DataOptions.open(data, role: .train, decoding)
         var progress = WorkProgress("features")
         defer { progress.finish() }
         return try NeighbourPictures(extractor, training: training, test: testPart(of: data, decoding, besides: training), report: complain) { progress.update($0, of: $1) }

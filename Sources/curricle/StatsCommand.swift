@@ -18,7 +18,7 @@ enum StatsCommand {
 
     static func run(_ a: Arguments) throws -> Int32 {
         let path = a.positional.first ?? ""
-        let source = try openDataset(at: path, role: .train, decoding: DataOptions.decoding(a, size: 224))
+        let source = try DataOptions.open(path, role: .train, DataOptions.decoding(a, size: 224, channels: 3))
         let limit = try a.intIfGiven("limit") ?? source.count
         var bar = ProgressBar(total: min(limit, source.count))
         let (statistics, broken) = ChannelStatistics.over(source, limit: limit) { done in bar.update(label: "images", completed: done) { [] } }

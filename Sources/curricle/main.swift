@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import Settings
 import Terminal
+import Vision
 
 /// Exit codes: 0 done, 1 a check failed, 2 bad input or usage, 130 interrupted.
 func runCommandLine(_ words: [String]) -> Int32 {
@@ -35,4 +36,6 @@ func complain(_ text: String) { FileHandle.standardError.write(Data("curricle: \
 // A file size limit then gives an error that names the file, instead of ending the process.
 signal(SIGXFSZ, SIG_IGN)
 _ = processStart
-exit(runCommandLine(Array(CommandLine.arguments.dropFirst())))
+// As text that loses no byte: a path need not be UTF-8.
+let words = (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0] }.map { ByteName(UnsafeBufferPointer(start: $0, count: strlen($0)).map(UInt8.init(bitPattern:))).stored }
+exit(runCommandLine(words))

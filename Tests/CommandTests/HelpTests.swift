@@ -38,7 +38,7 @@ private func installed(_ name: String) -> String? {
     @Test("every setting that an error may name is an option of some command")
     func namedSettings() throws {
         let tables = try curricle("help", "--markdown").output
-        let source = try String(contentsOf: repository.appendingPathComponent("Sources/Learning/Settings/SettingNames.swift"), encoding: .utf8)
+        let source = try String(contentsOf: repository.appendingPathComponent("Sources/Settings/SettingNames.swift"), encoding: .utf8)
         let names = source.matches(of: /: SettingName = "([a-z-]+)"/).map(\.1)
         #expect(names.count > 20 && Set(names).count == names.count)
         for name in names { #expect(tables.contains("--\(name) ") || tables.contains("--\(name)`"), "\(name)") }

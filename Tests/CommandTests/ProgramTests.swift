@@ -50,7 +50,7 @@ struct ProgramTests {
         #expect(saved.code == 0, "\(saved.errors)")
         for name in ["step-a", "step-b", "features"] {
             let bytes = try Data(contentsOf: URL(fileURLWithPath: folder.file("programs/\(name).program")))
-            #expect(bytes.prefix(8) == Data("CURRICT3".utf8))
+            #expect(bytes.prefix(8) == Data("CURRICT4".utf8))
         }
     }
 }

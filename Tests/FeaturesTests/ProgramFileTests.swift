@@ -13,9 +13,9 @@ import Vision
 private struct MadePictures: ImageSource {
     let count: Int
     let channels: Int
-    var classNames: [String] { [] }
+    var classNames: [ByteName] { [] }
     func label(at index: Int) -> Int? { nil }
-    func name(at index: Int) -> String { "picture \(index)" }
+    func name(at index: Int) -> ByteName { "picture \(index)" }
     func image(at index: Int) throws(VisionError) -> PixelImage {
         let width = 20 + index * 7 % 60, height = 18 + index * 11 % 50
         let channels = index % 9 == 4 ? 1 : channels
@@ -279,8 +279,8 @@ private struct MadePictures: ImageSource {
     func table() throws {
         let folder = try TemporaryFolder()
         var table = try FeatureTable(path: folder.file("t.csv"), width: 2)
-        try table.append("a,\"b\".png", [1, -0.5])
-        try table.append("plain.png", [2, 1e-8])
+        try table.append(Array("a,\"b\".png".utf8), [1, -0.5])
+        try table.append(Array("plain.png".utf8), [2, 1e-8])
         try table.publish()
         #expect(try folder.text("t.csv") == "name,f0,f1\n\"a,\"\"b\"\".png\",1.0,-0.5\nplain.png,2.0,1e-08\n")
     }

@@ -51,11 +51,11 @@ private struct SmallFile {
 private struct OneBroken: ImageSource {
     private let source = GeneratedImages(count: 9)
     var count: Int { 9 }
-    var classNames: [String] { [] }
+    var classNames: [ByteName] { [] }
     func label(at index: Int) -> Int? { nil }
-    func name(at index: Int) -> String { source.name(at: index) }
+    func name(at index: Int) -> ByteName { source.name(at: index) }
     func image(at index: Int) throws(VisionError) -> PixelImage {
-        if index == 1 { throw .truncated(name: name(at: 1), reason: "its end is missing") }
+        if index == 1 { throw .truncated(name: "\(name(at: 1))", reason: "its end is missing") }
         return try source.image(at: index)
     }
 }

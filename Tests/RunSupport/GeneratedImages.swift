@@ -6,9 +6,9 @@ package struct GeneratedImages: ImageSource {
 
     package init(count: Int) { self.count = count }
 
-    package let classNames: [String] = []
+    package let classNames: [ByteName] = []
     package func label(at index: Int) -> Int? { nil }
-    package func name(at index: Int) -> String { "generated#\(index)" }
+    package func name(at index: Int) -> ByteName { "generated#\(index)" }
     package func image(at index: Int) throws(VisionError) -> PixelImage {
         PixelImage(width: 12, height: 12, channels: 1, pixels: (0..<144).map { UInt8(truncatingIfNeeded: ($0 * (index + 3) * 37) >> 3) })
     }

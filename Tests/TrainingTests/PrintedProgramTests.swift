@@ -129,9 +129,9 @@ struct PrintedProgramTests {
     /// Images that are a function of their index, in two classes.
     private struct Waves: ImageSource {
         let count: Int
-        let classNames = ["slow", "fast"]
+        let classNames: [ByteName] = ["slow", "fast"]
         func label(at index: Int) -> Int? { index % 2 }
-        func name(at index: Int) -> String { "wave#\(index)" }
+        func name(at index: Int) -> ByteName { "wave#\(index)" }
         func image(at index: Int) throws(VisionError) -> PixelImage {
             PixelImage(width: 20, height: 15, channels: 2, pixels: (0..<600).map { UInt8(truncatingIfNeeded: $0 * (index + 3) * (1 + index % 2) * 29 >> 3) })
         }

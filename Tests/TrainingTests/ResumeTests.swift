@@ -114,7 +114,7 @@ struct ResumeTests {
     private func rewrite(_ run: String, _ change: (inout [String: String]) -> Void) throws {
         let state = try #require(RunFiles(folder: run).states.first), file = try TensorFile(path: state)
         var metadata = file.metadata
-        metadata["checksum"] = nil
+        metadata["crc32c"] = nil
         change(&metadata)
         let tensors = try file.tensors.map { ($0.key, $0.value.shape, try file.floats($0.key)) }.map { entry in (entry.0, entry.1, { entry.2 }) }
         try WeightsFile.write(tensors, metadata: metadata, to: state)

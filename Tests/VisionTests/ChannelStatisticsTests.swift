@@ -16,11 +16,11 @@ import Testing
     struct Pictures: ImageSource {
         let images: [PixelImage?]
         var count: Int { images.count }
-        let classNames: [String] = []
+        let classNames: [ByteName] = []
         func label(at index: Int) -> Int? { nil }
-        func name(at index: Int) -> String { "picture#\(index)" }
+        func name(at index: Int) -> ByteName { "picture#\(index)" }
         func image(at index: Int) throws(VisionError) -> PixelImage {
-            guard let image = images[index] else { throw .corrupt(name: name(at: index), reason: "made so") }
+            guard let image = images[index] else { throw .corrupt(name: "\(name(at: index))", reason: "made so") }
             return image
         }
     }

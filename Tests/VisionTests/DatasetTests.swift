@@ -14,7 +14,7 @@ import Testing
     func failure(_ name: String = "", _ role: DatasetRole = .train) -> VisionError? {
         error { () throws(VisionError) in try opened(name, role) }
     }
-    func relative(_ source: any ImageSource) -> [String] { (0..<source.count).map { String(source.name(at: $0).dropFirst(folder.path.count + 1)) } }
+    func relative(_ source: any ImageSource) -> [String] { (0..<source.count).map { String("\(source.name(at: $0))".dropFirst(folder.path.count + 1)) } }
 
     // Folders of files
 
@@ -70,14 +70,13 @@ import Testing
     @Test func nothingToOpen() throws {
         #expect(failure("nowhere") == .notFound(path: folder.path + "/nowhere"))
         try folder.folder("empty/deep")
-        #expect(failure("empty") == .emptyFolder(path: folder.path + "/empty"))
+        #expect(failure("empty") == .emptyFolder(path: folder.path + "/empty", passedOver: []))
         #expect(isOneLine(failure("nowhere")) && isOneLine(failure("empty")))
         try folder.write("broken/a.jpg", [1, 2, 3])
         let source = try opened("broken")
         #expect(isOneLine(error { () throws(VisionError) in try source.image(at: 0) }))
         try folder.folder("broken/folder.png")
-        #expect(error { () throws(VisionError) in try opened("broken").image(at: 1) }
-            == .unreadable(path: folder.path + "/broken/folder.png", reason: "it is not a regular file"))
+        #expect(try opened("broken").count == 1)
     }
 
     // IDX
@@ -87,12 +86,12 @@ import Testing
         try writePair("t10k", 3, separator, suffix)
         for (role, count, prefix) in [(DatasetRole.train, 7, "train"), (.test, 3, "t10k")] {
             let source = try opened("", role)
-            #expect(source.count == count && source.classNames == (0..<count).map(String.init))
+            #expect(source.count == count && source.classNames == (0..<count).map { ByteName("\($0)") })
             #expect((0..<count).map { source.label(at: $0) } == Array((0..<count).reversed()))
             #expect(source.label(at: count) == nil)
             let image = try source.image(at: 2)
             #expect(image == PixelImage(width: 5, height: 4, channels: 1, pixels: (0..<20).map { UInt8(62 + $0) }))
-            #expect(source.name(at: 2) == "\(folder.path)/\(prefix)-images\(separator)idx3-ubyte\(suffix)#2")
+            #expect(source.name(at: 2) == ByteName("\(folder.path)/\(prefix)-images\(separator)idx3-ubyte\(suffix)#2"))
         }
     }
 
@@ -139,7 +138,7 @@ import Testing
             guard case .badDimensions = try write(wide) else { Issue.record("60000 wide"); continue }
         }
         guard case .truncated = try plain(Array(gzip(sound).dropLast(4))) else { Issue.record("cut gzip"); return }
-        guard case .truncated = try plain([]) else { Issue.record("empty"); return }
+        guard case .foreignFile(_, "empty", _) = try plain([]) else { Issue.record("empty"); return }
         var damaged = gzip(sound)
         damaged[damaged.count - 6] ^= 1
         guard case .corrupt = try plain(damaged) else { Issue.record("checksum"); return }

@@ -83,7 +83,9 @@ import Testing
 
     @Test func otherFormatsAreNamed() {
         let gif = error { () throws(VisionError) in try decodeImage(bytes: Array("GIF89a....".utf8), name: "a.jpg") }
-        #expect(gif == .unsupportedFormat(name: "a.jpg", reason: "is neither JPEG, PNG nor WebP by its first bytes"))
+        #expect(gif == .foreignFile(path: "a.jpg", what: "a GIF picture", advice: "convert it to JPEG, PNG or WebP"))
+        let unknown = error { () throws(VisionError) in try decodeImage(bytes: [1, 2, 3, 4], name: "a.jpg") }
+        #expect(unknown == .unsupportedFormat(name: "a.jpg", reason: "is neither JPEG, PNG nor WebP by its first bytes"))
         let empty = error { () throws(VisionError) in try decodeImage(bytes: [], name: "a.jpg") }
         #expect(empty == .truncated(name: "a.jpg", reason: "the file is empty"))
         #expect(isOneLine(error { () throws(VisionError) in try loadImage(at: "/nowhere/a.png") }))

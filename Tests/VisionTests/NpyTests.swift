@@ -29,7 +29,7 @@ import Testing
             #expect([image.height, image.width, image.channels] == Array((one.shape + [1])[1..<4]))
             #expect(image.pixels == Array(one.bytes[(index * size)..<((index + 1) * size)]))
         }
-        #expect(source.name(at: 1) == DatasetCases.path(one.file) + "#1")
+        #expect(source.name(at: 1) == ByteName(DatasetCases.path(one.file) + "#1"))
         #expect(error { () throws(VisionError) in try source.image(at: source.count) } == .indexOutOfRange(index: source.count, count: source.count))
     }
 
@@ -51,10 +51,27 @@ import Testing
         #expect(isRefused(firstError(folder.path)))  // and many are no image
     }
 
+    /// One photograph [H, W, C] and H grey images [H, W] look alike.
+    @Test("a shape that fits one picture and many grey ones is refused with both named")
+    func ambiguousShapes() throws {
+        func opened(_ shape: [Int]) throws -> VisionError? {
+            let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (\(shape.map(String.init).joined(separator: ", "))), }"
+            return try failure(header, shape.reduce(1, *))
+        }
+        for shape in [[40, 60, 3], [40, 60, 4], [40, 60, 1], [40, 60, 2], [100, 64, 12]] {
+            let found = try opened(shape)
+            #expect(isRefused(found))
+            for words in ["one picture of \(shape[0])×\(shape[1]) in \(shape[2]) channels", "\(shape[0]) grey ones of \(shape[1])×\(shape[2])", "[1, \(shape[0]),", "\(shape[2]), 1]"] {
+                #expect(found?.description.contains(words) == true, "\(words): \(String(describing: found))")
+            }
+        }
+        for shape in [[8, 32, 32], [3, 32, 32], [30, 8, 8], [40, 60, 3, 1], [1, 40, 60, 3]] { #expect(try opened(shape) == nil, "\(shape)") }
+    }
+
     @Test func headerForms() throws {
         for text in [
-            "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 1), }   \n", "{\"shape\":(2,3,1),\"fortran_order\":False,\"descr\":\"u1\"}",
-            "{'shape': (2L, 3L, 1L), 'descr': '<u1', 'fortran_order': False}",
+            "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2, 3, 1), }   \n", "{\"shape\":(1,2,3,1),\"fortran_order\":False,\"descr\":\"u1\"}",
+            "{'shape': (1L, 2L, 3L, 1L), 'descr': '<u1', 'fortran_order': False}",
         ] {
             for version in [[1, 0], [2, 0], [3, 0]] as [[UInt8]] { #expect(try failure(text, 6, version: version) == nil) }
         }
@@ -85,14 +102,17 @@ import Testing
         let whole = Fixture.bytes("datasets/nhw-3.npy")
         for length in 0..<whole.count {
             let path = try folder.write("cut.npy", Array(whole[..<length]))
-            guard case .truncated(path, _) = firstError(path) else { Issue.record("\(length)"); continue }
+            switch firstError(path) {
+            case .truncated(path, _) where length > 0, .foreignFile(path, "empty", _) where length == 0: break
+            default: Issue.record("\(length)")
+            }
         }
         #expect(firstError(try folder.write("cut.npy", whole)) == nil)
     }
 
     @Test func everyByteOfTheHeader() throws {
         let whole = Fixture.bytes("datasets/nhw-3.npy")
-        for place in 0..<(whole.count - 42) {
+        for place in 0..<(whole.count - 126) {
             for value in [0, 0x20, 0x27, 0x28, 0x29, 0x2C, 0x31, 0x39, 0x7B, 0x7D, 0xFF] as [UInt8] {
                 var changed = whole
                 changed[place] = value
@@ -103,7 +123,7 @@ import Testing
 
     @Test(arguments: DatasetCases.all?.resize ?? []) func resizesAnyNumberOfChannels(_ one: DatasetCases.Resize) {
         let image = noise(height: one.height, width: one.width, channels: one.channels)
-        let result = resizeBicubic(image, box: CropBox(whole: image), width: one.toWidth, height: one.toHeight)
+        let result = resizeBicubic(image, box: CropBox(whole: image), width: one.toWidth, height: one.toHeight, order: .horizontalFirst)
         #expect(result.channels == one.channels && result.pixels == one.pixels)
     }
 

@@ -31,17 +31,17 @@ import Testing
     @Test func cifar10() throws {
         for batch in 1...5 { try folder.write("data_batch_\(batch).bin", cifar((3 * batch - 3)..<(3 * batch)) { [UInt8($0 % 10)] }) }
         try folder.write("test_batch.bin", cifar(40..<42) { [UInt8($0 % 10)] })
-        #expect(try open().classNames == (0..<10).map(String.init))
+        #expect(try open().classNames == (0..<10).map { ByteName("\($0)") })
         let names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
         try folder.write("batches.meta.txt", Array((names.joined(separator: "\n") + "\n\n").utf8))
         let train = try open(), test = try open("", .test)
-        #expect(train.count == 15 && test.count == 2 && train.classNames == names && train.shards.isEmpty)
+        #expect(train.count == 15 && test.count == 2 && train.classNames == names.map { ByteName($0) } && train.shards.isEmpty)
         for index in 0..<15 {
             #expect(try train.image(at: index) == Self.image(index, side: 32))
             #expect(train.label(at: index) == index % 10)
         }
         #expect(try test.image(at: 1) == Self.image(41, side: 32) && test.label(at: 1) == 1 && test.label(at: 2) == nil)
-        #expect(train.name(at: 4) == folder.path + "/data_batch_2.bin#1")
+        #expect(train.name(at: 4) == ByteName(folder.path + "/data_batch_2.bin#1"))
         #expect(try open("data_batch_5.bin", .test).image(at: 0) == Self.image(12, side: 32))
     }
 
@@ -84,8 +84,10 @@ import Testing
         for length in stride(from: 2 * record.count - 1, through: 0, by: -1) where length != record.count {
             #expect(truncate(path, off_t(length)) == 0)
             let found = failure()
-            guard case .badRecordFile(path, _) = found else { Issue.record("\(length)"); continue }
-            #expect(isOneLine(found))
+            switch found { // nothing at all is nothing
+            case .badRecordFile(path, _) where length > 0, .foreignFile(path, "empty", _) where length == 0: #expect(isOneLine(found))
+            default: Issue.record("\(length)")
+            }
         }
     }
 
@@ -108,7 +110,6 @@ import Testing
         let path = try folder.write("unlabeled_X.bin", stl(0..<2))
         let source = try openDataset(at: path, role: .train)
         #expect(truncate(path, 30000) == 0)
-        #expect(try source.image(at: 0) == Self.image(0, side: 96))
-        guard case .truncated = error({ () throws(VisionError) in try source.image(at: 1) }) else { Issue.record("no error"); return }
+        for index in 0..<2 { #expect(error { () throws(VisionError) in try source.image(at: index) } == .changed(path: path)) }
     }
 }

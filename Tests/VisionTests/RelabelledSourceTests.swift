@@ -4,10 +4,10 @@ import Testing
 
 /// Images of no content, one of each class named.
 private struct Named: ImageSource {
-    let classNames: [String]
+    let classNames: [ByteName]
     var count: Int { classNames.count }
     func label(at index: Int) -> Int? { index }
-    func name(at index: Int) -> String { "image#\(index)" }
+    func name(at index: Int) -> ByteName { "image#\(index)" }
     func image(at index: Int) throws(VisionError) -> PixelImage { PixelImage(width: 1, height: 1, channels: 1, pixels: [0]) }
 }
 

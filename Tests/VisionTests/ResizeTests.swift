@@ -5,14 +5,14 @@ import Testing
     @Test(arguments: Fixture.cases?.resize ?? []) func equalsPillow(_ one: Cases.Resize) {
         let image = noise(height: one.height, width: one.width, channels: one.channels)
         let box = CropBox(top: one.top, left: one.left, height: one.boxHeight, width: one.boxWidth)
-        let result = resizeBicubic(image, box: box, width: one.toWidth, height: one.toHeight)
+        let result = resizeBicubic(image, box: box, width: one.toWidth, height: one.toHeight, order: .horizontalFirst)
         #expect(result.width == one.toWidth && result.height == one.toHeight && result.channels == one.channels)
         #expect(result.pixels == Fixture.pixels(one.offset, one.toWidth * one.toHeight * one.channels))
     }
 
     @Test(arguments: Fixture.cases?.evaluation ?? []) func equalsTorchvision(_ one: Cases.Evaluation) {
         let image = noise(height: one.height, width: one.width, channels: one.channels, seed: 7)
-        let result = resizeShorterSideAndCentreCrop(image, height: one.toHeight, width: one.toWidth, resizeTo: one.resizeTo)
+        let result = resizeShorterSideAndCentreCrop(image, height: one.toHeight, width: one.toWidth, resizeTo: one.resizeTo, order: .horizontalFirst)
         #expect(result.pixels == Fixture.pixels(one.offset, one.toWidth * one.toHeight * one.channels))
     }
 
@@ -34,9 +34,17 @@ import Testing
         #expect(try view == decodeImage(bytes: Fixture.bytes("flower-eval224.png"), name: "eval"))
     }
 
-    @Test func fittingImagesAreLeftAlone() {
-        let image = noise(height: 28, width: 28, channels: 1)
-        #expect(resizeShorterSideAndCentreCrop(image, height: 28, width: 28, resizeTo: 32) == image)
+    @Test("a picture of the model's size is resized and cropped by the reference's evaluation, and kept otherwise")
+    func fittingImages() {
+        let image = noise(height: 28, width: 28, channels: 1), grid = PatchGrid(imageHeight: 28, imageWidth: 28, patchSize: 7, channels: 1)
+        func prepared(_ preprocessing: Preprocessing, _ augmentation: Augmentation = .none) -> PixelImage {
+            ImagePipeline(grid: grid, augmentation: augmentation, normalization: .imageNet, seed: 0, preprocessing: preprocessing).prepared(image, epoch: 0, sample: 0)
+        }
+        #expect(prepared(.unlessFitting) == image && prepared(.none) == image)
+        #expect(prepared(.reference) == resizeShorterSideAndCentreCrop(image, height: 28, width: 28, resizeTo: 32) && prepared(.reference) != image)
+        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: PixelNormalization(mean: [0], std: [1]), seed: 0, preprocessing: .none)
+        #expect(error { () throws(VisionError) in try pipeline.check(noise(height: 28, width: 29, channels: 1), name: "x") }
+            == .wrongSize(name: "x", width: 29, height: 28, wantedWidth: 28, wantedHeight: 28))
     }
 
     @Test func evaluationCoversRectangles() {

@@ -1,5 +1,4 @@
 import CInstructions
-import CSupport
 import Dispatch
 import Engine
 import Evaluation

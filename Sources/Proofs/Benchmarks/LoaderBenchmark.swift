@@ -29,7 +29,7 @@ public struct LoaderBenchmark: Sendable {
     public func run(_ source: any ImageSource, progress: (Int, Int) -> Void = { _, _ in }) throws -> Result {
         let loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: min(batchSize, source.count), dropLast: false, shuffle: true, seed: 0, workers: workers,
-            prefetch: workers + 1, strict: false)
+            prefetch: workers + 1, broken: .substitute)
         defer { loader.stop() }
         loader.start(epoch: 0)
         _ = try loader.next()

@@ -22,22 +22,23 @@ public struct NeighbourPictures {
     /// - Parameters:
     ///   - training: where neighbours are looked for, in 2,000 images at most, spread over it.
     ///   - test: where the images are from that they are neighbours of; nil to take them from `training`, each apart from itself.
-    ///   - report: told of each broken image; another one stands for it.
+    ///   - report: told of each broken image, which is left out.
     /// - Throws: `LearningError.configuration` where there are too few images.
     public init(
         _ extractor: FeatureExtractor, training: any ImageSource, test: (any ImageSource)?, report: (String) -> Void = { _ in }, progress: (Int, Int) -> Void = { _, _ in }
     ) throws {
         let known = ImageSubset(training, most: NeighbourPictures.most), queries = ImageSubset(test ?? known, most: NeighbourPictures.rows)
         // An image that is looked for among itself is its own first neighbour.
-        let own = test == nil ? 1 : 0, count = min(NeighbourPictures.neighbours, known.count - own)
-        guard count > 0 else { throw LearningError.configuration("nearest neighbours need more than \(known.count) images") }
-        // Of each row, the image that it is: another one stands for one that is broken.
+        let own = test == nil ? 1 : 0
+        // Of each row, the image that it is: broken ones have none.
         func features(_ images: ImageSubset, _ done: Int) throws -> (rows: LabelledFeatures, samples: [Int]) {
             let computed = try extractor.compute(images, .mean, 64, nil, strict: false, report) { now, _ in progress(done + now, known.count + queries.count) }
-            let rows = try LabelledFeatures(features: computed.features, width: extractor.width(.mean), labels: Array(repeating: 0, count: images.count))
+            let rows = try LabelledFeatures(features: computed.features, width: extractor.width(.mean), labels: Array(repeating: 0, count: computed.samples.count))
             return (rows, computed.samples)
         }
         let others = try features(known, 0), asked = try features(queries, known.count)
+        let count = min(NeighbourPictures.neighbours, others.samples.count - own)
+        guard count > 0 else { throw LearningError.configuration("nearest neighbours need more than \(others.samples.count) images") }
         let found = try NearestNeighbours(training: others.rows, k: count + own, threads: extractor.threads, isa: extractor.isa).neighbours(of: asked.rows)
         let grid = try extractor.description.model.grid
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: extractor.description.normalization, seed: 0), sheet = PictureSheet(grid)
@@ -56,7 +57,7 @@ public struct NeighbourPictures {
             })
         }
         picture = try Picture(tile(rows, padding: PictureSheet.padding))
-        compared = known.count
+        compared = others.samples.count
         sameClass = labelled > 0 ? Double(same) / Double(labelled) : nil
     }
 }

@@ -8,9 +8,12 @@ public struct FeatureTable: ~Copyable {
         self.file = file
     }
 
-    public mutating func append(_ name: String, _ values: some Sequence<Float>) throws(FileError) {
-        let quoted = name.contains { $0 == "," || $0 == "\"" || $0.isNewline } ? "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\"" : name
-        try file.write(Array(([quoted] + values.map(\.description)).joined(separator: ",").utf8) + [0x0A])
+    /// - Parameter name: the bytes of the image's name, written as they are.
+    public mutating func append(_ name: [UInt8], _ values: some Sequence<Float>) throws(FileError) {
+        let quote = UInt8(ascii: "\"")
+        let isPlain = !name.contains { [quote, UInt8(ascii: ","), 0x0A, 0x0D].contains($0) }
+        let field = isPlain ? name : [quote] + name.split(separator: quote, omittingEmptySubsequences: false).joined(separator: [quote, quote]) + [quote]
+        try file.write(field + Array(values.map { ",\($0)" }.joined().utf8) + [0x0A])
     }
 
     public consuming func publish() throws(FileError) { try file.publish() }

@@ -33,7 +33,7 @@ extension ModelRuntime {
     /// Classifies all images of a labelled source, resized and not augmented.
     /// - Parameters:
     ///   - images: of a batch, at most.
-    ///   - strict: whether to stop at a broken image; else another one, with its own label, stands for it.
+    ///   - strict: whether to stop at a broken image; else it is left out.
     ///   - report: told of each broken image.
     /// - Throws: `VisionError`; `LearningError.nonfinite` for weights that compute no numbers.
     package func score(
@@ -45,8 +45,10 @@ extension ModelRuntime {
             let executable = try classification(images: batch.samples.count)
             _ = try session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
             let logits = try result("logits", of: executable), classes = logits.count / batch.samples.count
-            guard logits.allSatisfy(\.isFinite) else { throw LearningError.nonfinite("what the classifier says of an image is not finite: lower \(.learningRate), or check the weights") }
-            for (i, sample) in batch.samples.enumerated() { score.add(logits[(i * classes)..<((i + 1) * classes)], label: source.label(at: sample) ?? -1) }
+            guard logits.allSatisfy(\.isFinite) else {
+                throw LearningError.nonfinite("what the classifier says of an image is not finite: lower \(.learningRate), or check the weights")
+            }
+            for (i, sample) in batch.images { score.add(logits[(i * classes)..<((i + 1) * classes)], label: source.label(at: sample) ?? -1) }
             progress(score.images, source.count)
             return true
         }

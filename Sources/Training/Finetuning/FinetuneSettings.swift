@@ -65,8 +65,9 @@ public struct FinetuneSettings: RunSettings, ScheduledSettings {
                 grid: grid, augmentation: .none, normalization: normalization, seed: seed,
                 training: TrainingAugmentation(randAugment: randAugment, erasing: erasing))
         case .mae: ImagePipeline(grid: grid, augmentation: .mae, normalization: normalization, seed: seed)
-        case .flip: ImagePipeline(grid: grid, augmentation: .flip, normalization: normalization, seed: seed)
-        case .none: ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: seed)
+        // As they are judged: pictures of the model's size are resized and cropped, too.
+        case .flip: ImagePipeline(grid: grid, augmentation: .flip, normalization: normalization, seed: seed, preprocessing: .reference)
+        case .none: ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: seed, preprocessing: .reference)
         }
     }
 

@@ -53,6 +53,7 @@ public final class Finetuning: TrainingRecipe {
     public init(_ settings: FinetuneSettings, training: any ImageSource, test: any ImageSource, output: String?, threads: Int, isa: ISA) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         for source in [training, test] where !(0..<source.count).allSatisfy({ source.label(at: $0).map(settings.classes.indices.contains) ?? false }) {
+            if let reason = source.missingLabels { throw LearningError.configuration("images have no labels: \(reason)") }
             throw LearningError.configuration("\(source.name(at: 0)): images have no labels, or others than the training images': give a folder per class, or a dataset's own label files")
         }
         self.settings = settings
@@ -67,7 +68,8 @@ public final class Finetuning: TrainingRecipe {
         grid = try m.grid
         loader = BatchLoader(
             source: training, pipeline: settings.pipeline(grid), batchSize: batchSize, dropLast: false, shuffle: true, seed: settings.seed,
-            workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads), strict: settings.strict)
+            workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
+            broken: settings.strict ? .refuse : .substitute)
         dropPath = DropPath(rate: settings.dropPath, depth: m.depth, seed: settings.seed)
         targets = try Memory(floats: batchSize * settings.classes.count, purpose: "targets")
         branchScales = try Memory(floats: batchSize * 2 * m.depth, purpose: "drop path")
@@ -95,7 +97,8 @@ public final class Finetuning: TrainingRecipe {
 
     /// Accuracy on the test images as things stand.
     public func score() throws -> ClassifierScore {
-        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), strict: settings.strict, report: report, progress: testing)
+        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), strict: settings.strict,
+            report: { loop.reportOnce(Message($0)) }, progress: testing)
     }
 
     /// Trains to the end of the schedule; the test images are looked at after each epoch, and the best epoch's weights are kept.
@@ -133,7 +136,7 @@ public final class Finetuning: TrainingRecipe {
             var inputs: RunInputs = [
                 .patches: .memory(UnsafeRawBufferPointer(batch.patches)), .targets: .memory(targets.contents(numbers: 0..<(count * settings.classes.count))),
             ]
-            if settings.dropPath > 0 { inputs[.branchScales] = .memory(branchScales.contents(numbers: 0..<(count * 2 * settings.model.depth))) }
+            if executable.program.input(.branchScales) != nil { inputs[.branchScales] = .memory(branchScales.contents(numbers: 0..<(count * 2 * settings.model.depth))) }
             try updates.complete(&inputs, .classifier, rate: rate)
             guard try model.session.run(executable, inputs) == .done else {
                 throw LearningError.nonfinite(

@@ -30,7 +30,7 @@ public struct HeldImages {
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: description.normalization, seed: 0)
         try self.init(source: source, pipeline: pipeline, most: min(count, source.count))
         guard samples.isEmpty else { return }
-        try pipeline.check(source.image(at: 0), name: source.name(at: 0))
+        try pipeline.check(source.image(at: 0), name: "\(source.name(at: 0))")
         throw LearningError.configuration("\(source.name(at: 0)): none of the images can be read")
     }
 
@@ -43,7 +43,7 @@ public struct HeldImages {
         for index in 0..<min(source.count, 1000 + most) where samples.count < most {
             do {
                 let image = try source.image(at: index)
-                try plain.check(image, name: source.name(at: index))
+                try plain.check(image, name: "\(source.name(at: index))")
                 let place = UnsafeMutableBufferPointer(rebasing: memory.floats[(samples.count * each)..<((samples.count + 1) * each)])
                 plain.patches(of: plain.prepared(image, epoch: 0, sample: index), epoch: 0, sample: index, into: place)
                 samples.append(index)

@@ -82,7 +82,8 @@ public final class Pretraining: TrainingRecipe {
         let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed)
         loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast, shuffle: true, seed: settings.seed,
-            workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads), strict: settings.strict)
+            workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
+            broken: settings.strict ? .refuse : .substitute)
         orders = settings.step.masking == .random ? try Memory(integers: batchSize * settings.accumulation * m.patches, purpose: "masks") : nil
         group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
         held = try HeldImages(source: heldOut ?? source, pipeline: pipeline)
@@ -201,12 +202,13 @@ public final class Pretraining: TrainingRecipe {
         let epoch = position.epoch + 1
         var outcome = EpochOutcome(), judged: LogFields = []
         if let watch, settings.judgesFeatures(after: epoch) {
-            let told = report
             let accuracy = try watch.look(
-                model, settings.normalization, isInterrupted: isInterrupted, strict: settings.strict, report: { told(Message($0)) }
+                model, settings.normalization, isInterrupted: isInterrupted, strict: settings.strict, report: { loop.reportOnce(Message($0)) }
             ) { judging(epoch, $0, $1) }
             guard let accuracy else { return nil }
-            report("epoch \(epoch): kNN Acc@1 \(accuracy.cls) by the class token, \(accuracy.mean) by the mean of the patch tokens")
+            let isPart = accuracy.images < watch.test.count || accuracy.known < watch.training.count
+            let images = isPart ? " (on \(accuracy.images) images, against \(accuracy.known))" : ""
+            report("epoch \(epoch): kNN Acc@1 \(accuracy.cls) by the class token, \(accuracy.mean) by the mean of the patch tokens\(images)")
             judged = [("knn_cls", .double(accuracy.cls)), ("knn_mean", .double(accuracy.mean))]
             outcome.scalars = [("eval/knn_cls", Float(accuracy.cls)), ("eval/knn_mean", Float(accuracy.mean))]
         }

@@ -64,6 +64,8 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
     var position = RunPosition()
     /// Messages for the user.
     var report: (Message) -> Void = { _ in }
+    /// Broken images that were told of: the same one is looked at in every epoch.
+    private var reported: Set<Message> = []
     /// The newest state, and the position that it holds.
     private var kept: (path: String, position: RunPosition)?
 
@@ -100,7 +102,11 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
                 if isDue, position.batch < batches { try save(recipe, &records) }
             }
             let outcome: EpochOutcome?
-            do { outcome = try recipe.epochEnded(&position, files: files, isInterrupted: isInterrupted) } catch {
+            do {
+                var ended = position // a copy: whoever is told meanwhile may ask where the run stands
+                outcome = try recipe.epochEnded(&ended, files: files, isInterrupted: isInterrupted)
+                position = ended
+            } catch {
                 // The epoch's work is not lost for what is wrong with an image that it is judged by.
                 if (error as? LearningError)?.isFailedCheck != true { try save(recipe, &records) }
                 throw error
@@ -123,9 +129,16 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         return .finished
     }
 
+    /// Tells of a broken image once a run.
+    func reportOnce(_ message: Message) {
+        if reported.insert(message).inserted { report(message) }
+    }
+
     private func step(_ recipe: Recipe, _ records: inout Records, _ times: inout EpochTimes, endsEpoch: (RunPosition) -> Bool) throws {
         let started = DispatchTime.now().uptimeNanoseconds
-        let outcome = try recipe.step(&position, lastState: kept?.path)
+        var done = position
+        let outcome = try recipe.step(&done, lastState: kept?.path)
+        position = done
         let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
         position.step += 1
         position.batch += outcome.batches
@@ -133,7 +146,7 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         times.add(images: outcome.images, dataSeconds: outcome.dataSeconds, seconds: seconds)
         let place: LogFields = [("step", .integer(position.step)), ("epoch", .integer(position.epoch))]
         for line in outcome.broken {
-            report(Message(line))
+            reportOnce(Message(line))
             try records.append(place + [("broken_image", .string(line))], &position)
         }
         try records.append(place + outcome.fields, &position)
