@@ -77,16 +77,8 @@ enum {
 #define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) typedef struct { sizes operands reals } name##_places;
 #define FLAGS(mask) uint32_t flags;
 #define SIZE(x) int32_t x;
-#define IMAGES(x) int32_t x;
-#define ROWS(x) int32_t x;
-#define INDEX(x) int32_t x;
-#define SWITCH(x) int32_t x;
 #define REAL(x) float x;
 #define IN(x, element, count) curricle_operand x;
-#define OUT(x, element, count) curricle_operand x;
-#define IN_OUT(x, element, count) curricle_operand x;
-#define OPTIONAL_IN(x, element, count) curricle_operand x;
-#define OPTIONAL_OUT(x, element, count) curricle_operand x;
 #include "registry.inc"
 
 /// The instruction of places, and back: `Instruction.linear(places)` and `instruction.linear_places` in Swift; the latter is for an
@@ -103,16 +95,8 @@ enum {
     }
 #define FLAGS(mask) to.flags = from.flags;
 #define SIZE(x) to.size[s++] = from.x;
-#define IMAGES(x) to.size[s++] = from.x;
-#define ROWS(x) to.size[s++] = from.x;
-#define INDEX(x) to.size[s++] = from.x;
-#define SWITCH(x) to.size[s++] = from.x;
 #define REAL(x) to.real[r++] = from.x;
 #define IN(x, element, count) to.operand[o++] = from.x;
-#define OUT(x, element, count) to.operand[o++] = from.x;
-#define IN_OUT(x, element, count) to.operand[o++] = from.x;
-#define OPTIONAL_IN(x, element, count) to.operand[o++] = from.x;
-#define OPTIONAL_OUT(x, element, count) to.operand[o++] = from.x;
 #include "registry.inc"
 
 #define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) \
@@ -126,16 +110,8 @@ enum {
     }
 #define FLAGS(mask) to.flags = from->flags;
 #define SIZE(x) to.x = from->size[s++];
-#define IMAGES(x) to.x = from->size[s++];
-#define ROWS(x) to.x = from->size[s++];
-#define INDEX(x) to.x = from->size[s++];
-#define SWITCH(x) to.x = from->size[s++];
 #define REAL(x) to.x = from->real[r++];
 #define IN(x, element, count) to.x = from->operand[o++];
-#define OUT(x, element, count) to.x = from->operand[o++];
-#define IN_OUT(x, element, count) to.x = from->operand[o++];
-#define OPTIONAL_IN(x, element, count) to.x = from->operand[o++];
-#define OPTIONAL_OUT(x, element, count) to.x = from->operand[o++];
 #include "registry.inc"
 
 // MARK: Names
@@ -149,14 +125,8 @@ static inline curricle_names curricle_names_of(curricle_opcode opcode) {
     case curricle_opcode_##name: return (curricle_names){#name, "" operands, "" sizes, "" reals};
 #define FLAGS(mask)
 #define SIZE(x) #x " "
-#define IMAGES(x) #x " "
-#define ROWS(x) #x " "
-#define INDEX(x) #x " "
-#define SWITCH(x) #x " "
 #define REAL(x) #x " "
 #define IN(x, element, count) #x " "
-#define OUT(x, element, count) #x " "
-#define IN_OUT(x, element, count) #x " "
 #define OPTIONAL_IN(x, element, count) #x "? "
 #define OPTIONAL_OUT(x, element, count) #x "? "
 #include "registry.inc"
@@ -173,8 +143,6 @@ static inline uint32_t curricle_batch_sizes(curricle_opcode opcode) {
 #define SIZE(x) s++;
 #define IMAGES(x) bits |= UINT32_C(1) << s++;
 #define ROWS(x) bits |= UINT32_C(1) << s++;
-#define INDEX(x) s++;
-#define SWITCH(x) s++;
 #include "registry.inc"
     }
     return bits;
@@ -233,8 +201,6 @@ static inline curricle_demand curricle_demand_of(const curricle_instruction *i) 
     case curricle_opcode_##name: { sizes operands rules d.flops = flops_; break; }
 #define FLAGS(mask) allowed_flags = mask;
 #define SIZE(x) CURRICLE_SIZE_FROM(x, 1, CURRICLE_MOST_SIZE)
-#define IMAGES(x) CURRICLE_SIZE_FROM(x, 1, CURRICLE_MOST_SIZE)
-#define ROWS(x) CURRICLE_SIZE_FROM(x, 1, CURRICLE_MOST_SIZE)
 #define INDEX(x) CURRICLE_SIZE_FROM(x, 0, CURRICLE_MOST_SIZE)
 #define SWITCH(x) CURRICLE_SIZE_FROM(x, 0, 1)
 #define IN(x, element, count) CURRICLE_EXTENT(x, element, count, 0, 1, 0)
@@ -270,10 +236,6 @@ static inline uint32_t curricle_flags_of(curricle_opcode opcode) {
 #define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) case curricle_opcode_##name: return 0 sizes;
 #define FLAGS(mask) | (uint32_t)(mask)
 #define SIZE(x)
-#define IMAGES(x)
-#define ROWS(x)
-#define INDEX(x)
-#define SWITCH(x)
 #include "registry.inc"
     }
     return 0;

@@ -27,16 +27,9 @@ typedef uint8_t element_u8;
 #define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) typedef struct { operands sizes reals } name##_arguments;
 #define FLAGS(mask) uint32_t flags;
 #define SIZE(x) int64_t x;
-#define IMAGES(x) int64_t x;
-#define ROWS(x) int64_t x;
-#define INDEX(x) int64_t x;
-#define SWITCH(x) int64_t x;
 #define REAL(x) float x;
 #define IN(x, type, count) const element_##type *x;
 #define OUT(x, type, count) element_##type *x;
-#define IN_OUT(x, type, count) element_##type *x;
-#define OPTIONAL_IN(x, type, count) const element_##type *x;
-#define OPTIONAL_OUT(x, type, count) element_##type *x;
 #include "../instructions/registry.inc"
 
 enum { PANEL = CURRICLE_PANEL }; // columns of a weight panel

@@ -87,16 +87,8 @@ static void expect(const char *what, double actual, double expected, double tole
 #define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) typedef struct { operands sizes reals } name##_case;
 #define FLAGS(mask) uint32_t flags;
 #define SIZE(x) int x;
-#define IMAGES(x) int x;
-#define ROWS(x) int x;
-#define INDEX(x) int x;
-#define SWITCH(x) int x;
 #define REAL(x) float x;
 #define IN(x, element, count) const tensor *x;
-#define OUT(x, element, count) const tensor *x;
-#define IN_OUT(x, element, count) const tensor *x;
-#define OPTIONAL_IN(x, element, count) const tensor *x;
-#define OPTIONAL_OUT(x, element, count) const tensor *x;
 #include "../instructions/registry.inc"
 
 static int kernels_run[CURRICLE_OPCODES];
@@ -138,16 +130,8 @@ static void run_instruction(curricle_instruction instruction, const tensor *cons
     }
 #define FLAGS(mask) to.flags = from.flags;
 #define SIZE(x) to.size[s++] = from.x;
-#define IMAGES(x) to.size[s++] = from.x;
-#define ROWS(x) to.size[s++] = from.x;
-#define INDEX(x) to.size[s++] = from.x;
-#define SWITCH(x) to.size[s++] = from.x;
 #define REAL(x) to.real[r++] = from.x;
 #define IN(x, element, count) tensors[o++] = from.x;
-#define OUT(x, element, count) tensors[o++] = from.x;
-#define IN_OUT(x, element, count) tensors[o++] = from.x;
-#define OPTIONAL_IN(x, element, count) tensors[o++] = from.x;
-#define OPTIONAL_OUT(x, element, count) tensors[o++] = from.x;
 #include "../instructions/registry.inc"
 
 #define RUN(kernel, ...) run_##kernel((kernel##_case){__VA_ARGS__})
