@@ -61,6 +61,10 @@ public struct Pipeline: Sendable {
     public var guardBytes = 0
     #endif
 
+    /// Whether memory is planned at all: without, a program cannot run, but its `arenaBytes` are the least that any plan has.
+    public var plansMemory = true
+    private var effort: MemoryPlan.Effort { plansMemory ? .exact : .bound }
+
     public init() {}
 
     /// Compiles a described graph into a program.
@@ -80,7 +84,7 @@ public struct Pipeline: Sendable {
         }
         try apply("fuse epilogues", to: &graph) { g throws(GraphError) in try g.fusingEpilogues() }
         try apply("order updates early", to: &graph) { g throws(GraphError) in try g.orderingUpdatesEarly() }
-        var placement = try Placement(graph, layout: layout, constants: &constants, guardBytes: guardBytes)
+        var placement = try Placement(graph, layout: layout, constants: &constants, guardBytes: guardBytes, effort: effort)
         let once = try graph.flops()
         if training != nil, let arenaLimit, placement.plan.bytes > arenaLimit {
             (graph, placement) = try smallest(graph, placement, within: arenaLimit, layout, &constants)
@@ -106,7 +110,7 @@ public struct Pipeline: Sendable {
         var bytes: [Int: Int] = [:]
         func attempt(_ index: Int, exact: Bool, _ constants: inout ConstantPool) throws(GraphError) -> (Graph, Placement) {
             let changed = try graph.recomputing(choices[index].recomputation)
-            let placement = try Placement(changed, layout: layout, constants: &constants, guardBytes: guardBytes, isExact: exact)
+            let placement = try Placement(changed, layout: layout, constants: &constants, guardBytes: guardBytes, effort: exact ? effort : .greedy)
             bytes[index] = placement.plan.bytes
             return (changed, placement)
         }

@@ -14,8 +14,7 @@ struct Placement {
     /// - Throws: `GraphError` for a parameter that the layout lacks, or a result that no instruction makes.
     /// - Parameters:
     ///   - guardBytes: left free behind each buffer.
-    ///   - isExact: whether a plan above the lower bound is searched further.
-    init(_ graph: Graph, layout: ParameterLayout, constants: inout ConstantPool, guardBytes: Int = 0, isExact: Bool = true) throws(GraphError) {
+    init(_ graph: Graph, layout: ParameterLayout, constants: inout ConstantPool, guardBytes: Int = 0, effort: MemoryPlan.Effort = .exact) throws(GraphError) {
         var fixed: [ValueID: Operand] = [:]
         for node in graph.nodes {
             guard let output = node.outputs.first else { continue }
@@ -78,7 +77,7 @@ struct Placement {
         }
         plan = MemoryPlan(
             requests.map { BufferRequest(bytes: MemoryPlan.aligned($0.bytes) + guardBytes, lifetime: $0.first...$0.last) },
-            searchNodes: isExact ? MemoryPlan.searchNodes : 0)
+            effort: effort)
         for (value, request) in home { operands[value] = Operand(.arena, plan.offsets[request]) }
         buffers = zip(requests, plan.offsets).map {
             PlannedBuffer(name: $0.name, offset: $1, bytes: MemoryPlan.aligned($0.bytes), lifetime: $0.first...$0.last)

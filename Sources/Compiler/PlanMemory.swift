@@ -14,17 +14,31 @@ struct MemoryPlan: Sendable {
     let naive: Int
 
     static let alignment = 64
-    /// Placements that the exact search may try.
+    /// How far a plan is looked for.
+    enum Effort: Sendable {
+        /// Not at all: what it must take at least is taken for what it takes.
+        case bound
+        /// The best of the greedy orders.
+        case greedy
+        /// Where those do not reach the bound, a search for one that does.
+        case exact
+    }
+
+    /// Placements that the exact search may try for each capacity.
     static let searchNodes = 300_000
     static func aligned(_ bytes: Int) -> Int { (bytes + alignment - 1) / alignment * alignment }
 
     /// Greedy by several orders, each buffer into the smallest gap that fits (Pisarchyk & Lee, arXiv 2001.03288); the best wins;
     /// then an exact search.
-    /// - Parameter searchNodes: placements that the exact search may try for each capacity; it only begins where greedy orders fail.
-    init(_ requests: [BufferRequest], searchNodes: Int = MemoryPlan.searchNodes) {
+    init(_ requests: [BufferRequest], effort: Effort = .exact) {
         let sizes = requests.map { MemoryPlan.aligned($0.bytes) }
         lowerBound = MemoryPlan.mostAlive(requests, sizes)
         naive = sizes.reduce(0, +)
+        guard effort != .bound else {
+            offsets = Array(repeating: 0, count: requests.count)
+            bytes = lowerBound
+            return
+        }
         var best: (offsets: [Int], bytes: Int)?
         let spans = requests.map { $0.lifetime.count }
         let orders: [(Int, Int) -> Bool] = [
@@ -40,9 +54,9 @@ struct MemoryPlan: Sendable {
         }
         // Where no order reaches the bound, a search for a plan that does; failing that, bisection between the two.
         var failed: Int?
-        while searchNodes > 0, let found = best, found.bytes - (failed ?? 0) > max(MemoryPlan.alignment, found.bytes / 400), found.bytes > lowerBound {
+        while effort == .exact, let found = best, found.bytes - (failed ?? 0) > max(MemoryPlan.alignment, found.bytes / 400), found.bytes > lowerBound {
             let capacity = failed.map { ($0 + found.bytes) / 2 } ?? lowerBound
-            if let exact = PackingSearch.offsets(sizes: sizes, lifetimes: requests.map(\.lifetime), capacity: capacity, nodes: searchNodes) {
+            if let exact = PackingSearch.offsets(sizes: sizes, lifetimes: requests.map(\.lifetime), capacity: capacity, nodes: MemoryPlan.searchNodes) {
                 best = (exact, zip(exact, sizes).reduce(0) { max($0, $1.0 + $1.1) })
             } else {
                 failed = capacity

@@ -102,8 +102,14 @@ public struct TrainingPlan: Sendable {
     private static let workingBytes = 14_000_000
 
     /// A plan with a given way to save memory.
-    private init(_ settings: PretrainSettings, threads: Int, isa: ISA, pieceImages: Int?, arenaLimit: Int?, imageBytes: Int, judgedImages: Int) throws {
-        var models = ModelPrograms(settings.model, arenaLimit: arenaLimit)
+    /// - Parameter plansMemory: false to take the least that any plan of the arena has for what it has.
+    init(
+        _ settings: PretrainSettings, threads: Int, isa: ISA, pieceImages: Int?, arenaLimit: Int?, imageBytes: Int, judgedImages: Int,
+        plansMemory: Bool = true
+    ) throws {
+        var pipeline = Pipeline()
+        pipeline.plansMemory = plansMemory
+        var models = ModelPrograms(settings.model, arenaLimit: arenaLimit, pipeline: pipeline)
         let stores = settings.storesGradients(pieceImages: pieceImages)
         let keys = TrainingPlan.keys(settings, pieceImages: pieceImages)
         var flops: [ParameterGroup: Double] = [:], recomputed = 0.0, programs: [(title: String, program: Program)] = []
@@ -163,22 +169,5 @@ public struct TrainingPlan: Sendable {
                 try DurableFile.write(Array((entry.text + "\n").utf8), to: "\(folder)/\(name).txt")
             }
         }
-    }
-
-    /// The largest batch whose plan stays below so many resident bytes; 0 where not even one image does.
-    public static func largestBatch(_ settings: PretrainSettings, threads: Int, isa: ISA, within bytes: Int) throws -> Int {
-        func fits(_ images: Int) throws -> Bool {
-            var changed = settings
-            changed.batchSize = images
-            return try TrainingPlan(changed, threads: threads, isa: isa).residentBytes <= bytes
-        }
-        guard try fits(1) else { return 0 }
-        var (fitting, tooMany) = (1, 2)
-        while tooMany < 65536, try fits(tooMany) { (fitting, tooMany) = (tooMany, 2 * tooMany) }
-        while tooMany - fitting > max(1, fitting / 100) { // to a hundredth
-            let middle = (fitting + tooMany) / 2
-            if try fits(middle) { fitting = middle } else { tooMany = middle }
-        }
-        return fitting
     }
 }
