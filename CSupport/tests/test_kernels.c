@@ -129,10 +129,11 @@ static void test_layer_norm(int rows, int width) {
 }
 
 static void test_elementwise(int count) {
-    tensor x = drawn(count), y = empty(count), slope = empty(count), z = empty(count), product = empty(count), dx = empty(count);
+    tensor x = drawn(count), y = empty(count), slope = empty(count), z = empty(count), product = empty(count), dx = empty(count), sum = empty(count);
     RUN(gelu, .y = &y, .derivative = &slope, .x = &x, .count = count);
     RUN(sigmoid, .y = &z, .x = &x, .count = count);
     RUN(multiply, .y = &product, .a = &x, .b = &z, .count = count);
+    RUN(scaled_sum, .y = &sum, .a = &x, .b = &z, .count = count, .alpha = 0.75f, .beta = -2.5f);
     RUN(sigmoid_gradient, .dx = &dx, .dy = &x, .y = &z, .count = count);
     for (int i = 0; i < count; i++) {
         double v = x.at[i], phi = 0.5 * erfc(-v / sqrt(2));
@@ -140,9 +141,10 @@ static void test_elementwise(int count) {
         expect("gelu'", slope.at[i], phi + v * exp(-v * v / 2) / sqrt(2 * M_PI), 1e-6);
         expect("sigmoid", z.at[i], 1 / (1 + exp(-v)), 1e-6);
         expect("multiply", product.at[i], v * z.at[i], 1e-6);
+        expect("scaled_sum", sum.at[i], 0.75 * v - 2.5 * z.at[i], 1e-6);
         expect("sigmoid_gradient", dx.at[i], v * z.at[i] * (1 - z.at[i]), 1e-6);
     }
-    release(6, x, y, slope, z, product, dx);
+    release(7, x, y, slope, z, product, dx, sum);
 }
 
 // Rows chosen by an order and put back: place(select(x)) is x where a row was chosen and zero elsewhere.

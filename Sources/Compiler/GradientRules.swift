@@ -41,6 +41,8 @@ extension Graph {
             return [(0, dy), (1, try append(.columnSum(rows: type(x[1]).count / type(x[0]).width), [dy])[0])]
         case .multiply:
             return [(0, try append(.multiply, [dy, x[1]])[0]), (1, try append(.multiply, [dy, x[0]])[0])]
+        case .scaledSum(let alpha, let beta):
+            return [(0, try append(.scaledSum(alpha, 0), [dy, dy])[0]), (1, try append(.scaledSum(beta, 0), [dy, dy])[0])]
         case .sigmoid:
             return [(0, try append(.sigmoidGradient, [dy, node.outputs[0]])[0])]
         case .selectRows(let selection):

@@ -96,6 +96,8 @@ struct Lowering {
                 rows: size(y.rows), a_width: size(type(0).width), b_width: size(type(1).width), y: output(0), a: input(0), b: input(1)))
         case .multiply:
             return try .multiply(multiply_places(count: size(y.count), y: output(0), a: input(0), b: input(1)))
+        case .scaledSum(let alpha, let beta):
+            return try .scaled_sum(scaled_sum_places(count: size(y.count), y: output(0), a: input(0), b: input(1), alpha: alpha, beta: beta))
         case .sigmoid:
             return try .sigmoid(sigmoid_places(count: size(y.count), y: output(0), x: input(0)))
         case .sigmoidGradient:

@@ -38,6 +38,7 @@ extension Operation {
         case .layerNormGradient(let hasAddend): hasAddend ? "layerNormGradient(addend)" : name
         case .selectRows(let rows): "selectRows(\(rows.text))"
         case .placeRows(let rows, let count): "placeRows(\(rows.text) of \(count))"
+        case .scaledSum(let a, let b): "scaledSum(\(a) \(b))"
         case .columnSum(let rows): rows == 1 ? name : "columnSum(rows \(rows))"
         case .meanRows(let first, let count): "meanRows(\(first)..<\(first + count))"
         case .meanRowsGradient(let first, let count, let rows): "meanRowsGradient(\(first)..<\(first + count) of \(rows))"

@@ -66,7 +66,7 @@ extension Operation {
             try take(2)
             try require(inputs[0].rows == inputs[1].rows, "rows must be equal")
             return [replacing(inputs[0], width: inputs[0].width + inputs[1].width)]
-        case .multiply, .sigmoidGradient:
+        case .multiply, .scaledSum, .sigmoidGradient:
             try take(2)
             try require(inputs[0].hasRows(of: inputs[1]), "rows must be equal")
             return [inputs[1]]

@@ -39,6 +39,8 @@ public enum Operation: Sendable, Hashable {
     /// a + b, where b's rows repeat; b may be one row of several of a's.
     case add
     case multiply
+    /// a, b of equal shape → α·a + β·b.
+    case scaledSum(Float, Float)
     case sigmoid
     /// dy, y → dx
     case sigmoidGradient
@@ -112,7 +114,7 @@ public enum Operation: Sendable, Hashable {
         case .input, .parameter, .gradient, .constant, .uniform: .leaf
         case .guardFinite, .adamw: .effect
         case .linear, .transposePanels, .linearWeightGradient, .attention, .attentionGradient, .layerNorm, .layerNormGradient, .gelu, .add, .concatenate,
-            .multiply, .sigmoid, .sigmoidGradient, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum, .meanRows, .meanRowsGradient,
+            .multiply, .scaledSum, .sigmoid, .sigmoidGradient, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum, .meanRows, .meanRowsGradient,
             .scaleRows, .rowDot, .orderDescending, .patchError, .patchErrorGradient, .crossEntropy, .crossEntropyGradient, .mean, .maskerTerms,
             .maskerLoss, .maskerLossGradient, .gradientSquares, .clipScale, .patchify:
             .computed

@@ -82,7 +82,7 @@ extension OperationCase {
     }
 
     static let elementwise: [OperationCase] = [1, 15, 16, 17, 331].flatMap { count in
-        [gelu(count), sigmoid(count), sigmoidGradient(count), multiply(count), add(count), scaleRows(count), rowDot(count)]
+        [gelu(count), sigmoid(count), sigmoidGradient(count), multiply(count), scaledSum(count), add(count), scaleRows(count), rowDot(count)]
     }
 
     static func gelu(_ count: Int) -> OperationCase {
@@ -97,6 +97,13 @@ extension OperationCase {
             return [try b.append(.sigmoidGradient, [dy, y])]
         }
     }
+    static func scaledSum(_ count: Int) -> OperationCase {
+        OperationCase("scaledSum \(count)", ulps: 2, gradientULPs: 128) { b in
+            let x = try b.tensor([1, count]), y = try b.tensor([1, count])
+            return [try b.append(.scaledSum(0.75, -2.5), [x, y])]
+        }
+    }
+
     static func multiply(_ count: Int) -> OperationCase {
         OperationCase("multiply \(count)", ulps: 1, gradientULPs: 128) { b in
             let x = try b.tensor([1, count]), y = try b.tensor([1, count])
