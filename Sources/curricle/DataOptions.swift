@@ -51,9 +51,9 @@ enum DataOptions {
     ///   - size: the longer side of the model's images.
     ///   - channels: theirs.
     static func decoding(_ a: Arguments, size: Int, channels: Int) throws -> DecodeOptions {
-        var options = DecodeOptions(channels: channels)
+        var options = DecodeOptions()
         try a.apply(DecodeOptions.declared, to: &options)
-        options.settle(size: size)
+        options.settle(size: size, channels: channels)
         return options
     }
 }

@@ -190,6 +190,18 @@ private struct MadePictures: ImageSource {
         #expect(file.instructions[0].hasPrefix("patchify ") && file.instructions[0].hasSuffix(" pixels+0 pixelScaleShift+0 [2, 5, 5, 6, 3]"))
     }
 
+    /// A file as the first version wrote it, and what tools/read_program.py, by the format's description alone, makes of its pixels.
+    @Test("a file of version 1 gives what it gave when it was written, on every ISA", arguments: ISA.available)
+    func versionOne(isa: ISA) throws {
+        let pixels = try [UInt8](Data(contentsOf: URL(fileURLWithPath: fixture("program-v1.pixels"))))
+        let expected = try Data(contentsOf: URL(fileURLWithPath: fixture("program-v1.features"))).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+        let file = try ProgramFile(path: fixture("program-v1.curricle"), threads: 2, isa: isa)
+        var features = [Float](repeating: .nan, count: file.encoder.shape.outputCount)
+        try pixels.withUnsafeBufferPointer { pixels in try features.withUnsafeMutableBufferPointer { try file.encoder.run(pixels, into: $0) } }
+        let largest = expected.map { abs($0) }.max() ?? 0
+        #expect(features.count == expected.count && zip(features, expected).allSatisfy { abs($0 - $1) <= 1e-5 * largest })
+    }
+
     @Test("every broken file is refused with its reason and its name")
     func refusals() throws {
         let folder = try TemporaryFolder()

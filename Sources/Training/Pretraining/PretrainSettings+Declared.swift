@@ -57,6 +57,6 @@ extension PretrainSettings {
     public mutating func settle(isGiven: (SettingName) -> Bool) {
         settleSchedule(isGiven: isGiven)
         normalization.settle(channels: model.channels, isGiven: isGiven)
-        decoding.settle(size: max(model.imageHeight, model.imageWidth))
+        decoding.settle(size: max(model.imageHeight, model.imageWidth), channels: model.channels)
     }
 }

@@ -114,9 +114,12 @@ extension DecodeOptions {
         },
     ]
 
-    /// Reduced decoding goes by the size that a model takes.
-    /// - Parameter size: the longer side of the model's images.
-    public mutating func settle(size: Int) {
+    /// What follows from a model: reduced decoding goes by the size that it takes.
+    /// - Parameters:
+    ///   - size: the longer side of the model's images.
+    ///   - channels: theirs.
+    public mutating func settle(size: Int, channels: Int) {
+        self.channels = channels
         if fastDecode != nil { fastDecode = 2 * size }
     }
 }
