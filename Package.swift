@@ -34,8 +34,9 @@ let package = Package(
         .target(
             name: "Vision",
             dependencies: [
-                "CSupport", "CTurboJPEG", "CPNG", "CWebP", "CZlib", "CArchive", "Randomness",
+                "CSupport", "CTurboJPEG", "CPNG", "CWebP", "CZlib", "Randomness",
             ], exclude: ["README.md"]),
+        .target(name: "Datasets", dependencies: ["CArchive", "Randomness", "Vision"], exclude: ["README.md"]),
         .target(name: "Models", dependencies: ["Randomness", "Tensors", "Graph"], exclude: ["README.md"]),
         .target(name: "Storage", dependencies: ["CZip"], exclude: ["README.md"]),
         .target(
@@ -52,33 +53,33 @@ let package = Package(
         .target(
             name: "Features",
             dependencies: [
-                "Settings", "Tensors", "Runtime", "Vision", "Models", "Storage", "Engine", "Weights",
+                "Settings", "Tensors", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
             ], exclude: ["README.md"]),
         .target(name: "Evaluation", dependencies: ["CAlgebra", "Randomness", "Engine", "Features"], exclude: ["README.md"]),
         .target(
             name: "Training",
             dependencies: [
-                "Randomness", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Storage",
-                "Engine", "Weights", "Features",
+                "Randomness", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
+                "Storage", "Engine", "Weights", "Features",
             ], exclude: ["README.md"]),
         .target(
             name: "Reports",
             dependencies: [
-                "Settings", "Tensors", "Program", "Runtime", "Vision", "Models", "Storage", "Engine", "Weights", "Features",
-                "Evaluation", "Training",
+                "Settings", "Tensors", "Program", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
+                "Features", "Evaluation", "Training",
             ], exclude: ["README.md"]),
         .target(
             name: "Proofs",
             dependencies: [
-                "CSupport", "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Models",
+                "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
                 "Storage", "Engine", "Weights", "Features", "Evaluation", "Training",
             ], exclude: ["README.md"]),
         .target(name: "Terminal", dependencies: ["Settings"], exclude: ["README.md"]),
         .executableTarget(
             name: "curricle",
             dependencies: [
-                "Settings", "Graph", "Runtime", "Vision", "Models", "Storage", "Engine", "Weights", "Features", "Evaluation",
-                "Training", "Reports", "Proofs", "Terminal",
+                "Settings", "Graph", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features",
+                "Evaluation", "Training", "Reports", "Proofs", "Terminal",
             ]),
 
         .target(name: "Reference", dependencies: ["Tensors", "Graph"], exclude: ["README.md"]),
@@ -90,7 +91,7 @@ let package = Package(
         .target(
             name: "RunSupport",
             dependencies: [
-                "Graph", "Vision", "Models", "Engine", "Features", "Training",
+                "Graph", "Vision", "Datasets", "Models", "Engine", "Features", "Training",
             ], path: "Tests/RunSupport"),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
         .testTarget(
@@ -109,33 +110,33 @@ let package = Package(
                 "CSupport", "CInstructions", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Reference",
                 "TestSupport",
             ]),
-        .testTarget(name: "VisionTests", dependencies: ["CZlib", "Randomness", "Vision"], exclude: ["Fixtures"]),
+        .testTarget(name: "VisionTests", dependencies: ["CZlib", "Randomness", "Vision", "Datasets"], exclude: ["Fixtures"]),
         .testTarget(name: "ModelsTests", dependencies: ["Graph", "Compiler", "Models", "Reference", "TestSupport"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
         .testTarget(name: "EngineTests", dependencies: ["Runtime", "Engine", "TestSupport"]),
         .testTarget(
             name: "WeightsTests",
             dependencies: [
-                "Settings", "Runtime", "Vision", "Models", "Storage", "Engine", "Weights", "Features", "TestSupport",
+                "Settings", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features", "TestSupport",
             ]),
         .testTarget(
             name: "FeaturesTests",
             dependencies: [
-                "Tensors", "Graph", "Compiler", "Runtime", "Vision", "Models", "Storage", "Engine", "Weights", "Features",
-                "TestSupport",
+                "Tensors", "Graph", "Compiler", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
+                "Features", "TestSupport",
             ]),
         .testTarget(name: "EvaluationTests", dependencies: ["Features", "Evaluation", "TestSupport"]),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Storage", "Engine",
-                "Weights", "Features", "Training", "Proofs", "TestSupport", "RunSupport",
+                "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models", "Storage",
+                "Engine", "Weights", "Features", "Training", "Proofs", "TestSupport", "RunSupport",
             ]),
         .testTarget(
             name: "ReportsTests",
             dependencies: [
-                "Settings", "Graph", "Runtime", "Vision", "Models", "Engine", "Features", "Evaluation", "Training", "Reports",
-                "TestSupport", "RunSupport",
+                "Settings", "Graph", "Runtime", "Vision", "Datasets", "Models", "Engine", "Features", "Evaluation", "Training",
+                "Reports", "TestSupport", "RunSupport",
             ]),
         .testTarget(name: "ProofsTests", dependencies: ["Runtime", "Models", "Storage", "Engine", "Proofs", "TestSupport"]),
         .testTarget(name: "TerminalTests", dependencies: ["Settings", "Terminal"]),

@@ -2,6 +2,7 @@ import Engine
 import Models
 import Runtime
 import Tensors
+import Datasets
 import Vision
 import Weights
 

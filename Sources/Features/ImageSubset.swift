@@ -1,3 +1,4 @@
+import Datasets
 import Vision
 
 /// Some images of a source, spread evenly over it: where a folder is sorted by class, some of every class.

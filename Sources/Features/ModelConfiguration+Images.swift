@@ -1,4 +1,5 @@
 import Models
+import Datasets
 import Vision
 
 extension ModelConfiguration {

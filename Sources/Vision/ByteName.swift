@@ -21,7 +21,7 @@ extension ByteName: CustomStringConvertible {
 }
 
 /// Text with its control characters replaced: names and headers come from files.
-func visible(_ text: String) -> String {
+package func visible(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
     return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
 }
@@ -64,59 +64,59 @@ extension ByteName {
 extension ByteName {
     private static let slash = UInt8(ascii: "/"), dot = UInt8(ascii: ".")
 
-    var isEmpty: Bool { bytes.isEmpty }
+    package var isEmpty: Bool { bytes.isEmpty }
 
     /// With a name below it.
-    func appending(_ name: ByteName) -> ByteName {
+    package func appending(_ name: ByteName) -> ByteName {
         bytes.isEmpty || bytes.last == Self.slash ? ByteName(bytes + name.bytes) : ByteName(bytes + [Self.slash] + name.bytes)
     }
 
     /// What stands before the last `/`; `.` for a bare name.
-    var folder: ByteName {
+    package var folder: ByteName {
         guard let slash = bytes.lastIndex(of: Self.slash) else { return "." }
         return slash == 0 ? "/" : ByteName(bytes[..<slash])
     }
 
     /// What stands behind the last `/`.
-    var last: ByteName { bytes.lastIndex(of: Self.slash).map { ByteName(bytes[($0 + 1)...]) } ?? self }
+    package var last: ByteName { bytes.lastIndex(of: Self.slash).map { ByteName(bytes[($0 + 1)...]) } ?? self }
 
     /// What stands before the first `/`; nil for a bare name.
-    var first: ByteName? { bytes.firstIndex(of: Self.slash).map { ByteName(bytes[..<$0]) } }
+    package var first: ByteName? { bytes.firstIndex(of: Self.slash).map { ByteName(bytes[..<$0]) } }
 
-    var isAbsolute: Bool { bytes.first == Self.slash }
+    package var isAbsolute: Bool { bytes.first == Self.slash }
 
     /// The bytes with ASCII's capitals made small: suffixes are told apart by these.
-    var lowercased: ByteName { ByteName(bytes.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }) }
+    package var lowercased: ByteName { ByteName(bytes.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }) }
 
     /// Whether the name ends in one of these (small ASCII letters), whatever its case.
-    func hasSuffix(_ suffixes: String...) -> Bool {
+    package func hasSuffix(_ suffixes: String...) -> Bool {
         suffixes.contains { suffix in lowercased.bytes.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) }
     }
 
-    func hasPrefix(_ prefix: String) -> Bool { bytes.starts(with: prefix.utf8) }
+    package func hasPrefix(_ prefix: String) -> Bool { bytes.starts(with: prefix.utf8) }
 
-    func contains(_ text: String) -> Bool { firstRange(of: text) != nil }
+    package func contains(_ text: String) -> Bool { firstRange(of: text) != nil }
 
     /// Where some ASCII text stands first.
-    func firstRange(of text: String) -> Range<Int>? {
+    package func firstRange(of text: String) -> Range<Int>? {
         let wanted = Array(text.utf8)
         guard !wanted.isEmpty, wanted.count <= bytes.count else { return nil }
         return (0...(bytes.count - wanted.count)).first { bytes[$0..<($0 + wanted.count)].elementsEqual(wanted) }.map { $0..<($0 + wanted.count) }
     }
 
     /// The parts between some ASCII text.
-    func split(_ text: String) -> [ByteName] {
+    package func split(_ text: String) -> [ByteName] {
         guard let range = firstRange(of: text) else { return [self] }
         return [ByteName(bytes[..<range.lowerBound])] + ByteName(bytes[range.upperBound...]).split(text)
     }
 
     /// With some ASCII text, where it stands first, replaced; nil where it does not.
-    func replacing(_ text: String, by other: String) -> ByteName? {
+    package func replacing(_ text: String, by other: String) -> ByteName? {
         firstRange(of: text).map { ByteName(bytes[..<$0.lowerBound] + Array(other.utf8) + bytes[$0.upperBound...]) }
     }
 
     /// The last `.` of the last name and what follows it, in small letters; empty where there is none.
-    var suffix: ByteName {
+    package var suffix: ByteName {
         let name = last.bytes
         guard let dot = name.lastIndex(of: Self.dot), dot > 0 else { return "" }
         return ByteName(name[dot...]).lowercased

@@ -2,8 +2,8 @@ import Foundation
 
 /// A file or folder, whatever paths lead to it.
 public struct FileIdentity: Sendable, Hashable {
-    let device: UInt64
-    let inode: UInt64
+    package let device: UInt64
+    package let inode: UInt64
 }
 
 /// What a file was when it was looked at: another size or time of change means that it is not what it was.
@@ -14,15 +14,15 @@ public struct FileVersion: Sendable, Hashable {
 }
 
 /// What the system says of a file.
-struct FileFacts {
-    let identity: FileIdentity
-    let version: FileVersion
-    let isFolder: Bool
-    let isRegular: Bool
+package struct FileFacts {
+    package let identity: FileIdentity
+    package let version: FileVersion
+    package let isFolder: Bool
+    package let isRegular: Bool
     /// Names that the file has.
-    let links: Int
+    package let links: Int
 
-    init(_ status: stat) {
+    package init(_ status: stat) {
         identity = FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
         version = FileVersion(size: Int(status.st_size), seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
         isFolder = status.st_mode & S_IFMT == S_IFDIR
@@ -31,7 +31,7 @@ struct FileFacts {
     }
 
     /// Of what is at a path, links followed; nil where nothing is, or it cannot be looked at.
-    init?(_ path: ByteName) {
+    package init?(_ path: ByteName) {
         var status = stat()
         guard path.withCString({ stat($0, &status) }) == 0 else { return nil }
         self.init(status)
@@ -43,7 +43,7 @@ public func fileVersion(of path: ByteName) -> FileVersion? { FileFacts(path)?.ve
 
 extension ByteName {
     /// As C takes it. (A zero byte ends it: lists are checked for it, and no other name can hold one.)
-    func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    package func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
         (bytes + [0]).withUnsafeBytes { buffer in
             guard let base = buffer.assumingMemoryBound(to: CChar.self).baseAddress else { preconditionFailure("a zero byte was added") }
             return body(base)
@@ -52,7 +52,7 @@ extension ByteName {
 }
 
 /// The whole of a regular file, or a `VisionError` that says why not.
-func readFile(_ path: ByteName, limit: Int) throws(VisionError) -> [UInt8] {
+package func readFile(_ path: ByteName, limit: Int) throws(VisionError) -> [UInt8] {
     try withFile(path) { (file, facts) throws(VisionError) in
         guard facts.version.size <= limit else { throw .unreadable(path: "\(path)", reason: "its \(facts.version.size) bytes are above the limit of \(limit)") }
         return try readBytes(of: file, at: 0, count: facts.version.size, path: path)
@@ -62,7 +62,7 @@ func readFile(_ path: ByteName, limit: Int) throws(VisionError) -> [UInt8] {
 /// `count` bytes of a regular file from `offset` on.
 /// - Parameter version: what the file was when its places were looked up.
 /// Errors: `changed` where it is another now, or shorter.
-func readFile(_ path: ByteName, at offset: Int, count: Int, of version: FileVersion) throws(VisionError) -> [UInt8] {
+package func readFile(_ path: ByteName, at offset: Int, count: Int, of version: FileVersion) throws(VisionError) -> [UInt8] {
     try withFile(path) { (file, facts) throws(VisionError) in
         guard facts.version == version else { throw .changed(path: "\(path)") }
         let bytes = try readBytes(of: file, at: offset, count: count, path: path)
@@ -73,7 +73,7 @@ func readFile(_ path: ByteName, at offset: Int, count: Int, of version: FileVers
 
 /// Opens a regular file for as long as `body` runs.
 /// - Parameter body: what to do with its descriptor and what is known of it.
-func withFile<Result>(_ path: ByteName, _ body: (_ file: Int32, _ facts: FileFacts) throws(VisionError) -> Result) throws(VisionError) -> Result {
+package func withFile<Result>(_ path: ByteName, _ body: (_ file: Int32, _ facts: FileFacts) throws(VisionError) -> Result) throws(VisionError) -> Result {
     let file = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
     guard file >= 0 else {
         let reason = errno
@@ -89,7 +89,7 @@ func withFile<Result>(_ path: ByteName, _ body: (_ file: Int32, _ facts: FileFac
 }
 
 /// Up to `count` bytes of an open file, fewer only at its end. Its own position stays where it is.
-func readBytes(of file: Int32, at offset: Int, count: Int, path: ByteName) throws(VisionError) -> [UInt8] {
+package func readBytes(of file: Int32, at offset: Int, count: Int, path: ByteName) throws(VisionError) -> [UInt8] {
     var failure: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
         while done < count {
@@ -105,15 +105,15 @@ func readBytes(of file: Int32, at offset: Int, count: Int, path: ByteName) throw
 }
 
 /// Something in a folder.
-struct FolderEntry {
-    let name: ByteName
+package struct FolderEntry {
+    package let name: ByteName
     /// Of what a link leads to; nil where it leads nowhere.
-    let facts: FileFacts?
-    let isLink: Bool
+    package let facts: FileFacts?
+    package let isLink: Bool
 }
 
 /// What is visible in a folder, in the order of the names.
-func entries(in folder: ByteName) throws(VisionError) -> [FolderEntry] {
+package func entries(in folder: ByteName) throws(VisionError) -> [FolderEntry] {
     func failed(_ reason: Int32) -> VisionError { .unreadable(path: "\(folder)", reason: String(cString: strerror(reason))) }
     guard let directory = folder.withCString({ opendir($0) }) else { throw failed(errno) }
     defer { closedir(directory) }

@@ -85,13 +85,13 @@ public struct ImagePipeline: Sendable {
 }
 
 /// What random numbers are for; each use has a stream of its own.
-enum RandomStream: UInt32 {
+package enum RandomStream: UInt32 {
     case order = 0x6F72_6465  // "orde"
     case augmentation = 0x6175_676D  // "augm"
     case mixing = 0x6D69_7869  // "mixi"
     case substitute = 0x7375_6273  // "subs"
 
-    func at(epoch: Int, sample: Int = 0) -> (UInt32, UInt32, UInt32) {
+    package func at(epoch: Int, sample: Int = 0) -> (UInt32, UInt32, UInt32) {
         (UInt32(truncatingIfNeeded: epoch), UInt32(truncatingIfNeeded: sample), rawValue)
     }
 }

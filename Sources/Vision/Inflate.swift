@@ -1,10 +1,10 @@
 import CZlib
 
 /// Whether the bytes begin as a gzip file does.
-func isGzip(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x1F, 0x8B]) }
+package func isGzip(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x1F, 0x8B]) }
 
 /// Unpacks gzip or zlib in pieces, so that its user decides how much is enough before more is unpacked. Its input comes in pieces, too.
-final class Inflater {
+package final class Inflater {
     /// zlib's state points back to this, so it must stay where it is.
     private let stream: UnsafeMutablePointer<z_stream>
     private let name: String
@@ -14,7 +14,7 @@ final class Inflater {
     private var consumed = 0
     private var isFinished = false
 
-    init(name: String, more: @escaping () throws(VisionError) -> [UInt8]) throws(VisionError) {
+    package init(name: String, more: @escaping () throws(VisionError) -> [UInt8]) throws(VisionError) {
         self.name = name
         self.more = more
         stream = .allocate(capacity: 1)
@@ -26,7 +26,7 @@ final class Inflater {
     }
 
     /// Of an open file, from its beginning.
-    convenience init(file: Int32, path: ByteName) throws(VisionError) {
+    package convenience init(file: Int32, path: ByteName) throws(VisionError) {
         var offset = 0
         try self.init(name: "\(path)") { () throws(VisionError) in
             let bytes = try readBytes(of: file, at: offset, count: 1 << 18, path: path)
@@ -36,7 +36,7 @@ final class Inflater {
     }
 
     /// Of bytes in memory.
-    convenience init(_ bytes: [UInt8], name: String) throws(VisionError) {
+    package convenience init(_ bytes: [UInt8], name: String) throws(VisionError) {
         var rest = bytes
         try self.init(name: name) { () throws(VisionError) in
             defer { rest = [] }
@@ -50,7 +50,7 @@ final class Inflater {
     }
 
     /// Up to `limit` (below 2³⁰) further bytes; fewer only at the end of the stream. Errors: `truncated`, `corrupt`, and the input's.
-    func next(_ limit: Int) throws(VisionError) -> [UInt8] {
+    package func next(_ limit: Int) throws(VisionError) -> [UInt8] {
         var output = [UInt8](repeating: 0, count: limit), filled = 0
         while filled < limit, !isFinished {
             if consumed == input.count {

@@ -32,7 +32,7 @@ public struct PixelImage: Sendable, Equatable {
     public static let maximumArea = 64 << 20
 
     /// Checks a header's claim before anything is allocated for it.
-    static func checkDimensions(width: Int, height: Int, name: String) throws(VisionError) {
+    package static func checkDimensions(width: Int, height: Int, name: String) throws(VisionError) {
         guard (1...maximumSide).contains(width), (1...maximumSide).contains(height), width * height <= maximumArea else {
             throw .badDimensions(name: name, width: width, height: height)
         }

@@ -96,7 +96,7 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     private static let acceptedInFolders = ".jpg, .jpeg, .png or .webp image, no .npy array, no IDX, CIFAR or STL-10 binary files and no .tar shards"
 
     /// Whether it is the whole dataset's and not one image's.
-    var endsThePass: Bool {
+    package var endsThePass: Bool {
         switch self {
         case .channelMismatch, .invalidNormalization, .changed, .wrongSize, .noReadableImage: true
         default: false

@@ -3,6 +3,7 @@ import Settings
 import Synchronization
 import Weights
 import Terminal
+import Datasets
 import Vision
 
 /// Options that say which images are read and how files become pictures, shared by the commands that read them.

@@ -7,6 +7,7 @@ import Runtime
 import Settings
 import Storage
 import Terminal
+import Datasets
 import Vision
 
 /// An encoder and the images it is judged by: the options that the evaluation commands share, and features of a training and a test set.

@@ -5,6 +5,7 @@ import Settings
 import Storage
 import Terminal
 import Training
+import Datasets
 import Vision
 import Weights
 

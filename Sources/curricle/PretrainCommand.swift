@@ -9,6 +9,7 @@ import Settings
 import Synchronization
 import Terminal
 import Training
+import Datasets
 import Vision
 
 /// When the command began, for what it says of its readiness.

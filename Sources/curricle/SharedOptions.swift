@@ -5,6 +5,7 @@ import Models
 import Runtime
 import Settings
 import Terminal
+import Datasets
 import Vision
 
 /// Options that several commands take, beside a run's settings.

@@ -4,6 +4,7 @@ import Weights
 import Foundation
 import Settings
 import Terminal
+import Datasets
 import Vision
 
 /// Mean and deviation of a dataset's pixels, for `--mean` and `--std`.

@@ -6,6 +6,7 @@ import Runtime
 @testable import Storage
 import Testing
 import TestSupport
+import Datasets
 import Vision
 @testable import Weights
 

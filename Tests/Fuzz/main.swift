@@ -2,6 +2,7 @@ import Foundation
 import Storage
 import Terminal
 import Training
+import Datasets
 import Vision
 import Weights
 

@@ -12,6 +12,7 @@ import Runtime
 import Testing
 import TestSupport
 @testable import Training
+import Datasets
 import Vision
 
 /// A small model with weights of its own in a file.

@@ -1,3 +1,4 @@
+import Datasets
 import Vision
 
 /// Small images that are a function of their index; some may be broken.

@@ -1,3 +1,4 @@
+import Datasets
 import Vision
 
 /// Images of ten classes, each a pattern; noise keeps the images of a class apart.

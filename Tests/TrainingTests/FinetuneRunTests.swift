@@ -8,6 +8,7 @@ import Runtime
 import Testing
 import TestSupport
 @testable import Training
+import Datasets
 import Vision
 @testable import Weights
 

@@ -11,6 +11,7 @@ import Tensors
 import TestSupport
 import Testing
 @testable import Training
+import Datasets
 import Vision
 @testable import Weights
 

@@ -1,5 +1,6 @@
 import Randomness
 import Testing
+@testable import Datasets
 @testable import Vision
 
 @Suite struct BatchMixingTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+@testable import Datasets
 @testable import Vision
 
 /// What tools/make_dataset_fixtures.py wrote: the results of webdataset, tarfile, numpy and Pillow.

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+@testable import Datasets
 @testable import Vision
 
 /// What tools/make_augmentation_fixtures.py wrote: hashes of what Pillow and timm make of pictures that come from formulas.

@@ -1,6 +1,7 @@
 import CZlib
 import Foundation
 import Testing
+@testable import Datasets
 @testable import Vision
 
 @Suite("Folders as people have them") struct FolderTests {

@@ -1,5 +1,6 @@
 import Randomness
 import Testing
+@testable import Datasets
 @testable import Vision
 
 /// Images of 6×6 grey whose pixels are their index; some do not decode.

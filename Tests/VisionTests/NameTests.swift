@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+@testable import Datasets
 @testable import Vision
 
 /// Names that are no UTF-8, or are equal to `String` though they differ.

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+@testable import Datasets
 @testable import Vision
 
 /// What tools/make_odd_fixtures.py wrote: Pillow 13's results for pictures as phones, cameras and old tools write them.

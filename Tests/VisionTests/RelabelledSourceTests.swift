@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Datasets
 @testable import Vision
 
 /// Images of no content, one of each class named.

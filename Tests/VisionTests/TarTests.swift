@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+@testable import Datasets
 @testable import Vision
 
 @Suite struct TarTests {

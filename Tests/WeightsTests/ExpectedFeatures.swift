@@ -4,6 +4,7 @@ import Models
 import Runtime
 import Testing
 import TestSupport
+import Datasets
 import Vision
 
 /// Features that timm and transformers computed for the fixtures.

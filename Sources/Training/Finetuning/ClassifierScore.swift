@@ -3,6 +3,7 @@ import Foundation
 import Runtime
 import Settings
 import Tensors
+import Datasets
 import Vision
 
 /// How well a classifier does on labelled images.

@@ -7,6 +7,7 @@ import Runtime
 import Settings
 import Storage
 import Tensors
+import Datasets
 import Vision
 import Weights
 

@@ -6,6 +6,7 @@ import Models
 import Runtime
 import Settings
 import Storage
+import Datasets
 import Vision
 import Weights
 

@@ -4,6 +4,7 @@ import Foundation
 import Runtime
 import Settings
 import Storage
+import Datasets
 import Vision
 
 /// How a run ended.

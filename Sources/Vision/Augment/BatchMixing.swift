@@ -103,13 +103,6 @@ public struct BatchMixing: Sendable, Equatable, Codable {
     }
 }
 
-extension Batch {
-    /// Mixes the images in place; see ``BatchMixing/mix(_:grid:_:)``.
-    public func mix(grid: PatchGrid, _ choice: BatchMixing.Choice) -> Double {
-        BatchMixing.mix(UnsafeMutableBufferPointer(rebasing: buffer.memory[0..<patchCount]), grid: grid, choice)
-    }
-}
-
 extension Philox {
     /// A deviate of the beta distribution with both parameters alike (positive), by Jöhnk's method.
     ///

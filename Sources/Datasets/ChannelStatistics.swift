@@ -1,5 +1,6 @@
 import Dispatch
 import Synchronization
+import Vision
 
 /// Mean and deviation of each channel over all pixels of many images.
 ///

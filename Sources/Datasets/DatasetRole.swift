@@ -1,3 +1,5 @@
+import Vision
+
 /// Which part of a dataset is meant.
 public enum DatasetRole: Sendable, CaseIterable {
     case train, test

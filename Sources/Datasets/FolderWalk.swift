@@ -1,3 +1,5 @@
+import Vision
+
 /// All pictures below a folder, and what was passed over.
 ///
 /// Links to folders are followed when all else has been walked, and a folder is walked once, by whatever names it is reached. A name is asked what it

@@ -1,3 +1,5 @@
+import Vision
+
 /// Opens a dataset.
 ///
 /// - Parameters:

@@ -1,3 +1,5 @@
+import Vision
+
 /// Image files (JPEG, PNG, WebP, .npy) below a folder or in a list; each is read when it is asked for.
 struct FolderSource: ImageSource {
     /// Put before each file that is not an absolute path; empty when files are whole paths.

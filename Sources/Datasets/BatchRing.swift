@@ -1,4 +1,5 @@
 import Foundation
+import Vision
 
 /// Where workers and consumer of one epoch meet: batches to claim, buffers to fill, batches that are done.
 ///

@@ -1,3 +1,5 @@
+import Vision
+
 /// Tar shards as WebDataset lays them, read without unpacking; see `TarIndex` for what a sample is.
 struct TarSource: ImageSource {
     let files: [ByteName]

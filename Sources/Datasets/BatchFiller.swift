@@ -1,3 +1,5 @@
+import Vision
+
 /// Fills one batch: a pure function of the plan and the batch's index, so any worker may do it.
 struct BatchFiller: Sendable {
     let source: any ImageSource

@@ -1,3 +1,5 @@
+import Vision
+
 extension FolderSource {
     /// No list may be longer: enough for ten million lines.
     private static let longestList = 1 << 30

@@ -1,4 +1,5 @@
 import Randomness
+import Vision
 
 /// Some images of an epoch, ready for the model.
 public struct Batch: Sendable {

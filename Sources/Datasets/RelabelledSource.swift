@@ -1,3 +1,5 @@
+import Vision
+
 /// A labelled source whose labels count in another's classes: test images may lack some of them, in any place.
 struct RelabelledSource: ImageSource {
     private let source: any ImageSource

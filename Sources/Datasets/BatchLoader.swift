@@ -1,3 +1,5 @@
+import Vision
+
 /// Loads batches ahead of their use, in its own threads, into a ring of buffers that is allocated once.
 ///
 /// Batches come in order and with the same bits whatever the number of workers, and an epoch may be entered at any batch.

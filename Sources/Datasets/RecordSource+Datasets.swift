@@ -1,3 +1,5 @@
+import Vision
+
 extension RecordSource {
     /// CIFAR-10 or CIFAR-100's binary version.
     ///

@@ -1,3 +1,5 @@
+import Vision
+
 /// Several sources, one behind the other. Classes of the same name are one; where a source has none, the images have no labels.
 struct JoinedSource: ImageSource {
     private let parts: [any ImageSource]

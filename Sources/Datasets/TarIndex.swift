@@ -1,3 +1,5 @@
+import Vision
+
 /// Where the samples of tar shards lie. Made once from the headers.
 ///
 /// Source: WebDataset's layout. A member's key is its path up to the first `.` of its last name; neighbours with one key are a sample:

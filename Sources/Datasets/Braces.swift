@@ -1,3 +1,5 @@
+import Vision
+
 /// Paths written as WebDataset's users name shards: `{000..009}` counts, with as many digits, and `{a,b}` chooses; several braces are combined, the last
 /// running fastest. A path without braces is itself; braces of neither kind stay as they are.
 func expandedBraces(_ path: ByteName) -> [ByteName] {

@@ -1,3 +1,5 @@
+import Vision
+
 /// The header of a file that numpy.save wrote: bytes (uint8) in C order.
 ///
 /// Source: numpy's description of the format, versions 1 to 3 (`numpy.lib.format`): "\x93NUMPY", major, minor, the length of the text

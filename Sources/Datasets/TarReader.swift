@@ -1,5 +1,6 @@
 import CArchive
 import Foundation
+import Vision
 
 /// The members of an open tar file, one after another. libarchive reads the headers and skips the data.
 final class TarReader {

@@ -1,3 +1,5 @@
+import Vision
+
 /// One .npy file of many images, [N, H, W, C] or [N, H, W] bytes; each image is read when it is asked for. Unlabelled.
 struct NpySource: ImageSource {
     let count: Int

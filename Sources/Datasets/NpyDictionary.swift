@@ -1,3 +1,5 @@
+import Vision
+
 /// The text of an .npy header: `{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4, 5), }`, its keys in any order.
 struct NpyDictionary {
     private(set) var descr = ""

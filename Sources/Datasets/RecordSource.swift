@@ -1,3 +1,5 @@
+import Vision
+
 /// Images in files of records of one size, planes of R, G and B: CIFAR's and STL-10's binary versions. Read when they are asked for.
 struct RecordSource: ImageSource {
     /// What a record is made of.

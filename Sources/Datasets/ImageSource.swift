@@ -1,4 +1,5 @@
 import Foundation
+import Vision
 
 /// A dataset: images by index, always in the same order.
 public protocol ImageSource: Sendable {
