@@ -39,17 +39,6 @@ public struct StepLog: ~Copyable, Sendable {
         }
     }
 
-    /// Lines up to the first whose "step" is greater than `step`; the rest is cut off.
-    public static func lines(path: String, toStep step: Int) throws(FileError) -> Int {
-        var count = 0
-        try AppendFile.cut(path: path) { bytes in
-            let end = keptPrefix(bytes, step: step)
-            count = bytes[..<end].count { $0 == 0x0A }
-            return end
-        }
-        return count
-    }
-
     private static func keptPrefix(_ bytes: UnsafeRawBufferPointer, step: Int) -> Int {
         var start = 0
         while start < bytes.count {

@@ -31,7 +31,9 @@ public final class Pretraining: TrainingRecipe {
     /// Called once, just before the first step.
     public var willBegin: () -> Void = {}
     /// Messages for the user: broken images, skipped steps.
-    public var report: (Message) -> Void = { _ in }
+    public var report: (Message) -> Void = { _ in } {
+        didSet { loop.report = report }
+    }
     private var judging: (Int, Int, Int) -> Void = { _, _, _ in }
     private var progress: (TrainingProgress) -> Void = { _ in }
 
@@ -143,7 +145,6 @@ public final class Pretraining: TrainingRecipe {
         self.progress = progress
         try trainer.prepare(images: min(settings.batchSize, source.count))
         willBegin()
-        loop.report = report
         return try loop.run(self, isInterrupted: isInterrupted)
     }
 

@@ -39,8 +39,7 @@ extension RunSettings {
 public struct RunFiles: Sendable {
     public let folder: String
     package static let format = "curricle-state/2"
-    /// Without what the log had to tell when a run was resumed in the middle of an epoch.
-    private static let formerFormat = "curricle-state/1"
+    private static let formats = "curricle-state/"
     static let statesKept = 2
 
     public init(folder: String) { self.folder = folder }
@@ -174,8 +173,9 @@ public struct RunFiles: Sendable {
     }
 
     private func load(_ file: TensorFile, into model: ModelRuntime, _ settings: some RunSettings, samples: Int) throws -> RunPosition {
-        let format = file.metadata["curricle"]
-        guard format == RunFiles.format || format == RunFiles.formerFormat else { throw LearningError.file(path: file.path, reason: "is not a state of a run") }
+        guard file.metadata["curricle"]?.hasPrefix(RunFiles.formats) == true else {
+            throw LearningError.file(path: file.path, reason: "is not a state of a run")
+        }
         try check(file, settings, samples)
         func number(_ key: String) throws -> Int {
             guard let value = file.metadata[key].flatMap({ Int($0) }), value >= 0 else {
@@ -194,18 +194,9 @@ public struct RunFiles: Sendable {
         position.epoch = try number("epoch")
         position.batch = try number("batch")
         position.skipped = try number("skipped")
-        if format == RunFiles.format {
-            position.logLines = try number("log_lines")
-            position.best = try decoded("best", Double.self)
-            position.means = try decoded("epoch_means", EpochMeans.self)
-        } else {
-            guard position.batch == 0 else {
-                throw LearningError.file(
-                    path: file.path, reason: "was kept in the middle of an epoch by an earlier version: go on with that one to the epoch's end")
-            }
-            position.logLines = try StepLog.lines(path: log, toStep: position.step)
-            position.best = (try? RunLog(path: log).epochs.compactMap { $0.numbers["test_acc1"] }.max()) ?? 0
-        }
+        position.logLines = try number("log_lines")
+        position.best = try decoded("best", Double.self)
+        position.means = try decoded("epoch_means", EpochMeans.self)
         for group in model.groups { position.updates[group] = try number("updates.\(group.rawValue)") }
         try WeightsFile.load(file, into: model)
         for parameter in model.parameters.all {
@@ -221,9 +212,9 @@ public struct RunFiles: Sendable {
     private func check(_ file: TensorFile, _ settings: some RunSettings, _ samples: Int) throws {
         let command = file.metadata["command"] ?? PretrainSettings.command
         guard command == type(of: settings).command else { throw LearningError.file(path: file.path, reason: "is a state of \(command): choose another folder") }
-        // States from before this was recorded are of the first.
-        guard let arithmetic = Int(file.metadata["arithmetic"] ?? "1"), arithmetic == Arithmetic.number else {
-            let theirs = file.metadata["arithmetic"] ?? ""
+        // Format 1 recorded none: it is from before any change.
+        let theirs = file.metadata["arithmetic"] ?? "1"
+        guard theirs == String(Arithmetic.number) else {
             throw LearningError.file(
                 path: file.path, reason: "was computed with arithmetic \(theirs), this version's is \(Arithmetic.number), and gives other bits: "
                     + "finish the run with the version that began it, or begin a new one from its model.safetensors")
