@@ -14,13 +14,14 @@ import json
 import random
 import site
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 import PIL
 from PIL import Image, ImageEnhance, ImageOps
 from safetensors.numpy import save_file
+
+from fixtures import fnv, noise, pillow
 
 assert int(PIL.__version__.split(".")[0]) < 13, "needs pillow<13"
 tests = Path(__file__).resolve().parent.parent / "Tests"
@@ -34,34 +35,10 @@ timm = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(timm)
 
 
-def noise(height, width, channels, seed=1):
-    """Bytes that the Swift tests make again: Numerical Recipes' linear congruential generator, top byte."""
-    values, state = [], seed
-    for _ in range(height * width * channels):
-        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
-        values.append(state >> 24)
-    return np.array(values, np.uint8).reshape(height, width, channels)
-
-
 def scene(height, width, channels, seed=1):
     """Slopes with a little noise, 30…199: what a photograph's histogram is rather like."""
     y, x, c = np.mgrid[0:height, 0:width, 0:channels]
     return (30 + (x * 5 + y * 3 + c * 40 + (noise(height, width, channels, seed) >> 4)) % 170).astype(np.uint8)
-
-
-def fnv(image):
-    h = 0xCBF29CE484222325
-    for byte in np.asarray(image).tobytes():
-        h = ((h ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return str(h)
-
-
-MODES = {1: "L", 3: "RGB", 4: "CMYK"}  # CMYK: four channels that Pillow does not premultiply
-
-
-def pillow(array):
-    channels = array.shape[2]
-    return Image.fromarray(array[:, :, 0] if channels == 1 else array, MODES[channels])
 
 
 # -- Decoding ---------------------------------------------------------------------------------------------------------

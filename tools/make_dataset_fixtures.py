@@ -18,18 +18,11 @@ import numpy as np
 import webdataset
 from PIL import Image
 
+from fixtures import noise
+
 out = Path(__file__).resolve().parent.parent / "Tests" / "VisionTests" / "Fixtures" / "datasets"
 out.mkdir(parents=True, exist_ok=True)
 IMAGES = ["jpg", "jpeg", "png", "webp"]
-
-
-def noise(height, width, channels, seed=1):
-    """As in make_vision_fixtures.py."""
-    values, state = [], seed
-    for _ in range(height * width * channels):
-        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
-        values.append(state >> 24)
-    return np.array(values, np.uint8).reshape(height, width, channels)
 
 
 def png(level):

@@ -17,26 +17,12 @@ import numpy as np
 from PIL import Image, ImageOps
 from PIL import __version__ as pillow_version
 
+from fixtures import chunk, fnv, noise, pillow
+
 assert int(pillow_version.split(".")[0]) >= 13, "the order of the passes is that of Pillow 13"
 out = Path(__file__).resolve().parent.parent / "Tests" / "VisionTests" / "Fixtures" / "odd"
 out.mkdir(parents=True, exist_ok=True)
 decode, damaged, resize, evaluation = [], [], [], []
-
-
-def fnv(data):
-    h = 0xCBF29CE484222325
-    for byte in data:
-        h = ((h ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return str(h)
-
-
-def noise(height, width, channels, seed=1):
-    """Bytes that the Swift tests make again: Numerical Recipes' linear congruential generator, top byte."""
-    values, state = [], seed
-    for _ in range(height * width * channels):
-        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
-        values.append(state >> 24)
-    return np.array(values, np.uint8).reshape(height, width, channels)
 
 
 def keep(name, data, mode="RGB", upright=False):
@@ -46,7 +32,7 @@ def keep(name, data, mode="RGB", upright=False):
         image = ImageOps.exif_transpose(image)
     image = image.convert(mode)
     pixels = np.asarray(image)
-    decode.append(dict(file=name, channels=1 if pixels.ndim == 2 else pixels.shape[2], upright=upright, width=image.width, height=image.height, hash=fnv(pixels.tobytes())))
+    decode.append(dict(file=name, channels=1 if pixels.ndim == 2 else pixels.shape[2], upright=upright, width=image.width, height=image.height, hash=fnv(pixels)))
 
 
 def damage(name, data):
@@ -136,10 +122,6 @@ for name, block in [
 
 
 # -- PNG --------------------------------------------------------------------------------------------------------------
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 SIGNATURE, END = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
 
 
@@ -189,13 +171,6 @@ keep("alpha.webp", data.getvalue(), mode="RGBA")
 
 
 # -- Resizing -----------------------------------------------------------------------------------------------------------
-MODES = {1: "L", 3: "RGB", 4: "CMYK"}  # CMYK: four channels that Pillow does not premultiply
-
-
-def pillow(array):
-    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array, MODES[array.shape[2]])
-
-
 random = np.random.default_rng(5)
 for number in range(60):
     height, width, channels = int(random.integers(1, 120)), int(random.integers(1, 60)), int(random.choice([1, 3, 4]))
@@ -203,8 +178,8 @@ for number in range(60):
     image = pillow(noise(height, width, channels, number + 1))
     made = image.resize((to_width, to_height), Image.BICUBIC)
     first = image.resize((to_width, height), Image.BICUBIC).resize((to_width, to_height), Image.BICUBIC)
-    resize.append(dict(height=height, width=width, channels=channels, seed=number + 1, toHeight=to_height, toWidth=to_width, hash=fnv(np.asarray(made).tobytes()),
-                       horizontalFirst=fnv(np.asarray(first).tobytes())))
+    resize.append(dict(height=height, width=width, channels=channels, seed=number + 1, toHeight=to_height, toWidth=to_width, hash=fnv(made),
+                       horizontalFirst=fnv(first)))
 
 
 def evaluated(image, size):
@@ -224,7 +199,7 @@ for height, width, channels, size in [
     (1, 300, 1, 40), (2, 900, 3, 33), (500, 7, 3, 24),
 ]:
     to, made = evaluated(pillow(noise(height, width, channels, 7)), size)
-    evaluation.append(dict(height=height, width=width, channels=channels, size=size, resizeTo=to, hash=fnv(np.asarray(made).tobytes())))
+    evaluation.append(dict(height=height, width=width, channels=channels, size=size, resizeTo=to, hash=fnv(made)))
 
 (out / "odd.json").write_text(json.dumps(dict(pillow=pillow_version, decode=decode, damaged=damaged, resize=resize, evaluation=evaluation), indent=0) + "\n")
 print(len(decode), len(damaged), len(resize), sum(r["hash"] != r["horizontalFirst"] for r in resize), len(evaluation))

@@ -9,7 +9,6 @@ pixels one after another; `cases.json`, which says where in it each case's pixel
 """
 import io
 import json
-import math
 import shutil
 import struct
 import sys
@@ -19,27 +18,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fixtures import chunk, fnv, noise, pillow
+
 golden = Path(sys.argv[1])
 out = Path(__file__).resolve().parent.parent / "Tests" / "VisionTests" / "Fixtures"
 out.mkdir(parents=True, exist_ok=True)
 expected = bytearray()
 cases = {"decode": [], "resize": [], "evaluation": []}
-
-
-def noise(height, width, channels, seed=1):
-    """Bytes that the Swift tests make again: Numerical Recipes' linear congruential generator, top byte."""
-    values, state = [], seed
-    for _ in range(height * width * channels):
-        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
-        values.append(state >> 24)
-    return np.array(values, np.uint8).reshape(height, width, channels)
-
-
-def fnv(data):
-    h = 0xCBF29CE484222325
-    for byte in data:
-        h = ((h ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return h
 
 
 def keep(pixels):
@@ -49,14 +34,6 @@ def keep(pixels):
 
 
 # -- Resizing ---------------------------------------------------------------------------------------------------------
-MODES = {1: "L", 3: "RGB", 4: "CMYK"}  # CMYK: four channels that Pillow does not premultiply
-
-
-def pillow(array):
-    channels = array.shape[2]
-    return Image.fromarray(array[:, :, 0] if channels == 1 else array, MODES[channels])
-
-
 def bicubic(image, width, height):
     """Horizontal pass, then vertical: what `resize` does up to Pillow 12 for all sizes.
 
@@ -142,10 +119,6 @@ decode_case("rotated.jpg", saved(picture, "JPEG", quality=90, exif=turned))
 decode_case("odd-sampling.jpg", (out / "odd-sampling.jpg").read_bytes())
 
 
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def png(samples, color_type, depth, interlaced=False, extra=b"", filtering=0):
     """A PNG written by hand, for what Pillow does not write. `samples`: [H, W, C] integers below 2^depth."""
     height, width = samples.shape[:2]
@@ -227,7 +200,7 @@ mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 difference = np.abs((view / 255.0 - mean) / std - tensor("eval224").transpose(1, 2, 0)).max()
 assert difference < 1e-6, difference  # so these bytes stand for the golden numbers
 (out / "flower-eval224.png").write_bytes(saved(Image.fromarray(view), "PNG", optimize=True))
-cases["flower"] = dict(width=decoded.shape[1], height=decoded.shape[0], hash=str(fnv(decoded.tobytes())), boxes=boxes)
+cases["flower"] = dict(width=decoded.shape[1], height=decoded.shape[0], hash=fnv(decoded), boxes=boxes)
 
 (out / "expected.bin").write_bytes(expected)
 (out / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")
