@@ -9,7 +9,7 @@ struct BatchFiller: Sendable {
 
     /// - Parameter isCancelled: asked before each image; when it says so, the result is nil.
     ///
-    /// Errors: with `refuse` the first broken image's; what is the dataset's and not an image's always; `noReadableImage` where none can stand for a broken one.
+    /// - Throws: with `refuse` the first broken image's; what is the dataset's and not an image's always; `noReadableImage` where none can stand for a broken one.
     func fill(_ index: Int, into buffer: PatchBuffer, isCancelled: () -> Bool) throws(VisionError) -> Batch? {
         var samples = plan.positions(of: index).map { plan.order[$0] }
         var missing: Set<Int> = [], errors: [(sample: Int, error: VisionError)] = []

@@ -64,7 +64,7 @@ public final class BatchLoader {
 
     /// The next batch; nil at the end of the epoch, or when none was started. It ends the life of the last batch's patches.
     ///
-    /// Errors: a broken image's when these are refused; those of the whole dataset; `noReadableImage`. After an error the epoch is stopped.
+    /// - Throws: a broken image's when these are refused; those of the whole dataset; `noReadableImage`. After an error the epoch is stopped.
     public func next() throws(VisionError) -> Batch? {
         switch ring?.take() {
         case nil: return nil

@@ -48,7 +48,7 @@ public struct ChannelStatistics: Sendable, Equatable {
 
     /// Adds what was counted elsewhere.
     /// - Parameter name: what the error calls it.
-    /// Errors: `channelMismatch` when it has other channels than what is here already.
+    /// - Throws: `channelMismatch` when it has other channels than what is here already.
     public mutating func add(_ other: ChannelStatistics, name: String) throws(VisionError) {
         if images == 0 {
             self = other

@@ -9,7 +9,7 @@ extension FolderSource {
     /// A line is a path, relative to the list's folder or absolute, and for classes a tab and the class's name. Blank lines and lines that begin
     /// with `#` are left out, and so is the mark that Windows puts before UTF-8. Classes are sorted; either every image has one or none.
     ///
-    /// Errors: `badListEntry` with the line of a file that is not there, or that lacks the class which others have; for a list without any file too.
+    /// - Throws: `badListEntry` with the line of a file that is not there, or that lacks the class which others have; for a list without any file too.
     /// `foreignFile` for what is no list.
     init(list path: ByteName, decoding: DecodeOptions = DecodeOptions()) throws(VisionError) {
         var text = try readFile(path, limit: Self.longestList)[...]

@@ -56,7 +56,7 @@ extension ImageSource {
 }
 
 extension ImageSource {
-    /// Errors: `indexOutOfRange` unless 0 ≤ index < count.
+    /// - Throws: `indexOutOfRange` unless 0 ≤ index < count.
     func check(_ index: Int) throws(VisionError) {
         guard index >= 0 && index < count else { throw .indexOutOfRange(index: index, count: count) }
     }

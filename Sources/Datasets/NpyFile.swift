@@ -69,7 +69,7 @@ struct NpyFile {
 extension NpyFile {
     /// Height, width and channels of an image whose axes are `axes`: [H, W] or [H, W, C].
     ///
-    /// Errors: `badDimensions`; `badArrayFile` for other numbers of axes or channels, or an image above 1 GiB.
+    /// - Throws: `badDimensions`; `badArrayFile` for other numbers of axes or channels, or an image above 1 GiB.
     func imageSize(_ axes: ArraySlice<Int>) throws(VisionError) -> (height: Int, width: Int, channels: Int) {
         guard (2...3).contains(axes.count), let height = axes.first, let width = axes.dropFirst().first else {
             throw .badArrayFile(path: "\(path)", reason: "its shape is \(shape)")

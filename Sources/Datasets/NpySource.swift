@@ -7,7 +7,7 @@ struct NpySource: ImageSource {
     private let file: NpyFile
     private let size: (height: Int, width: Int, channels: Int)
 
-    /// Errors: `badArrayFile` for a shape that one picture [H, W, C] may have as well as grey ones [N, H, W].
+    /// - Throws: `badArrayFile` for a shape that one picture [H, W, C] may have as well as grey ones [N, H, W].
     init(path: ByteName) throws(VisionError) {
         file = try NpyFile(path: path)
         let shape = file.shape

@@ -25,7 +25,7 @@ import Vision
 ///   - decoding: how image files become pictures.
 /// - Returns: the images of a folder in the order of their paths' bytes, those of a file in the file's order.
 ///
-/// Errors: nothing there, unreadable, no image, the other role's part only, or files that are cut short or lie about themselves.
+/// - Throws: nothing there, unreadable, no image, the other role's part only, or files that are cut short or lie about themselves.
 public func openDataset(at path: ByteName, role: DatasetRole, decoding: DecodeOptions = DecodeOptions()) throws(VisionError) -> any ImageSource {
     guard !path.isEmpty else { throw .notFound(path: "an empty path") }
     if let facts = FileFacts(path) { return facts.isFolder ? try openFolder(path, role: role, decoding) : try openFile(path, decoding) }

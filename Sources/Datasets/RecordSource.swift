@@ -24,7 +24,7 @@ struct RecordSource: ImageSource {
     private let layout: Layout
 
     /// - Parameter labels: numbers of classes, one for each record of all files; or none.
-    /// Errors: `badRecordFile` unless each file holds one or more whole records.
+    /// - Throws: `badRecordFile` unless each file holds one or more whole records.
     init(files: [ByteName], layout: Layout, classNames: [ByteName], labels: [UInt8]) throws(VisionError) {
         var starts: [Int] = []
         var count = 0, facts: [FileFacts] = []
@@ -74,7 +74,7 @@ struct RecordSource: ImageSource {
 }
 
 /// How many records a file holds.
-/// Errors: `badRecordFile` unless it is a positive whole number.
+/// - Throws: `badRecordFile` unless it is a positive whole number.
 func recordCount(_ path: ByteName, recordBytes: Int) throws(VisionError) -> Int {
     let size = try withFile(path) { (_, facts) throws(VisionError) in facts.version.size }
     if size % recordBytes != 0 || size == 0, let foreign = ForeignFile(at: path) { throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice) }

@@ -27,7 +27,7 @@ struct RelabelledSource: ImageSource {
 extension ImageSource {
     /// The source with its labels as indices into the given names.
     ///
-    /// Errors: `unknownClass` for a class of the source that is not among them.
+    /// - Throws: `unknownClass` for a class of the source that is not among them.
     public func labelled(byNames names: [ByteName]) throws(VisionError) -> any ImageSource {
         if classNames == Array(names.prefix(classNames.count)) { return self }
         let known = Dictionary(names.enumerated().map { ($0.element, $0.offset) }) { first, _ in first }

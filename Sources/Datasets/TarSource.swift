@@ -16,7 +16,7 @@ struct TarSource: ImageSource {
     private static let largestImage = 1 << 30
 
     /// - Parameter files: in the order of the samples.
-    /// Errors: `badArchive` for what is no tar file, or when no file holds an image; `truncated`.
+    /// - Throws: `badArchive` for what is no tar file, or when no file holds an image; `truncated`.
     init(files: [ByteName], decoding: DecodeOptions = DecodeOptions()) throws(VisionError) {
         var index = TarIndex(), facts: [FileFacts] = []
         for (number, path) in files.enumerated() { facts.append(try index.add(path, number: Int32(number))) }

@@ -61,7 +61,7 @@ package func readFile(_ path: ByteName, limit: Int) throws(VisionError) -> [UInt
 
 /// `count` bytes of a regular file from `offset` on.
 /// - Parameter version: what the file was when its places were looked up.
-/// Errors: `changed` where it is another now, or shorter.
+/// - Throws: `changed` where it is another now, or shorter.
 package func readFile(_ path: ByteName, at offset: Int, count: Int, of version: FileVersion) throws(VisionError) -> [UInt8] {
     try withFile(path) { (file, facts) throws(VisionError) in
         guard facts.version == version else { throw .changed(path: "\(path)") }

@@ -37,7 +37,7 @@ public struct ImagePipeline: Sendable {
         self.seed = seed
     }
 
-    /// Errors: `channelMismatch` unless the image has one channel or the grid's; `invalidNormalization`; `wrongSize` where the size must fit already.
+    /// - Throws: `channelMismatch` unless the image has one channel or the grid's; `invalidNormalization`; `wrongSize` where the size must fit already.
     public func check(_ image: PixelImage, name: String) throws(VisionError) {
         guard image.channels == 1 || image.channels == grid.channels else {
             throw .channelMismatch(name: name, has: image.channels, wants: grid.channels)

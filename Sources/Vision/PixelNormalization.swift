@@ -18,7 +18,7 @@ public struct PixelNormalization: Sendable, Equatable, Codable {
     /// Plain x / 255.
     public static let unit = PixelNormalization(mean: [0], std: [1])
 
-    /// Errors: `invalidNormalization` unless there are one or `channels` finite values of each, every std positive.
+    /// - Throws: `invalidNormalization` unless there are one or `channels` finite values of each, every std positive.
     public func validate(channels: Int) throws(VisionError) {
         for (what, values) in [("mean", mean), ("std", std)] where values.count != 1 && values.count != channels {
             throw .invalidNormalization(reason: "\(values.count) values of \(what) for \(channels) channels")
