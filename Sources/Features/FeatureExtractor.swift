@@ -25,7 +25,7 @@ public final class FeatureExtractor {
         weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil, deviation: [Float]? = nil, layer: Int? = nil,
         pool: Pooling? = nil, key: String? = nil, threads: Int, isa: ISA
     ) throws {
-        let file = try Checkpoint(path: path, key: key)
+        let file = try Checkpoint(path: path, key: key, image: imageHeight.flatMap { height in imageWidth.map { (height, $0) } })
         var description = try WeightsDescription(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, deviation: deviation)
         if let layer {
             try description.requireLayer(layer)

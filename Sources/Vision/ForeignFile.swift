@@ -1,7 +1,7 @@
 /// What a file looks like by its first bytes that is none of the kinds read here, and what helps.
-struct ForeignFile: Sendable, Equatable {
-    let what: String
-    let advice: String
+package struct ForeignFile: Sendable, Equatable {
+    package let what: String
+    package let advice: String
     /// Whether a mark of its own tells it, and not only that it is text.
     var isKnown: Bool { what != "text" }
     /// Whether it cannot be a list of files' names.
@@ -9,7 +9,7 @@ struct ForeignFile: Sendable, Equatable {
 
     /// - Parameter start: the file's first bytes, at least 16 where it has as many.
     /// - Returns: nil for what is not known either.
-    init?(_ start: some Collection<UInt8>) {
+    package init?(_ start: some Collection<UInt8>) {
         let bytes = Array(start.prefix(512))
         func has(_ mark: [UInt8], at place: Int = 0) -> Bool { bytes.dropFirst(place).starts(with: mark) }
         func has(_ mark: String, at place: Int = 0) -> Bool { has(Array(mark.utf8), at: place) }

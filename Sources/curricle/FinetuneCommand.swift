@@ -30,7 +30,7 @@ enum FinetuneCommand {
         guard kept != nil || !resumes else { throw LearningError.configuration("--resume needs --output, the folder of the run") }
         if let kept { try RunFiles(folder: kept).check(FinetuneSettings.command, resumes: resumes) }
 
-        let weights = try Checkpoint(path: a.string("weights"))
+        let weights = try WeightsOptions.checkpoint(a, a.string("weights"))
         let description = try WeightsOptions.description(a, weights)
         let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
         if try a.flag("eval") { return try evaluate(a, weights, description, decoding) }
@@ -67,7 +67,9 @@ enum FinetuneCommand {
         extractor.preprocessing = tuning.settings.preprocessing
         let training = try extractor.labelled(known, pool: pool)
         guard training.count > 5 else { return }
-        let frozen = try NearestNeighbours(training: training, k: 5, threads: threads).accuracy(on: extractor.labelled(judged, pool: pool)).top1
+        let looked = try extractor.labelled(judged, pool: pool)
+        let frozen = try NearestNeighbours(training: training, k: 5, threads: threads)
+            .accuracy(on: looked, leavingOut: looked.rows(of: training, at: judged.places(in: known))).top1
         let images = JudgedImages(labels: score.labels, classes: tuning.settings.classes.count)
         let doubt = 2 * (images.standardError(of: score.top1) + images.standardError(of: frozen))
         guard frozen - score.top1 > max(0.05, doubt) else { return }

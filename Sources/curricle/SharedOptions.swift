@@ -68,6 +68,11 @@ enum WeightsOptions {
         return description
     }
 
+    /// Opens the weights that the options name.
+    static func checkpoint(_ a: Arguments, _ path: String, layout: CheckpointLayout? = nil) throws -> Checkpoint {
+        try Checkpoint(path: path, layout: layout, key: key(a), image: imageSize(a))
+    }
+
     static func key(_ a: Arguments) throws -> String? { try a.stringIfGiven("weights-key") }
 
     /// Says what of a file was assumed, and what was left out.
