@@ -26,7 +26,10 @@ enum PickleCallable: Equatable {
         case ("torch._utils", "_rebuild_tensor_v3"): self = .rebuildTypedTensor
         case ("torch.storage", "UntypedStorage"): self = .untypedStorage
         case ("torch", "Size"), ("torch", "device"), ("torch.serialization", "_get_layout"): self = .plain
-        case ("builtins", "set"), ("__builtin__", "set"), ("builtins", "frozenset"), ("__builtin__", "frozenset"), ("builtins", "complex"), ("__builtin__", "complex"): self = .plain
+        case ("builtins", _), ("__builtin__", _):
+            guard ["set", "frozenset", "complex", "bytearray"].contains(name) else { return nil }
+            self = .plain
+        case ("collections", "Counter"): self = .plain
         case ("_codecs", "encode"): self = .bytes
         case ("torch", _):
             if let element = PickleCallable.storages[name] { self = .storage(element) }

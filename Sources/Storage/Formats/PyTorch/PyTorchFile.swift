@@ -80,7 +80,8 @@ public final class PyTorchFile: TensorSource {
         if PyTorchFile.isLegacy(mapping) { throw .legacy(path: path) }
         do throws(Failure) {
             archive = try ZipArchive(mapping)
-            (pickled, root) = try PyTorchFile.readPickle(archive)
+            let (pickled, root) = try PyTorchFile.readPickle(archive)
+            (self.pickled, self.root) = (pickled, root)
             guard let outer = pickled.named(pickled.root) else { throw Failure.malformed("it holds no dictionary of tensors") }
             dictionaries = PyTorchFile.dictionaries(pickled)
             outline = outer.isEmpty ? "; it is empty" : "; it holds " + outer.prefix(8).map(\.name).joined(separator: ", ") + (outer.count > 8 ? ", …" : "")
