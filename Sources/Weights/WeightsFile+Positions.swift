@@ -32,7 +32,7 @@ extension WeightsFile {
         let said = (known?.imageHeight ?? file.facts.imageHeight ?? 0, known?.imageWidth ?? file.facts.imageWidth ?? 0)
         var grids = [(rows: said.0 / c.patchSize, columns: said.1 / c.patchSize), (rows: c.gridRows, columns: c.gridColumns)]
         if let side = squareRoot(places), side != c.gridRows {
-            let isOfModel = c.patches == places && isFixed(try file.floats("pos_embed"), (c.gridRows, c.gridColumns), width: c.embedWidth)
+            let isOfModel = try c.patches == places && isFixed(file.floats("pos_embed"), (c.gridRows, c.gridColumns), width: c.embedWidth)
             grids.insert((side, side), at: isOfModel ? 2 : 1)
         }
         guard let grid = grids.first(where: { $0.rows > 0 && $0.columns > 0 && $0.rows.multipliedReportingOverflow(by: $0.columns) == (places, false) }) else {
