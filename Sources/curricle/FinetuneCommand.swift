@@ -37,7 +37,7 @@ enum FinetuneCommand {
         let splitting = try Splitting(a), (train, test) = try JudgedEncoder.parts(a, decoding, splitting)
         let settings = try settings(a, weights, description, classes: train.classNames.map(\.stored))
         if let test { try JudgedEncoder.requireOthers(test, than: train) }
-        let parts = try test.map { [(train, $0)] } ?? splitting.rounds(train, seed: settings.seed).map { judged in
+        let parts: [(train: any ImageSource, test: any ImageSource)] = try test.map { [(train, $0)] } ?? splitting.rounds(train, seed: settings.seed).map { judged in
             (ImageSelection(train, judged.indices.filter { !judged[$0] }), ImageSelection(train, judged.indices.filter { judged[$0] }))
         }
         if parts.count > 1, kept != nil { throw LearningError.configuration("--folds keeps no run: leave out --output, or give --holdout") }
