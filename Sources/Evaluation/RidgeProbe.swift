@@ -16,6 +16,8 @@ public struct RidgeProbe: Sendable {
 
     /// What λ was fitted with.
     public let penalty: Double
+    /// Leave-one-out errors of ``penalties``: squared, summed over images and classes; empty where a penalty was given.
+    package let errors: [Double]
     /// Penalties that are tried where none is given: half decades.
     public static let penalties = (-12...4).map { pow(10, Double($0) / 2) }
 
@@ -52,8 +54,8 @@ public struct RidgeProbe: Sendable {
         self.classes = classes
         self.scaling = scaling
         self.algebra = algebra
-        if let given { penalty = given } else {
-            let errors = try RidgeProbe.leaveOneOutErrors(training, scaling, algebra, gram, sums, places)
+        if let given { (penalty, errors) = (given, []) } else {
+            errors = try RidgeProbe.leaveOneOutErrors(training, scaling, algebra, gram, sums, places)
             penalty = zip(RidgeProbe.penalties, errors).min { $0.1 < $1.1 }?.0 ?? 0.01
         }
         for column in 0..<columns { gram[column * columns + column] += penalty * Double(training.count) }

@@ -74,10 +74,10 @@ enum FinetuneCommand {
         let doubt = 2 * (images.standardError(of: score.top1) + images.standardError(of: frozen))
         guard frozen - score.top1 > max(0.05, doubt) else { return }
         let schedule = tuning.settings.schedule, perEpoch = tuning.stepsPerEpoch
-        // Some two thousand updates, at a rate that moves layers that far.
-        let epochs = max(schedule.epochs, (2000 + perEpoch - 1) / perEpoch), rate = max(1e-3, schedule.learningRate)
+        // Some thousand updates where that is no more than 200 epochs, at a rate that moves layers that far.
+        let epochs = max(2 * schedule.epochs, min(200, (1000 + perEpoch - 1) / perEpoch)), rate = max(1e-3, schedule.learningRate)
         complain(String(
-            format: "fine-tuning ends at %.3f, far below the %.3f of kNN on the features as they were: %d updates at a rate of %g are too few or too small; try --lr %g --epochs %d",
+            format: "fine-tuning ends at %.3f, far below the %.3f of kNN on the features as they were: steps too few (%d) or too small (rate %g); try --lr %g --epochs %d",
             score.top1, frozen, schedule.epochs * perEpoch, schedule.learningRate, rate, epochs))
     }
 

@@ -59,7 +59,7 @@ public struct Checkpoint: TensorSource {
         let count = source.shape(of: self.parts["pos_embed"]?[0] ?? "").flatMap { $0.count == 3 ? $0[1] : nil } ?? 0
         facts = try Checkpoint.facts(source, layout)
         // Some of timm's models have positions for the patches alone (`no_embed_class`).
-        hasClassPosition = try layout != .timm || count == 0 || Checkpoint.hasClassPosition(source, count, facts, image)
+        hasClassPosition = try layout != .timm || count == 0 || source.shape(of: "cls_token") == nil || Checkpoint.hasClassPosition(source, count, facts, image)
         shapes = try Checkpoint.shapes(source, self.parts, hasClassPosition: hasClassPosition)
         var metadata = source.metadata
         let key = StepOptions.normalizedTargetsKey
