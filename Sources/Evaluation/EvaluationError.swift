@@ -2,6 +2,8 @@
 public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible {
     case penalty(Double)
     case unsolvable
+    /// Features of so many numbers, whose Gram matrix no memory holds.
+    case tooWide(Int)
     case fewClasses(ways: Int, shots: Int, found: Int)
     /// OpenBLAS cannot be opened, for this reason.
     case noAlgebra(String)
@@ -10,6 +12,8 @@ public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible
         switch self {
         case .penalty(let penalty):
             "a ridge penalty of \(penalty) is not possible; give a number above 0"
+        case .tooWide(let width):
+            "features of \(width) numbers are too wide for ridge; give smaller images or another pool"
         case .unsolvable:
             "the equations have no stable solution; check the features, or for ridge raise the penalty"
         case .fewClasses(let ways, let shots, let found):

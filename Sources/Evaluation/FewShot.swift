@@ -10,6 +10,20 @@ public struct FewShot: Sendable {
         /// Mean accuracy over the episodes, and half the width of its 95 % interval, 1.96·σ/√episodes.
         public let mean, interval: Double
         public let episodes: Int
+        /// Of each episode.
+        fileprivate let accuracies: [Double]
+
+        fileprivate init(_ accuracies: [Double]) {
+            let n = Double(accuracies.count), mean = accuracies.reduce(0, +) / n
+            let variance = accuracies.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / max(1, n - 1)
+            self.mean = mean
+            interval = 1.96 * (variance / n).squareRoot()
+            episodes = accuracies.count
+            self.accuracies = accuracies
+        }
+
+        /// All episodes of several runs, at least one.
+        public init(_ runs: [Result]) { self.init(runs.flatMap(\.accuracies)) }
     }
 
     public var ways: Int
@@ -62,9 +76,7 @@ public struct FewShot: Sendable {
             accuracies.append(Double(right) / Double(judged))
             progress(episode + 1, episodes)
         }
-        let n = Double(accuracies.count), mean = accuracies.reduce(0, +) / n
-        let variance = accuracies.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / max(1, n - 1)
-        return Result(mean: mean, interval: 1.96 * (variance / n).squareRoot(), episodes: accuracies.count)
+        return Result(accuracies)
     }
 }
 

@@ -12,31 +12,40 @@ public final class FeatureExtractor {
     /// How images get the model's size.
     public var preprocessing = Preprocessing.reference
     package let model: ModelRuntime
+    /// Whether the encoder ends with a norm of the mean, for ``Pooling/normalizedMean``, though its file does not say so.
+    private let isForNormalizedMean: Bool
     public var threads: Int { model.session.threads }
     public var isa: ISA { model.session.isa }
 
     /// - Parameters:
     ///   - weights: a file of any layout that ``Checkpoint`` reads.
+    ///   - pool: what is wanted: it decides which norm ends the encoder.
+    ///   - key: which of several models of the file, see ``Checkpoint``.
     ///   - layer: blocks that tokens pass before the final norm, from 1: what comes behind is not even loaded; nil for all.
     public convenience init(
-        weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil, deviation: [Float]? = nil, layer: Int? = nil, threads: Int, isa: ISA
+        weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil, deviation: [Float]? = nil, layer: Int? = nil,
+        pool: Pooling? = nil, key: String? = nil, threads: Int, isa: ISA
     ) throws {
-        let file = try Checkpoint(path: path)
+        let file = try Checkpoint(path: path, key: key, image: imageHeight.flatMap { height in imageWidth.map { (height, $0) } })
         var description = try WeightsDescription(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, deviation: deviation)
         if let layer {
             try description.requireLayer(layer)
             description.model.depth = layer
         }
+        if pool == .normalizedMean { description.model.normalizesPooled = true }
         let position = try WeightsFile.encoderPosition(file, description.model)
         let model = try ModelRuntime(description.model, parts: .encoder, encoderPosition: position, trains: false, threads: threads, isa: isa)
-        try WeightsFile.load(file, into: model)
-        self.init(model, description)
+        try WeightsFile.load(file, into: model, beginsOptional: pool == .normalizedMean)
+        self.init(model, description, isForNormalizedMean: pool == .normalizedMean)
     }
 
     /// With weights that stand in memory already: those of a run that goes on, or fresh ones.
-    public init(_ model: ModelRuntime, _ description: WeightsDescription) {
+    public convenience init(_ model: ModelRuntime, _ description: WeightsDescription) { self.init(model, description, isForNormalizedMean: false) }
+
+    private init(_ model: ModelRuntime, _ description: WeightsDescription, isForNormalizedMean: Bool) {
         self.model = model
         self.description = description
+        self.isForNormalizedMean = isForNormalizedMean
     }
 
     /// Features and labels of all images of a labelled source, in its order.
@@ -54,14 +63,14 @@ public final class FeatureExtractor {
             throw LearningError.configuration("\(name): images have no labels: give a folder per class, a list with classes, shards with .cls members, or a dataset's own label files")
         }
         let computed = try compute(source, pool, batchSize, augmented, strict: strict, report, progress)
-        return try LabelledFeatures(features: computed.features, width: width(pool), labels: computed.samples.map { source.label(at: $0) ?? -1 })
+        return try LabelledFeatures(features: computed.features, width: width(pool), labels: computed.samples.map { source.label(at: $0) ?? -1 }, samples: computed.samples)
     }
 
     /// Numbers that stand for an image.
     public func width(_ pool: Pooling) -> Int {
         let m = description.model
         return switch pool {
-        case .cls, .mean: m.embedWidth
+        case .cls, .mean, .normalizedMean: m.embedWidth
         case .clsAndMean: 2 * m.embedWidth
         case .pixels: m.patches * m.patchWidth
         }
@@ -78,16 +87,26 @@ public final class FeatureExtractor {
         _ source: any ImageSource, _ pool: Pooling, _ batchSize: Int, _ augmented: FeatureAugmentation?, strict: Bool, _ report: (String) -> Void,
         _ progress: (Int, Int) -> Void
     ) throws -> (features: [Float], samples: [Int]) {
+        let kind: FeaturePooling? =
+            switch pool {
+            case .cls: .cls
+            case .mean, .normalizedMean: .mean
+            case .clsAndMean: .clsAndMean
+            case .pixels: nil
+            }
+        guard kind == nil || (pool == .normalizedMean) == isForNormalizedMean else {
+            throw LearningError.configuration("this encoder was not opened for the features \(pool.rawValue)")
+        }
         var features: [Float] = [], samples: [Int] = []
         features.reserveCapacity(source.count * width(pool))
         try description.model.forEachBatch(
             of: source, description.normalization, images: batchSize, augmented: augmented, preprocessing: preprocessing, strict: strict, report: report
         ) { batch in
             samples += batch.images.map(\.sample)
-            if let kind = FeaturePooling(rawValue: pool.rawValue) {
+            if let kind {
                 let executable = try model.features(images: batch.samples.count, [kind])
                 _ = try model.session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
-                features += batch.rows(of: try model.result(pool.rawValue, of: executable))
+                features += batch.rows(of: try model.result(kind.rawValue, of: executable))
             } else { // pixels
                 features += batch.rows(of: Array(batch.patches))
             }

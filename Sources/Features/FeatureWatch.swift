@@ -23,12 +23,17 @@ public struct FeatureWatch: Sendable {
 
     package let training: ImageSubset
     package let test: ImageSubset
+    /// How images get the model's size.
+    public var preprocessing = Preprocessing.reference
+    /// Of each test image, its places among the training images: it is no neighbour of itself.
+    private let places: [[Int]]
 
     /// - Parameters training, test: labelled images to compare with, and to judge on.
     /// - Throws: `LearningError.configuration` where labels are missing, the classes differ, or there are too few images.
     public init(training: any ImageSource, test: any ImageSource) throws {
         self.training = ImageSubset(training, most: FeatureWatch.most)
         self.test = ImageSubset(try test.labelled(byNames: training.classNames), most: FeatureWatch.most)
+        places = self.test.places(in: self.training)
         for part in [self.training, self.test] {
             guard part.count > 0, (0..<part.count).allSatisfy({ part.label(at: $0) != nil }) else {
                 throw LearningError.configuration("\(part.missingLabels ?? (part.count > 0 ? "\(part.name(at: 0))" : "the data")): \(FeatureWatch.need)")
@@ -45,7 +50,8 @@ public struct FeatureWatch: Sendable {
     /// How many images are used, and of how many.
     public var text: String {
         func part(_ images: ImageSubset) -> String { images.count == images.all ? "\(images.count)" : "\(images.count) of \(images.all)" }
-        return "kNN on \(part(test)) test images, against \(part(training))"
+        let shared = places.count { !$0.isEmpty }
+        return "kNN on \(part(test)) test images, against \(part(training))" + (shared == 0 ? "" : "; \(shared) of them are training images too: each is left out of its own neighbours")
     }
 
     /// - Parameters:
@@ -64,40 +70,45 @@ public struct FeatureWatch: Sendable {
             let judged = try features(test, model, normalization, strict, isInterrupted, report, { progress(training.count + $0, total) })
         else { return nil }
         let width = model.configuration.embedWidth
-        func accuracy(_ known: [Float], _ knownLabels: [Int], _ judged: [Float], _ judgedLabels: [Int]) throws -> Double {
-            let neighbours = try NearestNeighbours(
-                training: LabelledFeatures(features: known, width: width, labels: knownLabels), k: FeatureWatch.neighbours,
-                threads: model.session.threads, isa: model.session.isa)
-            return try neighbours.accuracy(on: LabelledFeatures(features: judged, width: width, labels: judgedLabels)).top1
+        func accuracy(_ features: KeyPath<Looked, [Float]>) throws -> Double {
+            let training = try LabelledFeatures(features: known[keyPath: features], width: width, labels: known.labels, samples: known.samples)
+            let test = try LabelledFeatures(features: judged[keyPath: features], width: width, labels: judged.labels, samples: judged.samples)
+            let neighbours = try NearestNeighbours(training: training, k: FeatureWatch.neighbours, threads: model.session.threads, isa: model.session.isa)
+            return try neighbours.accuracy(on: test, leavingOut: test.rows(of: training, at: places)).top1
         }
-        return Reading(
-            cls: try accuracy(known.cls, known.labels, judged.cls, judged.labels), mean: try accuracy(known.mean, known.labels, judged.mean, judged.labels),
-            images: judged.labels.count, known: known.labels.count)
+        return Reading(cls: try accuracy(\.cls), mean: try accuracy(\.mean), images: judged.labels.count, known: known.labels.count)
+    }
+
+    /// Features of a part, their labels and images.
+    private struct Looked {
+        var cls: [Float] = [], mean: [Float] = [], labels: [Int] = [], samples: [Int] = []
     }
 
     private func features(
         _ images: ImageSubset, _ model: ModelRuntime, _ normalization: PixelNormalization, _ strict: Bool, _ isInterrupted: () -> Bool,
         _ report: (String) -> Void, _ progress: (Int) -> Void
-    ) throws -> (cls: [Float], mean: [Float], labels: [Int])? {
+    ) throws -> Looked? {
         let width = model.configuration.embedWidth
-        var cls: [Float] = [], mean: [Float] = [], labels: [Int] = [], wasInterrupted = false
-        cls.reserveCapacity(images.count * width)
-        mean.reserveCapacity(images.count * width)
+        var looked = Looked(), wasInterrupted = false
+        looked.cls.reserveCapacity(images.count * width)
+        looked.mean.reserveCapacity(images.count * width)
         try model.configuration.forEachBatch(
-            of: images, normalization, images: model.featureImages(most: min(FeatureWatch.batch, images.count)), strict: strict, report: report
+            of: images, normalization, images: model.featureImages(most: min(FeatureWatch.batch, images.count)), preprocessing: preprocessing, strict: strict,
+            report: report
         ) { batch in
             wasInterrupted = isInterrupted()
             if wasInterrupted { return false }
             let executable = try model.features(images: batch.samples.count)
             _ = try model.session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
-            cls += batch.rows(of: try model.result("cls", of: executable))
-            mean += batch.rows(of: try model.result("mean", of: executable))
-            labels += batch.images.map { images.label(at: $0.sample) ?? -1 }
-            progress(labels.count)
+            looked.cls += batch.rows(of: try model.result("cls", of: executable))
+            looked.mean += batch.rows(of: try model.result("mean", of: executable))
+            looked.labels += batch.images.map { images.label(at: $0.sample) ?? -1 }
+            looked.samples += batch.images.map(\.sample)
+            progress(looked.labels.count)
             return true
         }
         if wasInterrupted { return nil }
-        return (cls, mean, labels)
+        return looked
     }
 
     /// Images whose features are compared.

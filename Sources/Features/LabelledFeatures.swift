@@ -6,11 +6,13 @@ public struct LabelledFeatures: Sendable {
     public let width: Int
     /// The class of each row.
     public let labels: [Int]
+    /// Of each row, its image's index in the source: broken images have no row.
+    public let samples: [Int]
 
     public var count: Int { labels.count }
 
     /// - Throws: ``FeaturesError`` if the sizes contradict each other, there is no row, or a feature is not finite.
-    public init(features: [Float], width: Int, labels: [Int]) throws(FeaturesError) {
+    public init(features: [Float], width: Int, labels: [Int], samples: [Int]? = nil) throws(FeaturesError) {
         guard width > 0, !labels.isEmpty else { throw .empty }
         let (needed, overflow) = width.multipliedReportingOverflow(by: labels.count)
         guard !overflow, needed == features.count else {
@@ -23,6 +25,25 @@ public struct LabelledFeatures: Sendable {
         self.features = features
         self.width = width
         self.labels = labels
+        self.samples = samples ?? Array(labels.indices)
+    }
+
+    /// The rows of some images.
+    /// - Throws: `FeaturesError.empty` where there are none.
+    public func rows(where isWanted: (_ sample: Int) -> Bool) throws(FeaturesError) -> LabelledFeatures {
+        let rows = samples.indices.filter { isWanted(samples[$0]) }
+        var chosen: [Float] = []
+        chosen.reserveCapacity(rows.count * width)
+        for row in rows { chosen += features[(row * width)..<((row + 1) * width)] }
+        return try LabelledFeatures(features: chosen, width: width, labels: rows.map { labels[$0] }, samples: rows.map { samples[$0] })
+    }
+
+    /// Of each row here, the rows of other features that are of the same image.
+    /// - Parameter places: of each image here, its places in the other source (`ImageSource.places`).
+    public func rows(of other: LabelledFeatures, at places: [[Int]]) -> [[Int]] {
+        guard places.contains(where: { !$0.isEmpty }) else { return [] }
+        let rows = Dictionary(other.samples.enumerated().map { ($1, $0) }) { first, _ in first }
+        return samples.map { places[$0].compactMap { rows[$0] } }
     }
 }
 

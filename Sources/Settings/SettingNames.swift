@@ -29,9 +29,12 @@ extension SettingName {
     package static let exportedPart: SettingName = "part"
     package static let knnTest: SettingName = "knn-test"
     package static let knnTraining: SettingName = "knn-train"
+    package static let folds: SettingName = "folds"
+    package static let holdout: SettingName = "holdout"
     package static let layer: SettingName = "layer"
     package static let layout: SettingName = "layout"
     package static let neighbours: SettingName = "neighbours"
     package static let preprocessing: SettingName = "preprocess"
     package static let resume: SettingName = "resume"
+    package static let weightsKey: SettingName = "weights-key"
 }

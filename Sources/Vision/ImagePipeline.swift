@@ -1,13 +1,18 @@
 import Randomness
 
 /// How a picture that is not augmented, or only mirrored, gets the model's size.
-public enum Preprocessing: Sendable, Equatable {
+public enum Preprocessing: String, Sendable, CaseIterable, Codable {
     /// MAE's evaluation: the shorter side resized, then the centre cropped, see `evaluationResize`; pictures of the model's size too.
-    case reference
+    case reference = "eval"
     /// The same, but a picture that has the model's size stays as it is.
-    case unlessFitting
+    case unlessFitting = "fit"
     /// Pictures must have the model's size.
     case none
+
+    /// What its options say of it.
+    public static let help =
+        "how judged pictures get the model's size: eval (as the reference: shorter side resized, centre cropped; pictures of that size too), "
+        + "fit (these stay as they are) or none (all must have it)"
 }
 
 /// From a decoded picture to the model's patches: augment, resize, normalise, cut.

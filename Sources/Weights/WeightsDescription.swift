@@ -11,6 +11,8 @@ public struct WeightsDescription: Sendable {
     public var normalization: PixelNormalization
     /// Whether the decoder's heads are known: only then can it be used.
     public private(set) var knowsDecoder = true
+    /// What was assumed of the file, and what of it was left out, for a person to read.
+    public private(set) var notes: [Message] = []
 
     /// Reads our metadata, or the shapes: widths, depths, patch, channels and grid from the tensors; heads from what the file
     /// or the configuration beside it says, from `heads`, or from the published model of this width and depth.
@@ -34,12 +36,18 @@ public struct WeightsDescription: Sendable {
             model.imageWidth = imageWidth ?? model.imageWidth
         } else {
             model = try WeightsDescription.fromShapes(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth)
+            if heads == nil, file.facts.heads == nil {
+                notes.append("\(file.path): \(model.heads) heads are assumed, as published models of width \(model.embedWidth) have them; \(.heads) says otherwise")
+            }
             normalization = .standard(channels: model.channels)
             normalization.mean = file.facts.mean ?? normalization.mean
             normalization.std = file.facts.deviation ?? normalization.std
             try describeDecoder(file, decoderHeads)
         }
+        if let choice = file.choice { notes.append(choice) }
+        if !file.unexpected.isEmpty { notes.append("\(file.path): left out, as no such model has them: \(WeightsFile.listed(file.unexpected))") }
         if let problem = model.problem { throw LearningError.file(path: file.path, reason: Message(problem)) }
+        if let positions = try WeightsFile.assumedGrid(file, model) { notes.append(positions) }
         if let mean { normalization.mean = mean }
         if let deviation { normalization.std = deviation }
         do { try normalization.validate(channels: model.channels) } catch { throw LearningError.file(path: file.path, reason: "\(error)") }
@@ -57,7 +65,8 @@ public struct WeightsDescription: Sendable {
         }
         let width = patch[0], depth = max(1, blocks(file, "blocks"))
         guard let heads = try agreed(file, .heads, heads, file.facts.heads) ?? ModelFacts.publishedHeads(width: width, depth: depth) else {
-            throw LearningError.file(path: file.path, reason: "does not say how many heads its attention has: give \(.heads)")
+            let published: Message = ModelFacts.otherHeads[width].map { ", and published models of width \(width) have \($0)" } ?? ""
+            throw LearningError.file(path: file.path, reason: "does not say how many heads its attention has\(published): give \(.heads)")
         }
         var height = imageHeight ?? file.facts.imageHeight, columns = imageWidth ?? file.facts.imageWidth
         if height == nil, let position = file.shape(of: "pos_embed"), position.count == 3, let side = squareRoot(position[1] - 1), side <= 65536 {
@@ -76,6 +85,9 @@ public struct WeightsDescription: Sendable {
         model.layerNormEpsilon = file.facts.epsilon
         let lastNorms = (file.shape(of: "norm.weight"), file.shape(of: "fc_norm.weight"))
         if lastNorms.0 == nil, lastNorms.1 != nil { model.normalizesPooled = true }
+        if lastNorms.0 != nil, lastNorms.1 != nil {
+            throw LearningError.file(path: file.path, reason: "holds both norm and fc_norm: the mean of tokens that have passed a norm, through another, cannot be computed here")
+        }
         return model
     }
 
@@ -101,10 +113,9 @@ public struct WeightsDescription: Sendable {
         return said ?? known
     }
 
-    /// How many blocks a file has under a name.
+    /// How many blocks a file has under a name, going by the last: what is missing before it is found missing.
     private static func blocks(_ file: Checkpoint, _ name: String) -> Int {
-        var depth = 0
-        while file.shape(of: "\(name).\(depth).norm1.weight") != nil { depth += 1 }
-        return depth
+        let indices = file.names.compactMap { ReferenceNames.inBlocks($0) }.filter { $0.stack == name }.compactMap { Int($0.index) }
+        return min(indices.max() ?? -1, 1 << 16) + 1
     }
 }

@@ -52,10 +52,16 @@ public enum WeightsFile {
     }
 
     /// Fills all of a model's parameters from a file.
+    /// - Parameter beginsOptional: whether those that a file may lack begin with their initial values, where it does.
     /// - Throws: `LearningError.file` naming the tensors that are missing, or one of a wrong shape with both shapes.
-    public static func load(_ file: some TensorSource, into model: ModelRuntime) throws {
-        try requireAll(model.parameters.all, in: file)
+    public static func load(_ file: some TensorSource, into model: ModelRuntime, beginsOptional: Bool = false) throws {
+        let fresh = model.parameters.all.filter { beginsOptional && $0.isOptional && file.shape(of: $0.parameter.name) == nil }.map(\.parameter.name)
+        try requireAll(model.parameters.all.filter { !fresh.contains($0.parameter.name) }, in: file)
         for parameter in model.parameters.all {
+            if fresh.contains(parameter.parameter.name) {
+                model.set(parameter, in: model.session.parameters, parameter.initialValues(seed: 0))
+                continue
+            }
             model.set(parameter, in: model.session.parameters, try values(file, parameter.parameter.name, parameter))
         }
     }

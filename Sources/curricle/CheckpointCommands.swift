@@ -10,7 +10,7 @@ private enum Checkpoints {
     static let licence = "MAE's published weights are CC-BY-NC 4.0 (no commercial use), and so is what comes of them"
 
     static func contents(_ a: Arguments, _ path: String, layout: CheckpointLayout?) throws -> CheckpointContents {
-        let file = try Checkpoint(path: path, layout: layout)
+        let file = try WeightsOptions.checkpoint(a, path, layout: layout)
         return try CheckpointContents(file, WeightsOptions.description(a, file, decoderHeads: a.intIfGiven("decoder-num-heads")))
     }
 

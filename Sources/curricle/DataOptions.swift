@@ -20,17 +20,9 @@ enum DataOptions {
     }
 
     static let preprocess = Option.value(
-        "preprocess", "KIND", .word(of: ["eval", "fit", "none"]),
-        "eval (as the reference: shorter side resized, centre cropped; pictures of the model's size too), fit (these stay as they are) or none (all must have it)",
-        fallback: "eval")
+        "preprocess", "KIND", .word(of: Preprocessing.self), Preprocessing.help, fallback: Preprocessing.reference.rawValue)
 
-    static func preprocessing(_ a: Arguments) throws -> Preprocessing {
-        switch try a.string("preprocess") {
-        case "eval": .reference
-        case "fit": .unlessFitting
-        default: .none
-        }
-    }
+    static func preprocessing(_ a: Arguments) throws -> Preprocessing { try a.choice("preprocess") }
 
     /// Opens a dataset and says what of it was passed over.
     static func open(_ path: String, role: DatasetRole, _ decoding: DecodeOptions) throws -> any ImageSource {

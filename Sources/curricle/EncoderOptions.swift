@@ -16,10 +16,13 @@ enum EncoderOptions {
         .value("pool", "KIND", .word(of: Kind.self), help, fallback: "cls")
     }
 
-    static func extractor(_ a: Arguments, threads: Int, layer: Int? = nil, isa: ISA) throws -> FeatureExtractor {
+    /// The encoder that the options name; what of its file was assumed or left out is said.
+    static func extractor(_ a: Arguments, threads: Int, layer: Int? = nil, pool: Pooling? = nil, isa: ISA) throws -> FeatureExtractor {
         let size = try WeightsOptions.imageSize(a)
-        return try FeatureExtractor(
+        let extractor = try FeatureExtractor(
             weights: a.string("weights"), heads: a.intIfGiven("num-heads"), imageHeight: size?.height, imageWidth: size?.width,
-            mean: WeightsOptions.mean(a), deviation: WeightsOptions.deviation(a), layer: layer, threads: threads, isa: isa)
+            mean: WeightsOptions.mean(a), deviation: WeightsOptions.deviation(a), layer: layer, pool: pool, key: WeightsOptions.key(a), threads: threads, isa: isa)
+        WeightsOptions.say(extractor.description)
+        return extractor
     }
 }

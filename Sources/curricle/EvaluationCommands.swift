@@ -10,69 +10,178 @@ import Terminal
 import Datasets
 import Vision
 
+/// How the images that are judged come apart from those that are learned from.
+enum Splitting {
+    /// `--train` and `--test`.
+    case parts
+    /// A share of each class of `--train`.
+    case holdout(Double)
+    /// Every image of `--train` once.
+    case folds(Int)
+
+    static let options: [Option] = [
+        .value(
+            "holdout", "SHARE", .number(0.001...0.999),
+            "instead of --test: judge on this share of the images of --train, drawn in each class by --seed, and learn from the others"),
+        folds,
+    ]
+    static let folds = Option.value(
+        "folds", "K", .whole(2...1000), "or judge every image of --train once, by what was learned from K - 1 of K parts, drawn likewise")
+
+    init(_ a: Arguments) throws {
+        let given = ["test", "holdout", "folds"].filter(a.isGiven)
+        guard given.count < 2 else { throw LearningError.configuration("--\(given[0]) and --\(given[1]) both say what is judged: give one of them") }
+        if let share = try a.doubleIfGiven("holdout") { self = .holdout(share) }
+        else if let count = try a.intIfGiven("folds") { self = .folds(count) }
+        else { self = .parts }
+    }
+
+    /// For each round whether an image of `--train` is judged in it.
+    func rounds(_ source: any ImageSource, seed: UInt64) throws -> [[Bool]] {
+        let labels = (0..<source.count).map { source.label(at: $0) ?? -1 }
+        switch self {
+        case .parts: return []
+        case .holdout(let share): return [ImageSplit.heldOut(labels, share: share, seed: seed)]
+        case .folds(let count):
+            let most = Dictionary(labels.map { ($0, 1) }, uniquingKeysWith: +).values.max() ?? 0
+            guard count <= most else { throw LearningError.configuration("--folds \(count) needs a class of so many images; the largest has \(most)") }
+            let folds = ImageSplit.folds(labels, count: count, seed: seed)
+            return (0..<count).map { fold in folds.map { $0 == fold } }
+        }
+    }
+}
+
 /// An encoder and the images it is judged by: the options that the evaluation commands share, and features of a training and a test set.
 struct JudgedEncoder {
     static let options: [Option] = EncoderOptions.all() + [
-        train, test,
-        EncoderOptions.pool(Pooling.self, "cls (class token), mean (of the patch tokens), cls+mean, or pixels (no encoder, to compare with)"),
-        EncoderOptions.layer, batchSize,
+        train, test, pool, EncoderOptions.layer, batchSize,
         .value("patch-size", "N", .whole(1...65536), "pixels; checked against the file"),
         SharedOptions.json, strict, DataOptions.preprocess,
     ] + DataOptions.decoding + [SharedOptions.threads()]
 
     static let train = SharedOptions.images("train", "labelled images to compare with or learn from")
     static let test = SharedOptions.images("test", "labelled images to judge")
+    private static let pool = EncoderOptions.pool(
+        Pooling.self,
+        "cls (class token), mean (of the patch tokens), fc_norm (their mean before the last norm, through a norm of its own: CL-MAE's default), cls+mean, "
+            + "or pixels (no encoder, to compare with)")
     private static let batchSize = Option.value("batch-size", "N", .whole(1...100_000), "images a batch", fallback: "64")
     private static let strict = Option.flag("strict", "stop at a broken image instead of leaving it out")
 
     let extractor: FeatureExtractor
-    let train: any ImageSource, test: any ImageSource
+    let train: any ImageSource
+    /// Nil where a part of `train` is judged.
+    let test: (any ImageSource)?
     private let pool: Pooling
     private let batchSize: Int
     private let strict: Bool
 
-    init(_ a: Arguments) throws {
-        pool = try a.choice("pool")
+    init(_ a: Arguments, pool: Pooling, _ splitting: Splitting = .parts) throws {
+        self.pool = pool
         batchSize = try a.int("batch-size")
         strict = try a.flag("strict")
         let path = try a.string("weights")
-        extractor = try EncoderOptions.extractor(a, threads: SharedOptions.threads(a), layer: a.intIfGiven("layer"), isa: ISA.named(nil))
+        extractor = try EncoderOptions.extractor(a, threads: SharedOptions.threads(a), layer: a.intIfGiven("layer"), pool: pool, isa: ISA.named(nil))
         extractor.preprocessing = try DataOptions.preprocessing(a)
         let model = extractor.description.model
         if let patch = try a.intIfGiven("patch-size"), patch != model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(model.patchSize) pixels, not \(patch)")
         }
-        (train, test) = try JudgedEncoder.parts(a, DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth), channels: model.channels))
+        let decoding = try DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth), channels: model.channels)
+        (train, test) = try JudgedEncoder.parts(a, decoding, splitting)
     }
 
-    /// The images of `--train` and `--test`.
-    static func parts(_ a: Arguments, _ decoding: DecodeOptions) throws -> (train: any ImageSource, test: any ImageSource) {
-        let train = try DataOptions.open(a.string("train"), role: .train, decoding), test = try DataOptions.open(a.string("test"), role: .test, decoding)
+    /// The images of `--train` and `--test`; the latter nil where a part of the former is judged.
+    static func parts(_ a: Arguments, _ decoding: DecodeOptions, _ splitting: Splitting) throws -> (train: any ImageSource, test: (any ImageSource)?) {
+        let train = try DataOptions.open(a.string("train"), role: .train, decoding)
+        let classes = Set((0..<train.count).compactMap { train.label(at: $0) })
+        if classes.count == 1, let only = classes.first {
+            let name = train.classNames.indices.contains(only) ? " ('\(train.classNames[only])')" : ""
+            throw LearningError.configuration("--train \(try a.string("train")) holds one class\(name): whatever is named is right; give the folder whose folders are the classes")
+        }
+        guard case .parts = splitting else { return (train, nil) }
+        let test = try DataOptions.open(a.string("test"), role: .test, decoding)
         return (train, try test.labelled(byNames: train.classNames))
+    }
+
+    /// Says how many test images are training images, by the same path or another.
+    /// - Throws: where all of them are, `LearningError.configuration`, which names what to do.
+    static func requireOthers(_ test: any ImageSource, than train: any ImageSource) throws {
+        let same = test.places(in: train).count { !$0.isEmpty }
+        if same == 0 { return }
+        guard same < test.count else {
+            throw LearningError.configuration(
+                "the images of --test are those of --train: what was learned by heart would be judged; leave out --test and give --holdout 0.2 or --folds 5")
+        }
+        complain("\(same) of the \(test.count) test images are training images too: they are judged by what was learned from them")
     }
 
     /// - Parameter augmentationSeed: augments the training images as MAE does for its probe; nil for not.
     func features(augmentationSeed: UInt64? = nil) throws -> (train: LabelledFeatures, test: LabelledFeatures) {
-        var bar = ProgressBar(total: train.count + test.count)
+        guard let test else { throw LearningError.configuration("give --test, the images to judge") }
+        return try reporting { report, bar in
+            let trainFeatures = try extractor.labelled(
+                train, pool: pool, batchSize: batchSize, augmented: augmentationSeed.map { FeatureAugmentation(.probing, seed: $0, epoch: 0) }, strict: strict,
+                report: report) { done, _ in bar(done, train.count + test.count) }
+            let testFeatures = try extractor.labelled(test, pool: pool, batchSize: batchSize, strict: strict, report: report) { done, _ in
+                bar(train.count + done, train.count + test.count)
+            }
+            return (trainFeatures, testFeatures)
+        }
+    }
+
+    /// What one judgement learns from and is of.
+    struct Round {
+        let train: LabelledFeatures, test: LabelledFeatures
+        /// The images that are learned from.
+        let images: any ImageSource
+    }
+
+    /// Every round of a splitting, each image's features computed once.
+    /// - Throws: where all test images are training images, see `requireOthers`.
+    func rounds(_ splitting: Splitting, seed: UInt64, augmentationSeed: UInt64? = nil) throws -> [Round] {
+        if let test {
+            try JudgedEncoder.requireOthers(test, than: train)
+            let features = try features(augmentationSeed: augmentationSeed)
+            return [Round(train: features.train, test: features.test, images: train)]
+        }
+        let all = try reporting { report, bar in
+            try extractor.labelled(train, pool: pool, batchSize: batchSize, strict: strict, report: report) { bar($0, $1) }
+        }
+        return try splitting.rounds(train, seed: seed).map { judged in
+            let images = ImageSelection(train, judged.indices.filter { !judged[$0] })
+            let features = try augmentationSeed.map { try self.features(images, epoch: 0, seed: $0) { _, _ in } }
+            return Round(train: try features ?? all.rows { !judged[$0] }, test: try all.rows { judged[$0] }, images: images)
+        }
+    }
+
+    /// Runs something that may meet broken images: an image of both parts is said once.
+    private func reporting<Result>(_ body: ((String) -> Void, (_ done: Int, _ total: Int) -> Void) throws -> Result) throws -> Result {
+        var bar = ProgressBar(total: train.count + (test?.count ?? 0))
         var broken: [String] = []
         defer {
             bar.finish()
-            // An image of both parts is said once.
             for (index, line) in broken.enumerated() where !broken[..<index].contains(line) { complain("left out: \(line)") }
         }
-        let trainFeatures = try extractor.labelled(
-            train, pool: pool, batchSize: batchSize, augmented: augmentationSeed.map { FeatureAugmentation(.probing, seed: $0, epoch: 0) }, strict: strict,
-            report: { broken.append($0) }) { done, _ in bar.update(label: "features", completed: done) { [] } }
-        let testFeatures = try extractor.labelled(test, pool: pool, batchSize: batchSize, strict: strict, report: { broken.append($0) }) { done, _ in
-            bar.update(label: "features", completed: train.count + done) { [] }
-        }
-        return (trainFeatures, testFeatures)
+        return try body({ broken.append($0) }, { done, _ in bar.update(label: "features", completed: done) { [] } })
     }
 
-    /// Of the training images, augmented anew.
-    func features(epoch: Int, seed: UInt64, progress: (Int, Int) -> Void) throws -> LabelledFeatures {
+    /// Of images that are learned from, augmented anew.
+    func features(_ images: any ImageSource, epoch: Int, seed: UInt64, progress: (Int, Int) -> Void) throws -> LabelledFeatures {
         try extractor.labelled(
-            train, pool: pool, batchSize: batchSize, augmented: FeatureAugmentation(.probing, seed: seed, epoch: epoch), strict: strict, progress: progress)
+            images, pool: pool, batchSize: batchSize, augmented: FeatureAugmentation(.probing, seed: seed, epoch: epoch), strict: strict, progress: progress)
+    }
+
+    /// What an accuracy on these images is read beside.
+    static func judged(_ rounds: [Round]) -> JudgedImages {
+        JudgedImages(labels: rounds.flatMap(\.test.labels), classes: Set(rounds.flatMap { $0.train.labels + $0.test.labels }).count)
+    }
+}
+
+extension JudgedImages {
+    /// Of an accuracy, for JSON.
+    func fields(_ share: Double) -> [(key: String, value: LogValue)] {
+        [("standard_error", .double(standardError(of: share))), ("images", .integer(images)), ("classes", .integer(classes)), ("largest_class", .double(largest))]
     }
 }
 
@@ -82,7 +191,7 @@ enum NearestNeighboursCommand {
 
     static let command = Command(
         name: "knn", summary: "judge features by k nearest neighbours",
-        options: JudgedEncoder.options + [
+        options: JudgedEncoder.options.map { $0.name == "pool" ? $0.defaulting(to: nil).adding("(default: fc_norm with --protocol reference, cls with dino)") : $0 } + [
             .value("protocol", "KIND", .word(of: Manner.self), "reference (Euclidean, majority) or dino (cosine, votes weighted by similarity)", fallback: "reference"),
             .value("neighbours", "K[,K…]", .wholes(1...1_000_000, counts: 1...20), "neighbours that vote (default: 5; dino: 10,20,100,200)", short: "k"),
             .value("temperature", "T", .number(1e-6...1e6), "of the weights, with dino", fallback: "0.07"),
@@ -92,26 +201,36 @@ enum NearestNeighboursCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let manner: Manner = try a.choice("protocol"), asJSON = try a.flag("json")
         let given = try a.intsIfGiven("neighbours"), temperature = try a.double("temperature")
-        let judged = try JudgedEncoder(a), (train, test) = try judged.features()
+        let pool = try a.choiceIfGiven("pool", Pooling.self) ?? (manner == .reference ? .normalizedMean : .cls)
+        let judged = try JudgedEncoder(a, pool: pool), (train, test) = try judged.features()
         let threads = judged.extractor.threads, isa = judged.extractor.isa
-        let facing = "on \(test.count) images, against \(train.count)"
+        let same = try judged.test.map { test.rows(of: train, at: $0.places(in: judged.train)) } ?? []
+        if !same.isEmpty {
+            let count = same.count { !$0.isEmpty }
+            let which = count == test.count ? "the test images are training images" : "\(count) of the \(test.count) test images are training images too"
+            complain("\(which): each is left out of its own neighbours")
+        }
+        let known = train.count - (same.map(\.count).max() ?? 0)
+        let images = JudgedEncoder.judged([.init(train: train, test: test, images: judged.train)])
         switch manner {
         case .reference:
             for k in given ?? [5] {
-                let accuracy = try NearestNeighbours(training: train, k: k, threads: threads, isa: isa).accuracy(on: test)
+                let accuracy = try NearestNeighbours(training: train, k: k, threads: threads, isa: isa).accuracy(on: test, leavingOut: same)
                 print(asJSON
-                    ? jsonLine([("protocol", "reference"), ("k", .integer(k)), ("acc1", .double(accuracy.top1)), ("acc_nn", .double(accuracy.anyNeighbour))])
-                    : "kNN (k \(k), Euclidean) \(facing): Acc@1 \(accuracy.top1), Acc@NN \(accuracy.anyNeighbour)")
+                    ? jsonLine(
+                        [("protocol", "reference"), ("k", .integer(k)), ("pool", .string(pool.rawValue)), ("acc1", .double(accuracy.top1)), ("acc_nn", .double(accuracy.anyNeighbour))]
+                            + images.fields(accuracy.top1))
+                    : "kNN (k \(k), Euclidean, \(pool.rawValue)) against \(train.count) images: Acc@1 \(images.text(accuracy.top1)), Acc@NN \(images.brief(accuracy.anyNeighbour))")
             }
         case .dino:
             // The customary list, as far as there are that many images to learn from.
-            let customary = [10, 20, 100, 200].filter { $0 <= train.count }
-            let ks = given ?? (customary.isEmpty ? [train.count] : customary)
-            let accuracies = try CosineNeighbours(training: train, temperature: temperature, threads: threads, isa: isa).accuracy(on: test, ks: ks)
+            let customary = [10, 20, 100, 200].filter { $0 <= known }
+            let ks = given ?? (customary.isEmpty ? [known] : customary)
+            let accuracies = try CosineNeighbours(training: train, temperature: temperature, threads: threads, isa: isa).accuracy(on: test, ks: ks, leavingOut: same)
             for (k, accuracy) in zip(ks, accuracies) {
                 print(asJSON
-                    ? jsonLine([("protocol", "dino"), ("k", .integer(k)), ("acc1", .double(accuracy))])
-                    : "kNN (k \(k), cosine, T \(temperature)) \(facing): Acc@1 \(accuracy)")
+                    ? jsonLine([("protocol", "dino"), ("k", .integer(k)), ("pool", .string(pool.rawValue)), ("acc1", .double(accuracy))] + images.fields(accuracy))
+                    : "kNN (k \(k), cosine, T \(temperature), \(pool.rawValue)) against \(train.count) images: Acc@1 \(images.text(accuracy))")
             }
         }
         return 0
@@ -124,48 +243,70 @@ enum ProbeCommand {
 
     static let command = Command(
         name: "probe", summary: "judge features by a linear probe",
-        options: JudgedEncoder.options + [
+        options: JudgedEncoder.options + Splitting.options + [
             .value("method", "KIND", .word(of: Method.self), "ridge (closed form on standardised features) or lars (batch norm and linear layer, trained)", fallback: "ridge"),
-            .value("penalty", "L", .number(1e-12...1e12), "ridge: weight of the penalty", fallback: "0.01"),
+            .value(
+                "penalty", "L", .number(1e-12...1e12),
+                "ridge: weight of the penalty, which is multiplied by the number of training images (scikit-learn's alpha is L times that number) "
+                    + "(default: of half decades from 1e-6 to 100 the one of least leave-one-out error)"),
             .value("probe-batch-size", "N", .whole(2...10_000_000), "lars: images a step (MAE's recipe for ImageNet: 16384)", fallback: "64"),
             .value("lr", "LR", .number(0...1e6), "lars: peak learning rate (MAE's 0.1 per 256 images, at 16384)", fallback: "6.4"),
             .value("epochs", "N", .whole(1...1_000_000), "lars: passes over the features", fallback: "90"),
-            .value("warmup-epochs", "N", .number(0...1e6), "lars: epochs of linear warm-up", fallback: "10"),
+            .value("warmup-epochs", "N", .number(0...1e6), "lars: epochs of linear warm-up (default: 10, or a ninth of --epochs where that is less)"),
             .value("augment", "KIND", .word(of: ["none", "mae"]), "lars: none, or mae (a crop of 8 to 100 % of the area and a flip, new in each epoch: features are computed again for each)", fallback: "none"),
             SharedOptions.seed,
         ],
         example: "curricle probe --method lars --weights run/model.safetensors --train data --test data --pool mean")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let method: Method = try a.choice("method"), penalty = try a.double("penalty")
+        let method: Method = try a.choice("method"), penalty = try a.doubleIfGiven("penalty"), epochs = try a.int("epochs")
         let recipe = LinearProbe.Recipe(
-            batchSize: try a.int("probe-batch-size"), epochs: try a.int("epochs"), warmupEpochs: try a.double("warmup-epochs"), rate: try a.double("lr"),
+            batchSize: try a.int("probe-batch-size"), epochs: epochs, warmupEpochs: try a.doubleIfGiven("warmup-epochs") ?? min(10, Double(epochs) / 9), rate: try a.double("lr"),
             seed: try SharedOptions.seed(a))
         guard recipe.warmupEpochs < Double(recipe.epochs) else { throw LearningError.configuration("--warmup-epochs must be less than --epochs") }
         let isAugmented = try a.string("augment") == "mae"
         if isAugmented, method == .ridge { throw LearningError.configuration("--augment mae goes with --method lars") }
-        let evaluation = try JudgedEncoder(a), (train, test) = try evaluation.features(augmentationSeed: isAugmented ? recipe.seed : nil)
-        let accuracy: Double
-        switch method {
-        case .ridge: accuracy = try RidgeProbe(training: train, penalty: penalty).accuracy(on: test)
-        case .lars:
-            var bar = ProgressBar(total: recipe.epochs)
-            let probe = try LinearProbe(
-                training: train, recipe: recipe,
-                again: { epoch in
-                    guard isAugmented, epoch > 0 else { return nil }
-                    return try evaluation.features(epoch: epoch, seed: recipe.seed) { done, total in
-                        bar.update(label: "probe", completed: epoch) { ["features of \(done) of \(total) images"] }
-                    }
-                }
-            ) { done, _, loss in bar.update(label: "probe", completed: done) { [String(format: "loss %.4f", loss)] } }
-            bar.finish()
-            accuracy = try probe.accuracy(on: test)
+        let splitting = try Splitting(a), evaluation = try JudgedEncoder(a, pool: a.choice("pool"), splitting)
+        let rounds = try evaluation.rounds(splitting, seed: recipe.seed, augmentationSeed: isAugmented ? recipe.seed : nil)
+        var right = 0.0, penalties: [Double] = []
+        for round in rounds {
+            let accuracy: Double
+            switch method {
+            case .ridge:
+                let probe = try RidgeProbe(training: round.train, penalty: penalty)
+                penalties.append(probe.penalty)
+                accuracy = try probe.accuracy(on: round.test)
+            case .lars: accuracy = try trained(recipe, round, evaluation, isAugmented: isAugmented).accuracy(on: round.test)
+            }
+            right += (accuracy * Double(round.test.count)).rounded()
         }
-        print(try a.flag("json")
-            ? jsonLine([("method", .string(method.rawValue)), ("acc1", .double(accuracy))])
-            : "\(method.rawValue) probe on \(test.count) images, learned from \(train.count): Acc@1 \(accuracy)")
+        let images = JudgedEncoder.judged(rounds), accuracy = right / Double(images.images)
+        if try a.flag("json") {
+            let chosen: [(key: String, value: LogValue)] = penalties.isEmpty ? [] : [("penalties", .numbers(penalties))]
+            print(jsonLine([("method", .string(method.rawValue)), ("acc1", .double(accuracy))] + images.fields(accuracy) + chosen))
+            return 0
+        }
+        let learned = rounds.count == 1 ? "learned from \(rounds[0].train.count) images" : "each image by what was learned from \(rounds.count - 1) of \(rounds.count) folds"
+        print("\(method.rawValue) probe, \(learned): Acc@1 \(images.text(accuracy))")
+        if !penalties.isEmpty {
+            let texts = penalties.map { String(format: "%.3g", $0) }.joined(separator: ", ")
+            print("penalty \(texts)" + (penalty == nil ? ", by the least leave-one-out error" : "") + ", times the number of training images")
+        }
         return 0
+    }
+
+    private static func trained(_ recipe: LinearProbe.Recipe, _ round: JudgedEncoder.Round, _ evaluation: JudgedEncoder, isAugmented: Bool) throws -> LinearProbe {
+        var bar = ProgressBar(total: recipe.epochs)
+        defer { bar.finish() }
+        return try LinearProbe(
+            training: round.train, recipe: recipe,
+            again: { epoch in
+                guard isAugmented, epoch > 0 else { return nil }
+                return try evaluation.features(round.images, epoch: epoch, seed: recipe.seed) { done, total in
+                    bar.update(label: "probe", completed: epoch) { ["features of \(done) of \(total) images"] }
+                }
+            }
+        ) { done, _, loss in bar.update(label: "probe", completed: done) { [String(format: "loss %.4f", loss)] } }
     }
 }
 
@@ -173,7 +314,7 @@ enum ProbeCommand {
 enum FewShotCommand {
     static let command = Command(
         name: "fewshot", summary: "judge features by learning classes from a few images each",
-        options: JudgedEncoder.options + [
+        options: JudgedEncoder.options + Splitting.options + [
             .value("ways", "N", .whole(2...100_000), "classes an episode", fallback: "5"),
             .value("shots", "K", .whole(1...100_000), "images to learn from, a class", fallback: "5"),
             .value("episodes", "N", .whole(1...10_000_000), "draws of classes and images", fallback: "600"),
@@ -186,14 +327,21 @@ enum FewShotCommand {
         let episodes = FewShot(
             ways: try a.int("ways"), shots: try a.int("shots"), episodes: try a.int("episodes"), queries: try a.int("queries"),
             seed: try SharedOptions.seed(a))
-        let (train, test) = try JudgedEncoder(a).features()
-        var bar = ProgressBar(total: episodes.episodes)
-        let result = try episodes.run(training: train, test: test) { done, _ in bar.update(label: "episodes", completed: done) { [] } }
+        let splitting = try Splitting(a), rounds = try JudgedEncoder(a, pool: a.choice("pool"), splitting).rounds(splitting, seed: episodes.seed)
+        var bar = ProgressBar(total: episodes.episodes * rounds.count), before = 0
+        let result = try FewShot.Result(
+            rounds.map { round in
+                defer { before += episodes.episodes }
+                return try episodes.run(training: round.train, test: round.test) { done, _ in bar.update(label: "episodes", completed: before + done) { [] } }
+            })
         bar.finish()
+        let images = JudgedEncoder.judged(rounds)
         print(try a.flag("json")
             ? jsonLine([("ways", .integer(episodes.ways)), ("shots", .integer(episodes.shots)), ("episodes", .integer(result.episodes)),
-                ("acc1", .double(result.mean)), ("interval95", .double(result.interval))])
-            : String(format: "%d-way %d-shot, %d episodes: Acc@1 %.4f ± %.4f (95 %%)", episodes.ways, episodes.shots, result.episodes, result.mean, result.interval))
+                ("acc1", .double(result.mean)), ("interval95", .double(result.interval)),
+                ("standard_error", .double(result.interval / 1.96)), ("images", .integer(images.images)), ("classes", .integer(images.classes)), ("chance", .double(1 / Double(episodes.ways)))])
+            : String(format: "%d-way %d-shot, %d episodes: Acc@1 %.3f ± %.3f (%d images, %d classes, chance %.3f)", episodes.ways, episodes.shots, result.episodes,
+                result.mean, result.interval / 1.96, images.images, images.classes, 1 / Double(episodes.ways)))
         return 0
     }
 }

@@ -1,4 +1,5 @@
 import Engine
+import Features
 import Foundation
 import Graph
 import Models
@@ -16,7 +17,7 @@ enum FinetuneCommand {
     static let command = Command(
         name: "finetune", summary: "train the whole encoder with a linear head on labelled images",
         options: EncoderOptions.all() + [
-            JudgedEncoder.train, JudgedEncoder.test,
+            JudgedEncoder.train, JudgedEncoder.test, Splitting.folds.adding("Nothing of the folds is kept"),
             SharedOptions.output("RUN", "folder of the run: states, weights, logs (default: nothing is kept)", .folder),
             .flag("eval", "judge a classifier's weights on the test images: nothing is trained or written, and --train is not needed where the file names its classes"),
             SharedOptions.json,
@@ -29,17 +30,55 @@ enum FinetuneCommand {
         guard kept != nil || !resumes else { throw LearningError.configuration("--resume needs --output, the folder of the run") }
         if let kept { try RunFiles(folder: kept).check(FinetuneSettings.command, resumes: resumes) }
 
-        let weights = try Checkpoint(path: a.string("weights"))
+        let weights = try WeightsOptions.checkpoint(a, a.string("weights"))
         let description = try WeightsOptions.description(a, weights)
         let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
         if try a.flag("eval") { return try evaluate(a, weights, description, decoding) }
-        let (train, test) = try JudgedEncoder.parts(a, decoding)
+        let splitting = try Splitting(a), (train, test) = try JudgedEncoder.parts(a, decoding, splitting)
         let settings = try settings(a, weights, description, classes: train.classNames.map(\.stored))
-        let threads = try SharedOptions.threads(a)
-        let tuning = try Finetuning(settings, training: train, test: test, output: kept, threads: threads, isa: ISA.named(nil))
-        var fresh: [String] = []
-        if !(try resumes && tuning.resume()) { fresh = try tuning.begin(from: weights) }
-        return try fit(a, tuning, fresh: fresh, images: train.count)
+        if let test { try JudgedEncoder.requireOthers(test, than: train) }
+        let parts: [(train: any ImageSource, test: any ImageSource)] = try test.map { [(train, $0)] } ?? splitting.rounds(train, seed: settings.seed).map { judged in
+            (ImageSelection(train, judged.indices.filter { !judged[$0] }), ImageSelection(train, judged.indices.filter { judged[$0] }))
+        }
+        if parts.count > 1, kept != nil { throw LearningError.configuration("--folds keeps no run: leave out --output, or give --holdout") }
+        var scores: [ClassifierScore] = []
+        for (train, test) in parts {
+            let tuning = try Finetuning(settings, training: train, test: test, output: kept, threads: SharedOptions.threads(a), isa: ISA.named(nil))
+            var fresh: [String] = []
+            if !(try resumes && tuning.resume()) { fresh = try tuning.begin(from: weights) }
+            guard let score = try fit(a, tuning, fresh: fresh, images: train.count) else { return 130 }
+            try warn(a, of: score, tuning, train, test)
+            scores.append(score)
+        }
+        if scores.count > 1 {
+            let all = ClassifierScore(scores)
+            print(try a.flag("json") ? json(all, settings.classes.count) : "\(scores.count) folds: \(text(all, settings.classes.count))")
+        }
+        return 0
+    }
+
+    /// Says where features of the weights as they were tell the classes much better apart than the fine-tuned ones do.
+    private static func warn(_ a: Arguments, of score: ClassifierScore, _ tuning: Finetuning, _ train: any ImageSource, _ test: any ImageSource) throws {
+        // Nothing is far above this, so the features need not be computed.
+        if score.top1 > 0.9 { return }
+        let known = ImageSubset(train, most: FeatureWatch.most), judged = ImageSubset(test, most: FeatureWatch.most)
+        let pool: Pooling = tuning.settings.model.normalizesPooled == true ? .normalizedMean : .cls, threads = try SharedOptions.threads(a)
+        let extractor = try EncoderOptions.extractor(a, threads: threads, pool: pool, isa: ISA.named(nil))
+        extractor.preprocessing = tuning.settings.preprocessing
+        let training = try extractor.labelled(known, pool: pool)
+        guard training.count > 5 else { return }
+        let looked = try extractor.labelled(judged, pool: pool)
+        let frozen = try NearestNeighbours(training: training, k: 5, threads: threads)
+            .accuracy(on: looked, leavingOut: looked.rows(of: training, at: judged.places(in: known))).top1
+        let images = JudgedImages(labels: score.labels, classes: tuning.settings.classes.count)
+        let doubt = 2 * (images.standardError(of: score.top1) + images.standardError(of: frozen))
+        guard frozen - score.top1 > max(0.05, doubt) else { return }
+        let schedule = tuning.settings.schedule, perEpoch = tuning.stepsPerEpoch
+        // Some thousand updates where that is no more than 200 epochs, at a rate that moves layers that far.
+        let epochs = max(2 * schedule.epochs, min(200, (1000 + perEpoch - 1) / perEpoch)), rate = max(1e-3, schedule.learningRate)
+        complain(String(
+            format: "fine-tuning ends at %.3f, far below the %.3f of kNN on the features as they were: steps too few (%d) or too small (rate %g); try --lr %g --epochs %d",
+            score.top1, frozen, schedule.epochs * perEpoch, schedule.learningRate, rate, epochs))
     }
 
     private static func evaluate(_ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, _ decoding: DecodeOptions) throws -> Int32 {
@@ -58,11 +97,12 @@ enum FinetuneCommand {
         tuning.testing = { done, _ in bar.update(label: "test", completed: done) { [] } }
         let score = try tuning.score()
         bar.finish()
-        print(try a.flag("json") ? json(score) : "\(score.images) images: Acc@1 \(score.top1), Acc@5 \(score.top5)")
+        print(try a.flag("json") ? json(score, classes.count) : text(score, classes.count))
         return 0
     }
 
-    private static func fit(_ a: Arguments, _ tuning: Finetuning, fresh: [String], images: Int) throws -> Int32 {
+    /// - Returns: nil where it was interrupted.
+    private static func fit(_ a: Arguments, _ tuning: Finetuning, fresh: [String], images: Int) throws -> ClassifierScore? {
         let epochs = tuning.settings.schedule.epochs, perEpoch = tuning.stepsPerEpoch, session = tuning.model.session
         var bar = ProgressBar(total: min(epochs * perEpoch, tuning.settings.maxSteps ?? .max), completed: tuning.position.step)
         bar.message(
@@ -85,25 +125,31 @@ enum FinetuneCommand {
         bar.finish()
         if end == .interrupted {
             print(tuning.files != nil ? "interrupted at step \(tuning.position.step): go on with --resume" : "interrupted at step \(tuning.position.step)")
-            return 130
+            return nil
         }
         let score = try last ?? tuning.score()
         if try a.flag("json") {
-            print(json(score, best: tuning.best > 0 ? tuning.best : nil))
+            print(json(score, tuning.settings.classes.count, best: tuning.best > 0 ? tuning.best : nil))
         } else {
-            print("fine-tuned on \(images) images, judged on \(score.images): Acc@1 \(score.top1), Acc@5 \(score.top5)" + (tuning.best > 0 ? "; best epoch \(tuning.best)" : ""))
+            print("fine-tuned on \(images) images: \(text(score, tuning.settings.classes.count))" + (tuning.best > 0 ? String(format: "; best epoch %.3f", tuning.best) : ""))
             if let files = tuning.files {
                 print("weights: \(files.model)")
                 if FileManager.default.fileExists(atPath: files.best) { print("best: \(files.best)") }
                 print("log: \(files.log)")
             }
         }
-        return 0
+        return score
     }
 
-    private static func json(_ score: ClassifierScore, best: Double? = nil) -> String {
+    private static func text(_ score: ClassifierScore, _ classes: Int) -> String {
+        let images = JudgedImages(labels: score.labels, classes: classes)
+        return "Acc@1 \(images.text(score.top1)), Acc@5 \(images.brief(score.top5))"
+    }
+
+    private static func json(_ score: ClassifierScore, _ classes: Int, best: Double? = nil) -> String {
         jsonLine(
-            [("acc1", .double(score.top1)), ("acc5", .double(score.top5)), ("loss", .double(score.loss)), ("images", .integer(score.images))]
+            [("acc1", .double(score.top1)), ("acc5", .double(score.top5)), ("loss", .double(score.loss))]
+                + JudgedImages(labels: score.labels, classes: classes).fields(score.top1)
                 + (best.map { [("best_acc1", .double($0))] } ?? []))
     }
 

@@ -38,6 +38,7 @@ enum PictureOptions {
 
     static func images(_ a: Arguments, for description: WeightsDescription) throws -> HeldImages {
         let source = try source(a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
+        WeightsOptions.say(description)
         let images = try HeldImages(first: count(a), of: source, for: description)
         warn(of: images.broken)
         return images
@@ -50,6 +51,7 @@ enum PictureOptions {
     static func choices(_ a: Arguments) throws -> Reconstructor.Choices {
         var choices = Reconstructor.Choices()
         let size = try WeightsOptions.imageSize(a)
+        choices.key = try WeightsOptions.key(a)
         choices.heads = try a.intIfGiven("num-heads")
         choices.decoderHeads = try a.intIfGiven("decoder-num-heads")
         (choices.imageHeight, choices.imageWidth) = (size?.height, size?.width)

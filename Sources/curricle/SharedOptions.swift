@@ -44,7 +44,12 @@ enum SharedOptions {
 
 /// What a user may say of a weights file where it is silent, and what is wanted instead of what it says.
 enum WeightsOptions {
-    static let encoder: [Option] = options(ModelConfiguration.encoderSizes.named("num-heads", "image-size"), PixelNormalization.declared)
+    static let encoder: [Option] = [
+        .value(
+            "weights-key", "KEY",
+            "where a file holds several models: which one, by the keys that stand before its tensors' names, as teacher.backbone "
+                + "(default: the only one that is a vision transformer; of a model and its EMA the EMA, as timm reads them)")
+    ] + options(ModelConfiguration.encoderSizes.named("num-heads", "image-size"), PixelNormalization.declared)
     static let decoder: [Option] = options(ModelConfiguration.decoderSizes.named("decoder-num-heads"), [])
 
     private static func options(_ sizes: [Setting<ModelConfiguration>], _ pixels: [Setting<PixelNormalization>]) -> [Option] {
@@ -57,10 +62,22 @@ enum WeightsOptions {
 
     static func description(_ a: Arguments, _ file: Checkpoint, decoderHeads: Int? = nil) throws -> WeightsDescription {
         let size = try imageSize(a)
-        return try WeightsDescription(
+        let description = try WeightsDescription(
             file, heads: a.intIfGiven("num-heads"), decoderHeads: decoderHeads, imageHeight: size?.height, imageWidth: size?.width,
             mean: mean(a), deviation: deviation(a))
+        say(description)
+        return description
     }
+
+    /// Opens the weights that the options name.
+    static func checkpoint(_ a: Arguments, _ path: String, layout: CheckpointLayout? = nil) throws -> Checkpoint {
+        try Checkpoint(path: path, layout: layout, key: key(a), image: imageSize(a))
+    }
+
+    static func key(_ a: Arguments) throws -> String? { try a.stringIfGiven("weights-key") }
+
+    /// Says what of a file was assumed, and what was left out.
+    static func say(_ description: WeightsDescription) { DataOptions.say(description.notes.map(\.withOptions)) }
 
     static func imageSize(_ a: Arguments) throws -> (height: Int, width: Int)? {
         try a.intsIfGiven("image-size").map { ($0[0], $0[$0.count - 1]) }

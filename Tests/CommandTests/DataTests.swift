@@ -29,9 +29,9 @@ import Vision
     @Test("of 18 test images with 2 empty files 16 are judged, and each is named once")
     func brokenImagesAreNotJudged() throws {
         let folder = try Folder(), data = try writePictures(folder, empty: [4, 17]), weights = try pretrained(folder, data)
-        for (command, words) in [("knn", "on 16 images, against 18"), ("probe", "on 16 images, learned from 18")] {
+        for (command, words) in [("knn", ["against 18 images", "(16 images, 3 classes, largest 0.375)"]), ("probe", ["learned from 18 images", "(16 images, 3 classes, largest 0.375)"])] {
             let result = try curricle(command, "--weights", weights, "--train", data, "--test", data)
-            #expect(result.code == 0 && result.output.contains(words), "\(result.output)\(result.errors)")
+            #expect(result.code == 0 && words.allSatisfy(result.output.contains), "\(result.output)\(result.errors)")
             #expect(result.errors.components(separatedBy: "left out: ").count == 3)
         }
         let strict = try curricle("knn", "--weights", weights, "--train", data, "--test", data, "--strict")

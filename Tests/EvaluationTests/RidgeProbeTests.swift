@@ -1,5 +1,6 @@
 @testable import Evaluation
 @testable import Features
+import Foundation
 import Testing
 import TestSupport
 
@@ -62,7 +63,7 @@ import TestSupport
         let test = try LabelledFeatures(
             features: numbers.next(testCount * width).map { $0 * 3 + 21 }, width: width,
             labels: numbers.labels(testCount, classes: 10))
-        let probe = try RidgeProbe(training: training)
+        let probe = try RidgeProbe(training: training, penalty: 0.01)
         let expected = scores(training, test, penalty: 0.01)
         let found = try probe.scores(test)
         #expect(probe.classes == Set(labels).sorted())
@@ -107,5 +108,21 @@ import TestSupport
         }
         let wide = try LabelledFeatures(features: [1, 2], width: 2, labels: [0])
         #expect(throws: FeaturesError.differentWidths(training: 1, test: 2)) { try RidgeProbe(training: set).predict(wide) }
+    }
+
+    private struct Chosen: Decodable {
+        let features: [Float], labels: [Int], width: Int, errors: [Double], chosen: Double
+    }
+
+    @Test("the penalty of least leave-one-out error is scikit-learn's, and so are the errors")
+    func penaltiesAreChosen() throws {
+        let cases = try JSONDecoder().decode([Chosen].self, from: Data(contentsOf: URL(fileURLWithPath: fixture("ridge.json"))))
+        #expect(cases.count == 3)
+        for expected in cases {
+            let probe = try RidgeProbe(training: LabelledFeatures(features: expected.features, width: expected.width, labels: expected.labels))
+            #expect(abs(probe.penalty / expected.chosen - 1) < 1e-12)
+            #expect(probe.errors.count == expected.errors.count)
+            for (a, b) in zip(probe.errors, expected.errors) { #expect(abs(a / b - 1) < 1e-7) }
+        }
     }
 }

@@ -98,4 +98,57 @@ import TestSupport
             try LabelledFeatures(features: [1, 2, 3, .nan], width: 2, labels: [0, 1])
         }
     }
+
+    @Test("rows that are left out are no neighbours, whatever their distance", arguments: [RowDistance.squaredEuclidean, .negatedCosine])
+    func leftOut(distance: RowDistance) throws {
+        var numbers = TestNumbers(seed: 5)
+        let training = try LabelledFeatures(features: numbers.next(1200 * 3), width: 3, labels: numbers.labels(1200, classes: 3))
+        // Each test row is training row 7·i, and 7·i + 1 is left out besides.
+        let test = try LabelledFeatures(features: (0..<60).flatMap { training.features[(21 * $0)..<(21 * $0 + 3)] }, width: 3, labels: Array(repeating: 0, count: 60))
+        let same = (0..<60).map { [7 * $0, 7 * $0 + 1] }
+        let found = try NeighbourSearch(training, distance, threads: 2, isa: .best).nearest(4, to: test, leavingOut: same).map { $0.entries.map(\.index) }
+        for row in 0..<60 {
+            func measured(_ other: Int) -> Double {
+                let a = (0..<3).map { Double(test.features[row * 3 + $0]) }, b = (0..<3).map { Double(training.features[other * 3 + $0]) }
+                let product = zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
+                func square(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 } }
+                return distance == .negatedCosine ? -product / (square(a) * square(b)).squareRoot() : zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            }
+            let expected = (0..<1200).filter { !same[row].contains($0) }.map { (measured($0), $0) }.sorted { $0 < $1 }.prefix(4).map(\.1)
+            #expect(found[row] == expected)
+        }
+        #expect(throws: FeaturesError.neighbourCount(1199, training: 1198)) {
+            try NearestNeighbours(training: training, k: 1199).accuracy(on: test, leavingOut: same)
+        }
+    }
+}
+
+@Suite("Images that are judged") struct JudgedImagesTests {
+    @Test("an accuracy is printed with one standard error, images, classes and the largest class")
+    func text() {
+        // 66 of 286 images are of one class: 0.231; √(0.626·0.374/286) = 0.029.
+        let labels = Array(repeating: 0, count: 66) + (0..<220).map { 1 + $0 % 7 }
+        let judged = JudgedImages(labels: labels, classes: 8)
+        #expect(judged.text(0.6258741258741258) == "0.626 ± 0.029 (286 images, 8 classes, largest 0.231)")
+        #expect(abs(judged.standardError(of: 0.5) - (0.25 / 286).squareRoot()) < 1e-15)
+    }
+
+    @Test("a share of every class is held out, and folds are equal in every class, as the seed says", arguments: [UInt64(0), 9])
+    func splits(seed: UInt64) {
+        let labels = (0..<103).map { $0 % 10 == 0 ? 7 : $0 % 3 } + [42]
+        let held = ImageSplit.heldOut(labels, share: 0.2, seed: seed)
+        for label in Set(labels) {
+            let all = labels.count { $0 == label }, out = zip(labels, held).count { $0 == label && $1 }
+            #expect(out == (all == 1 ? 0 : max(1, Int((Double(all) * 0.2).rounded()))))
+        }
+        let folds = ImageSplit.folds(labels, count: 5, seed: seed)
+        for label in Set(labels) {
+            let sizes = (0..<5).map { fold in zip(labels, folds).count { $0 == label && $1 == fold } }
+            #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) <= 1)
+        }
+        let sizes = (0..<5).map { fold in folds.count { $0 == fold } }
+        #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) <= 1)
+        #expect(ImageSplit.folds(labels, count: 5, seed: seed) == folds && ImageSplit.folds(labels, count: 5, seed: seed + 1) != folds)
+        #expect(ImageSplit.heldOut(labels, share: 0.2, seed: seed) == held && ImageSplit.heldOut(labels, share: 0.2, seed: seed + 1) != held)
+    }
 }

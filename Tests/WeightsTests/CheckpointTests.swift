@@ -95,9 +95,10 @@ import TestSupport
     private static let changes: [(name: String, shape: [Int]?, expected: [String])] = [
         ("blocks.1.mlp.fc2.weight", [24, 95], ["blocks.1.mlp.fc2.weight", "[24, 95]", "[24, 96]"]), ("norm.bias", [25], ["norm.bias", "[25]", "[24]"]),
         ("cls_token", [1, 24], ["cls_token", "[1, 24]", "[1, 17, 24]"]), ("pos_embed", [17, 24], ["pos_embed", "[17, 24]"]),
-        ("pos_embed", [1, 16, 25], ["pos_embed", "[1, 16, 25]", "[1, 1, 24]"]),
+        ("pos_embed", [1, 17, 25], ["pos_embed", "[1, 17, 25]", "[1, 1, 24]"]), ("pos_embed", [1, 16, 24], ["16 positions", "4×4", "3×5", "image-size"]),
         ("pos_embed", [1, 12, 24], ["image size"]), ("patch_embed.proj.weight", [24, 3, 8], ["patch_embed.proj.weight", "[24, 3, 8]"]),
-        ("blocks.0.attn.qkv.bias", nil, ["lacks blocks.0.attn.qkv.bias"]), ("patch_embed.proj.weight", nil, ["no vision transformer"]),
+        ("blocks.0.attn.qkv.bias", nil, ["lacks blocks.0.attn.qkv.bias"]), ("pos_embed", nil, ["image size"]), ("blocks.3.norm1.bias", [24], ["lacks blocks.2"]),
+        ("fc_norm.weight", [24], ["norm and fc_norm"]), ("rope_embed.periods", [4], ["rope_embed.periods", "positions"]), ("storage_tokens", [1, 4, 24], ["storage_tokens"]), ("patch_embed.proj.weight", nil, ["no vision transformer"]),
         ("reg_token", [1, 4, 24], ["reg_token", "register tokens"]), ("norm_pre.weight", [24], ["norm_pre.weight", "norm before"]),
         ("blocks.0.ls1.gamma", [24], ["blocks.0.ls1.gamma", "scale"]), ("blocks.1.attn.q_norm.weight", [6], ["blocks.1.attn.q_norm.weight", "normalises queries"]),
         ("blocks.1.attn.rel_pos", [6], ["blocks.1.attn.rel_pos", "does not know"]), ("dist_token", [1, 1, 24], ["dist_token", "distillation"]),
@@ -115,7 +116,7 @@ import TestSupport
     /// timm's `no_embed_class`: positions of the patches alone.
     @Test func positionsWithoutTheClassTokens() throws {
         let folder = try TemporaryFolder(), path = try changed("pos_embed", shape: [1, 16, 24], folder: folder)
-        let file = try Checkpoint(path: path), plain = try TensorFile(path: path)
+        let file = try Checkpoint(path: path, image: (32, 32)), plain = try TensorFile(path: path)
         #expect(file.shape(of: "pos_embed") == [1, 17, 24])
         #expect(try file.floats("pos_embed") == Array(repeating: 0, count: 24) + Array(repeating: 0.5, count: 16 * 24))
         #expect(try file.floats("cls_token") == plain.floats("cls_token"))

@@ -28,9 +28,10 @@ public struct NearestNeighbours: Sendable {
         self.isa = isa
     }
 
-    /// - Throws: `FeaturesError.differentWidths`, `RuntimeError` where memory is lacking.
-    public func accuracy(on test: LabelledFeatures) throws -> Accuracy {
-        let neighbours = try neighbours(of: test)
+    /// - Parameter leftOut: of each test row, the training rows of the same image, which are no neighbours of it; empty for none at all.
+    /// - Throws: `FeaturesError.differentWidths`, `.neighbourCount` where fewer than k are left, `RuntimeError` where memory is lacking.
+    public func accuracy(on test: LabelledFeatures, leavingOut leftOut: [[Int]] = []) throws -> Accuracy {
+        let neighbours = try neighbours(of: test, leavingOut: leftOut)
         var majorityRight = 0
         var anyRight = 0
         for (row, label) in zip(neighbours, test.labels) {
@@ -42,9 +43,9 @@ public struct NearestNeighbours: Sendable {
     }
 
     /// For each test row the k nearest training rows, nearest first; of equally near ones the first.
-    /// - Throws: `FeaturesError.differentWidths`, `RuntimeError` where memory is lacking.
-    public func neighbours(of test: LabelledFeatures) throws -> [[Int]] {
-        try NeighbourSearch(training, .squaredEuclidean, threads: threads, isa: isa).nearest(k, to: test).map { $0.entries.map(\.index) }
+    /// - Throws: as ``accuracy(on:leavingOut:)``.
+    public func neighbours(of test: LabelledFeatures, leavingOut leftOut: [[Int]] = []) throws -> [[Int]] {
+        try NeighbourSearch(training, .squaredEuclidean, threads: threads, isa: isa).nearest(k, to: test, leavingOut: leftOut).map { $0.entries.map(\.index) }
     }
 
     /// The most frequent label; of equally frequent ones the smallest.

@@ -34,10 +34,13 @@ struct NeighbourSearch {
     }
 
     /// For each test row the k nearest training rows, nearest first; of equally near ones the first.
-    /// - Throws: `FeaturesError.differentWidths`, `RuntimeError` where memory is lacking.
-    func nearest(_ k: Int, to test: LabelledFeatures) throws -> [NearestList] {
+    /// - Parameter leftOut: of each test row, the training rows that are no neighbours of it, as they are the same image; empty for none at all.
+    /// - Throws: `FeaturesError.differentWidths`, `.neighbourCount` where fewer than k are left, `RuntimeError` where memory is lacking.
+    func nearest(_ k: Int, to test: LabelledFeatures, leavingOut leftOut: [[Int]] = []) throws -> [NearestList] {
         let width = training.width
         guard test.width == width else { throw FeaturesError.differentWidths(training: width, test: test.width) }
+        let left = training.count - (leftOut.map(\.count).max() ?? 0)
+        guard k <= left else { throw FeaturesError.neighbourCount(k, training: left) }
         let size = NeighbourSearch.size(training: training.count, test: test.count, width: width)
         let products = try RowProducts(rows: size.rows, columns: size.columns, depth: width, threads: threads, isa: isa)
         var nearest = [NearestList](repeating: NearestList(capacity: k), count: test.count)
@@ -46,18 +49,21 @@ struct NeighbourSearch {
             products.hold(known.values)
             for testRows in blocks(of: test.count, size: size.rows) {
                 let asked = Block(test, testRows, centre, distance)
-                compare(asked, known, try products(asked.values), pitch: size.columns, test, &nearest)
+                compare(asked, known, try products(asked.values), pitch: size.columns, test, leftOut, &nearest)
             }
         }
         return nearest
     }
 
     private func compare(
-        _ asked: Block, _ known: Block, _ products: UnsafeBufferPointer<Float>, pitch: Int, _ test: LabelledFeatures, _ nearest: inout [NearestList]
+        _ asked: Block, _ known: Block, _ products: UnsafeBufferPointer<Float>, pitch: Int, _ test: LabelledFeatures, _ leftOut: [[Int]],
+        _ nearest: inout [NearestList]
     ) {
         for (i, row) in asked.rows.enumerated() {
             var list = nearest[row]
+            let same = leftOut.isEmpty ? [] : leftOut[row]
             for (j, other) in known.rows.enumerated() {
+                if !same.isEmpty, same.contains(other) { continue }
                 let product = Double(products[i * pitch + j])
                 if let worst = list.worst, product.isFinite, least(product, asked.squares[i], known.squares[j]) > worst { continue }
                 list.offer(measured(test, row, asked.squares[i], other, known.squares[j]), index: other)

@@ -10,6 +10,8 @@ import Weights
 public final class Reconstructor {
     /// What a user may say of a file, and of the masks.
     public struct Choices: Sendable {
+        /// Which of several models of a file, see ``Checkpoint``.
+        public var key: String?
         public var heads: Int?, decoderHeads: Int?
         public var imageHeight: Int?, imageWidth: Int?
         public var mean: [Float]?, deviation: [Float]?
@@ -34,7 +36,7 @@ public final class Reconstructor {
 
     /// - Throws: `LearningError.file` naming what the file lacks, with what to do; what `Checkpoint` and `WeightsDescription` throw.
     public init(weights path: String, _ choices: Choices, threads: Int, isa: ISA) throws {
-        let file = try Checkpoint(path: path)
+        let file = try Checkpoint(path: path, key: choices.key, image: choices.imageHeight.flatMap { height in choices.imageWidth.map { (height, $0) } })
         self.path = path
         description = try WeightsDescription(
             file, heads: choices.heads, decoderHeads: choices.decoderHeads, imageHeight: choices.imageHeight, imageWidth: choices.imageWidth,

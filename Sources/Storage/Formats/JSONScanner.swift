@@ -147,19 +147,24 @@ extension JSONScanner {
     mutating func stringAndRange() throws(Failure) -> (text: String, range: Range<Int>) {
         try expect("\"")
         let start = offset
-        var unescaped: String?
+        // What came before the last escape, with every escape's own bytes.
+        var unescaped: [UInt8] = []
         var pieceStart = offset
         while let byte = peek() {
             switch byte {
             case 0x22:
                 let range = start..<offset
-                let result = (unescaped ?? "") + text(pieceStart..<offset)
+                if unescaped.isEmpty {
+                    offset += 1
+                    return (text(range), range)
+                }
+                unescaped += bytes[pieceStart..<offset]
                 offset += 1
-                return (result, range)
+                return (String(decoding: unescaped, as: UTF8.self), range)
             case 0x5C:
-                unescaped = (unescaped ?? "") + text(pieceStart..<offset)
+                unescaped += bytes[pieceStart..<offset]
                 offset += 1
-                unescaped?.unicodeScalars.append(try escape())
+                unescaped += UTF8.encode(try escape())!
                 pieceStart = offset
             case 0..<0x20:
                 throw failure("a control character in a string")

@@ -5,6 +5,8 @@
 public struct TensorFile: Sendable {
     /// Bytes of header that the format allows.
     public static let greatestHeaderSize = 100_000_000
+    /// What a header may hold, so that none takes long: tensors, entries of its metadata, members of a tensor's entry, and numbers of its shape.
+    private static let greatestTensors = 200_000, greatestMetadata = 100_000, greatestMembers = 64, greatestRank = 64
     /// The metadata key of the file's checksum: CRC-32C of the whole file in eight hexadecimal digits, counted with these
     /// eight digits taken as `00000000`.
     public static let checksumKey = "crc32c"
@@ -125,6 +127,7 @@ extension TensorFile {
                 try parseMetadata(&scanner, into: &header)
             } else {
                 guard header.tensors[name] == nil else { throw scanner.failure("tensor '\(name)' appears twice") }
+                guard header.tensors.count < greatestTensors else { throw scanner.failure("there are more than \(greatestTensors) tensors") }
                 header.tensors[name] = try parseEntry(&scanner, name: name, dataStart: header.size)
             }
         }
@@ -135,6 +138,7 @@ extension TensorFile {
     private static func parseMetadata(_ scanner: inout JSONScanner, into header: inout Header) throws(JSONScanner.Failure) {
         try scanner.object { (scanner, key) throws(JSONScanner.Failure) in
             guard header.metadata[key] == nil else { throw scanner.failure("metadata '\(key)' appears twice") }
+            guard header.metadata.count < greatestMetadata else { throw scanner.failure("there are more than \(greatestMetadata) metadata") }
             let (text, range) = try scanner.stringAndRange()
             header.metadata[key] = text
             if key == checksumKey { header.checksumRange = (range.lowerBound + 8)..<(range.upperBound + 8) }
@@ -150,6 +154,7 @@ extension TensorFile {
         var seen: Set<String> = []
         try scanner.object { (scanner, key) throws(JSONScanner.Failure) in
             guard seen.insert(key).inserted else { throw scanner.failure("'\(key)' appears twice in tensor '\(name)'") }
+            guard seen.count <= greatestMembers else { throw scanner.failure("tensor '\(name)' has more than \(greatestMembers) members") }
             switch key {
             case "dtype":
                 let text = try scanner.string()
@@ -176,7 +181,10 @@ extension TensorFile {
 
     private static func counts(_ scanner: inout JSONScanner) throws(JSONScanner.Failure) -> [Int] {
         var values: [Int] = []
-        try scanner.array { (scanner) throws(JSONScanner.Failure) in values.append(try scanner.count()) }
+        try scanner.array { (scanner) throws(JSONScanner.Failure) in
+            guard values.count < greatestRank else { throw scanner.failure("there are more than \(greatestRank) numbers") }
+            values.append(try scanner.count())
+        }
         return values
     }
 

@@ -9,6 +9,8 @@ import Vision
 /// How well a classifier does on labelled images.
 public struct ClassifierScore: Sendable, Equatable {
     public var images = 0
+    /// Labels of the images.
+    public private(set) var labels: [Int] = []
     private var right = 0, rightOfFive = 0
     private var entropy = 0.0
 
@@ -18,12 +20,26 @@ public struct ClassifierScore: Sendable, Equatable {
     /// Mean cross-entropy.
     public var loss: Double { entropy / Double(max(1, images)) }
 
+    public init() {}
+
+    /// Of the images of several scores.
+    public init(_ parts: [ClassifierScore]) {
+        for part in parts {
+            images += part.images
+            labels += part.labels
+            right += part.right
+            rightOfFive += part.rightOfFive
+            entropy += part.entropy
+        }
+    }
+
     /// Counts an image in. Of equal logits, the first class is the likelier.
     package mutating func add(_ logits: some RandomAccessCollection<Float>, label: Int) {
         let logits = logits.map(Double.init)
         guard logits.indices.contains(label), let most = logits.max() else { return }
         let before = logits.indices.count { logits[$0] > logits[label] || (logits[$0] == logits[label] && $0 < label) }
         images += 1
+        labels.append(label)
         right += before == 0 ? 1 : 0
         rightOfFive += before < 5 ? 1 : 0
         entropy += log(logits.reduce(0) { $0 + exp($1 - most) }) + most - logits[label]
@@ -34,15 +50,16 @@ extension ModelRuntime {
     /// Classifies all images of a labelled source, resized and not augmented.
     /// - Parameters:
     ///   - images: of a batch, at most.
+    ///   - preprocessing: how they get the model's size.
     ///   - strict: whether to stop at a broken image; else it is left out.
     ///   - report: told of each broken image.
     /// - Throws: `VisionError`; `LearningError.nonfinite` for weights that compute no numbers.
     package func score(
-        _ source: any ImageSource, _ normalization: PixelNormalization, images: Int, strict: Bool, report: (String) -> Void,
+        _ source: any ImageSource, _ normalization: PixelNormalization, images: Int, preprocessing: Preprocessing = .reference, strict: Bool, report: (String) -> Void,
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> ClassifierScore {
         var score = ClassifierScore()
-        try configuration.forEachBatch(of: source, normalization, images: images, strict: strict, report: report) { batch in
+        try configuration.forEachBatch(of: source, normalization, images: images, preprocessing: preprocessing, strict: strict, report: report) { batch in
             let executable = try classification(images: batch.samples.count)
             _ = try session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
             let logits = try result("logits", of: executable), classes = logits.count / batch.samples.count

@@ -56,7 +56,21 @@ extension FinetuneSettings {
             Setting(\.erasing, "reprob", "P", in: 0...1, "how likely a part of a picture is erased", section: .images),
         ]
         + PixelNormalization.declared.map { $0.at(\.normalization) }
-        + [seeding("the head, order, augmentation, mixing and drop path")]
+        + [
+            seeding("the head, order, augmentation, mixing and drop path, and what is held out"),
+            Setting(\.preprocessing, .preprocessing, "KIND", Preprocessing.help, section: .images, record: .whereItDiffers),
+            Setting(
+                .holdout, "SHARE", .number(0.001...0.999),
+                "instead of --test: judge on this share of the images of --train, drawn in each class by --seed, and learn from the others",
+                section: .run, record: .whereItDiffers, isDerived: true
+            ) {
+                $0.holdout.map { .double($0) }
+            } set: {
+                guard case .number(let share) = $1 else { return false }
+                $0.holdout = share
+                return true
+            },
+        ]
         + DecodeOptions.declared.map { $0.at(\.decoding) }
         + stopping
 

@@ -31,6 +31,10 @@ public struct FinetuneSettings: RunSettings, ScheduledSettings {
     public var erasing = 0.25
     public var normalization: PixelNormalization
     public var seed: UInt64 = 0
+    /// How images that are judged get the model's size, and those that are trained on as they are judged (without a crop).
+    public var preprocessing = Preprocessing.reference
+    /// Share of the training images, in each class, that is judged instead of others; nil where there are others.
+    public var holdout: Double?
     public var decoding = DecodeOptions()
 
     // How the run is kept: none of these changes what is computed.
@@ -65,9 +69,9 @@ public struct FinetuneSettings: RunSettings, ScheduledSettings {
                 grid: grid, augmentation: .none, normalization: normalization, seed: seed,
                 training: TrainingAugmentation(randAugment: randAugment, erasing: erasing))
         case .mae: ImagePipeline(grid: grid, augmentation: .mae, normalization: normalization, seed: seed)
-        // As they are judged: pictures of the model's size are resized and cropped, too.
-        case .flip: ImagePipeline(grid: grid, augmentation: .flip, normalization: normalization, seed: seed, preprocessing: .reference)
-        case .none: ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: seed, preprocessing: .reference)
+        // As they are judged.
+        case .flip: ImagePipeline(grid: grid, augmentation: .flip, normalization: normalization, seed: seed, preprocessing: preprocessing)
+        case .none: ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: seed, preprocessing: preprocessing)
         }
     }
 

@@ -100,7 +100,7 @@ public final class Finetuning: TrainingRecipe {
 
     /// Accuracy on the test images as things stand.
     public func score() throws -> ClassifierScore {
-        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), strict: settings.strict,
+        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), preprocessing: settings.preprocessing, strict: settings.strict,
             report: { loop.reportOnce(Message($0)) }, progress: testing)
     }
 

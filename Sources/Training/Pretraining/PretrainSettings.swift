@@ -40,6 +40,8 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
     public var snapshotEpochs = 50
     /// Epochs between looks at the features' kNN accuracy; 0 for none.
     public var knnEpochs = 0
+    /// How the images that it is measured on get the model's size.
+    public var preprocessing = Preprocessing.reference
     /// Steps between states, beside the one at each epoch's end; 0 for none.
     public var saveEverySteps = 0
     /// Ends the run after so many steps in all.

@@ -60,7 +60,9 @@ public final class Pretraining: TrainingRecipe {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         if settings.knnEpochs > 0, watch == nil { throw LearningError.configuration(FeatureWatch.need) }
         self.settings = settings
-        self.watch = settings.knnEpochs > 0 ? watch : nil
+        var watch = settings.knnEpochs > 0 ? watch : nil
+        watch?.preprocessing = settings.preprocessing
+        self.watch = watch
         self.source = source
         files = RunFiles(folder: output)
         loop = TrainingLoop(files: files)
@@ -111,7 +113,7 @@ public final class Pretraining: TrainingRecipe {
         model.initialize(seed: settings.seed)
         var fresh: [String] = []
         if let weights {
-            let file = try Checkpoint(path: weights)
+            let file = try Checkpoint(path: weights, image: (settings.model.imageHeight, settings.model.imageWidth))
             try WeightsFile.requireFixedPositions(file, settings.model)
             fresh = try WeightsFile.loadParts(file, into: model)
         }

@@ -1,5 +1,7 @@
 import Engine
+import Foundation
 import Models
+import Settings
 import Storage
 
 /// A model's weights under the reference's names, from a file of any layout and format that is known.
@@ -12,6 +14,8 @@ public struct Checkpoint: TensorSource {
     public let facts: ModelFacts
     /// Names in the file that no part of such a model has, sorted: they are left out.
     public let unexpected: [String]
+    /// Which of several models was read, for a person to read.
+    public let choice: Message?
 
     private let source: any TensorSource
     /// The tensors of the file that each of ours is made of, one after the other along the first axis.
@@ -24,29 +28,39 @@ public struct Checkpoint: TensorSource {
     public var names: [String] { parts.keys.sorted() }
     public func shape(of name: String) -> [Int]? { shapes[name] }
 
-    /// Opens a file of safetensors or of `torch.save`.
-    /// - Parameter layout: nil to tell it from the names.
+    /// Opens a file of safetensors or of `torch.save`, or the weights of a run's folder or of one that Hugging Face's programs write.
+    /// - Parameters:
+    ///   - layout: nil to tell it from the names.
+    ///   - key: which of several models of the file, by the keys before its tensors' names (`teacher.backbone`); nil for the only one, or for the
+    ///     average (EMA) where there is a model and its average.
+    ///   - image: the size that the user gives, which may decide what the file's positions are of.
     /// - Throws: `TensorFileError`, `PyTorchFileError`; `LearningError.file` for a file of another kind of model, or one
     ///   whose encoder cannot be computed, with the reason.
-    public init(path: String, layout given: CheckpointLayout? = nil) throws {
-        try self.init(try Checkpoint.isSafetensors(path) ? TensorFile(path: path) : PyTorchFile(path: path), layout: given)
+    public init(path: String, layout given: CheckpointLayout? = nil, key: String? = nil, image: (height: Int, width: Int)? = nil) throws {
+        let path = try Checkpoint.file(at: path)
+        try self.init(try Checkpoint.isSafetensors(path) ? TensorFile(path: path) : PyTorchFile(path: path), layout: given, key: key, image: image)
     }
 
-    package init(_ source: any TensorSource, layout given: CheckpointLayout? = nil) throws {
+    package init(
+        _ whole: any TensorSource, layout given: CheckpointLayout? = nil, key: String? = nil, image: (height: Int, width: Int)? = nil
+    ) throws {
+        let state = try CheckpointState.choose(in: whole, key: key)
+        try (whole as? PyTorchFile)?.select(state.chosen.state)
+        let source: any TensorSource = state.chosen.prefix.isEmpty ? whole : PrefixedSource(whole, prefix: state.chosen.prefix)
         self.source = source
-        guard let layout = given ?? CheckpointLayout.guess(source) else {
-            let wanted = "patch_embed.proj.weight nor …\(HuggingFaceNames.patchWeight)"
-            throw LearningError.file(path: source.path, reason: "holds no vision transformer: it has neither \(wanted)")
+        choice = state.note
+        guard let layout = given ?? CheckpointLayout.guess(source, stateKey: state.chosen.state) else {
+            throw LearningError.file(path: source.path, reason: "holds no vision transformer")
         }
         self.layout = layout
         let parts = try Checkpoint.parts(source, layout)
         self.parts = parts.known
         unexpected = parts.unknown
         let count = source.shape(of: self.parts["pos_embed"]?[0] ?? "").flatMap { $0.count == 3 ? $0[1] : nil } ?? 0
-        // Some of timm's models have positions for the patches alone (`no_embed_class`).
-        hasClassPosition = layout != .timm || squareRoot(count - 1) != nil || squareRoot(count) == nil
-        shapes = try Checkpoint.shapes(source, self.parts, hasClassPosition: hasClassPosition)
         facts = try Checkpoint.facts(source, layout)
+        // Some of timm's models have positions for the patches alone (`no_embed_class`).
+        hasClassPosition = try layout != .timm || count == 0 || source.shape(of: "cls_token") == nil || Checkpoint.hasClassPosition(source, count, facts, image)
+        shapes = try Checkpoint.shapes(source, self.parts, hasClassPosition: hasClassPosition)
         var metadata = source.metadata
         let key = StepOptions.normalizedTargetsKey
         if let normalizes = facts.normalizedTargets, metadata[key] == nil { metadata[key] = normalizes ? "true" : "false" }
@@ -56,6 +70,9 @@ public struct Checkpoint: TensorSource {
     public func floats(_ name: String) throws -> [Float] {
         guard let parts = parts[name] else { throw TensorFileError.missingTensor(path: path, name: name) }
         let values = try parts.flatMap { try source.floats($0) }
+        guard values.allSatisfy(\.isFinite) else {
+            throw LearningError.file(path: path, reason: "tensor \(parts[0]) holds numbers that are not finite: the training that it comes from went wrong")
+        }
         guard let width = shapes["cls_token"]?.last, shapes["pos_embed"] != nil else { return values }
         switch name {
         case "cls_token" where hasClassPosition:
@@ -68,11 +85,44 @@ public struct Checkpoint: TensorSource {
 }
 
 extension Checkpoint {
-    /// After eight bytes, a file of safetensors has a brace. What has none is told by its name, so that the error suits it.
+    /// The file that a path stands for: a folder stands for the weights in it.
+    private static func file(at path: String) throws(LearningError) -> String {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else { return path }
+        let known = ["model.safetensors", "pytorch_model.bin"].map { "\(path)/\($0)" }
+        guard let found = known.first(where: FileManager.default.fileExists) else {
+            throw .file(path: path, reason: "is a folder without model.safetensors: give a run's folder, or a file of weights")
+        }
+        return found
+    }
+
+    /// What a file is, by its content: after eight bytes, a file of safetensors has a brace; PyTorch's is a zip archive, or a pickle.
+    /// - Throws: `LearningError.file` that says what it looks like, where it is neither.
     private static func isSafetensors(_ path: String) throws -> Bool {
         let mapping: FileMapping
         do { mapping = try FileMapping(path: path) } catch { throw TensorFileError.file(error) }
-        return mapping.withBytes { $0.count > 8 && $0[8] == 0x7B || !$0.starts(with: Array("PK".utf8)) && $0.first != 0x80 } && !path.hasSuffix(".pth")
+        let start = mapping.withBytes { Array($0.prefix(512)) }
+        if start.count > 8, start[8] == 0x7B { return true }
+        if start.starts(with: Array("PK".utf8)) || start.first == 0x80 || start.dropFirst(257).starts(with: Array("ustar".utf8)) { return false }
+        if let reason = ForeignWeights.reason(start) { throw LearningError.file(path: path, reason: reason) }
+        return !path.hasSuffix(".pth")
+    }
+
+    /// Whether a file of timm's has a position for the class token: what its configuration or the image size decides, else what `count` positions can be.
+    private static func hasClassPosition(
+        _ source: any TensorSource, _ count: Int, _ facts: ModelFacts, _ image: (height: Int, width: Int)?
+    ) throws -> Bool {
+        if let said = facts.hasClassPosition { return said }
+        let patch = max(1, source.shape(of: "patch_embed.proj.weight")?.last ?? 1)
+        let known = facts.imageHeight.flatMap { height in facts.imageWidth.map { (height: height, width: $0) } }
+        for size in [known, image].compactMap({ $0 }) {
+            let places = (size.height / patch).multipliedReportingOverflow(by: size.width / patch).partialValue
+            if places == count - 1 { return true }
+            if places == count { return false }
+        }
+        guard let side = squareRoot(count) else { return true }
+        let reading = "\(side)×\(side) patches, or \(count - 1) (as \(side - 1)×\(side + 1)) and the class token"
+        throw LearningError.file(path: source.path, reason: "does not say what its \(count) positions are of: \(reading); give the \(.imageSize) that they are of")
     }
 
     private static func parts(_ source: any TensorSource, _ layout: CheckpointLayout) throws -> (known: [String: [String]], unknown: [String]) {

@@ -34,6 +34,11 @@ public enum CheckpointExport {
         guard contents.description.model.normalizesPooled != true else {
             throw LearningError.file(path: contents.path, reason: "ends with fc_norm, which Hugging Face's ViTMAE has no place for: export it as timm")
         }
+        let c = contents.description.model
+        guard c.gridRows == c.gridColumns else {
+            throw LearningError.file(
+                path: contents.path, reason: "has \(c.gridRows)×\(c.gridColumns) patches, and transformers' ViTMAE makes positions for squares alone: export it for timm or as ONNX")
+        }
         let isFolder = !output.hasSuffix(".safetensors")
         let file = isFolder ? "\(output)/model.safetensors" : output
         let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path

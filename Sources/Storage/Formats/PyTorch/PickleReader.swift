@@ -61,9 +61,9 @@ struct PickleReader {
         case 0x8C, 0x55: try pushText(size: try number(1))  // SHORT_BINUNICODE, SHORT_BINSTRING
         case 0x58, 0x54: try pushText(size: try number(4))  // BINUNICODE, BINSTRING
         case 0x8D: try pushText(size: try number(8))  // BINUNICODE8
-        case 0x43: try pushOpaque(size: try number(1))  // SHORT_BINBYTES
-        case 0x42: try pushOpaque(size: try number(4))  // BINBYTES
-        case 0x8E, 0x96: try pushOpaque(size: try number(8))  // BINBYTES8, BYTEARRAY8
+        case 0x43: try pushBytes(size: try number(1))  // SHORT_BINBYTES
+        case 0x42: try pushBytes(size: try number(4))  // BINBYTES
+        case 0x8E, 0x96: try pushBytes(size: try number(8))  // BINBYTES8, BYTEARRAY8
 
         case 0x29: push(.tuple([]))  // EMPTY_TUPLE
         case 0x74: push(.tuple(try popMark()))  // TUPLE
@@ -181,9 +181,10 @@ extension PickleReader {
 
     private mutating func pushText(size: Int) throws(Failure) { push(.text(String(decoding: try take(size), as: UTF8.self))) }
 
-    private mutating func pushOpaque(size: Int) throws(Failure) {
-        _ = try take(size)
-        push(.opaque)
+    /// Bytes: keys of a dictionary at times, so text where they are.
+    private mutating func pushBytes(size: Int) throws(Failure) {
+        let bytes = try take(size)
+        push(size <= 4096 ? String(validating: bytes, as: UTF8.self).map { .text($0) } ?? .opaque : .opaque)
     }
 
     private mutating func pushTuple(count: Int) throws(Failure) {
@@ -212,9 +213,13 @@ extension PickleReader {
     /// `("storage", type, key, place, count)` is the only persistent value of `torch.save`.
     private mutating func pushStorage(_ number: Int) throws(Failure) {
         guard case .tuple(let parts) = nodes[number], parts.count >= 5, case .text("storage") = nodes[parts[0]],
-            case .callable(.storage(let element)) = nodes[parts[1]], case .text(let key) = nodes[parts[2]]
+            case .callable(let type) = nodes[parts[1]], case .text(let key) = nodes[parts[2]]
         else { throw .malformed("its pickle refers to something that is no storage") }
-        push(.storage(key: key, element: element))
+        switch type {
+        case .storage(let element): push(.storage(key: key, element: element))
+        case .untypedStorage: push(.storage(key: key, element: nil))
+        default: throw .malformed("its pickle refers to something that is no storage")
+        }
     }
 
     private mutating func call(_ callable: Int, _ arguments: Int) throws(Failure) {
@@ -225,6 +230,14 @@ extension PickleReader {
         case .orderedDictionary where parts.isEmpty: push(.dictionary(PickleItems()))
         case .namespace where parts.isEmpty: push(.namespace(PickleItems()))
         case .rebuildTensor: push(.tensor(try tensor(parts)))
+        case .rebuildTypedTensor:
+            guard parts.count >= 7, case .callable(.elementType(let element?)) = nodes[parts[6]] else { throw .malformed("its pickle has a tensor of an unknown type") }
+            push(.tensor(try tensor(parts, element)))
+        case .plain: push(.opaque)
+        case .bytes:
+            // Bytes are keys at times: as text, where they are.
+            guard let first = parts.first, case .text(let text) = nodes[first] else { return push(.opaque) }
+            push(.text(text))
         case .rebuildParameter:
             guard let first = parts.first, case .tensor(let tensor) = nodes[first] else { throw .malformed("its pickle has a parameter without a tensor") }
             push(.tensor(tensor))
@@ -233,9 +246,9 @@ extension PickleReader {
     }
 
     /// `_rebuild_tensor_v2(storage, offset, size, stride, …)`
-    private func tensor(_ parts: [Int]) throws(Failure) -> PickledTensor {
-        guard parts.count >= 4, case .storage(let key, let element) = nodes[parts[0]], case .integer(let offset) = nodes[parts[1]],
-            let shape = integers(parts[2]), let strides = integers(parts[3]), shape.count == strides.count
+    private func tensor(_ parts: [Int], _ type: TensorElement? = nil) throws(Failure) -> PickledTensor {
+        guard parts.count >= 4, case .storage(let key, let stored) = nodes[parts[0]], case .integer(let offset) = nodes[parts[1]],
+            let shape = integers(parts[2]), let strides = integers(parts[3]), shape.count == strides.count, let element = type ?? stored
         else { throw .malformed("its pickle has a tensor without storage, offset, size and stride") }
         return PickledTensor(storage: key, element: element, offset: offset, shape: shape, strides: strides)
     }

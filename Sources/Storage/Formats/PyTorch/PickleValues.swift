@@ -6,6 +6,16 @@ enum PickleCallable: Equatable {
     case namespace
     /// `torch.FloatStorage` and its like: names of element types, never called.
     case storage(TensorElement)
+    /// `torch.storage.UntypedStorage`: its tensors say their type.
+    case untypedStorage
+    /// `_rebuild_tensor_v3`, as newer types are written.
+    case rebuildTypedTensor
+    /// `torch.float32` and its like; nil for a type that no tensor here has.
+    case elementType(TensorElement?)
+    /// `torch.Size`, `torch.device`, `set` and their like: what they make is kept apart, and never looked into.
+    case plain
+    /// `_codecs.encode`, by which older protocols write bytes.
+    case bytes
 
     init?(module: String, name: String) {
         switch (module, name) {
@@ -13,9 +23,19 @@ enum PickleCallable: Equatable {
         case ("torch._utils", "_rebuild_parameter"): self = .rebuildParameter
         case ("collections", "OrderedDict"): self = .orderedDictionary
         case ("argparse", "Namespace"): self = .namespace
+        case ("torch._utils", "_rebuild_tensor_v3"): self = .rebuildTypedTensor
+        case ("torch.storage", "UntypedStorage"): self = .untypedStorage
+        case ("torch", "Size"), ("torch", "device"), ("torch.serialization", "_get_layout"): self = .plain
+        case ("builtins", _), ("__builtin__", _):
+            guard ["set", "frozenset", "complex", "bytearray"].contains(name) else { return nil }
+            self = .plain
+        case ("collections", "Counter"): self = .plain
+        case ("_codecs", "encode"): self = .bytes
         case ("torch", _):
-            guard let element = PickleCallable.storages[name] else { return nil }
-            self = .storage(element)
+            if let element = PickleCallable.storages[name] { self = .storage(element) }
+            else if let element = PickleCallable.types[name] { self = .elementType(element) }
+            else if ["complex32", "complex128"].contains(name) { self = .elementType(nil) }
+            else { return nil }
         default: return nil
         }
     }
@@ -24,6 +44,12 @@ enum PickleCallable: Equatable {
         "FloatStorage": .float32, "HalfStorage": .float16, "BFloat16Storage": .bfloat16, "DoubleStorage": .float64,
         "LongStorage": .signed64, "IntStorage": .signed32, "ShortStorage": .signed16, "CharStorage": .signed8,
         "ByteStorage": .unsigned8, "BoolStorage": .bool,
+    ]
+    private static let types: [String: TensorElement] = [
+        "float32": .float32, "float16": .float16, "bfloat16": .bfloat16, "float64": .float64, "int64": .signed64, "int32": .signed32, "int16": .signed16,
+        "int8": .signed8, "uint8": .unsigned8, "uint16": .unsigned16, "uint32": .unsigned32, "uint64": .unsigned64, "bool": .bool,
+        "float8_e4m3fn": .float8E4M3, "float8_e5m2": .float8E5M2, "float8_e4m3fnuz": .float8E4M3FNUZ, "float8_e5m2fnuz": .float8E5M2FNUZ,
+        "float8_e8m0fnu": .float8E8M0, "complex64": .complex64,
     ]
 }
 
@@ -53,7 +79,8 @@ enum PickleNode {
     /// An `argparse.Namespace`, as a dictionary.
     case namespace(PickleItems)
     case callable(PickleCallable)
-    case storage(key: String, element: TensorElement)
+    /// Its element is nil where the tensors say it.
+    case storage(key: String, element: TensorElement?)
     case tensor(PickledTensor)
     /// Bytes, sets and integers beyond 64 bits: kept apart, never looked into.
     case opaque

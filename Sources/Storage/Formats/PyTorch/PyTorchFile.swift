@@ -31,7 +31,8 @@ public enum PyTorchFileError: Error, Sendable, Equatable, CustomStringConvertibl
 
 /// A file of `torch.save` (a zip of a pickle and raw storages), read without running anything that it says.
 ///
-/// The tensors are those of its state dict: under `model` or `state_dict`, as MAE and timm write, or the file's only content.
+/// A file may hold several state dicts: each dictionary with tensors in it, by the keys that lead there (`model`, `teacher.encoder`). The tensors are
+/// those of one of them: of `model` or `state_dict`, as MAE and timm write, or of the file itself, until ``select(_:)`` says another.
 /// `args` (a namespace) gives the metadata, as `args.NAME`. Not thread-safe: the archive has a position.
 public final class PyTorchFile: TensorSource {
     /// Bytes that its pickle may have; that of the largest model takes about one million.
@@ -39,8 +40,12 @@ public final class PyTorchFile: TensorSource {
 
     public let path: String
     public let metadata: [String: String]
-    /// Under which name the state dict stood; nil where it is the whole file.
-    package let stateKey: String?
+    /// Under which keys the state dict stands; nil where it is the whole file.
+    package private(set) var stateKey: String?
+    /// All state dicts, by the keys that lead there (nil for the whole file), with the names of their tensors.
+    package var states: [(key: String?, names: [String])] { dictionaries.map { ($0.key, $0.members.map(\.name)) } }
+    /// What the file's dictionary holds, for a person to read.
+    package let outline: String
 
     /// What was wrong, before it is known of which file.
     enum Failure: Error, Equatable {
@@ -58,7 +63,11 @@ public final class PyTorchFile: TensorSource {
         let entry: ZipArchive.Entry
     }
 
-    private let tensors: [String: Tensor]
+    private var tensors: [String: Tensor] = [:]
+    private let pickled: Pickled
+    /// What the archive's entries begin with.
+    private let root: String
+    private let dictionaries: [Dictionary]
     private let archive: ZipArchive
     /// The storage that was read last: tensors may share one.
     private var lastStorage: (key: String, bytes: [UInt8])?
@@ -72,14 +81,26 @@ public final class PyTorchFile: TensorSource {
         do throws(Failure) {
             archive = try ZipArchive(mapping)
             let (pickled, root) = try PyTorchFile.readPickle(archive)
-            let (state, key, arguments) = try PyTorchFile.stateDictionary(pickled)
-            stateKey = key
-            tensors = try PyTorchFile.tensors(state, pickled, archive, root: root)
+            (self.pickled, self.root) = (pickled, root)
+            guard let outer = pickled.named(pickled.root) else { throw Failure.malformed("it holds no dictionary of tensors") }
+            dictionaries = PyTorchFile.dictionaries(pickled)
+            outline = outer.isEmpty ? "; it is empty" : "; it holds " + outer.prefix(8).map(\.name).joined(separator: ", ") + (outer.count > 8 ? ", …" : "")
+            let arguments = outer.last { $0.name == "args" }.flatMap { pickled.named($0.value) } ?? []
             let texts = arguments.compactMap { argument in pickled.printed(argument.value).map { ("args.\(argument.name)", $0) } }
-            metadata = Dictionary(texts) { $1 }
+            metadata = Swift.Dictionary(texts) { $1 }
         } catch {
             throw PyTorchFileError(error, path: path)
         }
+        // Until another is selected.
+        try select(["model", "state_dict"].first { key in dictionaries.contains { $0.key == key } })
+    }
+
+    /// Makes the tensors those of one of ``states``; none where there is no such.
+    /// - Throws: ``PyTorchFileError`` where one of them does not lie within its storage.
+    package func select(_ key: String?) throws(PyTorchFileError) {
+        let members = dictionaries.first { $0.key == key }?.members ?? []
+        do throws(Failure) { tensors = try PyTorchFile.tensors(members, pickled, archive, root: root) } catch { throw PyTorchFileError(error, path: path) }
+        stateKey = key
     }
 
     public var names: [String] { tensors.keys.sorted() }
@@ -90,7 +111,7 @@ public final class PyTorchFile: TensorSource {
     public func floats(_ name: String) throws -> [Float] {
         let tensor = try tensor(name)
         guard let values = try bytes(of: tensor).withUnsafeBytes(tensor.view.element.floats) else {
-            throw TensorFileError.unsuitable(path: path, name: name, element: tensor.view.element, wanted: "F32, F16, BF16 or F64")
+            throw TensorFileError.unsuitable(path: path, name: name, element: tensor.view.element, wanted: "a type of floating point")
         }
         return values
     }
@@ -136,16 +157,28 @@ extension PyTorchFile {
         return (try PickleReader.read(archive.bytes(entry, limit: greatestPickleSize)), root)
     }
 
-    /// The dictionary of tensors, and what stands in `args`.
-    private static func stateDictionary(
-        _ pickled: Pickled
-    ) throws(Failure) -> (state: [(name: String, value: Int)], key: String?, arguments: [(name: String, value: Int)]) {
-        guard let outer = pickled.named(pickled.root) else { throw .malformed("it holds no dictionary of tensors") }
-        let arguments = outer.last { $0.name == "args" }.flatMap { pickled.named($0.value) } ?? []
-        for key in ["model", "state_dict"] {
-            if let inner = outer.last(where: { $0.name == key }).flatMap({ pickled.named($0.value) }) { return (inner, key, arguments) }
+    /// Levels of dictionaries that are looked through, and state dicts that a file may have: optimisers have many small ones.
+    private static let greatestLevel = 3, greatestStates = 64
+
+    /// A dictionary with tensors: those of its members.
+    private typealias Dictionary = (key: String?, members: [(name: String, value: Int)])
+
+    /// Every dictionary with tensors, level by level. One that is referred to twice counts once.
+    private static func dictionaries(_ pickled: Pickled) -> [Dictionary] {
+        var found: [Dictionary] = [], level: [(key: String?, node: Int)] = [(nil, pickled.root)], seen: Set<Int> = [pickled.root]
+        for _ in 0...greatestLevel {
+            var next: [(key: String?, node: Int)] = []
+            for (key, node) in level {
+                guard let members = pickled.named(node) else { continue }
+                let tensors = members.filter { if case .tensor = pickled.nodes[$0.value] { true } else { false } }
+                if !tensors.isEmpty, found.count < greatestStates { found.append((key, tensors)) }
+                for member in members where member.name != "args" && seen.insert(member.value).inserted {
+                    next.append((key.map { "\($0).\(member.name)" } ?? member.name, member.value))
+                }
+            }
+            level = next
         }
-        return (outer, nil, arguments)
+        return found
     }
 }
 

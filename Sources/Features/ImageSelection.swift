@@ -1,0 +1,55 @@
+import Randomness
+import Vision
+
+/// Some images of a source, by their indices there.
+public struct ImageSelection: ImageSource {
+    private let source: any ImageSource
+    public let indices: [Int]
+    public var count: Int { indices.count }
+
+    public init(_ source: any ImageSource, _ indices: [Int]) {
+        self.source = source
+        self.indices = indices
+    }
+
+    public var classNames: [ByteName] { source.classNames }
+    public var missingLabels: String? { source.missingLabels }
+    public func label(at index: Int) -> Int? { source.label(at: indices[index]) }
+    public func name(at index: Int) -> ByteName { source.name(at: indices[index]) }
+    public func file(of index: Int) -> ByteName { source.file(of: indices[index]) }
+    public func identity(at index: Int) -> ImageIdentity? { source.identity(at: indices[index]) }
+    public func image(at index: Int) throws(VisionError) -> PixelImage { try source.image(at: indices[index]) }
+}
+
+/// Labelled images divided at random, in each class alike: what is learned from, and what is judged. A function of labels and seed alone.
+public enum ImageSplit {
+    private static let use: UInt32 = 0x7370_6C74 // "splt"
+
+    /// Whether each image is held out for judging: that share of every class, rounded, but at least one of two or more and never all.
+    public static func heldOut(_ labels: [Int], share: Double, seed: UInt64) -> [Bool] {
+        var held = [Bool](repeating: false, count: labels.count)
+        for rows in shuffled(labels, seed) where rows.count > 1 {
+            let count = min(rows.count - 1, max(1, Int((Double(rows.count) * share).rounded())))
+            for row in rows.prefix(count) { held[row] = true }
+        }
+        return held
+    }
+
+    /// The fold of each image, from 0: those of a class are dealt out in turn, so that folds and classes in them differ by one image at most.
+    public static func folds(_ labels: [Int], count: Int, seed: UInt64) -> [Int] {
+        var folds = [Int](repeating: 0, count: labels.count), next = 0
+        for row in shuffled(labels, seed).joined() {
+            folds[row] = next % count
+            next += 1
+        }
+        return folds
+    }
+
+    /// The images of each class, by rising label, in random order.
+    private static func shuffled(_ labels: [Int], _ seed: UInt64) -> [[Int]] {
+        Dictionary(grouping: labels.indices) { labels[$0] }.sorted { $0.key < $1.key }.map { label, rows in
+            var random = Philox(seed: seed, stream: (use, UInt32(truncatingIfNeeded: label), 0))
+            return random.permutation(rows.count).map { rows[$0] }
+        }
+    }
+}
