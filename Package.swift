@@ -53,7 +53,7 @@ let package = Package(
         .target(
             name: "Features",
             dependencies: [
-                "Settings", "Tensors", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
+                "Randomness", "Settings", "Tensors", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
             ], exclude: ["README.md"]),
         .target(name: "Evaluation", dependencies: ["CAlgebra", "Randomness", "Engine", "Features"], exclude: ["README.md"]),
         .target(

@@ -1,5 +1,6 @@
 @testable import Engine
 @testable import Features
+import Datasets
 import Foundation
 import Models
 import Settings
