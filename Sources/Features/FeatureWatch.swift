@@ -24,6 +24,8 @@ public struct FeatureWatch: Sendable {
     package let test: ImageSubset
     /// How images get the model's size.
     public var preprocessing = Preprocessing.reference
+    /// Which pass of a resize comes first.
+    public var passOrder = PassOrder.pillow13
     /// Of each test image, its places among the training images: it is no neighbour of itself.
     private let places: [[Int]]
 
@@ -92,7 +94,7 @@ public struct FeatureWatch: Sendable {
         looked.cls.reserveCapacity(images.count * width)
         looked.mean.reserveCapacity(images.count * width)
         try model.configuration.forEachBatch(
-            of: images, normalization, images: model.featureImages(most: min(FeatureWatch.batch, images.count)), preprocessing: preprocessing, strict: strict,
+            of: images, normalization, images: model.featureImages(most: min(FeatureWatch.batch, images.count)), preprocessing: preprocessing, passOrder: passOrder, strict: strict,
             report: report
         ) { batch in
             wasInterrupted = isInterrupted()

@@ -55,7 +55,7 @@ struct JudgedEncoder {
     static let options: [Option] = EncoderOptions.all() + [
         train, test, pool, EncoderOptions.layer, batchSize,
         .value("patch-size", "N", .whole(1...65536), "pixels; checked against the file"),
-        SharedOptions.json, strict, DataOptions.preprocess,
+        SharedOptions.json, strict, DataOptions.preprocess, DataOptions.passOrder,
     ] + DataOptions.decoding + [SharedOptions.threads()]
 
     static let train = SharedOptions.images("train", "labelled images to compare with or learn from")
@@ -82,6 +82,7 @@ struct JudgedEncoder {
         let path = try a.string("weights")
         extractor = try EncoderOptions.extractor(a, threads: SharedOptions.threads(a), layer: a.intIfGiven("layer"), pool: pool, isa: ISA.named(nil))
         extractor.preprocessing = try DataOptions.preprocessing(a)
+        extractor.passOrder = try a.choice("resize")
         let model = extractor.description.model
         if let patch = try a.intIfGiven("patch-size"), patch != model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(model.patchSize) pixels, not \(patch)")

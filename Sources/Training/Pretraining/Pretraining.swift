@@ -59,6 +59,7 @@ public final class Pretraining: TrainingRecipe {
         self.settings = settings
         var watch = settings.knnEpochs > 0 ? watch : nil
         watch?.preprocessing = settings.preprocessing
+        watch?.passOrder = settings.passOrder
         self.watch = watch
         self.source = source
         files = RunFiles(folder: output)
@@ -81,7 +82,7 @@ public final class Pretraining: TrainingRecipe {
         guard source.count >= settings.batchSize || !settings.dropLast else {
             throw LearningError.configuration("\(source.count) images give no batch of \(settings.batchSize): lower \(.batchSize) or leave out \(.dropLast)")
         }
-        let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed)
+        let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed, passOrder: settings.passOrder)
         loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast, shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
