@@ -10,8 +10,11 @@ public struct FeatureWatch: Sendable {
     public struct Reading: Sendable, Equatable {
         /// Share of test images whose neighbours' most frequent class is right: by class tokens, and by means of patch tokens.
         public let cls: Double, mean: Double
-        /// Test images that were judged, and training images they were compared with: broken ones are left out.
-        public let images: Int, known: Int
+        /// Test images that were judged: broken ones are left out.
+        public let judged: JudgedImages
+        /// Training images they were compared with, likewise.
+        public let known: Int
+        public var images: Int { judged.images }
     }
 
     /// The reference's k.
@@ -39,6 +42,9 @@ public struct FeatureWatch: Sendable {
             guard part.count > 0, (0..<part.count).allSatisfy({ part.label(at: $0) != nil }) else {
                 throw LearningError.configuration("\(part.missingLabels ?? (part.count > 0 ? "\(part.name(at: 0))" : "the data")): \(FeatureWatch.need)")
             }
+        }
+        guard Set((0..<self.training.count).map { self.training.label(at: $0) }).count > 1 else {
+            throw LearningError.configuration("\(.knnEpochs): the training images are of one class, so that whatever is named is right; give \(.knnTraining) a folder whose folders are the classes")
         }
         guard training.count >= FeatureWatch.neighbours else {
             throw LearningError.configuration("\(.knnEpochs) needs at least \(FeatureWatch.neighbours) training images, not \(training.count)")
@@ -77,7 +83,8 @@ public struct FeatureWatch: Sendable {
             let neighbours = try NearestNeighbours(training: training, k: FeatureWatch.neighbours, threads: model.session.threads, isa: model.session.isa)
             return try neighbours.accuracy(on: test, leavingOut: test.rows(of: training, at: places)).top1
         }
-        return Reading(cls: try accuracy(\.cls), mean: try accuracy(\.mean), images: judged.labels.count, known: known.labels.count)
+        let images = JudgedImages(labels: judged.labels, classes: Set(known.labels + judged.labels).count)
+        return Reading(cls: try accuracy(\.cls), mean: try accuracy(\.mean), judged: images, known: known.labels.count)
     }
 
     /// Features of a part, their labels and images.

@@ -53,6 +53,11 @@ public struct WeightsDescription: Sendable {
         do { try normalization.validate(channels: model.channels) } catch { throw LearningError.file(path: file.path, reason: "\(error)") }
     }
 
+    /// Refuses a file that says another number of heads than a model has: no shape would show it.
+    package static func requireHeads(_ file: Checkpoint, _ model: ModelConfiguration) throws {
+        _ = try agreed(file, .heads, model.heads, WeightsFile.ownConfiguration(file)?.heads ?? file.facts.heads)
+    }
+
     /// - Throws: `LearningError.configuration` for a layer that the encoder does not have.
     package func requireLayer(_ layer: Int) throws {
         if !(1...model.depth).contains(layer) { throw LearningError.configuration("\(.layer) \(layer): the encoder has layers 1 to \(model.depth)") }
