@@ -44,7 +44,7 @@ public struct WeightsDescription: Sendable {
             normalization.std = file.facts.deviation ?? normalization.std
             try describeDecoder(file, decoderHeads)
         }
-        if let choice = file.choice { notes.append(choice) }
+        notes += file.notes
         if !file.unexpected.isEmpty { notes.append("\(file.path): left out, as no such model has them: \(WeightsFile.listed(file.unexpected))") }
         if let problem = model.problem { throw LearningError.file(path: file.path, reason: Message(problem)) }
         if let positions = try WeightsFile.assumedGrid(file, model) { notes.append(positions) }

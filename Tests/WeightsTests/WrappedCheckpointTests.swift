@@ -42,7 +42,7 @@ import Vision
     ])
     func wrapped(name: String) throws {
         #expect(try Self.error(name, "plain") < 1e-5)
-        #expect(try Checkpoint(path: Self.path(name)).choice == nil)
+        #expect(try Checkpoint(path: Self.path(name)).notes.isEmpty)
     }
 
     @Test("of a model and its average the average is taken, as timm does, and both are named", arguments: [("ema.pth.tar", "state_dict"), ("model-ema.pth", "model")])
@@ -79,6 +79,7 @@ import Vision
         #expect(try Self.error("oblong.safetensors", image: (12, 20), pixels: "12x20", "oblong") < 1e-5)
         // 10 positions: 3×3 and the class token, or 2×5 patches alone.
         #expect(try Self.error("bare.safetensors", image: (8, 20), pixels: "8x20", "bare") < 1e-5)
+        #expect(try Self.extractor(Self.path("bare.safetensors")).description.notes.contains { $0.description.contains("2×5") })
         #expect(try Self.error("square.safetensors", pixels: "16x16", "square") < 1e-5)
         #expect(try Self.error("square.safetensors", image: (8, 32), pixels: "8x32", "square 8,32") < 1e-5)
         let notes = try Self.extractor(Self.path("square.safetensors"), image: (8, 32)).description.notes
