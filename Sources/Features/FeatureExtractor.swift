@@ -11,6 +11,8 @@ public final class FeatureExtractor {
     public let description: WeightsDescription
     /// How images get the model's size.
     public var preprocessing = Preprocessing.reference
+    /// Which pass of a resize comes first.
+    public var passOrder = PassOrder.pillow13
     package let model: ModelRuntime
     /// Whether the encoder ends with a norm of the mean, for ``Pooling/normalizedMean``, though its file does not say so.
     private let isForNormalizedMean: Bool
@@ -100,7 +102,7 @@ public final class FeatureExtractor {
         var features: [Float] = [], samples: [Int] = []
         features.reserveCapacity(source.count * width(pool))
         try description.model.forEachBatch(
-            of: source, description.normalization, images: batchSize, augmented: augmented, preprocessing: preprocessing, strict: strict, report: report
+            of: source, description.normalization, images: batchSize, augmented: augmented, preprocessing: preprocessing, passOrder: passOrder, strict: strict, report: report
         ) { batch in
             samples += batch.images.map(\.sample)
             if let kind {

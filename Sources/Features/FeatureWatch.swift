@@ -11,8 +11,11 @@ public struct FeatureWatch: Sendable {
     public struct Reading: Sendable, Equatable {
         /// Share of test images whose neighbours' most frequent class is right: by class tokens, and by means of patch tokens.
         public let cls: Double, mean: Double
-        /// Test images that were judged, and training images they were compared with: broken ones are left out.
-        public let images: Int, known: Int
+        /// Test images that were judged: broken ones are left out.
+        public let judged: JudgedImages
+        /// Training images they were compared with, likewise.
+        public let known: Int
+        public var images: Int { judged.images }
     }
 
     /// The reference's k.
@@ -25,6 +28,8 @@ public struct FeatureWatch: Sendable {
     package let test: ImageSubset
     /// How images get the model's size.
     public var preprocessing = Preprocessing.reference
+    /// Which pass of a resize comes first.
+    public var passOrder = PassOrder.pillow13
     /// Of each test image, its places among the training images: it is no neighbour of itself.
     private let places: [[Int]]
 
@@ -38,6 +43,9 @@ public struct FeatureWatch: Sendable {
             guard part.count > 0, (0..<part.count).allSatisfy({ part.label(at: $0) != nil }) else {
                 throw LearningError.configuration("\(part.missingLabels ?? (part.count > 0 ? "\(part.name(at: 0))" : "the data")): \(FeatureWatch.need)")
             }
+        }
+        guard Set((0..<self.training.count).map { self.training.label(at: $0) }).count > 1 else {
+            throw LearningError.configuration("\(.knnEpochs): the training images are of one class, so that whatever is named is right; give \(.knnTraining) a folder whose folders are the classes")
         }
         guard training.count >= FeatureWatch.neighbours else {
             throw LearningError.configuration("\(.knnEpochs) needs at least \(FeatureWatch.neighbours) training images, not \(training.count)")
@@ -76,7 +84,8 @@ public struct FeatureWatch: Sendable {
             let neighbours = try NearestNeighbours(training: training, k: FeatureWatch.neighbours, threads: model.session.threads, isa: model.session.isa)
             return try neighbours.accuracy(on: test, leavingOut: test.rows(of: training, at: places)).top1
         }
-        return Reading(cls: try accuracy(\.cls), mean: try accuracy(\.mean), images: judged.labels.count, known: known.labels.count)
+        let images = JudgedImages(labels: judged.labels, classes: Set(known.labels + judged.labels).count)
+        return Reading(cls: try accuracy(\.cls), mean: try accuracy(\.mean), judged: images, known: known.labels.count)
     }
 
     /// Features of a part, their labels and images.
@@ -93,7 +102,7 @@ public struct FeatureWatch: Sendable {
         looked.cls.reserveCapacity(images.count * width)
         looked.mean.reserveCapacity(images.count * width)
         try model.configuration.forEachBatch(
-            of: images, normalization, images: model.featureImages(most: min(FeatureWatch.batch, images.count)), preprocessing: preprocessing, strict: strict,
+            of: images, normalization, images: model.featureImages(most: min(FeatureWatch.batch, images.count)), preprocessing: preprocessing, passOrder: passOrder, strict: strict,
             report: report
         ) { batch in
             wasInterrupted = isInterrupted()

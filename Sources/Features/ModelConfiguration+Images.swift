@@ -15,18 +15,19 @@ extension ModelConfiguration {
     ///   - images: of a batch, at most.
     ///   - augmented: how they are changed besides; nil for not at all.
     ///   - preprocessing: how they get the model's size.
+    ///   - passOrder: of resizes.
     ///   - strict: whether to stop at a broken image.
     ///   - report: told of each broken image.
     ///   - body: takes a batch, which holds an image at least; false ends the pass.
     /// - Throws: `VisionError`, also where no image can be read; or what `body` throws.
     package func forEachBatch(
         of source: any ImageSource, _ normalization: PixelNormalization, images: Int, augmented: FeatureAugmentation? = nil,
-        preprocessing: Preprocessing = .reference, strict: Bool,
+        preprocessing: Preprocessing = .reference, passOrder: PassOrder = .pillow13, strict: Bool,
         report: (String) -> Void, _ body: (Batch) throws -> Bool
     ) throws {
         let pipeline = ImagePipeline(
             grid: try grid, augmentation: .none, normalization: normalization, seed: augmented?.seed ?? 0, training: augmented?.augmentation,
-            preprocessing: preprocessing)
+            preprocessing: preprocessing, passOrder: passOrder)
         let loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: min(images, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1, prefetch: 2,
             broken: strict ? .refuse : .leaveOut)

@@ -19,6 +19,7 @@ extension SettingName {
     package static let memoryLimit: SettingName = "memory-limit"
     package static let normalizedTargets: SettingName = "norm-pix-loss"
     package static let onNonfinite: SettingName = "on-nonfinite"
+    package static let passOrder: SettingName = "resize"
     package static let pieceImages: SettingName = "micro-batch"
     package static let snapshotEpochs: SettingName = "save-ckpt-freq"
     package static let standardDeviation: SettingName = "std"

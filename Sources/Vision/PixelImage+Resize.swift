@@ -1,11 +1,16 @@
 import CSupport
 
 /// Which pass of a resize comes first.
-public enum PassOrder: Sendable, Equatable {
+public enum PassOrder: String, Sendable, CaseIterable, Codable {
     /// As in Pillow 13: the vertical one where the height loses more than twice the pixels that the width does.
     case pillow13
     /// Always the horizontal one, as in Pillow up to 12. Where the orders differ some bytes differ by one.
-    case horizontalFirst
+    case horizontalFirst = "pillow12"
+
+    /// What its options say of it.
+    public static let help =
+        "which Pillow's resize: pillow13 (vertically first where the height loses more than twice the pixels that the width does) or pillow12 (always "
+        + "horizontally first, as up to 12: some bytes differ by one)"
 }
 
 /// Crops, then resizes with Pillow's antialiased bicubic filter, bit for bit.

@@ -44,13 +44,18 @@ public struct WeightsDescription: Sendable {
             normalization.std = file.facts.deviation ?? normalization.std
             try describeDecoder(file, decoderHeads)
         }
-        if let choice = file.choice { notes.append(choice) }
+        notes += file.notes
         if !file.unexpected.isEmpty { notes.append("\(file.path): left out, as no such model has them: \(WeightsFile.listed(file.unexpected))") }
         if let problem = model.problem { throw LearningError.file(path: file.path, reason: Message(problem)) }
         if let positions = try WeightsFile.assumedGrid(file, model) { notes.append(positions) }
         if let mean { normalization.mean = mean }
         if let deviation { normalization.std = deviation }
         do { try normalization.validate(channels: model.channels) } catch { throw LearningError.file(path: file.path, reason: "\(error)") }
+    }
+
+    /// Refuses a file that says another number of heads than a model has: no shape would show it.
+    package static func requireHeads(_ file: Checkpoint, _ model: ModelConfiguration) throws {
+        _ = try agreed(file, .heads, model.heads, WeightsFile.ownConfiguration(file)?.heads ?? file.facts.heads)
     }
 
     /// - Throws: `LearningError.configuration` for a layer that the encoder does not have.

@@ -22,6 +22,8 @@ enum DataOptions {
     static let preprocess = Option.value(
         "preprocess", "KIND", .word(of: Preprocessing.self), Preprocessing.help, fallback: Preprocessing.reference.rawValue)
 
+    static let passOrder = Option.value("resize", "KIND", .word(of: PassOrder.self), PassOrder.help, fallback: PassOrder.pillow13.rawValue)
+
     static func preprocessing(_ a: Arguments) throws -> Preprocessing { try a.choice("preprocess") }
 
     /// Opens a dataset and says what of it was passed over.

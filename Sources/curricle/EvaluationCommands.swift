@@ -56,7 +56,7 @@ struct JudgedEncoder {
     static let options: [Option] = EncoderOptions.all() + [
         train, test, pool, EncoderOptions.layer, batchSize,
         .value("patch-size", "N", .whole(1...65536), "pixels; checked against the file"),
-        SharedOptions.json, strict, DataOptions.preprocess,
+        SharedOptions.json, strict, DataOptions.preprocess, DataOptions.passOrder,
     ] + DataOptions.decoding + [SharedOptions.threads()]
 
     static let train = SharedOptions.images("train", "labelled images to compare with or learn from")
@@ -83,6 +83,7 @@ struct JudgedEncoder {
         let path = try a.string("weights")
         extractor = try EncoderOptions.extractor(a, threads: SharedOptions.threads(a), layer: a.intIfGiven("layer"), pool: pool, isa: ISA.named(nil))
         extractor.preprocessing = try DataOptions.preprocessing(a)
+        extractor.passOrder = try a.choice("resize")
         let model = extractor.description.model
         if let patch = try a.intIfGiven("patch-size"), patch != model.patchSize {
             throw LearningError.file(path: path, reason: "has patches of \(model.patchSize) pixels, not \(patch)")
@@ -204,7 +205,7 @@ enum NearestNeighboursCommand {
         let pool = try a.choiceIfGiven("pool", Pooling.self) ?? (manner == .reference ? .normalizedMean : .cls)
         let judged = try JudgedEncoder(a, pool: pool), (train, test) = try judged.features()
         let threads = judged.extractor.threads, isa = judged.extractor.isa
-        let same = try judged.test.map { test.rows(of: train, at: $0.places(in: judged.train)) } ?? []
+        let same = judged.test.map { test.rows(of: train, at: $0.places(in: judged.train)) } ?? []
         if !same.isEmpty {
             let count = same.count { !$0.isEmpty }
             let which = count == test.count ? "the test images are training images" : "\(count) of the \(test.count) test images are training images too"

@@ -65,7 +65,7 @@ enum FinetuneCommand {
         let known = ImageSubset(train, most: FeatureWatch.most), judged = ImageSubset(test, most: FeatureWatch.most)
         let pool: Pooling = tuning.settings.model.normalizesPooled == true ? .normalizedMean : .cls, threads = try SharedOptions.threads(a)
         let extractor = try EncoderOptions.extractor(a, threads: threads, pool: pool, isa: ISA.named(nil))
-        extractor.preprocessing = tuning.settings.preprocessing
+        (extractor.preprocessing, extractor.passOrder) = (tuning.settings.preprocessing, tuning.settings.passOrder)
         let training = try extractor.labelled(known, pool: pool)
         guard training.count > 5 else { return }
         let looked = try extractor.labelled(judged, pool: pool)

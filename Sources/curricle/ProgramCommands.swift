@@ -129,7 +129,7 @@ enum ExtractCommand {
     }
 
     /// Options that decide what a program is made of.
-    private static let ofWeights = ["pool", "layer", "batch-size", "num-heads", "image-size", "mean", "std"]
+    private static let ofWeights = ["weights-key", "pool", "layer", "batch-size", "num-heads", "image-size", "mean", "std"]
 
     private static func rate(_ images: Int, since start: Date) -> String {
         String(format: "%.1f images/s", Double(images) / max(Date().timeIntervalSince(start), 1e-9))

@@ -105,6 +105,24 @@ import TestSupport
         #expect(expected.split(separator: "|").contains { found.contains($0) }, "\(found)")
     }
 
+    @Test("headers of millions of escapes are read in a time that grows with their length alone; those of millions of things are refused")
+    func longHeaders() throws {
+        // Building such a text anew at each escape would copy it 1,280,000 times: 10¹² bytes.
+        let folder = try TemporaryFolder(), count = 1_280_000
+        let path = try folder.write("escapes", file(Array(#"{"__metadata__":{"a":""#.utf8) + Array(repeatElement(Array(#"\n"#.utf8), count: count).joined()) + Array(#""}}"#.utf8)))
+        #expect(try TensorFile(path: path).metadata["a"] == String(repeating: "\n", count: count))
+        func entries(_ count: Int, _ entry: (Int) -> String) -> String { (0..<count).map(entry).joined(separator: ",") }
+        for (header, expected) in [
+            ("{" + entries(200_001) { #""t\#($0)":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"# } + "}", "more than 200000 tensors"),
+            (#"{"__metadata__":{"# + entries(100_001) { #""k\#($0)":"v""# } + "}}", "more than 100000 metadata"),
+            (#"{"a":{"# + entries(100) { #""k\#($0)":1"# } + "}}", "more than 64 members"),
+            (#"{"a":{"dtype":"F32","shape":["# + entries(1000) { _ in "1" } + #"],"data_offsets":[0,4]}}"#, "more than 64 numbers"),
+        ] {
+            let found = try #require(try reason(file(Array(header.utf8), data: 4)))
+            #expect(found.contains(expected), "\(found)")
+        }
+    }
+
     @Test func headerLengthsThatLie() throws {
         let header = Array("{}".utf8)
         for length in [UInt64.max, 1 << 63, UInt64(Int.max), 100_000_001] {

@@ -51,15 +51,16 @@ extension ModelRuntime {
     /// - Parameters:
     ///   - images: of a batch, at most.
     ///   - preprocessing: how they get the model's size.
+    ///   - passOrder: of resizes.
     ///   - strict: whether to stop at a broken image; else it is left out.
     ///   - report: told of each broken image.
     /// - Throws: `VisionError`; `LearningError.nonfinite` for weights that compute no numbers.
     package func score(
-        _ source: any ImageSource, _ normalization: PixelNormalization, images: Int, preprocessing: Preprocessing = .reference, strict: Bool, report: (String) -> Void,
+        _ source: any ImageSource, _ normalization: PixelNormalization, images: Int, preprocessing: Preprocessing = .reference, passOrder: PassOrder = .pillow13, strict: Bool, report: (String) -> Void,
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> ClassifierScore {
         var score = ClassifierScore()
-        try configuration.forEachBatch(of: source, normalization, images: images, preprocessing: preprocessing, strict: strict, report: report) { batch in
+        try configuration.forEachBatch(of: source, normalization, images: images, preprocessing: preprocessing, passOrder: passOrder, strict: strict, report: report) { batch in
             let executable = try classification(images: batch.samples.count)
             _ = try session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
             let logits = try result("logits", of: executable), classes = logits.count / batch.samples.count

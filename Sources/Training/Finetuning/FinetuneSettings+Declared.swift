@@ -59,6 +59,7 @@ extension FinetuneSettings {
         + [
             seeding("the head, order, augmentation, mixing and drop path, and what is held out"),
             Setting(\.preprocessing, .preprocessing, "KIND", Preprocessing.help, section: .images, record: .whereItDiffers),
+            Setting(\.passOrder, .passOrder, "KIND", PassOrder.help, section: .images, record: .whereItDiffers),
             Setting(
                 .holdout, "SHARE", .number(0.001...0.999),
                 "instead of --test: judge on this share of the images of --train, drawn in each class by --seed, and learn from the others",

@@ -33,6 +33,8 @@ public struct FinetuneSettings: RunSettings, ScheduledSettings {
     public var seed: UInt64 = 0
     /// How images that are judged get the model's size, and those that are trained on as they are judged (without a crop).
     public var preprocessing = Preprocessing.reference
+    /// Which pass of a resize comes first, but where a classifier's own augmentation resizes.
+    public var passOrder = PassOrder.pillow13
     /// Share of the training images, in each class, that is judged instead of others; nil where there are others.
     public var holdout: Double?
     public var decoding = DecodeOptions()
@@ -68,10 +70,10 @@ public struct FinetuneSettings: RunSettings, ScheduledSettings {
             ImagePipeline(
                 grid: grid, augmentation: .none, normalization: normalization, seed: seed,
                 training: TrainingAugmentation(randAugment: randAugment, erasing: erasing))
-        case .mae: ImagePipeline(grid: grid, augmentation: .mae, normalization: normalization, seed: seed)
+        case .mae: ImagePipeline(grid: grid, augmentation: .mae, normalization: normalization, seed: seed, passOrder: passOrder)
         // As they are judged.
-        case .flip: ImagePipeline(grid: grid, augmentation: .flip, normalization: normalization, seed: seed, preprocessing: preprocessing)
-        case .none: ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: seed, preprocessing: preprocessing)
+        case .flip: ImagePipeline(grid: grid, augmentation: .flip, normalization: normalization, seed: seed, preprocessing: preprocessing, passOrder: passOrder)
+        case .none: ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: seed, preprocessing: preprocessing, passOrder: passOrder)
         }
     }
 

@@ -100,7 +100,8 @@ public final class Finetuning: TrainingRecipe {
 
     /// Accuracy on the test images as things stand.
     public func score() throws -> ClassifierScore {
-        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), preprocessing: settings.preprocessing, strict: settings.strict,
+        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), preprocessing: settings.preprocessing, passOrder: settings.passOrder,
+            strict: settings.strict,
             report: { loop.reportOnce(Message($0)) }, progress: testing)
     }
 

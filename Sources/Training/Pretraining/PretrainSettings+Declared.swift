@@ -46,6 +46,7 @@ extension PretrainSettings {
             Setting(
                 \.knnEpochs, .knnEpochs, "EPOCHS", in: 0...Int.max,
                 "epochs between looks at the features' kNN accuracy, on the data's labelled parts; 0 for none", section: .run, record: .never),
+            Setting(\.passOrder, .passOrder, "KIND", PassOrder.help, section: .images, record: .whereItDiffers),
             Setting(\.preprocessing, .preprocessing, "KIND", "with --knn-every: " + Preprocessing.help, section: .images, record: .never),
             Setting(
                 \.saveEverySteps, "save-every-steps", "N", in: 0...Int.max,

@@ -42,6 +42,8 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
     public var knnEpochs = 0
     /// How the images that it is measured on get the model's size.
     public var preprocessing = Preprocessing.reference
+    /// Which pass of a resize comes first, of images that are trained on and of judged ones.
+    public var passOrder = PassOrder.pillow13
     /// Steps between states, beside the one at each epoch's end; 0 for none.
     public var saveEverySteps = 0
     /// Ends the run after so many steps in all.

@@ -62,6 +62,7 @@ public final class Pretraining: TrainingRecipe {
         self.settings = settings
         var watch = settings.knnEpochs > 0 ? watch : nil
         watch?.preprocessing = settings.preprocessing
+        watch?.passOrder = settings.passOrder
         self.watch = watch
         self.source = source
         files = RunFiles(folder: output)
@@ -84,7 +85,7 @@ public final class Pretraining: TrainingRecipe {
         guard source.count >= settings.batchSize || !settings.dropLast else {
             throw LearningError.configuration("\(source.count) images give no batch of \(settings.batchSize): lower \(.batchSize) or leave out \(.dropLast)")
         }
-        let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed)
+        let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed, passOrder: settings.passOrder)
         loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast, shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
@@ -114,6 +115,7 @@ public final class Pretraining: TrainingRecipe {
         var fresh: [String] = []
         if let weights {
             let file = try Checkpoint(path: weights, image: (settings.model.imageHeight, settings.model.imageWidth))
+            try WeightsDescription.requireHeads(file, settings.model)
             try WeightsFile.requireFixedPositions(file, settings.model)
             fresh = try WeightsFile.loadParts(file, into: model)
         }
@@ -211,8 +213,9 @@ public final class Pretraining: TrainingRecipe {
             ) { judging(epoch, $0, $1) }
             guard let accuracy else { return nil }
             let isPart = accuracy.images < watch.test.count || accuracy.known < watch.training.count
-            let images = isPart ? " (on \(accuracy.images) images, against \(accuracy.known))" : ""
-            report("epoch \(epoch): kNN Acc@1 \(accuracy.cls) by the class token, \(accuracy.mean) by the mean of the patch tokens\(images)")
+            let images = isPart ? ", on \(accuracy.images) images, against \(accuracy.known)" : ""
+            let text = accuracy.judged.text(accuracy.cls), mean = accuracy.judged.brief(accuracy.mean)
+            report("epoch \(epoch): kNN Acc@1 \(text) by the class token, \(mean) by the mean of the patch tokens\(images)")
             judged = [("knn_cls", .double(accuracy.cls)), ("knn_mean", .double(accuracy.mean))]
             outcome.scalars = [("eval/knn_cls", Float(accuracy.cls)), ("eval/knn_mean", Float(accuracy.mean))]
         }

@@ -14,8 +14,8 @@ public struct Checkpoint: TensorSource {
     public let facts: ModelFacts
     /// Names in the file that no part of such a model has, sorted: they are left out.
     public let unexpected: [String]
-    /// Which of several models was read, for a person to read.
-    public let choice: Message?
+    /// What was chosen or assumed where the file is not clear, for a person to read.
+    public let notes: [Message]
 
     private let source: any TensorSource
     /// The tensors of the file that each of ours is made of, one after the other along the first axis.
@@ -48,7 +48,6 @@ public struct Checkpoint: TensorSource {
         try (whole as? PyTorchFile)?.select(state.chosen.state)
         let source: any TensorSource = state.chosen.prefix.isEmpty ? whole : PrefixedSource(whole, prefix: state.chosen.prefix)
         self.source = source
-        choice = state.note
         guard let layout = given ?? CheckpointLayout.guess(source, stateKey: state.chosen.state) else {
             throw LearningError.file(path: source.path, reason: "holds no vision transformer")
         }
@@ -59,7 +58,19 @@ public struct Checkpoint: TensorSource {
         let count = source.shape(of: self.parts["pos_embed"]?[0] ?? "").flatMap { $0.count == 3 ? $0[1] : nil } ?? 0
         facts = try Checkpoint.facts(source, layout)
         // Some of timm's models have positions for the patches alone (`no_embed_class`).
-        hasClassPosition = try layout != .timm || count == 0 || source.shape(of: "cls_token") == nil || Checkpoint.hasClassPosition(source, count, facts, image)
+        let isOpen = layout == .timm && count > 0 && source.shape(of: "cls_token") != nil
+        let known = isOpen ? Checkpoint.knowsClassPosition(source, count, facts, image) : true
+        hasClassPosition = try known ?? Checkpoint.assumesClassPosition(source, count)
+        // As many patches, alone, could be a rectangle's.
+        let rectangle = known == nil ? (2..<max(3, count)).first { $0 * $0 <= count && count % $0 == 0 } : nil
+        notes = [
+            state.note,
+            rectangle.flatMap { rows in
+                squareRoot(count - 1).map { side in
+                    "\(source.path): its \(count) positions are taken as those of \(side)×\(side) patches and the class token; if they are of patches alone, as \(rows)×\(count / rows), give \(.imageSize)"
+                }
+            },
+        ].compactMap { $0 }
         shapes = try Checkpoint.shapes(source, self.parts, hasClassPosition: hasClassPosition)
         var metadata = source.metadata
         let key = StepOptions.normalizedTargetsKey
@@ -108,10 +119,10 @@ extension Checkpoint {
         return !path.hasSuffix(".pth")
     }
 
-    /// Whether a file of timm's has a position for the class token: what its configuration or the image size decides, else what `count` positions can be.
-    private static func hasClassPosition(
+    /// Whether a file of timm's has a position for the class token among `count`: what its configuration or the image size decides; nil for neither.
+    private static func knowsClassPosition(
         _ source: any TensorSource, _ count: Int, _ facts: ModelFacts, _ image: (height: Int, width: Int)?
-    ) throws -> Bool {
+    ) -> Bool? {
         if let said = facts.hasClassPosition { return said }
         let patch = max(1, source.shape(of: "patch_embed.proj.weight")?.last ?? 1)
         let known = facts.imageHeight.flatMap { height in facts.imageWidth.map { (height: height, width: $0) } }
@@ -120,6 +131,11 @@ extension Checkpoint {
             if places == count - 1 { return true }
             if places == count { return false }
         }
+        return nil
+    }
+
+    /// The same where nothing decides: a square grid has one beside its patches; a number that is itself a square says two things.
+    private static func assumesClassPosition(_ source: any TensorSource, _ count: Int) throws(LearningError) -> Bool {
         guard let side = squareRoot(count) else { return true }
         let reading = "\(side)×\(side) patches, or \(count - 1) (as \(side - 1)×\(side + 1)) and the class token"
         throw LearningError.file(path: source.path, reason: "does not say what its \(count) positions are of: \(reading); give the \(.imageSize) that they are of")

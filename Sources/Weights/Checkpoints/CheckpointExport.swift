@@ -35,9 +35,11 @@ public enum CheckpointExport {
             throw LearningError.file(path: contents.path, reason: "ends with fc_norm, which Hugging Face's ViTMAE has no place for: export it as timm")
         }
         let c = contents.description.model
-        guard c.gridRows == c.gridColumns else {
+        // transformers 5 takes the positions of any encoder from the file, but its decoder's are made for a square.
+        guard c.gridRows == c.gridColumns || part == .encoder || !contents.hasDecoder else {
             throw LearningError.file(
-                path: contents.path, reason: "has \(c.gridRows)×\(c.gridColumns) patches, and transformers' ViTMAE makes positions for squares alone: export it for timm or as ONNX")
+                path: contents.path,
+                reason: "has \(c.gridRows)×\(c.gridColumns) patches, and transformers' ViTMAE decodes squares alone: give \(.exportedPart, Part.encoder.rawValue)")
         }
         let isFolder = !output.hasSuffix(".safetensors")
         let file = isFolder ? "\(output)/model.safetensors" : output
