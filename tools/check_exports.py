@@ -2,8 +2,8 @@
 """Loads what `curricle export` wrote in timm (strict), transformers and ONNX Runtime, and compares their features with those
 that the checkpoints of Tests/Fixtures/checkpoints gave before. Run by hand: it needs these programs.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch timm transformers onnx onnxruntime pillow
-    swift build -c release && /tmp/venv/bin/python tools/check_exports.py [CURRICLE]
+    python3 -m venv venv && venv/bin/pip install torch timm transformers onnx onnxruntime pillow
+    swift build -c release && venv/bin/python tools/check_exports.py [CURRICLE]
 
 Prints the largest difference as a share of the largest magnitude; ends with 1 if one is above 1e-5.
 """

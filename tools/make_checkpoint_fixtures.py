@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes small checkpoints of other programs, an image, and the features that those programs compute.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch timm transformers pillow
-    /tmp/venv/bin/python tools/make_checkpoint_fixtures.py       writes Tests/Fixtures/checkpoints
+    python3 -m venv venv && venv/bin/pip install torch timm transformers pillow
+    venv/bin/python tools/make_checkpoint_fixtures.py       writes Tests/Fixtures/checkpoints
 
 Weights are random, drawn wide enough for every part to matter. timm is the oracle of the timm and MAE fixtures (MAE's
 encoder is timm's), transformers of its own. Features are of the images as they are, with ImageNet's mean and deviation.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the fixture of the evaluations' tests with PyTorch: Tests/Fixtures/evaluation.json.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch numpy
-    /tmp/venv/bin/python tools/make_evaluation_fixtures.py
+    python3 -m venv venv && venv/bin/pip install torch numpy
+    venv/bin/python tools/make_evaluation_fixtures.py
 
 - `lars`: a probe (BatchNorm1d without affine, Linear) trained with LARS as MAE's main_linprobe.py does it, from given weights in
   a given order of rows: weights, bias and running statistics after it.

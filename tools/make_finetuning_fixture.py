@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes a small classifier, and what PyTorch makes of it in a few steps of fine-tuning.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch timm safetensors
-    /tmp/venv/bin/python tools/make_finetuning_fixture.py      writes Tests/Fixtures/finetuning.safetensors
+    python3 -m venv venv && venv/bin/pip install torch timm safetensors
+    venv/bin/python tools/make_finetuning_fixture.py      writes Tests/Fixtures/finetuning.safetensors
 
 The model is timm's, in float64, its residual branches multiplied by given scales as drop path does; the groups of AdamW are those of MAE's
 `util/lr_decay.py`; the loss is timm's SoftTargetCrossEntropy. Three updates follow one another; then, from the first weights again, one update

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes the fixtures of the file format tests with the formats' own Python packages.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy ml_dtypes safetensors tensorboard
-    /tmp/venv/bin/python tools/make_format_fixtures.py            writes Tests/Fixtures
-    /tmp/venv/bin/python tools/make_format_fixtures.py FILE...    reads files that Curricle wrote, and prints what is in them
+    python3 -m venv venv && venv/bin/pip install numpy ml_dtypes safetensors tensorboard
+    venv/bin/python tools/make_format_fixtures.py            writes Tests/Fixtures
+    venv/bin/python tools/make_format_fixtures.py FILE...    reads files that Curricle wrote, and prints what is in them
 """
 import pathlib
 import sys

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the fixture of the ridge probe's penalty with scikit-learn: Tests/Fixtures/ridge.json.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install scikit-learn numpy
-    /tmp/venv/bin/python tools/make_ridge_fixture.py
+    python3 -m venv venv && venv/bin/pip install scikit-learn numpy
+    venv/bin/python tools/make_ridge_fixture.py
 
 Features, labels, and for each penalty λ (half decades from 1e-6 to 100) RidgeCV's leave-one-out squared errors, summed over images and classes, of
 alpha = λN on standardised features with a column of ones; and the alpha that it chooses, divided by N.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes one very small encoder of timm's, saved in the ways that trainers save them, and encoders on grids that their shapes do not show.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch timm safetensors numpy
-    /tmp/venv/bin/python tools/make_wrapped_fixtures.py       writes Tests/Fixtures/checkpoints/wrapped
+    python3 -m venv venv && venv/bin/pip install torch timm safetensors numpy
+    venv/bin/python tools/make_wrapped_fixtures.py       writes Tests/Fixtures/checkpoints/wrapped
 
 `features.json` holds what timm computes (float64) of `HEIGHTxWIDTH.npy`, with ImageNet's mean and deviation: `cls` and `mean` after the last norm, and
 `fc_norm`: the mean of the patch tokens before it, through a LayerNorm (eps 1e-6) without parameters. `fp8` holds torch's reading of every byte.
