@@ -79,12 +79,12 @@ struct FeatureWatchTests {
     /// What watching takes is in the plan: features of every image twice over, at least.
     @Test func itsMemoryIsPlanned() throws {
         let settings = LabelledRun.settings(epochs: 2), plain = try TrainingPlan(settings, threads: 2, isa: .best)
-        let watched = try TrainingPlan(settings, threads: 2, isa: .best, judgedImages: 10_000)
+        let watched = try TrainingPlan(settings, threads: 2, isa: .best, data: DataMemory(judgedImages: 10_000))
         #expect(watched.arenaBytes == plain.arenaBytes)
         #expect(watched.residentBytes - plain.residentBytes >= 2 * 10_000 * 16 * 4 + 3 * 64 * 9 * 16 * 4)
         let limit = plain.residentBytes + plain.residentBytes / 50
         #expect(throws: Never.self) { try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: limit) }
-        #expect(throws: LearningError.self) { try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: limit, judgedImages: 10_000) }
+        #expect(throws: LearningError.self) { try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: limit, data: DataMemory(judgedImages: 10_000)) }
     }
 
     @Test func whatItNeedsIsSaid() throws {

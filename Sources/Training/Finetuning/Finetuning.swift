@@ -84,12 +84,13 @@ public final class Finetuning: TrainingRecipe {
     public func begin(from weights: Checkpoint) throws -> [String] {
         model.initialize(seed: settings.seed)
         let fresh = try model.loadClassifier(weights)
-        if let files { try files.begin(settings, in: files.folder) }
+        if let files { try loop.begin(self, in: files.folder) }
         return fresh
     }
 
     /// Goes on from the newest state; false where there is none.
     public func resume() throws -> Bool {
+        passOnReports()
         guard try loop.resume(self) else { return false }
         updates.counts = position.updates.filter { $0.key == .classifier }
         return true
@@ -106,9 +107,13 @@ public final class Finetuning: TrainingRecipe {
     /// - Throws: `LearningError.nonfinite` where a loss is not finite.
     public func run(isInterrupted: () -> Bool = { false }, progress: @escaping (FinetuneProgress) -> Void = { _ in }) throws -> RunEnd {
         self.progress = progress
+        passOnReports()
+        return try loop.run(self, isInterrupted: isInterrupted)
+    }
+
+    private func passOnReports() {
         let told = report
         loop.report = { told($0.description) }
-        return try loop.run(self, isInterrupted: isInterrupted)
     }
 
     // MARK: One step, and one epoch
