@@ -53,7 +53,7 @@ let package = Package(
         .target(
             name: "Features",
             dependencies: [
-                "Randomness", "Settings", "Tensors", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
+                "Settings", "Tensors", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
             ], exclude: ["README.md"]),
         .target(name: "Evaluation", dependencies: ["CAlgebra", "Randomness", "Engine", "Features"], exclude: ["README.md"]),
         .target(

@@ -16,8 +16,19 @@ if [ -d "$run" ]; then resume=(--resume); fi
     --image-size 28 --patch-size 4 --channels 3 --embed-dim 96 --depth 4 --num-heads 4 \
     --decoder-embed-dim 64 --decoder-depth 2 --decoder-num-heads 4 \
     --batch-size 64 --epochs "$epochs" --blr 8e-3 --warmup-epochs 2 --augment none --mean 0.1307 --std 0.3081
+# The same encoder before its first step: what the pixels alone give.
+untrained=$run/untrained
+if [ ! -e "$untrained/model.safetensors" ]; then
+    "$curricle" pretrain --data "$data" --output "$untrained" --config "$run/config.json" --max-steps 0 2> /dev/null > /dev/null
+fi
 for pool in cls mean; do
-    printf '%-4s ' "$pool"
-    "$curricle" knn --weights "$run/model.safetensors" --train "$data" --test "$data" --pool "$pool"
+    for encoder in untrained trained; do
+        weights=$run/model.safetensors
+        if [ "$encoder" = untrained ]; then weights=$untrained/model.safetensors; fi
+        printf '%-4s %-9s ' "$pool" "$encoder"
+        "$curricle" knn --weights "$weights" --train "$data" --test "$data" --pool "$pool"
+    done
 done
+ratio=$(grep -o '"held_error_ratio":[0-9.]*' "$run/log.jsonl" | tail -n 1 | cut -d : -f 2)
+echo "what the masker removes is ${ratio:-?} times as hard to fill in as what chance removes: below 1 it is a partner, above 1 an adversary"
 echo "pictures of masks and reconstructions: $run/pictures"

@@ -15,6 +15,8 @@ final class BatchRing: @unchecked Sendable {
     private var done: [Int: Result<Batch, VisionError>] = [:]
     private var running = 0
     private var isStopped = false
+    /// Where there are no workers.
+    private var fillerOfConsumer: BatchFiller?
 
     init(buffers: [PatchBuffer], batches: Range<Int>) {
         free = buffers
@@ -23,34 +25,41 @@ final class BatchRing: @unchecked Sendable {
         end = batches.upperBound
     }
 
+    /// Starts as many workers as the system lets this process have; without any, ``take()`` fills the batches itself.
     func startWorkers(_ count: Int, filler: BatchFiller) {
+        var started = 0
         condition.withLock { running = count }
-        for number in 0..<count {
-            let thread = Thread { self.work(filler) }
-            thread.name = "loader \(number)"
-            thread.start()
+        while started < count, Worker(ring: self, filler: filler).start() { started += 1 }
+        condition.withLock {
+            running -= count - started
+            if started == 0 { fillerOfConsumer = filler }
         }
     }
 
     /// A worker's life.
-    private func work(_ filler: BatchFiller) {
-        while let (index, buffer) = claim() {
-            let result: Result<Batch, VisionError>
-            do throws(VisionError) {
-                guard let batch = try filler.fill(index, into: buffer, isCancelled: { condition.withLock { isStopped } }) else { break }
-                result = .success(batch)
-            } catch {
-                result = .failure(error)
-            }
-            condition.withLock {
-                done[index] = result
-                condition.broadcast()
-            }
-        }
+    fileprivate func work(_ filler: BatchFiller) {
+        while fillNext(filler) {}
         condition.withLock {
             running -= 1
             condition.broadcast()
         }
+    }
+
+    /// Fills the next batch; false where there is nothing more to do.
+    private func fillNext(_ filler: BatchFiller) -> Bool {
+        guard let (index, buffer) = claim() else { return false }
+        let result: Result<Batch, VisionError>
+        do throws(VisionError) {
+            guard let batch = try filler.fill(index, into: buffer, isCancelled: { condition.withLock { isStopped } }) else { return false }
+            result = .success(batch)
+        } catch {
+            result = .failure(error)
+        }
+        condition.withLock {
+            done[index] = result
+            condition.broadcast()
+        }
+        return true
     }
 
     /// The next batch to fill and a buffer for it; nil when there is nothing more to do.
@@ -65,12 +74,16 @@ final class BatchRing: @unchecked Sendable {
 
     /// The next batch in order, when it is done; nil after the last. The buffer of the batch before goes back to the workers.
     func take() -> Result<Batch, VisionError>? {
-        condition.withLock {
+        let filler = condition.withLock {
             if let buffer = inUse {
                 free.append(buffer)
                 inUse = nil
                 condition.broadcast()
             }
+            return fillerOfConsumer
+        }
+        if let filler { _ = fillNext(filler) }
+        return condition.withLock {
             guard !isStopped, undelivered < end else { return nil }
             while true {
                 if let result = done.removeValue(forKey: undelivered) {
@@ -90,5 +103,34 @@ final class BatchRing: @unchecked Sendable {
             condition.broadcast()
             while running > 0 { condition.wait() }
         }
+    }
+}
+
+/// A thread of a ring. (Foundation's `Thread` does not tell that it was not started.)
+private final class Worker: Sendable {
+    private let ring: BatchRing
+    private let filler: BatchFiller
+
+    init(ring: BatchRing, filler: BatchFiller) {
+        self.ring = ring
+        self.filler = filler
+    }
+
+    /// False where the system refuses another thread.
+    func start() -> Bool {
+        let held = Unmanaged.passRetained(self)
+        var thread = pthread_t()
+        let code = pthread_create(&thread, nil, { argument in
+            guard let argument else { return nil }
+            let worker = Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue()
+            worker.ring.work(worker.filler)
+            return nil
+        }, held.toOpaque())
+        guard code == 0 else {
+            held.release()
+            return false
+        }
+        pthread_detach(thread)
+        return true
     }
 }

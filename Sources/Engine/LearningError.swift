@@ -23,7 +23,7 @@ public enum LearningError: NamesSettings, Sendable, Equatable {
         case .file(let path, let reason): "\(path): \(reason)"
         case .nonfinite(let what): what
         case .memory(let limit, let least):
-            "nothing fits in \(ByteCount.text(limit)): the least this training takes is \(ByteCount.text(least)); "
+            "nothing fits in \(ByteCount.text(limit)): this training takes \(ByteCount.text(least)) at least; "
                 + "raise \(.memoryLimit), or lower \(.batchSize)"
         }
     }

@@ -24,8 +24,8 @@ public struct FeatureWatch: Sendable {
     public static let most = 5000
     package static let batch = 64
 
-    package let training: ImageSubset
-    package let test: ImageSubset
+    package let training: ImageSelection
+    package let test: ImageSelection
     /// How images get the model's size.
     public var preprocessing = Preprocessing.reference
     /// Which pass of a resize comes first.
@@ -36,8 +36,8 @@ public struct FeatureWatch: Sendable {
     /// - Parameters training, test: labelled images to compare with, and to judge on.
     /// - Throws: `LearningError.configuration` where labels are missing, the classes differ, or there are too few images.
     public init(training: any ImageSource, test: any ImageSource) throws {
-        self.training = ImageSubset(training, most: FeatureWatch.most)
-        self.test = ImageSubset(try test.labelled(byNames: training.classNames), most: FeatureWatch.most)
+        self.training = ImageSelection(training, most: FeatureWatch.most)
+        self.test = ImageSelection(try test.labelled(byNames: training.classNames), most: FeatureWatch.most)
         places = self.test.places(in: self.training)
         for part in [self.training, self.test] {
             guard part.count > 0, (0..<part.count).allSatisfy({ part.label(at: $0) != nil }) else {
@@ -57,7 +57,7 @@ public struct FeatureWatch: Sendable {
 
     /// How many images are used, and of how many.
     public var text: String {
-        func part(_ images: ImageSubset) -> String { images.count == images.all ? "\(images.count)" : "\(images.count) of \(images.all)" }
+        func part(_ images: ImageSelection) -> String { images.count == images.source.count ? "\(images.count)" : "\(images.count) of \(images.source.count)" }
         let shared = places.count { !$0.isEmpty }
         return "kNN on \(part(test)) test images, against \(part(training))" + (shared == 0 ? "" : "; \(shared) of them are training images too: each is left out of its own neighbours")
     }
@@ -94,7 +94,7 @@ public struct FeatureWatch: Sendable {
     }
 
     private func features(
-        _ images: ImageSubset, _ model: ModelRuntime, _ normalization: PixelNormalization, _ strict: Bool, _ isInterrupted: () -> Bool,
+        _ images: ImageSelection, _ model: ModelRuntime, _ normalization: PixelNormalization, _ strict: Bool, _ isInterrupted: () -> Bool,
         _ report: (String) -> Void, _ progress: (Int) -> Void
     ) throws -> Looked? {
         let width = model.configuration.embedWidth

@@ -51,7 +51,8 @@ extension RunReport {
     }
 
     /// Whether the masker decides, differs and has become an adversary.
-    var microscope: String {
+    /// - Throws: `VisionError` where its picture cannot be drawn.
+    func microscope() throws -> String {
         let pictures = [
             CurvePicture(title: "Masker's error over random error, as λ falls", curves: [.init(name: "from partner (λ = 1) to adversary (λ = −1)", points: ratio)],
                 includes: [1], runsBackwards: true, mark: 1),
@@ -69,7 +70,7 @@ extension RunReport {
             #"<p class="warning">The masker collapsed in \#(collapsed.count) epochs, last in epoch \#((Int(exactly: $0.0) ?? 0) + 1): \#(escaped($0.1)).</p>"#
         } ?? ""
         let meaning = "<p>Below 1 the masker removes what is easier to fill in than a random choice, above 1 what is harder.</p>"
-        return "<h2>The masker</h2>\(warning)\(meaning)<div class=\"row\">" + pictures.map { "<figure>\($0)</figure>" }.joined(separator: "\n") + keptMap + "</div>"
+        return try "<h2>The masker</h2>\(warning)\(meaning)<div class=\"row\">" + pictures.map { "<figure>\($0)</figure>" }.joined(separator: "\n") + keptMap() + "</div>"
     }
 
     /// (λ, masker's error over random error) of each epoch.

@@ -1,5 +1,6 @@
 import Foundation
 import Settings
+import Storage
 import Training
 import Vision
 
@@ -20,40 +21,47 @@ extension RunReport {
     }
 
     /// How often each patch was kept, of the last epoch that tells.
-    var keptMap: String {
+    func keptMap() throws -> String {
         guard let kept = log.epochs.last(where: { !$0.keptShare.isEmpty })?.keptShare else { return "" }
         let columns = sizes.map { $0.width / $0.patch } ?? Int(Double(kept.count).squareRoot())
         guard columns > 0, kept.count % columns == 0 else { return "" }
         let picture = heatmap(values: kept.map(Float.init), rows: kept.count / columns, columns: columns, cell: max(1, 224 / columns))
         let range = String(format: "yellow %.2f, blue %.2f", kept.max() ?? 0, kept.min() ?? 0)
-        return figure((try? encodePNG(picture)) ?? [], "How often each patch is kept: \(range)")
+        return figure(try encodePNG(picture), "How often each patch is kept: \(range)")
     }
 
     /// Small images are enlarged pixel by pixel; larger ones must not be made smaller so.
     var drawsPixels: Bool { max(sizes?.height ?? 0, sizes?.width ?? 0) <= 48 }
 
     /// The pictures of the epochs, by their epochs.
-    private var sheets: [(epoch: Int, path: String)] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: files.pictures)) ?? []
-        return names.compactMap { name -> (epoch: Int, path: String)? in
+    /// - Throws: `FileError` where they cannot be listed.
+    private func sheets() throws(FileError) -> [(epoch: Int, path: String)] {
+        let found: [String]
+        do { found = try names(in: files.pictures) } catch {
+            if case .refused(_, _, code: ENOENT) = error { return [] } // as fine-tuning's
+            throw error
+        }
+        return found.compactMap { name -> (epoch: Int, path: String)? in
             guard name.hasPrefix("epoch-"), name.hasSuffix(".png"), let epoch = Int(name.dropFirst("epoch-".count).dropLast(".png".count)) else { return nil }
             return (epoch, "\(files.pictures)/\(name)")
         }.sorted { $0.epoch < $1.epoch }
     }
 
     /// The same images along the run, cut from the epochs' pictures: what the masker hides; of random masks, what the model makes of them.
-    var filmStrip: String {
+    /// - Throws: `VisionError`, `FileError` where a picture cannot be read.
+    func filmStrip() throws -> String {
         guard let sizes, let grid = try? PatchGrid.validated(imageHeight: sizes.height, imageWidth: sizes.width, patchSize: sizes.patch, channels: 1) else { return "" }
         let sheet = PictureSheet(grid), factors = Dictionary(log.curriculum.map { ($0.epoch, $0.factor) }) { first, _ in first }
-        func column(_ index: Int, _ path: String) -> [UInt8]? {
-            guard let image = try? loadImage(at: path), let column = sheet.column(index, of: image, height: grid.imageHeight, width: grid.imageWidth) else { return nil }
-            return try? encodePNG(narrowed(column, to: RunReport.stripWidth))
+        func column(_ index: Int, _ path: String) throws -> [UInt8]? {
+            let image = try loadImage(at: path)
+            guard let column = sheet.column(index, of: image, height: grid.imageHeight, width: grid.imageWidth) else { return nil }
+            return try encodePNG(narrowed(column, to: RunReport.stripWidth))
         }
-        let moments = spread(sheets, most: RunReport.mostMoments), shown = learnsMasks ? RunPictures.masks : RunPictures.reconstructions
-        guard let first = moments.first, let originals = column(RunPictures.originals, first.path) else { return "" }
-        let figures = [figure(originals, "image")] + moments.compactMap { moment in
+        let moments = try spread(sheets(), most: RunReport.mostMoments), shown = learnsMasks ? RunPictures.masks : RunPictures.reconstructions
+        guard let first = moments.first, let originals = try column(RunPictures.originals, first.path) else { return "" }
+        let figures = try [figure(originals, "image")] + moments.compactMap { moment in
             let factor = learnsMasks ? factors[moment.epoch].map { String(format: "\nλ %+.2f", $0) } ?? "" : ""
-            return column(shown, moment.path).map { figure($0, "epoch \(moment.epoch)\(factor)") }
+            return try column(shown, moment.path).map { figure($0, "epoch \(moment.epoch)\(factor)") }
         }
         let (title, text) = learnsMasks
             ? ("From partner to adversary", "The same images along the run, as the masker masks them: what is grey has to be rebuilt.")
@@ -61,14 +69,13 @@ extension RunReport {
         return "<h2>\(title)</h2><p>\(text)</p><div class=\"strip\">" + figures.joined(separator: "\n") + "</div>"
     }
 
-    package var reconstructions: String {
-        let chosen = spread(sheets, most: RunReport.mostSheets)
+    /// - Throws: `VisionError`, `FileError` where a picture cannot be read.
+    package func reconstructions() throws -> String {
+        let chosen = try spread(sheets(), most: RunReport.mostSheets)
         guard !chosen.isEmpty else { return "" }
-        let figures = chosen.compactMap { sheet -> String? in
-            guard let image = try? loadImage(at: sheet.path), let png = try? encodePNG(narrowed(image, to: RunReport.sheetWidth)) else { return nil }
-            return figure(png, "epoch \(sheet.epoch)")
+        let figures = try chosen.map { sheet in
+            figure(try encodePNG(narrowed(loadImage(at: sheet.path), to: RunReport.sheetWidth)), "epoch \(sheet.epoch)")
         }
-        guard !figures.isEmpty else { return "" }
         let normalized = ["1", "true"].contains(setting("norm-pix-loss"))
             ? " The model predicts normalised patches: they are shown with the true patches' mean and deviation." : ""
         let scores = learnsMasks ? ", the masker's scores (yellow: kept)" : ""

@@ -1,3 +1,4 @@
+import Engine
 import Foundation
 import Settings
 import Training
@@ -18,22 +19,27 @@ public struct RunReport {
     public init(run: String) throws {
         files = RunFiles(folder: run)
         log = try RunLog(path: files.log)
-        let object = (try? Data(contentsOf: URL(fileURLWithPath: files.configuration))).flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] }
+        let text = FileManager.default.contents(atPath: files.configuration)
+        guard text != nil || !FileManager.default.fileExists(atPath: files.configuration) else {
+            throw LearningError.file(path: files.configuration, reason: "cannot be read: check the disk")
+        }
+        let object = text.flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] }
         settings = (object ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
     }
 
     /// The page's text.
-    public func html() -> String {
-        """
+    /// - Throws: `VisionError`, `FileError` where a picture of the run cannot be read.
+    public func html() throws -> String {
+        try """
         <!doctype html>
         <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
         <title>\(escaped(title))</title><style>\(Self.style)\(drawsPixels ? "img{image-rendering:pixelated}" : "")</style></head><body>
         <h1>\(escaped(title))</h1>
         \(facts)
         <h2>Curves</h2><p>Over the epochs.</p><div class="row">\(curves)</div>
-        \(microscope)
-        \(filmStrip)
-        \(reconstructions)
+        \(microscope())
+        \(filmStrip())
+        \(reconstructions())
         \(nearestNeighbours)
         <h2>Settings</h2><table>\(settings.map { "<tr><td>\(escaped($0.key))</td><td>\(escaped($0.value))</td></tr>" }.joined())</table>
         \(machines)

@@ -25,8 +25,9 @@ public final class Encoder {
     /// - Parameters:
     ///   - bytes: the whole file, 64-byte aligned; it must stay as it is for as long as the encoder lives.
     ///   - isa: nil for the best of this CPU.
-    /// - Throws: `RuntimeError.badProgram` with the library's reason.
+    /// - Throws: `RuntimeError.badProgram` with the library's reason, `RuntimeError.threads`.
     public init(bytes: UnsafeRawBufferPointer, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws(RuntimeError) {
+        try Machine.requireThreads(threads)
         var opened = curricle_encoder()
         var options = curricle_options(threads: Int32(clamping: min(threads, 256)), isa: isa.map { Int32($0.rawValue) } ?? -1, ignore_checksum: verifiesChecksum ? 0 : 1)
         try Encoder.check(curricle_open(&opened, bytes.baseAddress, bytes.count, &options))

@@ -28,13 +28,19 @@ public enum ISA: UInt32, Sendable, CaseIterable, CustomStringConvertible {
     }
 }
 
-/// Facts of the machine the process runs on.
+/// Facts of the machine the process runs on, and of the program on it.
 public enum Machine {
-    /// Processors this process may use.
-    public static var processors: Int { ProcessInfo.processInfo.activeProcessorCount }
+    /// The program's version, which is the library's: "1.0".
+    public static var version: String { String(cString: curricle_version()) }
 
-    /// Physical memory of the machine in bytes.
-    public static var memoryBytes: Int { Int(clamping: ProcessInfo.processInfo.physicalMemory) }
+    /// What this process may take, as it was when it was first asked.
+    public static let limits = ProcessLimits()
+
+    /// Processors this process may use.
+    public static var processors: Int { limits.processors }
+
+    /// Memory this process may use, in bytes.
+    public static var memoryBytes: Int { limits.memoryBytes }
 
     /// CPU model, as the system names it.
     public static var cpu: String {

@@ -35,11 +35,13 @@ public final class Session {
 
     /// - Parameters:
     ///   - parameterBytes: size of the parameters segment; moments and gradients, where wanted, have the same.
+    /// - Throws: `RuntimeError.threads`, `RuntimeError.outOfMemory`.
     public init(
         parameterBytes: Int, trains: Bool, storesGradients: Bool = false, threads: Int, isa: ISA
     ) throws(RuntimeError) {
         self.threads = max(1, threads)
         self.isa = isa
+        try Machine.requireThreads(self.threads)
         parameters = try Memory(bytes: parameterBytes, purpose: "parameters")
         firstMoments = trains ? try Memory(bytes: parameterBytes, purpose: "first moments") : nil
         secondMoments = trains ? try Memory(bytes: parameterBytes, purpose: "second moments") : nil

@@ -16,6 +16,8 @@ public struct Option: Sendable, Equatable {
     public let short: Character?
     /// The heading under which it is shown.
     public let section: String
+    /// What stands between its values where it is given several times; nil where the last one counts.
+    public private(set) var joint: String?
 
     public init(_ name: String, _ kind: Kind, help: String, short: Character? = nil, section: String = Option.defaultSection) {
         self.name = name
@@ -76,6 +78,13 @@ public struct Option: Sendable, Equatable {
     public func adding(_ remark: String) -> Option {
         var option = self
         option.help += " \(remark)"
+        return option
+    }
+
+    /// The same option, which may be given several times.
+    public func repeatable(joint: String) -> Option {
+        var option = self
+        option.joint = joint
         return option
     }
 

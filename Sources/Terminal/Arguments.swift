@@ -7,7 +7,7 @@ import Settings
 ///     let resume = try arguments.flag("resume")
 ///
 /// Accepted: `--name value`, `--name=value`, `-k value`, `-k=value`, `-` or `_` between the words of a name, numbers below
-/// zero as values, `--no-flag`, and `--` before arguments that begin with a dash. Of an option given twice the last counts.
+/// zero as values, `--no-flag`, and `--` before arguments that begin with a dash. Of an option given twice the last counts, unless it takes several.
 public struct Arguments: Sendable {
     /// A value and who gave it, for messages.
     struct Given: Sendable, Equatable {
@@ -81,7 +81,8 @@ public struct Arguments: Sendable {
                 throw .missingValue(option: String(spelled), placeholder: placeholder)
             }
         }
-        let result = isNegated ? (value == "true" ? "false" : "true") : value
+        var result = isNegated ? (value == "true" ? "false" : "true") : value
+        if let joint = option.joint, let before = given[option.name] { result = before.value + joint + result }
         given[option.name] = Given(value: result, origin: String(spelled))
     }
 

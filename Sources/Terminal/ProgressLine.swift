@@ -52,9 +52,17 @@ public struct ProgressLine: Sendable, Equatable {
         return "\(label) \(shown) \(text)"
     }
 
-    /// A line for logs and pipes.
+    /// Columns of a line that stays.
+    static let plainWidth = 80
+
+    /// A line that stays, on terminals, in logs and pipes: fields are left out from the end where it would be wider than a terminal at least is.
     public var plain: String {
-        ([label, "\(completed)/\(total)", percent.drop { $0 == " " } + "", eta] + fields).joined(separator: "  ")
+        var line = [label, "\(completed)/\(total)", percent.drop { $0 == " " } + "", eta].joined(separator: "  ")
+        for field in fields {
+            guard line.count + 2 + field.count <= ProgressLine.plainWidth else { break }
+            line += "  \(field)"
+        }
+        return line
     }
 
     /// A bar of so many characters; eighths of a cell where block characters may be used.

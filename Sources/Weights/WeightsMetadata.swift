@@ -1,4 +1,5 @@
 import Models
+import Runtime
 import Vision
 
 /// What a reader of a weights file must know of its model, as the file's metadata carry it.
@@ -24,7 +25,7 @@ package struct WeightsMetadata {
     }
 
     package var entries: [String: String] {
-        var entries = ["format": "pt", "curricle.model": WeightsFile.json(model), "curricle.pixels": WeightsFile.json(normalization)]
+        var entries = ["format": "pt", "curricle.version": Machine.version, "curricle.model": WeightsFile.json(model), "curricle.pixels": WeightsFile.json(normalization)]
         if let step { entries.merge(step.metadata) { $1 } }
         if let classes { entries[WeightsMetadata.classesKey] = WeightsFile.json(classes) }
         return entries

@@ -25,18 +25,26 @@ enum FinetuneCommand {
         ] + FinetuneSettings.declared.without("mean", "std").options(FinetuneSettings()) + [SharedOptions.resume, SharedOptions.threads()],
         example: "curricle finetune --weights run/model.safetensors --train data --test data --output tuned --epochs 50")
 
-    static func run(_ a: Arguments) throws -> Int32 {
+    /// What `config.json` says of the weights and the images, which no option does.
+    private static let told = Set(ModelConfiguration.encoderSizes.map(\.name) + ["classes", "class-names"])
+
+    static func run(_ given: Arguments) throws -> Int32 {
+        var a = given
         let kept = try a.stringIfGiven("output"), resumes = try a.flag("resume")
         if try a.flag("eval"), kept != nil || resumes { throw LearningError.configuration("--eval writes nothing: leave out --output and --resume") }
         guard kept != nil || !resumes else { throw LearningError.configuration("--resume needs --output, the folder of the run") }
-        if let kept { try RunFiles(folder: kept).check(FinetuneSettings.command, resumes: resumes) }
+        if let kept {
+            let files = RunFiles(folder: kept)
+            try files.check(FinetuneSettings.command, resumes: resumes)
+            if resumes, FileManager.default.fileExists(atPath: files.configuration) { try a.merge(configurationAt: files.configuration, ignoring: told) }
+        }
 
         let weights = try WeightsOptions.checkpoint(a, a.string("weights"))
         let description = try WeightsOptions.description(a, weights)
         let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
         if try a.flag("eval") { return try evaluate(a, weights, description, decoding) }
         let splitting = try Splitting(a), (train, test) = try JudgedEncoder.parts(a, decoding, splitting)
-        let settings = try settings(a, weights, description, classes: train.classNames.map(\.stored))
+        let settings = try settings(a, weights, description, classes: train.classNames.map(\.stored), images: train.count)
         if let test { try JudgedEncoder.requireOthers(test, than: train) }
         let parts: [(train: any ImageSource, test: any ImageSource)] = try test.map { [(train, $0)] } ?? splitting.rounds(train, seed: settings.seed).map { judged in
             (ImageSelection(train, judged.indices.filter { !judged[$0] }), ImageSelection(train, judged.indices.filter { judged[$0] }))
@@ -62,7 +70,7 @@ enum FinetuneCommand {
     private static func warn(_ a: Arguments, of score: ClassifierScore, _ tuning: Finetuning, _ train: any ImageSource, _ test: any ImageSource) throws {
         // Nothing is far above this, so the features need not be computed.
         if score.top1 > 0.9 { return }
-        let known = ImageSubset(train, most: FeatureWatch.most), judged = ImageSubset(test, most: FeatureWatch.most)
+        let known = ImageSelection(train, most: FeatureWatch.most), judged = ImageSelection(test, most: FeatureWatch.most)
         let pool: Pooling = tuning.settings.model.normalizesPooled == true ? .normalizedMean : .cls, threads = try SharedOptions.threads(a)
         let extractor = try EncoderOptions.extractor(a, threads: threads, pool: pool, isa: ISA.named(nil))
         (extractor.preprocessing, extractor.passOrder) = (tuning.settings.preprocessing, tuning.settings.passOrder)
@@ -89,7 +97,7 @@ enum FinetuneCommand {
         let test = try DataOptions.open(a.string("test"), role: .test, decoding).labelled(byNames: classes)
         let threads = try SharedOptions.threads(a)
         let tuning = try Finetuning(
-            settings(a, weights, description, classes: classes.map(\.stored)), training: test, test: test, output: nil, threads: threads, isa: ISA.named(nil))
+            settings(a, weights, description, classes: classes.map(\.stored), images: test.count), training: test, test: test, output: nil, threads: threads, isa: ISA.named(nil))
         let fresh = try tuning.begin(from: weights)
         guard fresh.allSatisfy({ $0 == "pos_embed" }) else {
             throw LearningError.file(path: weights.path, reason: "has no head for \(classes.count) classes on this --pool (it lacks \(fresh.joined(separator: ", "))): fine-tune it first, without --eval")
@@ -120,7 +128,7 @@ enum FinetuneCommand {
             var fields = [String(format: "loss %.4f", p.loss), String(format: "%.1f img/s", p.imagesPerSecond)]
             guard let score = p.score else { return bar.update(label: "epoch \(min(p.position.epoch + 1, epochs))/\(epochs)", completed: p.position.step) { fields } }
             last = score
-            fields.append(String(format: "test Acc@1 %.4f, best %.4f", score.top1, p.best))
+            fields.insert(String(format: "test Acc@1 %.4f, best %.4f", score.top1, p.best), at: 0)
             bar.endEpoch(label: "epoch \(p.position.epoch)/\(epochs)", completed: p.position.step, fields: fields)
         }
         bar.finish()
@@ -155,10 +163,10 @@ enum FinetuneCommand {
     }
 
     /// The model is the file's; its head sees what the file's does, unless that is said.
-    private static func settings(_ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, classes: [String]) throws -> FinetuneSettings {
+    private static func settings(_ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, classes: [String], images: Int) throws -> FinetuneSettings {
         var model = description.model
         let hasClassHead = weights.shape(of: "head.weight") != nil && weights.shape(of: "fc_norm.weight") == nil
         model.normalizesPooled = hasClassHead ? nil : true
-        return try a.settings(from: FinetuneSettings(model: model, classes: classes, normalization: description.normalization))
+        return try a.settings(from: FinetuneSettings(model: model, classes: classes, normalization: description.normalization), images: images)
     }
 }

@@ -1,27 +1,40 @@
 import Foundation
 import Synchronization
 
-/// SIGINT and SIGTERM as a question that the run asks between steps; a second one ends the process at once.
-/// Unchecked: the sources are only held.
-final class Interrupts: @unchecked Sendable {
-    private let count = Atomic<Int>(0)
-    private let sources: [any DispatchSourceSignal]
-    var happened: Bool { count.load(ordering: .relaxed) > 0 }
+/// SIGINT, SIGTERM, SIGHUP (a lost terminal) and SIGUSR1 (batch systems, before their limit) as a question that a run asks between steps; a
+/// second one ends the process at once. What is ignored from outside (`nohup`) stays so, and when the value goes the signals do what they did.
+struct Interrupts: ~Copyable {
+    private static let count = Atomic<Int>(0)
+    /// What may be ignored from outside. (Shells have what they start in the background ignore SIGINT, and it is still asked to stop by it.)
+    private static let ignorable = [SIGHUP, SIGUSR1]
+    private let former: [(signal: Int32, action: sigaction)]
+
+    var happened: Bool { Interrupts.count.load(ordering: .relaxed) > 0 }
 
     init() {
-        let queue = DispatchQueue(label: "interrupts")
-        var sources: [any DispatchSourceSignal] = []
-        for number in [SIGINT, SIGTERM] {
-            signal(number, SIG_IGN)
-            sources.append(DispatchSource.makeSignalSource(signal: number, queue: queue))
-        }
-        self.sources = sources
-        for source in sources {
-            source.setEventHandler { [weak self] in
-                guard let self else { return }
-                if self.count.add(1, ordering: .relaxed).newValue > 1 { _exit(130) }
+        Interrupts.count.store(0, ordering: .relaxed) // before a handler can ask for it
+        var former: [(signal: Int32, action: sigaction)] = []
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
+            var old = sigaction()
+            guard sigaction(number, nil, &old) == 0, !(Interrupts.ignorable.contains(number) && Interrupts.isIgnored(old)) else { continue }
+            var new = sigaction()
+            new.__sigaction_handler.sa_handler = { _ in
+                if Interrupts.count.add(1, ordering: .relaxed).newValue > 1 { _exit(130) }
             }
-            source.resume()
+            new.sa_flags = SA_RESTART
+            if sigaction(number, &new, nil) == 0 { former.append((number, old)) }
         }
+        self.former = former
+    }
+
+    deinit {
+        for (number, action) in former {
+            var action = action
+            sigaction(number, &action, nil)
+        }
+    }
+
+    private static func isIgnored(_ action: sigaction) -> Bool {
+        unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 }

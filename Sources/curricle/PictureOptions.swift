@@ -45,7 +45,7 @@ enum PictureOptions {
     }
 
     static func warn(of broken: [String]) {
-        for line in broken { FileHandle.standardError.write(Data("left out: \(line)\n".utf8)) }
+        for line in broken { tell("left out: \(line)") }
     }
 
     static func choices(_ a: Arguments) throws -> Reconstructor.Choices {

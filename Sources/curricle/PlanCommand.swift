@@ -9,6 +9,7 @@ import Settings
 import Storage
 import Terminal
 import Training
+import Vision
 
 /// Says what a training run will take before it begins.
 enum PlanCommand {
@@ -22,6 +23,7 @@ enum PlanCommand {
         options: run.options(PretrainSettings()) + [
             .value("knn-images", "N", .whole(0...(2 * FeatureWatch.most)), "labelled images, training and test, that `pretrain --knn-every` compares", fallback: "0"),
             .value("images", "N", .whole(1...Int.max), "images of the dataset, for hours an epoch and a run"),
+            SharedOptions.images("data", "the dataset, whose training images are counted instead"),
             .value("picture", "FILE.svg", .path(.file), "draw the memory over the steps of both programs"),
             .value("dump", "FOLDER", .path(.folder), "write the graph after each pass and the final programs as text"),
             .flag("skip-timing", "leave out the seconds, which take a short measurement"),
@@ -32,8 +34,9 @@ enum PlanCommand {
 
     static func run(_ a: Arguments) throws -> Int32 {
         let threads = try SharedOptions.threads(a), isa = try ISA.named(nil)
-        let settings: PretrainSettings = try a.settings()
-        let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, judgedImages: a.int("knn-images"))
+        let images = try images(a)
+        let settings: PretrainSettings = try images.map { try a.settings(images: $0) } ?? a.settings()
+        let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, data: DataMemory(judgedImages: a.int("knn-images")))
         let available = settings.memoryLimit ?? Machine.memoryBytes
         let largest = try TrainingPlan.largestBatch(settings, threads: threads, isa: isa, within: available)
         let seconds = try a.flag("skip-timing") ? nil : plan.predictedSeconds(settings, threads: threads, isa: isa)
@@ -52,9 +55,16 @@ enum PlanCommand {
             if let seconds { row.append(("predicted_step_s", .double(seconds))) }
             print(jsonLine(row))
         } else {
-            print(text(plan, settings, seconds: seconds, largest: largest, available: available, images: try a.intIfGiven("images")))
+            print(text(plan, settings, seconds: seconds, largest: largest, available: available, images: images))
         }
         return 0
+    }
+
+    /// Images of the dataset; nil where nobody says how many.
+    private static func images(_ a: Arguments) throws -> Int? {
+        guard let data = try a.stringIfGiven("data") else { return try a.intIfGiven("images") }
+        guard !a.isGiven("images") else { throw LearningError.configuration("--data counts the images: leave out --images") }
+        return try DataOptions.open(data, role: .train, DecodeOptions()).count
     }
 
     private static func draw(_ plan: TrainingPlan, _ path: String) throws {

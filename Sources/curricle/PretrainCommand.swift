@@ -49,7 +49,7 @@ enum PretrainCommand {
         try files.check(PretrainSettings.command, resumes: resumes)
         if resumes, FileManager.default.fileExists(atPath: files.configuration) { try arguments.merge(configurationAt: files.configuration) }
         if resumes, arguments.isGiven("init-from") { throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights") }
-        let settings: PretrainSettings = try arguments.settings()
+        var settings: PretrainSettings = try arguments.settings()
         guard settings.knnEpochs > 0 || !(arguments.isGiven("knn-train") || arguments.isGiven("knn-test")) else {
             throw LearningError.configuration("--knn-train and --knn-test need --knn-every EPOCHS")
         }
@@ -57,6 +57,7 @@ enum PretrainCommand {
         let threads = try SharedOptions.threads(arguments)
         let isa = try ISA.named(nil)
         let source = try DataOptions.open(arguments.string("data"), role: .train, settings.decoding)
+        settings = try arguments.settings(images: source.count)
         let held = try testPart(of: arguments.string("data"), settings.decoding, besides: source)
         let training = try Pretraining(
             settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes, heldOut: held,
@@ -90,7 +91,7 @@ enum PretrainCommand {
             let ready = String(format: "%.1f", Date().timeIntervalSince(processStart))
             reports.withLock {
                 $0.append(
-                    "\(count(images, "image")), \(count(perEpoch, "step")) an epoch, \(count(epochs, "epoch")); \(session.isa) on \(count(session.threads, "thread")); ready in \(ready) s")
+                    "\(count(images, "image")) in batches of \(training.batchSize), \(count(perEpoch, "step")) an epoch, \(count(epochs, "epoch")); \(session.isa) on \(count(session.threads, "thread")); ready in \(ready) s")
                 if let judged = training.judged { $0.append(judged) }
             }
         }

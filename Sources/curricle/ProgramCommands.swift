@@ -1,3 +1,4 @@
+import Datasets
 import Engine
 import Features
 import Foundation
@@ -39,7 +40,7 @@ enum CompileCommand {
     }
 
     private static func save(_ trace: GoldenTrace, to folder: String, isa: ISA) throws -> Int32 {
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try makeFolder(folder)
         for program in try trace.programs(threads: 1, isa: isa) {
             let path = "\(folder)/\(program.name).program"
             try DurableFile.write(program.bytes, to: path)
@@ -81,28 +82,72 @@ enum ExtractCommand {
             SharedOptions.images("data", "images: a folder, a file, or IDX"),
             DataOptions.split,
             .value("preprocess", "KIND", .word(of: ["eval", "none"]), "eval (as the reference: shorter side resized, centre cropped; pictures of the model's size too) or none (pictures must have the model's size)", fallback: "eval"),
-            SharedOptions.output("FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names. A run that was cut short is taken up where it ended"),
+            SharedOptions.output("FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names. A run that was cut short is taken up where it ended. FILE.csv writes a table alone"),
             .value("csv", "FILE.csv", .path(.file), "the same with the images' names"),
+            .flag("skip-broken", "leave out images that cannot be read; the table, or FILE.npy.names, says whose rows there are"),
             SharedOptions.json,
         ] + DataOptions.decoding + [SharedOptions.threads(most: 256), SharedOptions.isa],
         example: "curricle extract --weights run/model.safetensors --pool mean --data photos --output features.npy --csv features.csv")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let threads = try a.intIfGiven("threads") ?? min(256, Machine.processors)
+        let threads = try SharedOptions.threads(a, most: 256)
         let output = try a.string("output")
         guard a.isGiven("program") != a.isGiven("weights") else { throw LearningError.configuration("extract takes either --program or --weights") }
         let isa = try ISA.named(a.stringIfGiven("isa"))
         if a.isGiven("program"), let name = Self.ofWeights.first(where: a.isGiven) {
             throw LearningError.configuration("--\(name) goes with --weights: in a program file it is fixed")
         }
-        let table = try a.stringIfGiven("csv")
-        guard table != output else { throw LearningError.configuration("--output and --csv name the same file, \(output)") }
+        let isTable = output.lowercased().hasSuffix(".csv"), table = isTable ? output : try a.stringIfGiven("csv")
+        guard !isTable || !a.isGiven("csv") else { throw LearningError.configuration("--output is a table already: leave out --csv, or name an .npy file") }
+        guard isTable || table != output else { throw LearningError.configuration("--output and --csv name the same file, \(output)") }
         let program = try a.isGiven("program") ? ProgramFile(path: a.string("program"), threads: threads, isa: isa) : compiled(a, threads: threads, isa: isa)
         let extraction = try ProgramExtraction(program, takesPixelsAsTheyAre: a.string("preprocess") == "none")
         let shape = program.encoder.shape, decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height), channels: shape.channels)
-        let source = try DataOptions.open(a.string("data"), role: DataOptions.role(a), decoding)
+        let source = try sound(DataOptions.open(a.string("data"), role: DataOptions.role(a), decoding), skips: a.flag("skip-broken"))
+        let start = Date()
+        let first: Int
+        do {
+            first = isTable
+                ? try write(extraction, source, table: output)
+                : try write(extraction, source, array: output, key: extraction.key(source, decoding), table: table)
+        } catch {
+            throw broken(source, after: error)
+        }
+        if try a.flag("skip-broken"), table == nil {
+            try DurableFile.write((0..<source.count).flatMap { source.name(at: $0).bytes + [0x0A] }, to: "\(output).names")
+        }
+        let seconds = max(Date().timeIntervalSince(start), 1e-9)
+        print(try a.flag("json")
+            ? jsonLine([
+                ("output", .string(output)), ("images", .integer(source.count)), ("width", .integer(extraction.width)),
+                ("images_per_second", .double(Double(source.count - first) / seconds)),
+            ])
+            : "\(output): \(source.count) images, \(extraction.width) numbers each, \(rate(source.count - first, since: start))")
+        return 0
+    }
+
+    /// A table alone.
+    /// - Returns: 0, the first image that was computed.
+    private static func write(_ extraction: ProgramExtraction, _ source: any ImageSource, table: String) throws -> Int {
+        var names = try FeatureTable(path: table, width: extraction.width), bar = ProgressBar(total: source.count)
+        let start = Date()
+        try extraction.run(source) { range, features in
+            for (place, row) in range.enumerated() {
+                try names.append(source.name(at: row).bytes, features[(place * extraction.width)..<((place + 1) * extraction.width)])
+            }
+            bar.update(label: "images", completed: range.upperBound) { [rate(range.upperBound, since: start)] }
+        }
+        bar.finish()
+        try names.publish()
+        return 0
+    }
+
+    /// An array, and perhaps a table of it.
+    /// - Returns: the first image that was computed; an earlier run had computed those before.
+    private static func write(_ extraction: ProgramExtraction, _ source: any ImageSource, array path: String, key: UInt32, table: String?) throws -> Int {
+        let shape = extraction.program.encoder.shape
         var array = try NumpyFile(
-            path: output, shape: [source.count] + (program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth], key: extraction.key(source, decoding))
+            path: path, shape: [source.count] + (extraction.program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth], key: key)
         var names: FeatureTable? = nil
         if let table { names = try FeatureTable(path: table, width: extraction.width) }
         var bar = ProgressBar(total: source.count, completed: array.rows)
@@ -118,14 +163,27 @@ enum ExtractCommand {
             try names.publish()
         }
         try array.publish()
-        let seconds = max(Date().timeIntervalSince(start), 1e-9)
-        print(try a.flag("json")
-            ? jsonLine([
-                ("output", .string(output)), ("images", .integer(source.count)), ("width", .integer(extraction.width)),
-                ("images_per_second", .double(Double(source.count - first) / seconds)),
-            ])
-            : "\(output): \(source.count) images, \(extraction.width) numbers each, \(rate(source.count - first, since: start))")
-        return 0
+        return first
+    }
+
+    /// The images that can be read, where others are to be left out.
+    private static func sound(_ source: any ImageSource, skips: Bool) throws -> any ImageSource {
+        guard skips else { return source }
+        var progress = WorkProgress("looking for broken images")
+        defer { progress.finish() }
+        let (sound, broken) = source.sound { progress.update($0, of: source.count) }
+        guard sound.count > 0 else { throw VisionError.noReadableImage(count: broken.count, firstReason: broken.first.map { "\($0)" } ?? "there is none") }
+        for error in broken { tell("left out: \(error)") }
+        return sound
+    }
+
+    /// What is wrong with a dataset's images, all of it in one line.
+    private static func broken(_ source: any ImageSource, after error: any Error) -> any Error {
+        guard error is VisionError else { return error }
+        let broken = source.sound().broken
+        guard broken.count > 1 else { return error }
+        return LearningError.configuration(
+            Message("\(broken.count) images cannot be read: \(broken.map { "\($0)" }.joined(separator: "; ")); --skip-broken leaves them out"))
     }
 
     /// Options that decide what a program is made of.

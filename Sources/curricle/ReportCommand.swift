@@ -25,7 +25,7 @@ enum ReportCommand {
         var report = try RunReport(run: run)
         report.written = { "--\($0)" }
         if let data = try a.stringIfGiven("data") { report.neighbours = try neighbours(a, data, weights: RunFiles(folder: run).model) }
-        try DurableFile.write(Array(report.html().utf8), to: path)
+        try DurableFile.write(Array(try report.html().utf8), to: path)
         print(try a.flag("json") ? jsonLine([("output", .string(path))]) : "report: \(path)")
         return 0
     }

@@ -29,4 +29,12 @@ extension Arguments {
         settings.settle { isGiven("\($0)") }
         return settings
     }
+
+    /// Settings of a run on so many images: the batch follows from them where it is not given.
+    func settings<Root: ScheduledSettings>(from defaults: Root = Root(), images: Int) throws(UsageError) -> Root {
+        var defaults = defaults
+        let asGiven: Root = try settings(from: defaults)
+        if !isGiven("\(SettingName.batchSize)") { defaults.batchSize = Root.batchSize(images: images, accumulation: asGiven.accumulation) }
+        return try settings(from: defaults)
+    }
 }

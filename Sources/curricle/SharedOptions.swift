@@ -11,7 +11,7 @@ import Vision
 /// Options that several commands take, beside a run's settings.
 enum SharedOptions {
     static func threads(most: Int = 1024) -> Option {
-        .value("threads", "N", .whole(1...most), "threads of the team (default: all processors)", section: "Run")
+        .value("threads", "N", .whole(1...most), "threads of the team (default: all processors that the process may use)", section: "Run")
     }
 
     static let isa = Option.value(
@@ -26,9 +26,9 @@ enum SharedOptions {
         .value("output", placeholder, .path(kind), help, short: "o", section: section)
     }
 
-    /// Images of any kind that `openDataset` knows.
+    /// Images of any kind that `openDataset` knows; several datasets are one.
     static func images(_ name: String, _ help: String, section: String = Option.defaultSection) -> Option {
-        .value(name, "PATH", .path(.either), help, section: section)
+        Option.value(name, "PATH", .path(.either), help, section: section).repeatable(joint: "::")
     }
 
     static let resume = Option.flag(
@@ -36,8 +36,14 @@ enum SharedOptions {
 
     static let seed = Option.value("seed", "N", .seed, "decides what is drawn at random", fallback: "0")
 
-    /// Given, or all processors.
-    static func threads(_ a: Arguments) throws -> Int { try a.intIfGiven("threads") ?? Machine.processors }
+    /// Given, or all processors that the process may use.
+    static func threads(_ a: Arguments, most: Int = .max) throws -> Int {
+        guard let threads = try a.intIfGiven("threads") else { return min(most, Machine.processors) }
+        if threads > Machine.processors {
+            DataOptions.say(["\(threads) threads on \(count(Machine.processors, "processor")): they wait for one another; --threads \(Machine.processors) is faster"])
+        }
+        return threads
+    }
 
     static func seed(_ a: Arguments) throws -> UInt64 { UInt64(try a.int("seed")) }
 }

@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Runtime
 import Settings
 import Terminal
 import Vision
@@ -10,6 +11,10 @@ func runCommandLine(_ words: [String]) -> Int32 {
     guard let name = words.first, name != "--help", name != "-h" else {
         print(HelpCommand.overview)
         return words.isEmpty ? 2 : 0
+    }
+    if name == "--version" {
+        print("curricle \(Machine.version)")
+        return 0
     }
     do {
         let command = try Command.find(name, in: all)
@@ -29,13 +34,15 @@ func runCommandLine(_ words: [String]) -> Int32 {
     }
 }
 
-func complain(_ error: any Error) { complain((error as? any NamesSettings)?.message.withOptions ?? "\(error)") }
-
-func complain(_ text: String) { FileHandle.standardError.write(Data("curricle: \(text)\n".utf8)) }
-
+StandardStreams.open()
 // A file size limit then gives an error that names the file, instead of ending the process.
 signal(SIGXFSZ, SIG_IGN)
 _ = processStart
 // As text that loses no byte: a path need not be UTF-8.
 let words = (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0] }.map { ByteName(UnsafeBufferPointer(start: $0, count: strlen($0)).map(UInt8.init(bitPattern:))).stored }
-exit(runCommandLine(words))
+let code = runCommandLine(words)
+if let loss = StandardStreams.lostOutput {
+    complain(loss)
+    exit(2)
+}
+exit(code)

@@ -1,4 +1,5 @@
 @testable import Features
+import Datasets
 import Testing
 import TestSupport
 

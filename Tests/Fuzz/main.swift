@@ -43,7 +43,7 @@ nonisolated(unsafe) private let parsers: [String: (UnsafeBufferPointer<UInt8>) -
     },
     "state": { input in
         _ = file("state-000000001.safetensors", input)
-        _ = RunFiles(folder: folder).recordedChoice
+        _ = try? RunFiles(folder: folder).recordedChoice
     },
     "log": { input in
         let path = file("log.jsonl", input)

@@ -76,7 +76,7 @@ struct RunReportTests {
         var report = try RunReport(run: run)
         let extractor = try FeatureExtractor(weights: run + "/model.safetensors", threads: 1, isa: .best)
         report.neighbours = try NeighbourPictures(extractor, training: LabelledImages(count: 24), test: nil)
-        let html = report.html()
+        let html = try report.html()
         for expected in ["kNN accuracy", "Images a second", "epochs 1 to 2", "2 threads", "1 thread<", "Nearest neighbours", "of 24 training images"] {
             #expect(html.contains(expected), "\(expected)")
         }

@@ -1,3 +1,4 @@
+import Datasets
 import Engine
 @testable import Features
 import Graph
@@ -23,7 +24,7 @@ package enum LabelledRun {
     package static func begin(_ settings: PretrainSettings, _ folder: String, threads: Int, resumes: Bool = false) throws -> Pretraining {
         let run = try Pretraining(
             settings, source: LabelledImages(count: 24), output: folder, threads: threads, isa: .best, resumes: resumes,
-            watch: FeatureWatch(training: training, test: ImageSubset(test, most: 160)))
+            watch: FeatureWatch(training: training, test: ImageSelection(test, most: 160)))
         if !(try resumes && run.resume()) { try run.begin(from: nil) }
         return run
     }

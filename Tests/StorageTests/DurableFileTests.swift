@@ -145,18 +145,23 @@ import TestSupport
             flushFolder: { fires() ? -code : system.flushFolder($0) })
     }
 
-    @Test func staleTemporariesGoAndLiveOnesStay() throws {
+    @Test("temporaries of killed processes go when the same is written again; live ones, and what only looks like one, stay")
+    func staleTemporaries() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("state")
+        let others = [".other.tmp.0123456789abcdef", ".state.tmp.0123456789ABCDEF", ".state.tmp.x", "state.tmp.1"]
         try folder.write(".state.tmp.0123456789abcdef", [1])
-        try folder.write(".state.tmp.x", [1])
-        try folder.write(".other.tmp.0123456789abcdef", [1])
-        try folder.write("state.tmp.1", [1])
+        try folder.write(".state.tmp.fedcba9876543210", [1])
+        for name in others { try folder.write(name, [1]) }
         var file = try DurableFile(replacing: path)
         try file.write([5])
-        #expect(try DurableFile.removeStaleTemporaries(of: path) == 2)
+        let names = try folder.names()
+        #expect(names.count == others.count + 1 && others.allSatisfy(names.contains))
+        #expect(try DurableFile.removeStaleTemporaries(of: path) == 0)
         try file.publish()
-        #expect(try folder.names() == [".other.tmp.0123456789abcdef", "state", "state.tmp.1"])
+        #expect(try folder.names() == (others + ["state"]).sorted())
+        #expect(try DurableFile.removeStaleTemporaries(in: folder.path) == 1)
+        #expect(try folder.names() == (others.dropFirst() + ["state"]).sorted())
         #expect(try DurableFile.removeStaleTemporaries(of: "/absent-folder/state") == 0)
     }
 }

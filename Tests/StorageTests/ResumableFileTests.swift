@@ -55,4 +55,35 @@ import TestSupport
         let folderInstead = #expect(throws: FileError.self) { _ = try NumpyFile(path: folder.path, shape: [5, 2], key: 9) }
         #expect(folderInstead == .notAFile(path: folder.path))
     }
+
+    @Test("a part that is a link, or has another name elsewhere, is not taken up")
+    func plantedParts() throws {
+        let folder = try TemporaryFolder(), path = folder.file("f.npy")
+        do {
+            var array = try NumpyFile(path: path, shape: [5, 2], key: 7)
+            try append(0..<3, to: &array)
+        }
+        let part = folder.file(try #require(try folder.names().first))
+        #expect(link(part, folder.file("mine")) == 0)
+        #expect(throws: FileError.foreign(path: part)) { _ = try NumpyFile(path: path, shape: [5, 2], key: 7) }
+        #expect(unlink(part) == 0 && symlink(folder.file("mine"), part) == 0)
+        let before = try folder.bytes("mine")
+        #expect(throws: FileError.foreign(path: part)) { _ = try NumpyFile(path: path, shape: [5, 2], key: 7) }
+        #expect(try folder.bytes("mine") == before)
+    }
+
+    @Test("an array goes into a pipe whole, and leaves nothing in the folder")
+    func pipe() throws {
+        let folder = try TemporaryFolder(), whole = folder.file("whole.npy"), path = folder.file("pipe")
+        var file = try NumpyFile(path: whole, shape: [5, 2], key: 7)
+        try append(0..<5, to: &file)
+        try file.publish()
+        #expect(mkfifo(path, 0o600) == 0)
+        let reader = PipeReader(path)
+        var array = try NumpyFile(path: path, shape: [5, 2], key: 7)
+        try append(0..<5, to: &array)
+        try array.publish()
+        #expect(reader.bytes() == (try folder.bytes("whole.npy")))
+        #expect(try folder.names() == ["pipe", "whole.npy"])
+    }
 }

@@ -30,6 +30,20 @@ private func parse(_ line: String) throws(UsageError) -> Arguments {
 }
 
 @Suite struct ArgumentsTests {
+    @Test("an option that takes several values keeps them all, in order; of any other the last counts")
+    func severalValues() throws {
+        let command = Command(
+            name: "x", summary: "", options: [Option.value("data", "PATH", .path(.either), "").repeatable(joint: "::"), .value("k", "K", .whole(1...9), "")], example: "")
+        let arguments = try Arguments(["--data", "a", "--k", "1", "--data=b c", "--data", "d", "--k", "2"], for: command)
+        #expect(try arguments.string("data") == "a::b c::d" && arguments.int("k") == 2)
+    }
+
+    @Test("an empty path, as an unset variable gives it, is refused by the option's name")
+    func emptyPath() throws {
+        let command = Command(name: "x", summary: "", options: [.value("output", "FILE", .path(.file), "")], example: "")
+        #expect(throws: UsageError.invalidValue(origin: "--output", value: "", accepted: "a path")) { try Arguments(["--output", ""], for: command).string("output") }
+    }
+
     @Test(arguments: [
         "--mask-ratio 0.5", "--mask_ratio 0.5", "--mask_ratio=0.5", "--mask-ratio=0.5", "--mask-ratio 0.9 --mask_ratio .5",
         "--mask-ratio 5e-1",

@@ -52,6 +52,17 @@ import Testing
         #expect(beyond.plain == "x  5/4  100%  eta 0:00")
     }
 
+    @Test("a line that stays has 80 columns at most, and loses its last fields first")
+    func plainWidth() {
+        var long = line
+        long.fields = ["loss 0.4123", "λ +0.60", "recon 0.412", "312.1 img/s", "data 0.1%", "mem 123 MB"]
+        #expect(long.plain == "epoch 3/20  120/250  48%  eta 4:05  loss 0.4123  λ +0.60  recon 0.412")
+        long.fields = [String(repeating: "x", count: 43)]
+        #expect(long.plain.count == 80)
+        long.fields = [String(repeating: "x", count: 44), "y"]
+        #expect(long.plain == "epoch 3/20  120/250  48%  eta 4:05")
+    }
+
     @Test func colourOnlyAroundTheBar() {
         let style = TerminalStyle(isTerminal: true, usesUnicode: false, usesColor: true)
         #expect(line.live(width: 34, style: style) == "epoch 3/20 \u{1B}[36m[##....]\u{1B}[0m  48%  eta 4:05")

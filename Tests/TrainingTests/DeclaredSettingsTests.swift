@@ -117,14 +117,14 @@ import Vision
     func defaults() {
         let shown = Dictionary(uniqueKeysWithValues: PretrainSettings.declared.map { ($0.name, $0.option(PretrainSettings()).fallback) })
         let expected = [
-            "model": "tiny-p16", "batch-size": "256", "epochs": "200", "mask-ratio": "0.75", "masking": "learned", "lambda-gauss": "1", "lambda-kl": "0.1",
+            "model": "tiny-p16", "epochs": "200", "mask-ratio": "0.75", "masking": "learned", "lambda-gauss": "1", "lambda-kl": "0.1",
             "lambda-diversity": "2", "blr": "0.001", "min-lr": "0", "warmup-epochs": "40", "weight-decay": "0.05", "clip-grad": "0", "augment": "mae",
             "save-ckpt-freq": "50", "on-nonfinite": "stop", "seed": "0",
         ]
         for (name, value) in expected { #expect(shown[name] == value, "\(name)") }
-        for name in ["lr", "image-size", "mean", "micro-batch", "memory-limit", "max-steps"] { #expect(shown[name] == .some(nil), "\(name)") }
+        for name in ["lr", "batch-size", "image-size", "mean", "micro-batch", "memory-limit", "max-steps"] { #expect(shown[name] == .some(nil), "\(name)") }
         let tuning = Dictionary(uniqueKeysWithValues: FinetuneSettings.declared.map { ($0.name, $0.option(FinetuneSettings()).fallback) })
-        for (name, value) in ["batch-size": "64", "epochs": "50", "blr": "0.0005", "min-lr": "1e-06", "warmup-epochs": "5", "layer-decay": "0.65"] {
+        for (name, value) in ["epochs": "50", "blr": "0.0005", "min-lr": "1e-06", "warmup-epochs": "5", "layer-decay": "0.65"] {
             #expect(tuning[name] == value, "\(name)")
         }
     }

@@ -1,5 +1,6 @@
 @testable import Engine
 @testable import Features
+import Datasets
 import Foundation
 import Settings
 import Testing
@@ -29,7 +30,7 @@ struct FeatureWatchTests {
             let extractor = try FeatureExtractor(weights: "\(run)/checkpoint-\(epoch).safetensors", threads: 1, isa: .best)
             for (pool, key) in [(Pooling.cls, "knn_cls"), (.mean, "knn_mean")] {
                 let neighbours = try NearestNeighbours(training: extractor.labelled(LabelledRun.training, pool: pool), k: 5)
-                let expected = try neighbours.accuracy(on: extractor.labelled(ImageSubset(LabelledRun.test, most: 160), pool: pool)).top1
+                let expected = try neighbours.accuracy(on: extractor.labelled(ImageSelection(LabelledRun.test, most: 160), pool: pool)).top1
                 #expect(lines[epoch - 1][key] as? Double == expected)
                 accuracies.insert(expected)
             }
@@ -79,12 +80,12 @@ struct FeatureWatchTests {
     /// What watching takes is in the plan: features of every image twice over, at least.
     @Test func itsMemoryIsPlanned() throws {
         let settings = LabelledRun.settings(epochs: 2), plain = try TrainingPlan(settings, threads: 2, isa: .best)
-        let watched = try TrainingPlan(settings, threads: 2, isa: .best, judgedImages: 10_000)
+        let watched = try TrainingPlan(settings, threads: 2, isa: .best, data: DataMemory(judgedImages: 10_000))
         #expect(watched.arenaBytes == plain.arenaBytes)
         #expect(watched.residentBytes - plain.residentBytes >= 2 * 10_000 * 16 * 4 + 3 * 64 * 9 * 16 * 4)
         let limit = plain.residentBytes + plain.residentBytes / 50
         #expect(throws: Never.self) { try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: limit) }
-        #expect(throws: LearningError.self) { try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: limit, judgedImages: 10_000) }
+        #expect(throws: LearningError.self) { try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: limit, data: DataMemory(judgedImages: 10_000)) }
     }
 
     @Test func whatItNeedsIsSaid() throws {
@@ -104,8 +105,8 @@ struct FeatureWatchTests {
 
     /// Every class of a folder sorted by class is in a part of it.
     @Test func aPartIsSpreadOverTheWhole() {
-        let source = LabelledImages(count: 1000), part = ImageSubset(source, most: 7)
+        let source = LabelledImages(count: 1000), part = ImageSelection(source, most: 7)
         #expect((0..<part.count).map { part.name(at: $0) } == [0, 142, 285, 428, 571, 714, 857].map { "labelled#\($0)" })
-        #expect(ImageSubset(source, most: 5000).count == 1000)
+        #expect(ImageSelection(source, most: 5000).count == 1000)
     }
 }

@@ -27,7 +27,7 @@ struct ResumeTests {
         let training = try Pretraining(settings, source: GeneratedImages(count: 22), output: folder, threads: threads, isa: .best, resumes: resume)
         if !(try resume && training.resume()) { try training.begin(from: nil) }
         _ = try training.run()
-        return try Data(contentsOf: URL(fileURLWithPath: try #require(training.files.states.first)))
+        return try Data(contentsOf: URL(fileURLWithPath: try #require(try training.files.states.first)))
     }
 
     @Test(arguments: [1, 2], [Masking.learned, .random])
@@ -52,9 +52,9 @@ struct ResumeTests {
         // A byte less than the plain plan takes, beside the hundredth that a limit keeps back.
         settings.memoryLimit = (try TrainingPlan(settings, threads: 2, isa: .best).residentBytes - 1) * 100 / 99
         let whole = try run(settings, folder.file("whole"), resume: false)
-        let recorded = try #require(RunFiles(folder: folder.file("whole")).recordedChoice)
+        let recorded = try #require(try RunFiles(folder: folder.file("whole")).recordedChoice)
         _ = try run(settings, folder.file("cut"), maxSteps: 4, resume: false)
-        #expect(RunFiles(folder: folder.file("cut")).recordedChoice == recorded)
+        #expect(try RunFiles(folder: folder.file("cut")).recordedChoice == recorded)
         #expect(try run(settings, folder.file("cut"), resume: true, threads: 1) == whole)
     }
 
@@ -67,7 +67,7 @@ struct ResumeTests {
         for stop in 1...6 {
             let path = folder.file("cut\(stop)")
             _ = try run(settings, path, maxSteps: stop, resume: false)
-            #expect(RunFiles(folder: path).recordedChoice?.pieceImages == 3)
+            #expect(try RunFiles(folder: path).recordedChoice?.pieceImages == 3)
             #expect(try run(settings, path, resume: true, threads: 1) == whole, "after \(stop)")
         }
     }
@@ -79,7 +79,7 @@ struct ResumeTests {
         let path = folder.file("torn")
         _ = try run(settings, path, maxSteps: 7, resume: false)
         _ = try run(settings, path, maxSteps: 9, resume: true)
-        let newest = try #require(RunFiles(folder: path).states.first)
+        let newest = try #require(try RunFiles(folder: path).states.first)
         var bytes = try Data(contentsOf: URL(fileURLWithPath: newest))
         bytes[bytes.count - 5] ^= 1
         try bytes.write(to: URL(fileURLWithPath: newest))
@@ -112,7 +112,7 @@ struct ResumeTests {
 
     /// The newest state of a run, kept again with other metadata.
     private func rewrite(_ run: String, _ change: (inout [String: String]) -> Void) throws {
-        let state = try #require(RunFiles(folder: run).states.first), file = try TensorFile(path: state)
+        let state = try #require(try RunFiles(folder: run).states.first), file = try TensorFile(path: state)
         var metadata = file.metadata
         metadata["crc32c"] = nil
         change(&metadata)
@@ -145,12 +145,83 @@ struct ResumeTests {
         #expect(error?.description.contains("arithmetic 1,") == true)
     }
 
+    @Test("a user's copies beside the states are none: the newest state is gone on from, and copies stay")
+    func copiesBeside() throws {
+        let folder = try TemporaryFolder(), path = folder.file("run")
+        let whole = try run(settings(), folder.file("whole"), resume: false)
+        _ = try run(settings(), path, maxSteps: 3, resume: false)
+        let first = try #require(try RunFiles(folder: path).states.first)
+        let copies = ["state-backup.safetensors", "state-999999999-old.safetensors", "state-3.safetensors", "state-000000099.safetensors.bak", "xstate-000000099.safetensors"]
+        for copy in copies { try FileManager.default.copyItem(atPath: first, toPath: "\(path)/\(copy)") }
+        #expect(try RunFiles(folder: path).states == [first])
+        #expect(try run(settings(), path, resume: true) == whole)
+        #expect(copies.allSatisfy { FileManager.default.fileExists(atPath: "\(path)/\($0)") })
+    }
+
+    @Test("a state under another step's name is refused by name")
+    func renamedState() throws {
+        let folder = try TemporaryFolder(), path = folder.file("run")
+        _ = try run(settings(), path, maxSteps: 3, resume: false)
+        let state = try #require(try RunFiles(folder: path).states.first)
+        try FileManager.default.copyItem(atPath: state, toPath: "\(path)/state-000000017.safetensors")
+        let error = #expect(throws: LearningError.self) { try begun(path).resume() }
+        #expect(error?.description.contains("state-000000017.safetensors: is the state after 3 steps") == true)
+    }
+
+    @Test("numbers that no run can have are refused, whatever the checksum says", arguments: ["step", "epoch", "batch", "log_lines", "updates.autoencoder"])
+    func impossibleNumbers(key: String) throws {
+        let folder = try TemporaryFolder(), path = folder.file("run")
+        _ = try run(settings(), path, maxSteps: 3, resume: false)
+        for number in ["9223372036854775807", "9223372036854775808", "-1", "9007199254740993"] {
+            try rewrite(path) { $0[key] = number }
+            #expect(throws: LearningError.self) { try begun(path).resume() }
+        }
+        try rewrite(path) { ($0["step"], $0["batch"]) = ("3", "7") } // an epoch has 6
+        #expect(throws: LearningError.self) { try begun(path).resume() }
+    }
+
+    @Test("a folder that cannot be listed is an error, not a run that has no state")
+    func noListing() throws {
+        let folder = try TemporaryFolder(), path = folder.file("run")
+        try folder.write("run", [1])
+        #expect(throws: FileError.refused(.list, path: path, code: ENOTDIR)) { _ = try RunFiles(folder: path).states }
+        #expect(try RunFiles(folder: folder.file("absent")).states == [])
+    }
+
+    @Test("one run holds its folder: a second beginning or resuming is refused until the first ends")
+    func oneAtATime() throws {
+        let folder = try TemporaryFolder(), path = folder.file("run")
+        let whole = try run(settings(), folder.file("whole"), resume: false)
+        let first = try begun(path), second = try begun(path)
+        try first.begin(from: nil)
+        let attempts: [() throws -> Void] = [{ _ = try second.resume() }, { _ = try second.begin(from: nil) }]
+        for attempt in attempts {
+            let error = #expect(throws: LearningError.self) { try attempt() }
+            #expect(error?.description.contains("another process is training in it") == true)
+        }
+        _ = try first.run()
+        #expect(try Data(contentsOf: URL(fileURLWithPath: try #require(try first.files.states.first))) == whole)
+        #expect(try second.resume())
+    }
+
+    @Test("temporaries of a killed run go when it is gone on with, in its pictures, too; a user's files stay")
+    func killedTemporaries() throws {
+        let folder = try TemporaryFolder(), path = folder.file("run")
+        _ = try run(settings(), path, maxSteps: 3, resume: false)
+        let stale = [".state-000000005.safetensors.tmp.0123456789abcdef", "pictures/.epoch-0007.png.tmp.00000000000000aa"]
+        let kept = [".notes.tmp.mine", "pictures/mine.png", ".gitignore"]
+        for name in stale + kept { try Data([1]).write(to: URL(fileURLWithPath: "\(path)/\(name)")) }
+        #expect(try begun(path).resume())
+        #expect(stale.allSatisfy { !FileManager.default.fileExists(atPath: "\(path)/\($0)") })
+        #expect(kept.allSatisfy { FileManager.default.fileExists(atPath: "\(path)/\($0)") })
+    }
+
     @Test func onlyTwoStatesAreKept() throws {
         let folder = try TemporaryFolder()
         var settings = settings()
         settings.saveEverySteps = 1
         _ = try run(settings, folder.file("run"), resume: false)
-        #expect(RunFiles(folder: folder.file("run")).states.count == 2)
+        #expect(try RunFiles(folder: folder.file("run")).states.count == 2)
         #expect(FileManager.default.fileExists(atPath: folder.file("run/model.safetensors")))
         #expect(FileManager.default.fileExists(atPath: folder.file("run/checkpoint-3.safetensors")))
     }

@@ -43,7 +43,7 @@ public struct MaskPictures {
     public init(
         run: String, _ source: any ImageSource, images: Int, most: Int, _ choices: Reconstructor.Choices, threads: Int, isa: ISA, progress: (Int, Int) -> Void = { _, _ in }
     ) throws {
-        let files = RunFiles(folder: run), snapshots = spread(files.snapshots, most: most)
+        let files = RunFiles(folder: run), snapshots = try spread(files.snapshots, most: most)
         guard !snapshots.isEmpty else {
             throw LearningError.file(path: run, reason: "holds no checkpoint-N.safetensors: pass the folder of a run, made with a smaller \(.snapshotEpochs)")
         }

@@ -6,6 +6,7 @@ import Foundation
 /// destination and flushes the folder. After a crash, a kill or a power cut there is the old file or the new one.
 /// Whatever fails, the temporary is removed and the old file stays; a flush that failed is never tried again on the
 /// same file, since a second one may claim success for lost pages (PostgreSQL's "fsyncgate").
+/// What a link stands for is replaced, and not the link; a pipe or a device is written into, once all bytes are there (``Destination``).
 ///
 ///     var file = try DurableFile(replacing: "run/state.safetensors")
 ///     try file.write(bytes)
@@ -18,10 +19,13 @@ public struct DurableFile: ~Copyable, Sendable {
     /// Bytes written so far.
     public private(set) var count = 0
 
+    /// What is replaced; nil where bytes go into a stream.
+    private let place: String?
+    private let stream: StreamWriter?
     private let temporaryPath: String
     private let operations: FileOperations
     private var descriptor: Int32
-    private var isRenamed = false
+    private var hasName: Bool
 
     /// Begins a new version of `path`, which may or may not exist.
     /// - Throws: ``FileError`` if the temporary file cannot be made.
@@ -30,28 +34,15 @@ public struct DurableFile: ~Copyable, Sendable {
     }
 
     package init(replacing path: String, operations: FileOperations) throws(FileError) {
+        let begun = try DurableFile.begin(path, operations)
         self.path = path
         self.operations = operations
-        let (folder, name) = DurableFile.split(path)
-        guard !name.isEmpty, name != ".", name != ".." else { throw .notAFile(path: path) }
-        var attempts = 0
-        while true {
-            let candidate = DurableFile.join(folder, DurableFile.temporaryPrefix(of: name) + DurableFile.randomSuffix())
-            let result = operations.uninterrupted { operations.create(candidate) }
-            attempts += 1
-            if result == -EEXIST && attempts < 100 { continue }
-            guard result >= 0 else { throw .refused(.create, path: path, code: -result) }
-            temporaryPath = candidate
-            descriptor = result
-            break
-        }
-        // Held for as long as this process lives: it tells a temporary in use from one left by a killed process.
-        _ = flock(descriptor, LOCK_EX | LOCK_NB)
+        (place, stream, temporaryPath, descriptor, hasName) = (begun.place, begun.stream, begun.temporaryPath, begun.descriptor, begun.stream == nil)
     }
 
     deinit {
         if descriptor >= 0 { _ = operations.close(descriptor) }
-        if !isRenamed { _ = operations.remove(temporaryPath) }
+        if hasName { _ = operations.remove(temporaryPath) }
     }
 
     /// Appends bytes.
@@ -81,16 +72,18 @@ public struct DurableFile: ~Copyable, Sendable {
     /// - Throws: ``FileError``. The old file is untouched, unless it was the folder's flush that failed: then the new
     ///   file stands in its place already, but a power cut might still bring back the old one.
     public consuming func publish() throws(FileError) {
+        if let stream { return try stream.take(descriptor) }
+        guard let place else { return }
         let flushed = operations.uninterrupted { operations.flush(descriptor) }
         guard flushed >= 0 else { throw .refused(.flush, path: path, code: -flushed) }
         // Whatever close returns, the descriptor is gone: on Linux, closing again could hit another file.
         let closed = operations.close(descriptor)
         descriptor = -1
         guard closed >= 0 || closed == -EINTR else { throw .refused(.write, path: path, code: -closed) }
-        let renamed = operations.uninterrupted { operations.rename(temporaryPath, path) }
+        let renamed = operations.uninterrupted { operations.rename(temporaryPath, place) }
         guard renamed >= 0 else { throw .refused(.publish, path: path, code: -renamed) }
-        isRenamed = true
-        let folder = DurableFile.split(path).folder
+        hasName = false
+        let folder = Destination.split(place).folder
         let synced = operations.uninterrupted { operations.flushFolder(folder) }
         guard synced >= 0 else { throw .refused(.flush, path: folder, code: -synced) }
     }
@@ -104,49 +97,93 @@ public struct DurableFile: ~Copyable, Sendable {
 }
 
 extension DurableFile {
-    /// Removes temporaries of `path` that killed processes left; those that a living process writes stay.
+    private typealias Beginning = (place: String?, stream: StreamWriter?, temporaryPath: String, descriptor: Int32)
+
+    private static func begin(_ path: String, _ operations: FileOperations) throws(FileError) -> Beginning {
+        switch try Destination(path) {
+        case .place(let target):
+            let (folder, name) = Destination.split(target)
+            guard !name.isEmpty, name != ".", name != ".." else { throw .notAFile(path: path) }
+            // Whoever may not list the folder may still write into it: then nothing is cleared away.
+            _ = try? removeStaleTemporaries(of: target)
+            let made = try make(in: folder, name, for: path, operations)
+            return (target, nil, made.path, made.descriptor)
+        case .stream:
+            let stream = try StreamWriter(path: path), made = try make(in: temporaryFolder, "curricle", for: path, operations)
+            _ = operations.remove(made.path) // nobody else is to see it, and no kill leaves it
+            return (nil, stream, made.path, made.descriptor)
+        }
+    }
+
+    /// Removes temporaries of `path` that killed processes of this user left; those that a living process writes stay.
     /// - Returns: how many were removed.
     @discardableResult
     public static func removeStaleTemporaries(of path: String) throws(FileError) -> Int {
-        let (folder, name) = split(path)
-        let prefix = temporaryPrefix(of: name)
-        guard let directory = opendir(folder) else {
-            let code = errno
-            if code == ENOENT { return 0 }
-            throw .refused(.list, path: folder, code: code)
-        }
-        defer { closedir(directory) }
-        var removed = 0
-        while let entry = readdir(directory) {
-            let found = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if found.hasPrefix(prefix), removeIfUnlocked(join(folder, found)) { removed += 1 }
-        }
-        return removed
+        let (folder, name) = Destination.split(path)
+        return try removeStaleTemporaries(in: folder) { $0 == name }
     }
 
+    /// Removes temporaries in a folder that killed processes of this user left, whatever they were to become.
+    /// - Returns: how many were removed; 0 where there is no folder.
+    @discardableResult
+    public static func removeStaleTemporaries(in folder: String, of isMeant: (String) -> Bool = { _ in true }) throws(FileError) -> Int {
+        let found: [String]
+        do { found = try names(in: folder) } catch {
+            if case .refused(_, _, code: ENOENT) = error { return 0 }
+            throw error
+        }
+        return found.count { name in
+            guard let destination = destination(ofTemporary: name), isMeant(destination) else { return false }
+            return removeIfUnlocked(Destination.joined(folder, name))
+        }
+    }
+
+    /// Removes a file of this user's that nobody has locked.
     static func removeIfUnlocked(_ path: String) -> Bool {
         let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
-        return flock(descriptor, LOCK_EX | LOCK_NB) == 0 && unlink(path) == 0
+        return isOwn(descriptor) && flock(descriptor, LOCK_EX | LOCK_NB) == 0 && unlink(path) == 0
     }
 
-    private static func temporaryPrefix(of name: String) -> String { ".\(name).tmp." }
+    /// Whether an open file is a regular one of this user's, under one name at most.
+    static func isOwn(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_uid == geteuid() && status.st_nlink <= 1
+    }
+
+    /// Makes a temporary that is locked for as long as this process lives: that tells it from one left by a killed process.
+    private static func make(
+        in folder: String, _ name: String, for path: String, _ operations: FileOperations
+    ) throws(FileError) -> (path: String, descriptor: Int32) {
+        for _ in 0..<100 {
+            let candidate = Destination.joined(folder, ".\(name)\(temporaryMark)\(randomSuffix())")
+            let descriptor = operations.uninterrupted { operations.create(candidate) }
+            if descriptor == -EEXIST { continue }
+            guard descriptor >= 0 else { throw .refused(.create, path: path, code: -descriptor) }
+            // Between its making and its lock somebody who clears away may have taken it for a dead one's.
+            var status = stat()
+            if FileLock.isFree(descriptor), fstat(descriptor, &status) != 0 || status.st_nlink > 0 { return (candidate, descriptor) }
+            _ = operations.close(descriptor)
+        }
+        throw .refused(.create, path: path, code: EEXIST)
+    }
+
+    static var temporaryFolder: String { FileManager.default.temporaryDirectory.path }
+
+    private static let temporaryMark = ".tmp."
+    private static let suffixDigits = 16
+
+    /// What a temporary's name says it was to become; nil for other names.
+    private static func destination(ofTemporary name: String) -> String? {
+        guard name.hasPrefix("."), let mark = name.range(of: temporaryMark, options: .backwards) else { return nil }
+        let suffix = name[mark.upperBound...]
+        guard suffix.utf8.count == suffixDigits, suffix.allSatisfy({ $0.isASCII && $0.isHexDigit && !$0.isUppercase }) else { return nil }
+        return String(name[name.index(after: name.startIndex)..<mark.lowerBound])
+    }
 
     private static func randomSuffix() -> String {
         let digits = String(UInt64.random(in: 0...UInt64.max), radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-
-    private static func join(_ folder: String, _ name: String) -> String {
-        folder.hasSuffix("/") ? folder + name : folder + "/" + name
-    }
-
-    private static func split(_ path: String) -> (folder: String, name: String) {
-        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
-        let folder = slash == path.startIndex ? "/" : String(path[..<slash])
-        return (folder, String(path[path.index(after: slash)...]))
+        return String(repeating: "0", count: suffixDigits - digits.count) + digits
     }
 }

@@ -4,13 +4,19 @@ import Foundation
 public enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What was tried when the system refused.
     public enum Action: String, Sendable {
-        case open, create, read, write, flush, publish, truncate, list
+        case open, create, read, write, flush, publish, truncate, list, remove
     }
 
     /// The system refused; `code` is its `errno`.
     case refused(Action, path: String, code: Int32)
     /// A folder, pipe or device stands where a file is wanted.
     case notAFile(path: String)
+    /// An empty path.
+    case unnamed
+    /// Something that cannot be written into stands where a file is to be.
+    case occupied(path: String, by: String)
+    /// What was to be taken up is another user's, or a link.
+    case foreign(path: String)
     /// Another process writes it now.
     case busy(path: String)
     /// Bytes were to be replaced that were never written (a mistake of the caller, not of the user).
@@ -22,6 +28,12 @@ public enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
             return "cannot \(action.rawValue) \(path): \(String(cString: strerror(code)))\(FileError.advice(code))"
         case .notAFile(let path):
             return "cannot read \(path): it is not a regular file; name a file"
+        case .unnamed:
+            return "a file's name is empty: give one"
+        case .occupied(let path, let what):
+            return "cannot write \(path): \(what) stands there; name another file"
+        case .foreign(let path):
+            return "cannot go on with \(path): it is another user's, or a link; remove it, or name another file"
         case .busy(let path):
             return "cannot write \(path): another process is writing it; wait for it, or name another file"
         case .outsideWrittenBytes(let path):
@@ -32,6 +44,7 @@ public enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
     private static func advice(_ code: Int32) -> String {
         switch code {
         case ENOENT: "; check the path"
+        case EEXIST, ENOTDIR: "; a file is in the way: choose another name"
         case EACCES, EPERM, EROFS: "; check who may write and read there"
         case ENOSPC, EDQUOT: "; free some space or choose another folder"
         case EFBIG: "; the file size limit (ulimit -f) is too low"

@@ -14,33 +14,72 @@ struct ResumableFile: ~Copyable {
     private var isPublished = false
     private let descriptor: Int32
 
+    /// What is replaced; nil where bytes go into a stream, of which nothing is taken up.
+    private let place: String?
+    private let stream: StreamWriter?
+
     /// Begins, or takes up what stands under this key; what stands under others is out of date and removed.
-    /// - Throws: ``FileError``; `.busy` where another process writes it now.
+    /// - Throws: ``FileError``; `.busy` where another process writes it now, `.foreign` where it is another user's.
     init(replacing path: String, key: UInt32) throws(FileError) {
-        let url = URL(fileURLWithPath: path), folder = url.deletingLastPathComponent().path, name = url.lastPathComponent
-        let hexadecimal = String(key, radix: 16), prefix = ".\(name).", own = prefix + String(repeating: "0", count: 8 - hexadecimal.count) + hexadecimal + ".part"
-        var status = stat()
-        let isFolder = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-        guard !isFolder, !path.isEmpty, !path.hasSuffix("/"), name != ".", name != ".." else { throw .notAFile(path: path) }
-        let hidden = "\(folder)/\(own)"
-        for other in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where other.hasPrefix(prefix) && other.hasSuffix(".part") && other != own {
-            // One that is in use would be published in this one's place, or take its place.
-            if other.count == own.count, !DurableFile.removeIfUnlocked("\(folder)/\(other)") { throw .busy(path: path) }
-        }
-        let descriptor = open(hidden, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
-        guard descriptor >= 0 else { throw .refused(.create, path: path, code: errno) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            throw .busy(path: path)
-        }
+        let begun = try ResumableFile.begin(path, key)
         self.path = path
-        self.descriptor = descriptor
-        temporaryPath = hidden
+        (place, stream, temporaryPath, descriptor) = (begun.place, begun.stream, begun.hidden, begun.descriptor)
         count = max(0, Int(lseek(descriptor, 0, Int32(SEEK_END))))
     }
 
+    private typealias Beginning = (place: String?, stream: StreamWriter?, hidden: String, descriptor: Int32)
+
+    private static func begin(_ path: String, _ key: UInt32) throws(FileError) -> Beginning {
+        switch try Destination(path) {
+        case .place(let target):
+            let (folder, name) = Destination.split(target)
+            var status = stat()
+            let isFolder = stat(target, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+            guard !isFolder, !name.isEmpty, name != ".", name != ".." else { throw .notAFile(path: path) }
+            let own = hiddenName(name, key)
+            for other in try names(in: folder) where other != own && isHiddenName(other, of: name) {
+                // One that is in use would be published in this one's place, or take its place.
+                if !DurableFile.removeIfUnlocked(Destination.joined(folder, other)) { throw .busy(path: path) }
+            }
+            let hidden = Destination.joined(folder, own)
+            return (target, nil, hidden, try open(hidden, for: path))
+        case .stream:
+            let stream = try StreamWriter(path: path)
+            let hidden = Destination.joined(DurableFile.temporaryFolder, hiddenName("curricle-\(UInt64.random(in: 0...UInt64.max))", key))
+            let descriptor = try open(hidden, for: path)
+            unlink(hidden) // nobody else is to see it, and no kill leaves it
+            return (nil, stream, hidden, descriptor)
+        }
+    }
+
+    /// Opens and locks a hidden file, which may stand there; not one that somebody else put there.
+    private static func open(_ hidden: String, for path: String) throws(FileError) -> Int32 {
+        let descriptor = Foundation.open(hidden, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
+        guard descriptor >= 0 else { throw errno == ELOOP ? .foreign(path: hidden) : .refused(.create, path: path, code: errno) }
+        guard DurableFile.isOwn(descriptor) else {
+            close(descriptor)
+            throw .foreign(path: hidden)
+        }
+        guard FileLock.isFree(descriptor) else {
+            close(descriptor)
+            throw .busy(path: path)
+        }
+        return descriptor
+    }
+
+    private static func hiddenName(_ name: String, _ key: UInt32) -> String {
+        let digits = String(key, radix: 16)
+        return ".\(name)." + String(repeating: "0", count: 8 - digits.count) + digits + ".part"
+    }
+
+    private static func isHiddenName(_ other: String, of name: String) -> Bool {
+        guard other.hasPrefix(".\(name)."), other.hasSuffix(".part") else { return false }
+        let digits = other.dropFirst(name.count + 2).dropLast(".part".count)
+        return digits.utf8.count == 8 && UInt32(digits, radix: 16) != nil
+    }
+
     deinit {
-        if !isPublished, count <= emptyBytes { unlink(temporaryPath) }
+        if stream == nil, !isPublished, count <= emptyBytes { unlink(temporaryPath) }
         close(descriptor)
     }
 
@@ -64,6 +103,14 @@ struct ResumableFile: ~Copyable {
         count += bytes.count
     }
 
+    /// The bytes at its beginning.
+    func bytes(_ count: Int) throws(FileError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, count, 0) }
+        guard got == count else { throw .refused(.read, path: path, code: got < 0 ? errno : EIO) }
+        return bytes
+    }
+
     /// Numbers that stand in it.
     func read(at offset: Int, count: Int) throws(FileError) -> [Float] {
         var failure: Int32 = 0
@@ -76,11 +123,17 @@ struct ResumableFile: ~Copyable {
         return values
     }
 
-    /// Flushes the bytes and puts the file in its place.
+    /// Flushes the bytes and puts the file in its place, or into its stream.
     mutating func publish() throws(FileError) {
-        guard fsync(descriptor) == 0 else { throw .refused(.flush, path: path, code: errno) }
-        guard rename(temporaryPath, path) == 0 else { throw .refused(.publish, path: path, code: errno) }
+        if let stream { return try stream.take(descriptor) }
+        guard let place else { return }
+        let system = FileOperations.system
+        let flushed = system.uninterrupted { system.flush(descriptor) }
+        guard flushed >= 0 else { throw .refused(.flush, path: path, code: -flushed) }
+        let renamed = system.uninterrupted { system.rename(temporaryPath, place) }
+        guard renamed >= 0 else { throw .refused(.publish, path: path, code: -renamed) }
         isPublished = true
-        _ = FileOperations.system.flushFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+        let folder = Destination.split(place).folder, synced = system.uninterrupted { system.flushFolder(folder) }
+        guard synced >= 0 else { throw .refused(.flush, path: folder, code: -synced) }
     }
 }

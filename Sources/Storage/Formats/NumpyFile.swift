@@ -22,8 +22,7 @@ public struct NumpyFile: ~Copyable {
         var file = try ResumableFile(replacing: path, key: key)
         file.emptyBytes = header.count
         let width = shape.dropFirst().reduce(1, *)
-        let held = try? FileMapping(path: file.temporaryPath)
-        let isSame = held?.withBytes { $0.count >= header.count && $0.prefix(header.count).elementsEqual(header) } ?? false
+        let isSame = file.count >= header.count ? try file.bytes(header.count) == header : false
         let rows = isSame ? min((file.count - header.count) / (width * 4), shape.first ?? 0) : 0
         try file.cut(to: isSame ? header.count + rows * width * 4 : 0)
         if !isSame { try file.write(header) }

@@ -20,9 +20,9 @@ public struct TensorFile: Sendable {
     private let mapping: FileMapping
 
     /// Maps and checks a file.
-    /// - Parameter verifyChecksum: whether to read all bytes and compare their checksum, if the file holds one.
+    /// - Parameter verifyChecksum: whether to read all bytes and compare their checksum, if the file holds one (ours do, other programs' do not).
     /// - Throws: ``TensorFileError``: `.file`, `.malformed` or `.torn`.
-    public init(path: String, verifyChecksum: Bool = false) throws(TensorFileError) {
+    public init(path: String, verifyChecksum: Bool = true) throws(TensorFileError) {
         do { mapping = try FileMapping(path: path) } catch { throw .file(error) }
         let header = try mapping.withBytes { (bytes) throws(TensorFileError) in
             try TensorFile.readHeader(bytes, path: path)

@@ -112,16 +112,8 @@ public struct EventFile: ~Copyable, Sendable {
 extension EventFile {
     /// The event files of a folder, oldest first (their names begin with the time).
     public static func files(in folder: String) throws(FileError) -> [String] {
-        guard let directory = opendir(folder) else { throw .refused(.list, path: folder, code: errno) }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name.hasPrefix("events.out.tfevents.") { names.append(name) }
-        }
-        return names.sorted().map { folder.hasSuffix("/") ? folder + $0 : "\(folder)/\($0)" }
+        let events = try names(in: folder).filter { $0.hasPrefix("events.out.tfevents.") }
+        return events.sorted().map { folder.hasSuffix("/") ? folder + $0 : "\(folder)/\($0)" }
     }
 
     /// Cuts an event file back to where a run resumes: the first record whose step is greater than `step` goes, with

@@ -87,7 +87,7 @@ public final class Finetuning: TrainingRecipe {
     public func begin(from weights: Checkpoint) throws -> [String] {
         model.initialize(seed: settings.seed)
         let fresh = try model.loadClassifier(weights)
-        if let files { try files.begin(settings, in: files.folder) }
+        if let files { try loop.begin(self, in: files.folder) }
         return fresh
     }
 

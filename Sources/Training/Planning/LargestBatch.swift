@@ -11,8 +11,7 @@ extension TrainingPlan {
             var changed = settings
             changed.batchSize = images
             return try TrainingPlan(
-                changed, threads: threads, isa: isa, pieceImages: settings.pieceImages, arenaLimit: nil, imageBytes: 0, judgedImages: 0,
-                plansMemory: plansMemory
+                changed, Team(threads: threads, isa: isa), pieceImages: settings.pieceImages, arenaLimit: nil, DataMemory(), plansMemory: plansMemory
             ).residentBytes
         }
         let most = 65536

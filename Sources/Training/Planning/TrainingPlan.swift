@@ -1,3 +1,4 @@
+import Datasets
 import Compiler
 import Engine
 import Features
@@ -9,6 +10,7 @@ import Runtime
 import Storage
 import Synchronization
 import Tensors
+import Vision
 
 /// How a run saves memory: recorded in its states, so that a resumed run does the same.
 public struct MemoryChoice: Sendable, Hashable, Codable {
@@ -19,6 +21,38 @@ public struct MemoryChoice: Sendable, Hashable, Codable {
 
     /// Whether a run can do so: a damaged record may say anything.
     var isPossible: Bool { pieceImages ?? 1 >= 1 && arenaBytes >= 0 }
+}
+
+/// What the images of a run take beside it, as far as the data decide it.
+public struct DataMemory: Sendable {
+    /// Of the largest image as it is decoded, of which each worker of the loader holds two.
+    public var imageBytes = 0
+    /// Names, labels, places and order of the images.
+    public var listBytes = 0
+    /// Images whose features are compared after an epoch (``FeatureWatch``); 0 for none.
+    public var judgedImages = 0
+    public init(imageBytes: Int = 0, listBytes: Int = 0, judgedImages: Int = 0) {
+        (self.imageBytes, self.listBytes, self.judgedImages) = (imageBytes, listBytes, judgedImages)
+    }
+
+    /// - Parameter sources: all that the run reads, the training images first.
+    init(_ sources: [any ImageSource], judgedImages: Int) {
+        self.init(
+            imageBytes: sources.map(DataMemory.imageBytes).max() ?? 0, listBytes: sources.reduce(0) { $0 + DataMemory.listBytes($1) },
+            judgedImages: judgedImages)
+    }
+
+    /// Bytes of the largest of a few images, decoded: spread over the source, as sizes often go by folder.
+    private static func imageBytes(_ source: any ImageSource) -> Int {
+        let looks = min(8, source.count)
+        return (0..<looks).compactMap { try? source.image(at: $0 * source.count / looks).pixels.count }.max() ?? 0
+    }
+
+    /// An image's place in the order, label and offset; and where each has a file of its own, that name with what an array costs.
+    private static func listBytes(_ source: any ImageSource) -> Int {
+        let hasFiles = source.count > 1 && source.file(of: 0) != source.file(of: 1)
+        return source.count * (24 + (hasFiles ? 48 + source.name(at: 0).bytes.count : 0))
+    }
 }
 
 /// What a training run takes, known before it begins: every byte and every FLOP of its joint iteration.
@@ -35,7 +69,7 @@ public struct TrainingPlan: Sendable {
     public let workspaceBytes: Int
     /// Batches ready ahead, copies of those that one update needs together, and what pieces of a batch hand on.
     public let loaderBytes: Int
-    /// The process besides: its code and libraries as they lie in memory now, what decoders, logs and stacks take, two copies of
+    /// The process besides: its code and libraries as they lie in memory, the data's lists, what decoders, logs and stacks take, two copies of
     /// the largest parameter, which is turned into the files' layout when it is saved, the images that are looked at after an epoch, and those whose features are judged.
     public let processBytes: Int
     /// Matrix-product FLOPs of the two steps.
@@ -60,33 +94,113 @@ public struct TrainingPlan: Sendable {
     /// Plans a run.
     /// - Parameters:
     ///   - memoryLimit: the most resident bytes. To stay below, the batch is computed in pieces, and parts of the forward
-    ///     pass are computed a second time, whichever takes the fewest FLOPs.
+    ///     pass are computed a second time, whichever takes the fewest FLOPs. Pieces decide a run's bits, so which they are
+    ///     follows from the settings, the limit and the data alone (``Team/reckoned``); what is computed twice does not, and may
+    ///     differ with threads and ISA.
+    ///   - recorded: how the run meets its limit already: its pieces stay, and more is computed twice where less fits.
+    ///   - data: what the images take beside the run.
     /// - Throws: `LearningError.memory` where nothing fits, naming the least that would; `LearningError.configuration`.
-    ///   - imageBytes: of the largest image as it is decoded, of which each worker of the loader holds two.
-    ///   - judgedImages: whose features are compared after an epoch (``FeatureWatch``); 0 for none.
-    public init(_ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil, imageBytes: Int = 0, judgedImages: Int = 0) throws {
-        _ = TrainingPlan.startBytes
+    public init(
+        _ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil, recorded: MemoryChoice? = nil, data: DataMemory = DataMemory()
+    ) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
+        let team = Team(threads: threads, isa: isa)
+        guard let memoryLimit else {
+            self = try TrainingPlan(settings, team, pieceImages: recorded?.pieceImages ?? settings.pieceImages, arenaLimit: recorded?.arenaBytes, data)
+            return
+        }
+        let limit = memoryLimit - memoryLimit / 100 // a hundredth for what allocators and pages round up
+        // What no way to save memory can do without is known without a plan.
+        let least = TrainingPlan.startBytes + TrainingPlan.workingBytes + 3 * ModelPrograms(settings.model).layout.bytes
+        guard least <= limit else { throw LearningError.memory(limit: memoryLimit, least: least + least / 50) }
+        let pieces = try recorded?.pieceImages ?? settings.pieceImages ?? TrainingPlan.pieces(settings, limit: limit, memoryLimit, data)
+        let plan = try TrainingPlan(settings, team, pieceImages: pieces, arenaLimit: recorded?.arenaBytes, data)
+        guard plan.residentBytes > limit else {
+            self = plan
+            return
+        }
+        let rest = plan.residentBytes - plan.arenaBytes
+        let tight = try TrainingPlan(settings, team, pieceImages: pieces, arenaLimit: max(0, limit - rest), data)
+        guard tight.residentBytes <= limit else {
+            throw LearningError.memory(limit: memoryLimit, least: tight.residentBytes + tight.residentBytes / 50)
+        }
+        self = tight
+    }
+
+    /// Images of the pieces that meet a limit with the fewest FLOPs, by a reckoning that no machine changes; nil for the whole batch.
+    private static func pieces(_ settings: PretrainSettings, limit: Int, _ memoryLimit: Int, _ data: DataMemory) throws -> Int? {
         var least = Int.max, best: TrainingPlan?
-        let limit = memoryLimit.map { $0 - $0 / 100 } // a hundredth for what allocators and pages round up
         let batch = settings.batchSize
-        let sizes = settings.pieceImages.map { [$0] } ?? TrainingPlan.pieceCounts(images: batch).map { $0 == 1 ? nil : (batch + $0 - 1) / $0 }
-        for pieceImages in sizes {
-            let plain = try TrainingPlan(settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: nil, imageBytes: imageBytes, judgedImages: judgedImages)
-            guard let limit, plain.residentBytes > limit else {
+        for count in pieceCounts(images: batch) {
+            let pieceImages = count == 1 ? nil : (batch + count - 1) / count
+            let plain = try TrainingPlan(settings, .reckoned, pieceImages: pieceImages, arenaLimit: nil, data)
+            if plain.residentBytes <= limit {
                 // Smaller pieces do the same work: the first that fits as it is ends the search.
                 if plain.flops < best?.flops ?? .infinity { best = plain }
                 break
             }
             let rest = plain.residentBytes - plain.arenaBytes
             if rest > limit, best != nil { continue }
-            let tight = try TrainingPlan(
-                settings, threads: threads, isa: isa, pieceImages: pieceImages, arenaLimit: max(0, limit - rest), imageBytes: imageBytes, judgedImages: judgedImages)
+            let tight = try TrainingPlan(settings, .reckoned, pieceImages: pieceImages, arenaLimit: max(0, limit - rest), data)
             least = min(least, tight.residentBytes)
             if tight.residentBytes <= limit, tight.flops < best?.flops ?? .infinity { best = tight }
         }
-        guard let best else { throw LearningError.memory(limit: memoryLimit ?? 0, least: least + least / 50) }
-        self = best
+        guard let best else { throw LearningError.memory(limit: memoryLimit, least: least + least / 50) }
+        return best.pieceImages
+    }
+
+    /// The largest pieces that fit so many bytes where a whole batch does not; nil where none do.
+    private static func largestPieces(_ settings: PretrainSettings, threads: Int, isa: ISA, within bytes: Int, _ data: DataMemory) throws -> Int? {
+        var changed = settings
+        for count in pieceCounts(images: settings.batchSize).dropFirst() {
+            changed.pieceImages = (settings.batchSize + count - 1) / count
+            do throws {
+                _ = try TrainingPlan(changed, threads: threads, isa: isa, memoryLimit: bytes, data: data)
+                return changed.pieceImages
+            } catch let error as LearningError {
+                guard case .memory = error else { throw error }
+            }
+        }
+        return nil
+    }
+
+    /// How a run keeps to its limit, and to four fifths of what this process may take where there is none or it is higher; nil where nothing needs
+    /// to be done for it.
+    /// - Parameters:
+    ///   - recorded: how it does so already; nil for a run that begins.
+    ///   - machineBytes: what this process may take.
+    /// - Throws: `LearningError.memory`; `LearningError.configuration` naming the largest pieces that fit where the whole batch does not.
+    static func choice(
+        _ settings: PretrainSettings, threads: Int, isa: ISA, recorded: MemoryChoice?, data: DataMemory, machineBytes: Int = Machine.memoryBytes
+    ) throws -> MemoryChoice? {
+        let available = machineBytes / 5 * 4
+        if let limit = settings.memoryLimit, limit <= available {
+            return try recorded.flatMap { try keeps($0, settings, threads, isa, data, within: limit) }
+                ?? TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, recorded: recorded, data: data).choice
+        }
+        var recorded = recorded
+        if let limit = settings.memoryLimit, recorded == nil { // its pieces are what the limit says
+            recorded = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, data: data).choice
+        }
+        if let recorded, let kept = try keeps(recorded, settings, threads, isa, data, within: available) { return kept }
+        do throws {
+            let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: available, recorded: recorded.map { MemoryChoice(pieceImages: $0.pieceImages, arenaBytes: .max) }, data: data)
+            return plan.arenaLimit == nil && plan.pieceImages == nil ? nil : plan.choice
+        } catch let error as LearningError {
+            guard case .memory(_, let least) = error else { throw error }
+            let need = "this training takes \(ByteCount.text(least)) at least, and four fifths of what there is are \(ByteCount.text(available))"
+            guard settings.pieceImages == nil, recorded == nil, let pieces = try largestPieces(settings, threads: threads, isa: isa, within: available, data) else {
+                throw LearningError.configuration("\(need): lower \(.batchSize), or choose a smaller model")
+            }
+            throw LearningError.configuration("\(need): give \(.pieceImages, "\(pieces)"), which fits")
+        }
+    }
+
+    /// A choice that still fits.
+    private static func keeps(
+        _ recorded: MemoryChoice, _ settings: PretrainSettings, _ threads: Int, _ isa: ISA, _ data: DataMemory, within bytes: Int
+    ) throws -> MemoryChoice? {
+        try TrainingPlan(settings, threads: threads, isa: isa, recorded: recorded, data: data).residentBytes <= bytes ? recorded : nil
     }
 
     /// Into how many pieces a batch may be cut.
@@ -96,16 +210,26 @@ public struct TrainingPlan: Sendable {
         return counts.filter { $0 < images } + [images]
     }
 
-    /// Resident bytes before the first plan was made.
-    private static let startBytes = Machine.residentBytes.now
+    /// Whose scratch and batches are counted.
+    struct Team {
+        let threads: Int
+        let isa: ISA
+        /// What scratch is multiplied by.
+        var margin = 1
+        /// What pieces are chosen by on every machine: four threads, and the kernels that all have, their scratch doubled, since wider ones take more.
+        static let reckoned = Team(threads: 4, isa: .baseline, margin: 2)
+    }
+
+    /// The process before it trains: its code and libraries as they lie in memory. Between 24 and 36 MB were measured; a figure of the moment would
+    /// make the pieces, and so the bits, a matter of chance.
+    private static let startBytes = 40_000_000
     /// Decoders, logs, threads' stacks and the compiler: about the same for every run (measured).
     private static let workingBytes = 14_000_000
 
     /// A plan with a given way to save memory.
     /// - Parameter plansMemory: false to take the least that any plan of the arena has for what it has.
     init(
-        _ settings: PretrainSettings, threads: Int, isa: ISA, pieceImages: Int?, arenaLimit: Int?, imageBytes: Int, judgedImages: Int,
-        plansMemory: Bool = true
+        _ settings: PretrainSettings, _ team: Team, pieceImages: Int?, arenaLimit: Int?, _ data: DataMemory, plansMemory: Bool = true
     ) throws {
         var pipeline = Pipeline()
         pipeline.plansMemory = plansMemory
@@ -125,18 +249,18 @@ public struct TrainingPlan: Sendable {
         momentBytes = 2 * parameterBytes
         gradientBytes = stores ? parameterBytes : 0
         // Features are computed of as many images as the arena has room for, but of one at least.
-        let judging = try judgedImages == 0 ? [] : [1, min(FeatureWatch.batch, judgedImages)].map { try models.compile(.features(images: $0, [.cls, .mean])) }
+        let judging = try data.judgedImages == 0 ? [] : [1, min(FeatureWatch.batch, data.judgedImages)].map { try models.compile(.features(images: $0, [.cls, .mean])) }
         arenaBytes = (programs.map(\.program) + judging.prefix(1)).map(\.arenaBytes).max() ?? 0
         lowerBoundBytes = programs.map(\.program.lowerBoundBytes).max() ?? 0
         naiveBytes = programs.map(\.program.naiveBytes).max() ?? 0
-        workspaceBytes = try (programs.map(\.program) + judging).map { try $0.workspaceBytes(threads: threads, isa: isa) }.max() ?? 0
+        workspaceBytes = try team.margin * ((programs.map(\.program) + judging).map { try $0.workspaceBytes(threads: team.threads, isa: team.isa) }.max() ?? 0)
         let patches = settings.batchSize * settings.model.patches, batch = patches * settings.model.patchWidth * ElementType.float32.bytes
-        loaderBytes = batch * (Pretraining.batchesAhead(threads: threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
-            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * patches * ElementType.float32.bytes : 0) + Pretraining.loaderWorkers(threads: threads) * 2 * imageBytes
+        loaderBytes = batch * (Pretraining.batchesAhead(threads: team.threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
+            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * patches * ElementType.float32.bytes : 0) + Pretraining.loaderWorkers(threads: team.threads) * 2 * data.imageBytes
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
-        processBytes = TrainingPlan.startBytes + TrainingPlan.workingBytes + 2 * largest
+        processBytes = TrainingPlan.startBytes + TrainingPlan.workingBytes + data.listBytes + 2 * largest
             + HeldImages.bytes(values: settings.model.patches * settings.model.patchWidth)
-            + (judgedImages > 0 ? FeatureWatch.bytes(images: judgedImages, settings.model, imageBytes: imageBytes) : 0)
+            + (data.judgedImages > 0 ? FeatureWatch.bytes(images: data.judgedImages, settings.model, imageBytes: data.imageBytes) : 0)
         flopsA = flops[.autoencoder] ?? 0
         flopsB = flops[.masker] ?? 0
         recomputedFlops = recomputed
@@ -152,11 +276,9 @@ public struct TrainingPlan: Sendable {
     }
 
     /// Writes the graph after each pass and the final program, of each program of a step, as text: `1-step-a-01-prune.txt` ….
-    /// - Throws: `LearningError.file`.
+    /// - Throws: `FileError`.
     public func dump(_ settings: PretrainSettings, to folder: String) throws {
-        do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
-            throw LearningError.file(path: folder, reason: "cannot be made a folder: \(error.localizedDescription)")
-        }
+        try makeFolder(folder)
         let keys = TrainingPlan.keys(settings, pieceImages: pieceImages)
         for (number, key) in (keys.autoencoder + keys.masker).enumerated() {
             let texts = Mutex<[(pass: String, text: String)]>([])

@@ -69,11 +69,10 @@ public final class Pretraining: TrainingRecipe {
         loop = TrainingLoop(files: files)
         var planned = settings
         planned.batchSize = min(settings.batchSize, source.count)
-        let recorded = resumes ? files.recordedChoice : nil
-        memoryChoice = try settings.memoryLimit == nil && settings.pieceImages == nil ? nil : recorded ?? TrainingPlan(
-            planned, threads: threads, isa: isa, memoryLimit: settings.memoryLimit,
-            imageBytes: ([source] + (self.watch.map { [$0.training, $0.test] } ?? [])).map(Pretraining.imageBytes).max() ?? 0,
-            judgedImages: self.watch?.images ?? 0).choice
+        let recorded = resumes ? try files.recordedChoice : nil
+        memoryChoice = try TrainingPlan.choice(
+            planned, threads: threads, isa: isa, recorded: recorded,
+            data: DataMemory([source] + (self.watch.map { [$0.training, $0.test] } ?? []), judgedImages: self.watch?.images ?? 0))
         let pieceImages = memoryChoice?.pieceImages
         model = try ModelRuntime(
             settings.model, trains: true, storesGradients: settings.storesGradients(pieceImages: pieceImages), threads: threads, isa: isa,
@@ -95,12 +94,6 @@ public final class Pretraining: TrainingRecipe {
         held = try HeldImages(source: heldOut ?? source, pipeline: pipeline)
     }
 
-    /// Bytes of the largest of a few images, decoded: spread over the source, as sizes often go by folder.
-    private static func imageBytes(_ source: any ImageSource) -> Int {
-        let looks = min(8, source.count)
-        return (0..<looks).compactMap { try? source.image(at: $0 * source.count / looks).pixels.count }.max() ?? 0
-    }
-
     /// Threads that decode images beside the team.
     static func loaderWorkers(threads: Int) -> Int { max(1, threads / 2) }
 
@@ -119,12 +112,13 @@ public final class Pretraining: TrainingRecipe {
             try WeightsFile.requireFixedPositions(file, settings.model)
             fresh = try WeightsFile.loadParts(file, into: model)
         }
-        try files.begin(settings, in: files.pictures)
+        try loop.begin(self, in: files.pictures)
         return fresh
     }
 
     /// Goes on from the newest state; false where there is none.
     public func resume() throws -> Bool {
+        loop.report = report
         guard try loop.resume(self) else { return false }
         trainer.updates.counts = position.updates
         return true
@@ -133,6 +127,8 @@ public final class Pretraining: TrainingRecipe {
     /// What the features are judged by, for a person to read; nil where they are not.
     public var judged: String? { watch.map { "every \(settings.knnEpochs == 1 ? "epoch" : "\(settings.knnEpochs) epochs") \($0.text)" } }
 
+    /// Images of a batch, which may be all there are.
+    public var batchSize: Int { min(settings.batchSize, source.count) }
     public var stepsPerEpoch: Int { (loader.batchesPerEpoch + settings.accumulation - 1) / settings.accumulation }
 
     /// Trains to the end of the schedule.

@@ -54,30 +54,47 @@ public struct RunFiles: Sendable {
     package func state(step: Int) -> String { "\(folder)/state-\(String(format: "%09d", step)).safetensors" }
 
     /// Snapshots in the folder by the epochs they were taken after.
+    /// - Throws: `FileError` where the folder cannot be listed.
     package var snapshots: [(epoch: Int, path: String)] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.compactMap { name -> Int? in
-            guard name.hasPrefix("checkpoint-"), name.hasSuffix(".safetensors") else { return nil }
-            return Int(name.dropFirst("checkpoint-".count).dropLast(".safetensors".count)).flatMap { $0 > 0 ? $0 : nil }
-        }.sorted().map { ($0, snapshot(epoch: $0)) }
+        get throws(FileError) { try numbered("checkpoint").map { ($0.number, snapshot(epoch: $0.number)) } }
     }
 
     /// States in the folder, newest first.
+    /// - Throws: `FileError` where the folder cannot be listed: no state is known then, which is not the same as none.
     public var states: [String] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.filter { $0.hasPrefix("state-") && $0.hasSuffix(".safetensors") }.sorted(by: >).map { "\(folder)/\($0)" }
+        get throws(FileError) { try numbered("state").reversed().map { "\(folder)/\($0.name)" } }
+    }
+
+    /// Files of the folder that this program names `KIND-NUMBER.safetensors`, by their numbers; a user's copies beside them are none.
+    private func numbered(_ kind: String) throws(FileError) -> [(number: Int, name: String)] {
+        let found: [String]
+        do { found = try names(in: folder) } catch {
+            if case .refused(_, _, code: ENOENT) = error { return [] }
+            throw error
+        }
+        return found.compactMap { name in
+            let digits = name.dropFirst(kind.count + 1).dropLast(".safetensors".count)
+            guard let number = Int(digits), number >= 0 else { return nil }
+            let path = kind == "state" ? state(step: number) : snapshot(epoch: number)
+            return path == "\(folder)/\(name)" ? (number, name) : nil
+        }.sorted { $0.number < $1.number }
     }
 
     /// Whether a command may begin a run in the folder, or go on with it: nothing of another run is written over.
-    /// - Throws: `LearningError.file`.
+    /// - Throws: `LearningError.file`, `FileError`.
     public func check(_ command: String, resumes: Bool) throws {
         func stands(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
-        let recorded = states.lazy.compactMap { try? TensorFile(path: $0).metadata }.first
-        if let maker = recorded.map({ $0["command"] ?? PretrainSettings.command }), maker != command {
-            throw LearningError.file(path: folder, reason: "holds a run of \(maker): choose another folder")
+        let states = try states
+        for path in states {
+            guard let state = try wholeState(path, verifyChecksum: false) else { continue }
+            let maker = state.metadata["command"] ?? PretrainSettings.command
+            guard maker == command else { throw LearningError.file(path: folder, reason: "holds a run of \(maker): choose another folder") }
+            break
         }
         if resumes {
-            guard !states.isEmpty || !stands(model) else { throw LearningError.file(path: folder, reason: "holds weights, but no state to go on from: choose another folder") }
+            guard !states.isEmpty || !stands(model) else {
+                throw LearningError.file(path: folder, reason: "holds weights, but no state to go on from: choose another folder")
+            }
         } else {
             guard states.isEmpty, ![log, configuration, model].contains(where: stands) else {
                 throw LearningError.file(path: folder, reason: "holds a run already: go on with \(.resume), or choose another folder")
@@ -85,18 +102,27 @@ public struct RunFiles: Sendable {
         }
     }
 
-    /// Makes a folder, the run's own or one in it, writes the settings, and clears away what an earlier run left of its log.
+    /// Keeps other processes from training in the folder, for as long as what is returned lives; makes the folder where there is none.
+    /// - Throws: `LearningError.file` where another process trains in it, `FileError`.
+    func lock() throws -> FileLock {
+        try makeFolder(folder)
+        do { return try FileLock(path: "\(folder)/.lock") } catch {
+            guard case .busy = error else { throw error }
+            throw LearningError.file(path: folder, reason: "another process is training in it: wait for its end, or choose another folder")
+        }
+    }
+
+    /// Makes the folders, writes the settings, and clears away what an earlier run left of its log.
+    /// - Parameter made: a folder in the run's, or that itself.
     /// - Throws: `LearningError.file`, `FileError`.
     package func begin(_ settings: some RunSettings, in made: String) throws {
-        do { try FileManager.default.createDirectory(atPath: made, withIntermediateDirectories: true) } catch {
-            throw LearningError.file(path: folder, reason: "cannot be made a folder: \(error.localizedDescription)")
-        }
+        try makeFolder(made)
         try removeStaleTemporaries()
         try DurableFile.write(Array(settings.json.utf8), to: configuration)
         try StepLog.truncate(path: log, toStep: -1)
     }
 
-    /// Publishes the state, then the weights, then removes states that are no longer needed.
+    /// Publishes the state, then the weights.
     /// - Throws: `TensorFileError`; what was there before stays.
     package func save(_ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, samples: Int, _ model: ModelRuntime) throws {
         var metadata = ["format": "pt", "curricle": RunFiles.format, "settings": settings.json, "command": type(of: settings).command]
@@ -120,7 +146,12 @@ public struct RunFiles: Sendable {
         }
         try WeightsFile.write(tensors, metadata: metadata, to: state(step: position.step))
         try saveWeights(settings, model, to: self.model)
-        for old in states.dropFirst(RunFiles.statesKept) { unlink(old) }
+    }
+
+    /// Removes states that are no longer needed.
+    /// - Throws: `FileError`; nothing else is lost, and they go when the next state is kept.
+    func removeOldStates() throws(FileError) {
+        for old in try states.dropFirst(RunFiles.statesKept) where unlink(old) != 0 { throw .refused(.remove, path: old, code: errno) }
     }
 
     /// Weights alone, with what a reader must know of the model.
@@ -128,12 +159,9 @@ public struct RunFiles: Sendable {
         try WeightsFile.write(WeightsFile.tensors(of: model), metadata: settings.weightsMetadata, to: path)
     }
 
-    /// Removes what killed writers of this folder left.
-    public func removeStaleTemporaries() throws {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.hasPrefix(".") {
-            guard let end = name.range(of: ".tmp.") else { continue }
-            _ = try DurableFile.removeStaleTemporaries(of: "\(folder)/\(name[name.index(after: name.startIndex)..<end.lowerBound])")
-        }
+    /// Removes what killed writers of this folder left, pictures included.
+    func removeStaleTemporaries() throws(FileError) {
+        for folder in [folder, pictures] { try DurableFile.removeStaleTemporaries(in: folder) }
     }
 
     /// Publishes again what stands behind a state, which a kill may have kept from being written: weights and a due snapshot.
@@ -145,32 +173,47 @@ public struct RunFiles: Sendable {
         }
     }
 
-    /// How the newest state's run met a limit on memory.
+    /// How the newest whole state's run met a limit on memory.
+    /// - Throws: `FileError`, `TensorFileError` where a state cannot be looked at.
     public var recordedChoice: MemoryChoice? {
-        for path in states {
-            guard let file = try? TensorFile(path: path) else { continue }
-            let choice = file.metadata["memory"].flatMap { try? JSONDecoder().decode(MemoryChoice.self, from: Data($0.utf8)) }
-            return choice?.isPossible == true ? choice : nil
+        get throws {
+            for path in try states {
+                guard let file = try wholeState(path) else { continue }
+                let choice = file.metadata["memory"].flatMap { try? JSONDecoder().decode(MemoryChoice.self, from: Data($0.utf8)) }
+                return choice?.isPossible == true ? choice : nil
+            }
+            return nil
         }
-        return nil
+    }
+
+    /// A state, or nil where it is torn, which a power cut may leave.
+    /// - Throws: `TensorFileError.file` where it cannot be read: what stands in it is not known then.
+    private func wholeState(_ path: String, verifyChecksum: Bool = true) throws(TensorFileError) -> TensorFile? {
+        do { return try TensorFile(path: path, verifyChecksum: verifyChecksum) } catch {
+            if case .file = error { throw error }
+            return nil
+        }
     }
 
     /// Loads the newest state that is whole into the model. A torn one is passed over for the one before it.
+    /// - Parameter passingOver: told of each torn state.
     /// - Returns: the position and the file it is from, or nil where there is no state.
-    /// - Throws: `LearningError` where the state was made by other settings or other data, naming which.
-    package func load(into model: ModelRuntime, _ settings: some RunSettings, samples: Int) throws -> (position: RunPosition, path: String)? {
-        var lastError: (any Error)?
+    /// - Throws: `LearningError` where the state was made by other settings or other data, naming which, or where none is whole.
+    package func load(
+        into model: ModelRuntime, _ settings: some RunSettings, samples: Int, passingOver: (String) -> Void = { _ in }
+    ) throws -> (position: RunPosition, path: String)? {
+        let states = try states
         for path in states {
-            let file: TensorFile
-            do { file = try TensorFile(path: path, verifyChecksum: true) } catch {
-                lastError = error
-                continue
-            }
-            return (try load(file, into: model, settings, samples: samples), path)
+            if let file = try wholeState(path) { return (try load(file, into: model, settings, samples: samples), path) }
+            passingOver(path)
         }
-        if let lastError { throw lastError }
+        guard let newest = states.first else { return nil }
+        _ = try TensorFile(path: newest) // says what is wrong with it
         return nil
     }
+
+    /// More of anything than a run can have; numbers up to here can be counted on.
+    private static let greatestCount = 1 << 53
 
     private func load(_ file: TensorFile, into model: ModelRuntime, _ settings: some RunSettings, samples: Int) throws -> RunPosition {
         guard file.metadata["curricle"]?.hasPrefix(RunFiles.formats) == true else {
@@ -178,8 +221,8 @@ public struct RunFiles: Sendable {
         }
         try check(file, settings, samples)
         func number(_ key: String) throws -> Int {
-            guard let value = file.metadata[key].flatMap({ Int($0) }), value >= 0 else {
-                throw LearningError.file(path: file.path, reason: "its metadata lacks a number '\(key)'")
+            guard let value = file.metadata[key].flatMap({ Int($0) }), (0...RunFiles.greatestCount).contains(value) else {
+                throw LearningError.file(path: file.path, reason: "its metadata lacks a possible number '\(key)'")
             }
             return value
         }
@@ -191,6 +234,9 @@ public struct RunFiles: Sendable {
         }
         var position = RunPosition()
         position.step = try number("step")
+        guard state(step: position.step) == file.path else {
+            throw LearningError.file(path: file.path, reason: "is the state after \(position.step) steps under another's name: rename it, or move it away")
+        }
         position.epoch = try number("epoch")
         position.batch = try number("batch")
         position.skipped = try number("skipped")

@@ -69,13 +69,32 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
     private var reported: Set<Message> = []
     /// The newest state, and the position that it holds.
     private var kept: (path: String, position: RunPosition)?
+    /// Held from the beginning to the end of a run: no other process trains in its folder.
+    private var lock: FileLock?
 
     init(files: RunFiles?) { self.files = files }
+
+    /// Begins a run in its folder, unless another process began one there meanwhile.
+    /// - Parameter made: a folder in the run's, or that itself.
+    /// - Throws: `LearningError.file`, `FileError`.
+    func begin(_ recipe: Recipe, in made: String) throws {
+        guard let files else { return }
+        if lock == nil { lock = try files.lock() }
+        try files.begin(recipe.settings, in: made)
+    }
 
     /// Goes on from the newest state; false where there is none.
     /// - Throws: `LearningError` where it was made by other settings, data or arithmetic.
     func resume(_ recipe: Recipe) throws -> Bool {
-        guard let files, let found = try files.load(into: recipe.model, recipe.settings, samples: recipe.samples) else { return false }
+        guard let files else { return false }
+        lock = try files.lock()
+        let found = try files.load(into: recipe.model, recipe.settings, samples: recipe.samples) { path in
+            report("\(path) is torn: the state before it is gone on from")
+        }
+        guard let found else { return false }
+        guard found.position.epoch <= recipe.settings.schedule.epochs, found.position.batch <= recipe.loader.batchesPerEpoch else {
+            throw LearningError.file(path: found.path, reason: "stands at a place that this run does not have")
+        }
         position = found.position
         kept = (found.path, found.position)
         try files.removeStaleTemporaries()
@@ -87,6 +106,7 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
     /// Trains to the end of the schedule.
     /// - Parameter isInterrupted: asked between steps; true saves the state and ends the run.
     func run(_ recipe: Recipe, isInterrupted: () -> Bool) throws -> RunEnd {
+        defer { lock = nil }
         var records = try Records(files, resuming: position)
         let settings = recipe.settings, batches = recipe.loader.batchesPerEpoch
         while position.epoch < settings.schedule.epochs {
@@ -164,6 +184,7 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
             [("step", .integer(position.step)), ("epoch", .integer(position.epoch))] + means + outcome.fields + [
                 ("time_s", .double(times.seconds)), ("data_s", .double(times.dataSeconds)), ("images_per_second", .double(times.imagesPerSecond)),
                 ("cpu", .string(Machine.cpu)), ("isa", .string("\(session.isa)")), ("threads", .integer(session.threads)),
+                ("version", .string(Machine.version)),
             ], &position)
         try records.scalars(outcome.scalars, step: position.step)
         try records.scalars(
@@ -180,6 +201,7 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         guard let files else { return }
         try files.save(position, recipe.settings, recipe.memoryChoice, samples: recipe.samples, recipe.model)
         kept = (files.state(step: position.step), position)
+        do { try files.removeOldStates() } catch { report("\("\(error)")") }
     }
 }
 

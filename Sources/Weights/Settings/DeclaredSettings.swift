@@ -43,7 +43,10 @@ public protocol ScheduledSettings: DeclaredSettings {
 extension ScheduledSettings {
     package static var batches: [Setting<Self>] {
         [
-            Setting(\.batchSize, .batchSize, "N", in: 1...1_000_000, "images a batch", section: .training),
+            Setting(
+                \.batchSize, .batchSize, "N", in: 1...1_000_000,
+                "images a batch (default: the largest power of two from 8 to 256 that gives 20 updates an epoch; recorded)",
+                section: .training, isDerived: true),
             Setting(\.schedule.epochs, .epochs, "N", in: 1...10_000_000, "passes over the training images", section: .training),
             Setting(
                 \.accumulation, "accum-iter", "N", in: 1...100_000, "batches whose gradients are averaged for one update", section: .training),
@@ -86,6 +89,12 @@ extension ScheduledSettings {
                 \.maxSteps, "max-steps", "N", in: 0...Int.max, "end cleanly after so many updates in all", section: .run, record: .never),
             Setting(\.strict, "strict", "stop at a broken image instead of leaving it out", section: .images, record: .never),
         ]
+    }
+
+    /// Images a batch where that is not given: the largest power of two from 8 to 256 that gives 20 updates an epoch, or all images where they are fewer.
+    package static func batchSize(images: Int, accumulation: Int) -> Int {
+        let powers = [256, 128, 64, 32, 16, 8]
+        return max(1, min(images, powers.first { images / ($0 * accumulation) >= 20 } ?? 8))
     }
 
     /// The learning rate goes with the images of an update; a warm-up that is not given fits into the epochs: the default is for

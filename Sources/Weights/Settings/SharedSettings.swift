@@ -20,13 +20,13 @@ extension ModelConfiguration {
         size(\.patchSize, "patch-size", "pixels of a patch's side"),
         size(\.channels, "channels", "of the images"),
         size(\.embedWidth, "embed-dim", "encoder width"),
-        size(\.depth, "depth", "encoder blocks"),
+        size(\.depth, "depth", "encoder blocks", most: 1024),
         size(\.heads, .heads, "encoder heads"),
     ]
 
     public static let decoderSizes: [Setting<ModelConfiguration>] = [
         size(\.decoderWidth, "decoder-embed-dim", "decoder width"),
-        size(\.decoderDepth, "decoder-depth", "decoder blocks"),
+        size(\.decoderDepth, "decoder-depth", "decoder blocks", most: 1024),
         size(\.decoderHeads, .decoderHeads, "decoder heads"),
     ]
 
@@ -43,9 +43,9 @@ extension ModelConfiguration {
     }
 
     private static func size(
-        _ path: WritableKeyPath<ModelConfiguration, Int> & Sendable, _ name: SettingName, _ help: String
+        _ path: WritableKeyPath<ModelConfiguration, Int> & Sendable, _ name: SettingName, _ help: String, most: Int = 65536
     ) -> Setting<ModelConfiguration> {
-        Setting(path, name, "N", in: 1...65536, help, section: .model, isDerived: true)
+        Setting(path, name, "N", in: 1...most, help, section: .model, isDerived: true)
     }
 }
 

@@ -1,26 +1,4 @@
-import Datasets
 import Randomness
-import Vision
-
-/// Some images of a source, by their indices there.
-public struct ImageSelection: ImageSource {
-    private let source: any ImageSource
-    public let indices: [Int]
-    public var count: Int { indices.count }
-
-    public init(_ source: any ImageSource, _ indices: [Int]) {
-        self.source = source
-        self.indices = indices
-    }
-
-    public var classNames: [ByteName] { source.classNames }
-    public var missingLabels: String? { source.missingLabels }
-    public func label(at index: Int) -> Int? { source.label(at: indices[index]) }
-    public func name(at index: Int) -> ByteName { source.name(at: indices[index]) }
-    public func file(of index: Int) -> ByteName { source.file(of: indices[index]) }
-    public func identity(at index: Int) -> ImageIdentity? { source.identity(at: indices[index]) }
-    public func image(at index: Int) throws(VisionError) -> PixelImage { try source.image(at: indices[index]) }
-}
 
 /// Labelled images divided at random, in each class alike: what is learned from, and what is judged. A function of labels and seed alone.
 public enum ImageSplit {
