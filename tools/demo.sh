@@ -29,6 +29,7 @@ for pool in cls mean; do
         "$curricle" knn --weights "$weights" --train "$data" --test "$data" --pool "$pool"
     done
 done
-ratio=$(grep -o '"held_error_ratio":[0-9.]*' "$run/log.jsonl" | tail -n 1 | cut -d : -f 2)
-echo "what the masker removes is ${ratio:-?} times as hard to fill in as what chance removes: below 1 it is a partner, above 1 an adversary"
+number() { grep -o "\"held_$1_error\":[0-9.]*" "$run/log.jsonl" | tail -n 1 | cut -d : -f 2; }
+ratio=$(awk -v masked="$(number masked)" -v random="$(number random)" 'BEGIN { if (random > 0) printf "%.2f", masked / random; else print "?" }')
+echo "what the masker removes is $ratio times as hard to fill in as what chance removes: below 1 it is a partner, above 1 an adversary"
 echo "pictures of masks and reconstructions: $run/pictures"

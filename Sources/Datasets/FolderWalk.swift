@@ -13,6 +13,8 @@ struct FolderWalk {
     /// Names of files that are there under another name, too.
     private var again = 0
     private var topFolders: [ByteName] = []
+    /// Folders of runs, and arrays of features: what this program wrote itself.
+    private var own: [ByteName] = []
 
     private let root: ByteName
     private var walked: Set<FileIdentity> = []
@@ -41,7 +43,13 @@ struct FolderWalk {
             walkedAlready.append(folder)
             return
         }
-        for entry in try entries(in: path) {
+        let found = try entries(in: path)
+        guard folder.isEmpty || !isRunFolder(found) else {
+            own.append(ByteName(folder.bytes + "/".utf8))
+            topFolders.removeAll { $0 == folder }
+            return
+        }
+        for entry in found {
             let name = folder.appending(entry.name)
             guard let facts = entry.facts, facts.isRegular || facts.isFolder else {
                 notRegular.append(name)
@@ -50,6 +58,8 @@ struct FolderWalk {
             if facts.isFolder {
                 if folder.isEmpty { topFolders.append(name) }
                 if entry.isLink { links.append(name) } else { try walk(name) }
+            } else if isArrayName(name), try holdsFloats(root.appending(name)) {
+                own.append(name)
             } else if isImageName(name) || isArrayName(name) {
                 files.append(name)
                 identities.append(facts.identity)
@@ -70,6 +80,7 @@ struct FolderWalk {
         if hasClasses, !empty.isEmpty { notes.append("\(root): no images in \(Self.some(empty.map { "\($0)/" })): \(empty.count == 1 ? "it is no class" : "they are no classes")") }
         if !walkedAlready.isEmpty { notes.append("\(root): \(Self.some(walkedAlready.map { "\($0)/" })): the same \(walkedAlready.count == 1 ? "folder" : "folders") as walked already, left out") }
         if !notRegular.isEmpty { notes.append("\(root): \(Self.some(notRegular.map { "\($0)" })): no regular \(notRegular.count == 1 ? "file" : "files"), left out") }
+        if !own.isEmpty { notes.append("\(root): \(Self.some(own.map { "\($0)" })): runs and features, no pictures, left out") }
         if again > 0 { notes.append("\(root): \(again) of \(files.count) images are there under another name, too, and count again") }
         return notes
     }
@@ -97,6 +108,21 @@ struct FolderWalk {
 func isImageName(_ name: ByteName) -> Bool { name.hasSuffix(".jpg", ".jpeg", ".png", ".webp") }
 func isArrayName(_ name: ByteName) -> Bool { name.hasSuffix(".npy") }
 
+/// Whether a folder is a run's, by what stands in it: its pictures are no data.
+private func isRunFolder(_ found: [FolderEntry]) -> Bool {
+    func holds(_ name: ByteName) -> Bool { found.contains { $0.name == name && $0.facts?.isRegular == true } }
+    return holds("config.json") && (holds("log.jsonl") || holds("model.safetensors"))
+}
+
+/// Whether an array's numbers are floats, as those of features are: pictures are bytes.
+private func holdsFloats(_ path: ByteName) throws(VisionError) -> Bool {
+    // Magic, version and the header's length, then the header (`numpy.lib.format`).
+    let start = try withFile(path) { (file, _) throws(VisionError) in try readBytes(of: file, at: 0, count: 128, path: path) }
+    guard start.starts(with: [0x93] + "NUMPY".utf8) else { return false }
+    let header = String(decoding: start, as: UTF8.self)
+    return ["'<f2'", "'<f4'", "'<f8'"].contains { header.contains("'descr': \($0)") }
+}
+
 /// Whether a folder holds images in any form that is read, at any depth.
 func holdsImages(_ folder: ByteName) throws(VisionError) -> Bool {
     var walked: Set<FileIdentity> = []
@@ -106,6 +132,7 @@ func holdsImages(_ folder: ByteName) throws(VisionError) -> Bool {
 private func holdsImages(_ folder: ByteName, _ walked: inout Set<FileIdentity>) throws(VisionError) -> Bool {
     guard let facts = FileFacts(folder), walked.insert(facts.identity).inserted else { return false }
     let found = try entries(in: folder)
+    if isRunFolder(found) { return false }
     let isData = found.contains { $0.facts?.isRegular == true && (isImageName($0.name) || isArrayName($0.name) || isTarName($0.name) || $0.name.contains("idx3") || $0.name.hasSuffix(".bin")) }
     if isData { return true }
     for entry in found where entry.facts?.isFolder == true {

@@ -24,6 +24,7 @@ func runCommandLine(_ words: [String]) -> Int32 {
             return 0
         }
         guard let entry = Commands.all.first(where: { $0.command.name == command.name }) else { return 2 }
+        try Machine.requireThreads(1)
         return try entry.run(arguments)
     } catch let error as LearningError where error.isFailedCheck {
         complain(error)

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Vision
 
 /// What shells, disks and batch systems do to a command.
 @Suite("Files, streams and signals of commands") struct FilesAndSignalsTests {
@@ -149,5 +150,56 @@ import Testing
         let threads = ProcessInfo.processInfo.processorCount + 1
         let result = try curricle(pretrain(data, folder.file("run"), ["--epochs", "1", "--threads", "\(threads)"]))
         #expect(result.code == 0 && result.errors.contains("\(threads) threads on ") && result.errors.contains("on \(threads) threads"), "\(result.errors)")
+    }
+
+    /// Twelve pictures in two class folders.
+    private func photos(_ folder: Folder) throws -> String {
+        for i in 0..<12 {
+            let pixels = (0..<(8 * 8 * 3)).map { UInt8(truncatingIfNeeded: $0 * (i + 3)) }
+            _ = try folder.write("photos/\(i % 2 == 0 ? "a" : "b")/\(i).png", encodePNG(PixelImage(width: 8, height: 8, channels: 3, pixels: pixels)))
+        }
+        return folder.file("photos")
+    }
+
+    @Test("what this program wrote into its data is no data, and is named once")
+    func ownFilesInData() throws {
+        let folder = try Folder(), data = try photos(folder), run = data + "/run", colour = ["--channels", "3", "--epochs", "2"]
+        #expect(try curricle(pretrain(data, run, colour + ["--max-steps", "1"])).code == 0)
+        #expect(FileManager.default.fileExists(atPath: run + "/config.json"))
+        let resumed = try curricle(pretrain(data, run, colour + ["--resume"]))
+        #expect(resumed.code == 0 && resumed.errors.contains("12 images") && resumed.errors.contains("run/: runs and features, no pictures, left out"), "\(resumed.errors)")
+        let extract = ["extract", "--weights", run + "/model.safetensors", "--data", data, "-o", data + "/features.npy", "--json"]
+        for _ in 0..<2 {
+            let result = try curricle(extract)
+            #expect(result.code == 0 && result.output.contains("\"images\":12"), "\(result.errors)")
+        }
+    }
+
+    @Test("several --data are one dataset, in their order")
+    func severalData() throws {
+        let folder = try Folder(), data = try photos(folder)
+        let result = try curricle("plan", "--data", data + "/a", "--data", data + "/b", "--skip-timing", "--image-size", "8", "--patch-size", "2", "--embed-dim", "16", "--depth", "1", "--num-heads", "2", "--decoder-embed-dim", "16", "--decoder-depth", "1", "--decoder-num-heads", "2")
+        #expect(result.code == 0 && result.output.contains("batch 8:"), "\(result.output)\(result.errors)") // 12 images
+    }
+
+    @Test("extract names all broken files in one line, or leaves them out and says whose rows there are")
+    func brokenFiles() throws {
+        let folder = try Folder(), data = try photos(folder)
+        #expect(try curricle(pretrain(data, folder.file("run"), ["--channels", "3", "--epochs", "1"])).code == 0)
+        for name in ["a/torn.png", "b/empty.jpg"] { _ = try folder.write("photos/" + name, name == "b/empty.jpg" ? [] : [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13]) }
+        let extract = ["extract", "--weights", folder.file("run/model.safetensors"), "--data", data]
+        let refused = try curricle(extract + ["-o", folder.file("f.npy")])
+        #expect(refused.code == 2 && refused.lastError.contains("torn.png") && refused.lastError.contains("empty.jpg") && refused.lastError.contains("--skip-broken"), "\(refused.errors)")
+        #expect(try curricle(extract + ["-o", folder.file("f.npy"), "--skip-broken"]).code == 0)
+        let names = try String(contentsOfFile: folder.file("f.npy.names"), encoding: .utf8).split(separator: "\n")
+        #expect(names.count == 12 && names.first?.hasSuffix("a/0.png") == true && !names.contains { $0.contains("torn") || $0.contains("empty") })
+        let array = try Data(contentsOf: URL(fileURLWithPath: folder.file("f.npy")))
+        #expect(array.count == 128 + 12 * 16 * 4)
+        // The table alone has the array's numbers.
+        #expect(try curricle(extract + ["-o", folder.file("f.csv"), "--skip-broken"]).code == 0)
+        let lines = try String(contentsOfFile: folder.file("f.csv"), encoding: .utf8).split(separator: "\n")
+        let first = (0..<16).map { i in array.subdata(in: (128 + 4 * i)..<(132 + 4 * i)).withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) } }
+        #expect(lines.count == 13 && lines[1].split(separator: ",").dropFirst().map { Float($0)?.bitPattern } == first.map { Optional($0) })
+        #expect(!FileManager.default.fileExists(atPath: folder.file("f.csv.names")))
     }
 }

@@ -52,14 +52,14 @@ struct AppendFile: ~Copyable, Sendable {
 
     /// Cuts a file to the bytes that `keptPrefix` says; a file that does not exist is left so.
     static func cut(path: String, keptPrefix: (UnsafeRawBufferPointer) -> Int) throws(FileError) {
-        let mapping: FileMapping
+        let contents: FileContents
         do {
-            mapping = try FileMapping(path: path)
+            contents = try FileReader(path: path).contents()
         } catch {
             if case .refused(_, _, code: ENOENT) = error { return }
             throw error
         }
-        let kept = mapping.withBytes { keptPrefix($0) }
-        if kept < mapping.count { try cut(path: path, to: kept) }
+        let kept = contents.withBytes { keptPrefix($0) }
+        if kept < contents.count { try cut(path: path, to: kept) }
     }
 }

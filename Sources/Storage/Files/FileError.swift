@@ -17,6 +17,8 @@ public enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
     case occupied(path: String, by: String)
     /// What was to be taken up is another user's, or a link.
     case foreign(path: String)
+    /// It was cut short or rewritten while it was read.
+    case changed(path: String)
     /// Another process writes it now.
     case busy(path: String)
     /// Bytes were to be replaced that were never written (a mistake of the caller, not of the user).
@@ -34,6 +36,8 @@ public enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
             return "cannot write \(path): \(what) stands there; name another file"
         case .foreign(let path):
             return "cannot go on with \(path): it is another user's, or a link; remove it, or name another file"
+        case .changed(let path):
+            return "\(path) was changed while it was read; try again once whoever writes it is done"
         case .busy(let path):
             return "cannot write \(path): another process is writing it; wait for it, or name another file"
         case .outsideWrittenBytes(let path):

@@ -2,7 +2,8 @@ import Foundation
 
 /// The bytes of a file, mapped read-only: pages are read when touched and never count twice.
 ///
-/// The file must not be cut while it is mapped (ours never are: they are replaced by renaming).
+/// A file that is cut while it is mapped ends the process where it is touched: this is for a look at a file's beginning. What is used is read
+/// (``FileReader``).
 package final class FileMapping: Sendable {
     // Never written after init, and the pages are read-only: sharing them is safe.
     private nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
@@ -30,13 +31,6 @@ package final class FileMapping: Sendable {
     }
 
     package var count: Int { bytes.count }
-
-    /// Gives pages back that were read and are not wanted again soon: they would count as this process's memory.
-    func release(_ range: Range<Int>) {
-        let page = Int(getpagesize()), first = range.lowerBound / page * page
-        guard let address = bytes.baseAddress, first < range.upperBound, range.upperBound <= bytes.count else { return }
-        madvise(UnsafeMutableRawPointer(mutating: address + first), range.upperBound - first, MADV_DONTNEED)
-    }
 
     /// Lends the bytes for the length of `body`.
     package func withBytes<Result: ~Copyable, Failure: Error>(

@@ -1,4 +1,4 @@
-/// A safetensors file, mapped and checked: nothing is exposed of a file that breaks a rule of the format.
+/// A safetensors file, checked: nothing is exposed of a file that breaks a rule of the format.
 ///
 /// Format: huggingface/safetensors, README and `safetensors/src/tensor.rs`: `u64 LE n | n bytes of JSON | data`.
 /// All values are little-endian, row-major and packed; tensors cover the data without hole or overlap.
@@ -17,17 +17,19 @@ public struct TensorFile: Sendable {
     /// All tensors by name.
     public let tensors: [String: TensorEntry]
 
-    private let mapping: FileMapping
+    private let file: FileReader
 
-    /// Maps and checks a file.
+    /// Opens and checks a file.
     /// - Parameter verifyChecksum: whether to read all bytes and compare their checksum, if the file holds one (ours do, other programs' do not).
     /// - Throws: ``TensorFileError``: `.file`, `.malformed` or `.torn`.
     public init(path: String, verifyChecksum: Bool = true) throws(TensorFileError) {
-        do { mapping = try FileMapping(path: path) } catch { throw .file(error) }
-        let header = try mapping.withBytes { (bytes) throws(TensorFileError) in
-            try TensorFile.readHeader(bytes, path: path)
+        let file: FileReader
+        do { file = try FileReader(path: path) } catch { throw .file(error) }
+        let header = try TensorFile.front(of: file).withBytes { (bytes) throws(TensorFileError) in
+            try TensorFile.readHeader(bytes, fileSize: file.count, path: path)
         }
-        try TensorFile.checkLayout(of: header, fileSize: mapping.count, path: path)
+        try TensorFile.checkLayout(of: header, fileSize: file.count, path: path)
+        self.file = file
         self.path = path
         metadata = header.metadata
         tensors = header.tensors
@@ -50,8 +52,18 @@ public struct TensorFile: Sendable {
         _ name: String, _ body: (UnsafeRawBufferPointer) -> Result
     ) throws(TensorFileError) -> Result {
         let range = try entry(name).byteRange
-        defer { mapping.release(range) } // what is read is copied: it need not stay in memory twice
-        return mapping.withBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+        let contents: FileContents
+        do { contents = try file.contents(range) } catch { throw .file(error) }
+        return contents.withBytes(body)
+    }
+
+    /// A file's first bytes: as many as its header says that it has, or as there are.
+    private static func front(of file: FileReader) throws(TensorFileError) -> FileContents {
+        do {
+            let size = try file.read(0..<min(8, file.count)).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            let end = file.count < 8 || size > UInt64(greatestHeaderSize) ? min(8, file.count) : min(8 + Int(size), file.count)
+            return try file.contents(0..<end)
+        } catch { throw .file(error) }
     }
 
     private func checkChecksum(at digits: Range<Int>?) throws(TensorFileError) {
@@ -60,17 +72,15 @@ public struct TensorFile: Sendable {
             throw .malformed(path: path, reason: "its metadata's \(TensorFile.checksumKey) is not eight hexadecimal digits")
         }
         var sum = CRC32C()
-        mapping.withBytes { bytes in
-            sum.update(UnsafeRawBufferPointer(rebasing: bytes[..<digits.lowerBound]))
+        do {
+            sum.update(try file.read(0..<digits.lowerBound))
             sum.update([UInt8](repeating: 0x30, count: 8))
-            // In parts that are given back: the whole file need not be in memory for its checksum.
+            // In parts: the whole file need not be in memory for its checksum.
             let part = 16 << 20
-            for start in stride(from: digits.upperBound, to: bytes.count, by: part) {
-                let range = start..<min(start + part, bytes.count)
-                sum.update(UnsafeRawBufferPointer(rebasing: bytes[range]))
-                mapping.release(range)
+            for start in stride(from: digits.upperBound, to: file.count, by: part) {
+                sum.update(try file.read(start..<min(start + part, file.count)))
             }
-        }
+        } catch { throw .file(error) }
         let found = TensorFile.checksumText(sum.value)
         guard found == expected else { throw .torn(path: path, expected: expected, found: found) }
     }
@@ -93,7 +103,7 @@ extension TensorFile {
         var checksumRange: Range<Int>?
     }
 
-    private static func readHeader(_ bytes: UnsafeRawBufferPointer, path: String) throws(TensorFileError) -> Header {
+    private static func readHeader(_ bytes: UnsafeRawBufferPointer, fileSize: Int, path: String) throws(TensorFileError) -> Header {
         guard bytes.count >= 8 else { throw .malformed(path: path, reason: "it has \(bytes.count) bytes, too few for a header") }
         let declared = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
         guard declared <= UInt64(greatestHeaderSize) else {
@@ -101,7 +111,7 @@ extension TensorFile {
         }
         let size = Int(declared)
         guard size <= bytes.count - 8 else {
-            throw .malformed(path: path, reason: "it ends within its header (\(bytes.count) bytes, header to \(8 + size))")
+            throw .malformed(path: path, reason: "it ends within its header (\(fileSize) bytes, header to \(8 + size))")
         }
         let text = UnsafeRawBufferPointer(rebasing: bytes[8..<(8 + size)])
         guard text.first == 0x7B else { throw .malformed(path: path, reason: "its header does not begin with '{'") }

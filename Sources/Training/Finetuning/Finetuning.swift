@@ -67,7 +67,8 @@ public final class Finetuning: TrainingRecipe {
         updates = ParameterUpdates(settings.adamw, clip: settings.clip, stores: settings.storesGradients, groups: [.classifier])
         let m = settings.model, batchSize = min(settings.batchSize, training.count)
         model = try ModelRuntime(
-            m, parts: .classifier(settings.shape), trains: true, storesGradients: settings.storesGradients, threads: threads, isa: isa)
+            m, parts: .classifier(settings.shape), trains: true, storesGradients: settings.storesGradients, threads: threads, isa: isa,
+            arenaLimit: settings.arenaLimit(images: batchSize, threads: threads, isa: isa, data: DataMemory([training, test], judgedImages: 0)))
         grid = try m.grid
         loader = BatchLoader(
             source: training, pipeline: settings.pipeline(grid), batchSize: batchSize, dropLast: false, shuffle: true, seed: settings.seed,

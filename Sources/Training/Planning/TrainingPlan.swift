@@ -111,7 +111,7 @@ public struct TrainingPlan: Sendable {
         }
         let limit = memoryLimit - memoryLimit / 100 // a hundredth for what allocators and pages round up
         // What no way to save memory can do without is known without a plan.
-        let least = TrainingPlan.startBytes + TrainingPlan.workingBytes + 3 * ModelPrograms(settings.model).layout.bytes
+        let least = TrainingPlan.aloneBytes + 3 * ModelPrograms(settings.model).layout.bytes
         guard least <= limit else { throw LearningError.memory(limit: memoryLimit, least: least + least / 50) }
         let pieces = try recorded?.pieceImages ?? settings.pieceImages ?? TrainingPlan.pieces(settings, limit: limit, memoryLimit, data)
         let plan = try TrainingPlan(settings, team, pieceImages: pieces, arenaLimit: recorded?.arenaBytes, data)
@@ -226,6 +226,9 @@ public struct TrainingPlan: Sendable {
     /// Decoders, logs, threads' stacks and the compiler: about the same for every run (measured).
     private static let workingBytes = 14_000_000
 
+    /// Both together.
+    static let aloneBytes = startBytes + workingBytes
+
     /// A plan with a given way to save memory.
     /// - Parameter plansMemory: false to take the least that any plan of the arena has for what it has.
     init(
@@ -258,7 +261,7 @@ public struct TrainingPlan: Sendable {
         loaderBytes = batch * (Pretraining.batchesAhead(threads: team.threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
             + (pieceImages != nil && !keys.masker.isEmpty ? 4 * patches * ElementType.float32.bytes : 0) + Pretraining.loaderWorkers(threads: team.threads) * 2 * data.imageBytes
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
-        processBytes = TrainingPlan.startBytes + TrainingPlan.workingBytes + data.listBytes + 2 * largest
+        processBytes = TrainingPlan.aloneBytes + data.listBytes + 2 * largest
             + HeldImages.bytes(values: settings.model.patches * settings.model.patchWidth)
             + (data.judgedImages > 0 ? FeatureWatch.bytes(images: data.judgedImages, settings.model, imageBytes: data.imageBytes) : 0)
         flopsA = flops[.autoencoder] ?? 0

@@ -6,7 +6,7 @@ import Settings
 import Storage
 import Tensors
 
-/// A program file, mapped, and opened by the library that devices run.
+/// A program file in memory, opened by the library that devices run.
 public final class ProgramFile {
     public let path: String
     public let encoder: Encoder
@@ -14,24 +14,24 @@ public final class ProgramFile {
     let header: ProgramHeader
     /// Of everything behind it in the file.
     package var checksum: UInt32 { header.checksum }
-    private let mapping: FileMapping
+    private let contents: FileContents
 
     /// - Parameter isa: nil for the best of this CPU.
     /// - Throws: `FileError`, or `LearningError.file` with the library's reason.
     public init(path: String, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws {
-        let mapping = try FileMapping(path: path)
-        guard mapping.count > 0 else { throw LearningError.file(path: path, reason: "is empty") }
+        let contents = try FileReader(path: path).contents()
+        guard contents.count > 0 else { throw LearningError.file(path: path, reason: "is empty") }
         do throws(RuntimeError) {
-            encoder = try mapping.withBytes { bytes throws(RuntimeError) in
+            encoder = try contents.withBytes { bytes throws(RuntimeError) in
                 try Encoder(bytes: bytes, threads: threads, isa: isa, verifiesChecksum: verifiesChecksum)
             }
         } catch {
             guard case .badProgram(let reason) = error else { throw error }
             throw LearningError.file(path: path, reason: Message(reason))
         }
-        guard let header = mapping.withBytes({ ProgramHeader($0) }) else { throw LearningError.file(path: path, reason: "its header cannot be read") }
+        guard let header = contents.withBytes({ ProgramHeader($0) }) else { throw LearningError.file(path: path, reason: "its header cannot be read") }
         self.path = path
-        self.mapping = mapping
+        self.contents = contents
         self.header = header
         pool = header.pool
     }
@@ -61,7 +61,7 @@ public final class ProgramFile {
         let types = [TensorType([c.images, c.height, c.width, c.channels], .uint8), TensorType([2, c.channels])]
         let inputs = zip(EncoderProgram.inputs, types).map { GivenPlace(name: $0, type: $1) }
         let range = header.instructions.offset..<(header.instructions.offset + header.instructions.bytes)
-        return mapping.withBytes { bytes in
+        return contents.withBytes { bytes in
             Executable.decode(UnsafeRawBufferPointer(rebasing: bytes[range])).map { EncoderProgram.programInstruction($0).text(inputs) }
         }
     }
@@ -77,7 +77,7 @@ public final class ProgramFile {
 
     private func pixelNumbers() -> (scale: [Float], shift: [Float]) {
         let channels = encoder.shape.channels, count = header.scalars.bytes / MemoryLayout<Float>.size
-        let numbers = mapping.withBytes { bytes in
+        let numbers = contents.withBytes { bytes in
             (0..<count).map { Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: header.scalars.offset + 4 * $0, as: UInt32.self))) }
         }
         return (Array(numbers.suffix(2 * channels).prefix(channels)), Array(numbers.suffix(channels)))

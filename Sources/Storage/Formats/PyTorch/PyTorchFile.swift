@@ -74,12 +74,15 @@ public final class PyTorchFile: TensorSource {
 
     /// - Throws: ``PyTorchFileError``
     public init(path: String) throws(PyTorchFileError) {
-        let mapping: FileMapping
-        do { mapping = try FileMapping(path: path) } catch { throw .file(error) }
+        let file: FileReader, front: [UInt8]
+        do {
+            file = try FileReader(path: path)
+            front = try file.read(0..<min(file.count, 512))
+        } catch { throw .file(error) }
         self.path = path
-        if PyTorchFile.isLegacy(mapping) { throw .legacy(path: path) }
+        if PyTorchFile.isLegacy(front) { throw .legacy(path: path) }
         do throws(Failure) {
-            archive = try ZipArchive(mapping)
+            archive = try ZipArchive(file)
             let (pickled, root) = try PyTorchFile.readPickle(archive)
             (self.pickled, self.root) = (pickled, root)
             guard let outer = pickled.named(pickled.root) else { throw Failure.malformed("it holds no dictionary of tensors") }
@@ -136,11 +139,9 @@ public final class PyTorchFile: TensorSource {
 
 extension PyTorchFile {
     /// Older files are a pickle at once (PROTO, and a magic number of ten bytes), or a tar archive.
-    private static func isLegacy(_ mapping: FileMapping) -> Bool {
-        mapping.withBytes { bytes in
-            let isPickle = bytes.count > 2 && bytes[0] == 0x80 && (1...5).contains(bytes[1])
-            return isPickle || bytes.count > 262 && bytes[257..<262].elementsEqual("ustar".utf8)
-        }
+    private static func isLegacy(_ front: [UInt8]) -> Bool {
+        let isPickle = front.count > 2 && front[0] == 0x80 && (1...5).contains(front[1])
+        return isPickle || front.count > 262 && front[257..<262].elementsEqual("ustar".utf8)
     }
 
     /// The pickle `ROOT/data.pkl`, and ROOT.

@@ -1,6 +1,6 @@
 import CZip
 
-/// A zip file, mapped, its entries read by libzip when they are asked for.
+/// A zip file, its entries read by libzip when they are asked for.
 final class ZipArchive {
     typealias Failure = PyTorchFile.Failure
 
@@ -13,24 +13,18 @@ final class ZipArchive {
 
     let entries: [String: Entry]
     private let handle: OpaquePointer
-    /// What libzip reads from as long as it is open.
-    private let mapping: FileMapping
 
     /// - Throws: ``Failure`` for a file that is no zip archive, or has two entries of one name.
-    init(_ mapping: FileMapping) throws(Failure) {
-        self.mapping = mapping
-        var error = zip_error_t()
-        zip_error_init(&error)
-        defer { zip_error_fini(&error) }
-        // The bytes are only read, and the mapping outlives the handle.
-        let source = mapping.withBytes { zip_source_buffer_create($0.baseAddress, UInt64($0.count), 0, &error) }
-        guard let source else { throw Failure.malformed(String(cString: zip_error_strerror(&error))) }
-        guard let handle = zip_open_from_source(source, ZIP_RDONLY, &error) else {
-            zip_source_free(source)
+    init(_ file: FileReader) throws(Failure) {
+        var code: Int32 = 0
+        guard let handle = zip_open(file.path, ZIP_RDONLY, &code) else {
+            var error = zip_error_t()
+            zip_error_init_with_code(&error, code)
+            defer { zip_error_fini(&error) }
             throw Failure.malformed(String(cString: zip_error_strerror(&error)))
         }
         self.handle = handle
-        do throws(Failure) { entries = try ZipArchive.list(handle, fileSize: mapping.count) } catch {
+        do throws(Failure) { entries = try ZipArchive.list(handle, fileSize: file.count) } catch {
             zip_discard(handle)
             throw error
         }
