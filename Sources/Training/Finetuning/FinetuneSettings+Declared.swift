@@ -84,6 +84,7 @@ extension FinetuneSettings {
     public mutating func settle(isGiven: (SettingName) -> Bool) {
         settleSchedule(isGiven: isGiven)
         decoding.settle(size: max(model.imageHeight, model.imageWidth))
+        decoding.channels = model.channels
         // Neither is done with another augmentation.
         if augmentation != .finetune { (randAugment, erasing) = (nil, 0) }
     }

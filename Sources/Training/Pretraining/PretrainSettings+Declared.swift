@@ -60,5 +60,6 @@ extension PretrainSettings {
         settleSchedule(isGiven: isGiven)
         normalization.settle(channels: model.channels, isGiven: isGiven)
         decoding.settle(size: max(model.imageHeight, model.imageWidth))
+        decoding.channels = model.channels
     }
 }
