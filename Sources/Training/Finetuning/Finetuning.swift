@@ -32,7 +32,9 @@ public final class Finetuning: TrainingRecipe {
     /// Accuracy on the test images of the best epoch so far; 0 before there is one.
     public var best: Double { position.best }
     /// Messages for the user: broken images.
-    public var report: (String) -> Void = { _ in }
+    public var report: (String) -> Void = { _ in } {
+        didSet { loop.report = { [report] in report($0.description) } }
+    }
     /// Told how many test images are done, of all.
     public var testing: (Int, Int) -> Void = { _, _ in }
     private var progress: (FinetuneProgress) -> Void = { _ in }
@@ -107,8 +109,6 @@ public final class Finetuning: TrainingRecipe {
     /// - Throws: `LearningError.nonfinite` where a loss is not finite.
     public func run(isInterrupted: () -> Bool = { false }, progress: @escaping (FinetuneProgress) -> Void = { _ in }) throws -> RunEnd {
         self.progress = progress
-        let told = report
-        loop.report = { told($0.description) }
         return try loop.run(self, isInterrupted: isInterrupted)
     }
 
