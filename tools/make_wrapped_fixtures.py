@@ -57,6 +57,7 @@ def prefixed(state, prefix):
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
+    torch.manual_seed(0)
     plain, other = model(8, 8, 1), model(8, 8, 2)
     state, others = ({k: v.clone() for k, v in m.state_dict().items()} for m in (plain, other))
     cases = {"plain": features(plain, 8, 8), "other": features(other, 8, 8)}
@@ -90,7 +91,7 @@ def main():
         save_file({k: v.clone() for k, v in made.state_dict().items()}, FOLDER / f"{name}.safetensors")
         cases[name] = features(made, height, width)
     # The square's positions on a rectangle of as many patches, as timm brings them there.
-    made = model(16, 16, 3)
+    made = made.float()
     made.set_input_size((8, 32))
     cases["square 8,32"] = features(made, 8, 32)
 

@@ -103,6 +103,7 @@ enum FinetuneCommand {
             throw LearningError.file(path: weights.path, reason: "has no head for \(classes.count) classes on this --pool (it lacks \(fresh.joined(separator: ", "))): fine-tune it first, without --eval")
         }
         var bar = ProgressBar(total: test.count)
+        tuning.report = { complain("left out: \($0)") }
         tuning.testing = { done, _ in bar.update(label: "test", completed: done) { [] } }
         let score = try tuning.score()
         bar.finish()

@@ -149,7 +149,7 @@ import TestSupport
     }
 
     private static let refusals: [(module: String, name: String)] = [
-        ("os", "system"), ("builtins", "eval"), ("torch", "load"), ("torch._utils", "_rebuild_tensor_v3"), ("torch", "FloatStorage.x"),
+        ("os", "system"), ("builtins", "eval"), ("torch", "load"), ("torch._utils", "_rebuild_qtensor"), ("torch", "FloatStorage.x"),
         ("collections", "defaultdict"), ("", ""),
         ("torch.nn.modules.linear", "Linear"), ("numpy.core.multiarray", "scalar"),
     ]

@@ -59,6 +59,11 @@ extension PretrainSettings {
     public mutating func settle(isGiven: (SettingName) -> Bool) {
         settleSchedule(isGiven: isGiven)
         normalization.settle(channels: model.channels, isGiven: isGiven)
+<<<<<<< HEAD
         decoding.settle(size: max(model.imageHeight, model.imageWidth), channels: model.channels)
+=======
+        decoding.settle(size: max(model.imageHeight, model.imageWidth))
+        decoding.channels = model.channels
+>>>>>>> acb7e30440f8b545e006d5d1fe551a5fb1f04f3b
     }
 }

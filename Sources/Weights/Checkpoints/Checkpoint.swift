@@ -44,7 +44,7 @@ public struct Checkpoint: TensorSource {
     package init(
         _ whole: any TensorSource, layout given: CheckpointLayout? = nil, key: String? = nil, image: (height: Int, width: Int)? = nil
     ) throws {
-        let state = try CheckpointState.choose(in: whole, key: key)
+        let state = try CheckpointState.choose(in: whole, key: key, isRequired: given == nil)
         try (whole as? PyTorchFile)?.select(state.chosen.state)
         let source: any TensorSource = state.chosen.prefix.isEmpty ? whole : PrefixedSource(whole, prefix: state.chosen.prefix)
         self.source = source

@@ -46,8 +46,9 @@ struct CheckpointState: Equatable {
     /// The model that is meant, and what is to be said of the choice.
     /// - Parameter key: its ``key``, or the beginning of one that no other begins with; nil for the only one there is. Of a model and its average the
     ///   average is taken, as timm's loader does.
+    /// - Parameter isRequired: whether a file without any is refused; else the whole of it is taken.
     /// - Throws: `LearningError.file` where none or several fit.
-    static func choose(in source: any TensorSource, key: String?) throws -> (chosen: CheckpointState, note: Message?) {
+    static func choose(in source: any TensorSource, key: String?, isRequired: Bool) throws -> (chosen: CheckpointState, note: Message?) {
         let all = all(in: source)
         func listed(_ states: [CheckpointState]) -> String { states.map { $0.key.isEmpty ? "(the file itself)" : $0.key }.joined(separator: ", ") }
         if let key {
@@ -58,6 +59,7 @@ struct CheckpointState: Equatable {
         }
         if all.count == 1 { return (all[0], nil) }
         guard !all.isEmpty else {
+            if !isRequired { return (CheckpointState(state: (source as? PyTorchFile)?.stateKey, prefix: ""), nil) }
             let wanted = "patch_embed.proj.weight nor …\(HuggingFaceNames.patchWeight)", held = (source as? PyTorchFile)?.outline ?? ""
             throw LearningError.file(path: source.path, reason: "holds no vision transformer: it has neither \(wanted)\(held)")
         }
