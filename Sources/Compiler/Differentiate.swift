@@ -2,14 +2,18 @@ import Graph
 
 extension Graph {
     /// The gradients of a loss, times a weight, with respect to the parameters of a group: by slice.
-    mutating func gradients(of loss: ValueID, weight: Float = 1, for group: ParameterGroup) throws(GraphError) -> [(slice: ParameterSlice, value: ValueID)] {
+    mutating func gradients(
+        of loss: ValueID, weight: Float = 1, for group: ParameterGroup
+    ) throws(GraphError) -> [(slice: ParameterSlice, value: ValueID)] {
         try parameterGradients(of: loss, upstream: append(.uniform(weight), type: type(loss))[0], for: group)
     }
 
     mutating func parameterGradients(
         of value: ValueID, upstream: ValueID, for group: ParameterGroup
     ) throws(GraphError) -> [(slice: ParameterSlice, value: ValueID)] {
-        let leaves = try differentiate(value, upstream: upstream) { if case .parameter(let slice) = $0 { slice.parameter.group == group } else { false } }
+        let leaves = try differentiate(value, upstream: upstream) {
+            if case .parameter(let slice) = $0 { slice.parameter.group == group } else { false }
+        }
         return leaves.compactMap { leaf, gradient in if case .parameter(let slice) = leaf { (slice, gradient) } else { nil } }
     }
 

@@ -4,7 +4,8 @@ extension Graph {
     /// Work on rows that are zero is not done: gradients of placed rows are taken before the placing.
     func simplifyingPlacedRows() throws(GraphError) -> Graph {
         try rewritten { (node, inputs, new, _) throws(GraphError) in
-            guard let first = inputs.first, let placed = new.producer(first), case .placeRows(let selection, let rows) = placed.operation else { return nil }
+            guard let first = inputs.first, let placed = new.producer(first), case .placeRows(let selection, let rows) = placed.operation
+            else { return nil }
             let order = Array(placed.inputs.dropFirst())
             switch node.operation {
             case .linearWeightGradient:
@@ -26,7 +27,9 @@ extension Graph {
         return try rewritten { (node, inputs, new, map) throws(GraphError) in
             /// The maker of an input that nobody else reads.
             func onlyMaker(_ index: Int, _ new: Graph) -> Node? {
-                guard uses[node.inputs[index].index] == 1, let maker = new.producer(inputs[index]), maker.outputs[0] == inputs[index] else { return nil }
+                guard uses[node.inputs[index].index] == 1, let maker = new.producer(inputs[index]), maker.outputs[0] == inputs[index] else {
+                    return nil
+                }
                 return maker
             }
             switch node.operation {
@@ -36,7 +39,8 @@ extension Graph {
             case .add:
                 // What a LayerNorm gradient has taken in already comes first: that addend may itself be a product.
                 for (main, other) in [(0, 1), (1, 0)] {
-                    guard let maker = onlyMaker(main, new), case .layerNormGradient(hasAddend: true) = maker.operation, maker.inputs.last == inputs[other]
+                    guard let maker = onlyMaker(main, new), case .layerNormGradient(hasAddend: true) = maker.operation,
+                        maker.inputs.last == inputs[other]
                     else { continue }
                     return [inputs[main]]
                 }

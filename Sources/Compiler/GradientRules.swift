@@ -88,7 +88,8 @@ extension Graph {
             // The terms are a way station: error and scores receive the whole gradient here.
             let d = try append(.maskerLossGradient(weights), x)
             return [(1, d[0]), (2, d[1])]
-        case .input, .parameter, .gradient, .constant, .uniform, .orderDescending, .maskerTerms, .guardFinite, .adamw, .gradientSquares, .clipScale, .patchify:
+        case .input, .parameter, .gradient, .constant, .uniform, .orderDescending, .maskerTerms, .guardFinite, .adamw, .gradientSquares,
+            .clipScale, .patchify:
             return []
         case .concatenate, .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient, .sigmoidGradient, .columnSum,
             .meanRowsGradient, .rowDot, .crossEntropyGradient, .patchErrorGradient, .maskerLossGradient:

@@ -4,8 +4,8 @@ extension Graph {
     /// Updates as early as they may be: a parameter's AdamW runs once its gradient is there and nobody reads the old
     /// value any more, so that gradients die young. Everything else keeps its order.
     func orderingUpdatesEarly() throws(GraphError) -> Graph {
-        var lastNeed: [Int: Int] = [:] // node index of an update → the last node it must follow
-        var readers: [String: Int] = [:] // by parameter: slices of one may overlap
+        var lastNeed: [Int: Int] = [:]  // node index of an update → the last node it must follow
+        var readers: [String: Int] = [:]  // by parameter: slices of one may overlap
         var madeAt: [ValueID: Int] = [:]
         for (i, node) in nodes.enumerated() {
             for output in node.outputs { madeAt[output] = i }

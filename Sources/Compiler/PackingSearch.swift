@@ -23,7 +23,8 @@ struct PackingSearch {
     private var rest: [Int]
     private var lowest: [Int]
 
-    /// Which buffer is tried first at equal heights: that at the fullest time (the longer-lived or the wider of those), that of the largest area, or that which spans most sections.
+    /// Which buffer is tried first at equal heights: that at the fullest time (the longer-lived or the wider of those), that of the largest
+    /// area, or that which spans most sections.
     enum Preference: CaseIterable { case contention, crowd, area, width }
 
     /// Offsets for which nothing that lives at once overlaps and nothing ends above the capacity, or nil where none was found.
@@ -54,12 +55,14 @@ struct PackingSearch {
         for (span, size) in zip(spans, sizes) { for s in span { total[s] += size } }
         let most = spans.map { $0.reduce(0) { max($0, total[$1]) } }
         let areas = zip(sizes, spans).map { $0 * $1.count }
-        let order: [Int] = switch preference {
-        case .contention: sizes.indices.sorted { (most[$0], lifetimes[$0].count, sizes[$0], -$0) > (most[$1], lifetimes[$1].count, sizes[$1], -$1) }
-        case .crowd: sizes.indices.sorted { (most[$0], spans[$0].count, areas[$0], -$0) > (most[$1], spans[$1].count, areas[$1], -$1) }
-        case .area: sizes.indices.sorted { (areas[$0], most[$0], -$0) > (areas[$1], most[$1], -$1) }
-        case .width: sizes.indices.sorted { (spans[$0].count, most[$0], sizes[$0], -$0) > (spans[$1].count, most[$1], sizes[$1], -$1) }
-        }
+        let order: [Int] =
+            switch preference {
+            case .contention:
+                sizes.indices.sorted { (most[$0], lifetimes[$0].count, sizes[$0], -$0) > (most[$1], lifetimes[$1].count, sizes[$1], -$1) }
+            case .crowd: sizes.indices.sorted { (most[$0], spans[$0].count, areas[$0], -$0) > (most[$1], spans[$1].count, areas[$1], -$1) }
+            case .area: sizes.indices.sorted { (areas[$0], most[$0], -$0) > (areas[$1], most[$1], -$1) }
+            case .width: sizes.indices.sorted { (spans[$0].count, most[$0], sizes[$0], -$0) > (spans[$1].count, most[$1], sizes[$1], -$1) }
+            }
         var rank = Array(repeating: 0, count: sizes.count)
         for (place, buffer) in order.enumerated() { rank[buffer] = place }
         self.sizes = sizes
@@ -95,7 +98,9 @@ struct PackingSearch {
         // Whatever can be placed wholly below a candidate has to be placed before it.
         var leastTop = Int.max
         for i in buffers where floors[i] >= last.offset { leastTop = min(leastTop, floors[i] + sizes[i]) }
-        let candidates = buffers.filter { floors[$0] < leastTop && (floors[$0], rank[$0]) > last }.sorted { (floors[$0], rank[$0]) < (floors[$1], rank[$1]) }
+        let candidates = buffers.filter { floors[$0] < leastTop && (floors[$0], rank[$0]) > last }.sorted {
+            (floors[$0], rank[$0]) < (floors[$1], rank[$1])
+        }
         for candidate in candidates {
             guard nodesLeft > 0 else { return .undecided }
             nodesLeft -= 1

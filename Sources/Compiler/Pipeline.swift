@@ -75,7 +75,7 @@ public struct Pipeline: Sendable {
         _ described: Graph, training: Training? = nil, layout: ParameterLayout, constants: inout ConstantPool, arenaLimit: Int? = nil
     ) throws(GraphError) -> Program {
         var graph = described
-        if let training { graph.results += training.values.map { ("training", $0) } } // keeps track of them while passes renumber
+        if let training { graph.results += training.values.map { ("training", $0) } }  // keeps track of them while passes renumber
         try apply("prune", to: &graph) { g throws(GraphError) in try g.pruned() }
         try apply("hoist selections", to: &graph) { g throws(GraphError) in try g.hoistingSelections() }
         if let training {
@@ -110,7 +110,8 @@ public struct Pipeline: Sendable {
         var bytes: [Int: Int] = [:]
         func attempt(_ index: Int, exact: Bool, _ constants: inout ConstantPool) throws(GraphError) -> (Graph, Placement) {
             let changed = try graph.recomputing(choices[index].recomputation)
-            let placement = try Placement(changed, layout: layout, constants: &constants, guardBytes: guardBytes, effort: exact ? effort : .greedy)
+            let placement = try Placement(
+                changed, layout: layout, constants: &constants, guardBytes: guardBytes, effort: exact ? effort : .greedy)
             bytes[index] = placement.plan.bytes
             return (changed, placement)
         }
@@ -126,7 +127,9 @@ public struct Pipeline: Sendable {
             }
         }
         let within = bytes.filter { $0.value <= limit }.keys.min()
-        guard let chosen = within ?? bytes.min(by: { ($0.value, $0.key) < ($1.value, $1.key) })?.key, bytes[chosen] ?? .max < plain.plan.bytes else { return (graph, plain) }
+        guard let chosen = within ?? bytes.min(by: { ($0.value, $0.key) < ($1.value, $1.key) })?.key,
+            bytes[chosen] ?? .max < plain.plan.bytes
+        else { return (graph, plain) }
         return try attempt(chosen, exact: true, &constants)
     }
 
@@ -134,7 +137,9 @@ public struct Pipeline: Sendable {
         let required = pass == "prune" || pass == "differentiate"
         guard required || !skipping.contains(pass) else { return }
         graph = try transform(graph)
-        if let problem = graph.verify().first { throw GraphError(operation: "after \(pass): \(problem.operation)", problem: problem.problem) }
+        if let problem = graph.verify().first {
+            throw GraphError(operation: "after \(pass): \(problem.operation)", problem: problem.problem)
+        }
         dump?(pass, graph.description)
     }
 
@@ -146,7 +151,9 @@ public struct Pipeline: Sendable {
         let step = try graph.append(.input(.step), type: TensorType([KernelConstants.stepScalars]))[0]
         var scale: [ValueID] = []
         if let clip {
-            guard let bytes = layout.groups[group]?.count else { throw GraphError(operation: "update of the \(group)", problem: "it is not in the layout") }
+            guard let bytes = layout.groups[group]?.count else {
+                throw GraphError(operation: "update of the \(group)", problem: "it is not in the layout")
+            }
             let squares = try graph.append(.gradientSquares(group, count: bytes / ElementType.float32.bytes))[0]
             let clipped = try graph.append(.clipScale(limit: clip), [squares, step])
             scale = [clipped[0]]
@@ -176,13 +183,16 @@ extension Graph {
         let named = graph.results.suffix(count).map(\.value)
         graph.results.removeLast(count)
         try graph.append(.guardFinite, [named[0]])
-        let upstream: ValueID = switch training.start {
-        case .loss(_, let weight): try graph.append(.uniform(weight), type: graph.type(named[0]))[0]
-        case .given: named[1]
-        }
+        let upstream: ValueID =
+            switch training.start {
+            case .loss(_, let weight): try graph.append(.uniform(weight), type: graph.type(named[0]))[0]
+            case .given: named[1]
+            }
         switch training.target {
         case .inputs(let inputs):
-            let gradients = try graph.differentiate(named[0], upstream: upstream) { if case .input(let input) = $0 { inputs.contains(input) } else { false } }
+            let gradients = try graph.differentiate(named[0], upstream: upstream) {
+                if case .input(let input) = $0 { inputs.contains(input) } else { false }
+            }
             for case (.input(let input), let gradient) in gradients { graph.results.append(("grad.\(input.rawValue)", gradient)) }
         case .parameters(let group, let update):
             let gradients = try graph.parameterGradients(of: named[0], upstream: upstream, for: group)

@@ -14,7 +14,9 @@ struct Placement {
     /// - Throws: `GraphError` for a parameter that the layout lacks, or a result that no instruction makes.
     /// - Parameters:
     ///   - guardBytes: left free behind each buffer.
-    init(_ graph: Graph, layout: ParameterLayout, constants: inout ConstantPool, guardBytes: Int = 0, effort: MemoryPlan.Effort = .exact) throws(GraphError) {
+    init(
+        _ graph: Graph, layout: ParameterLayout, constants: inout ConstantPool, guardBytes: Int = 0, effort: MemoryPlan.Effort = .exact
+    ) throws(GraphError) {
         var fixed: [ValueID: Operand] = [:]
         for node in graph.nodes {
             guard let output = node.outputs.first else { continue }
@@ -27,10 +29,10 @@ struct Placement {
             case .constant(let name):
                 guard let values = graph.constants[name] else { throw GraphError(operation: "constant \(name)", problem: "has no values") }
                 fixed[output] = Operand(.constants, constants.place(name, values))
-            case .uniform(let value): // the gradient of a mean, where it is not folded into its user
+            case .uniform(let value):  // the gradient of a mean, where it is not folded into its user
                 let count = graph.type(output).storedCount
                 fixed[output] = Operand(.constants, constants.place("uniform \(value) of \(count)", Array(repeating: value, count: count)))
-            default: break // what an instruction makes is placed below
+            default: break  // what an instruction makes is placed below
             }
         }
         for (slice, value) in graph.gradients { fixed[value] = Operand(.gradients, try layout.offset(of: slice)) }
@@ -54,7 +56,7 @@ struct Placement {
             for input in node.inputs { lastUse[input] = steps.count }
             steps.append((steps.count, node))
         }
-        var home: [ValueID: Int] = [:] // value → request
+        var home: [ValueID: Int] = [:]  // value → request
         var requests: [(bytes: Int, first: Int, last: Int, name: String)] = []
         for (step, node) in steps {
             let (optional, sharable) = try graph.memoryRules(node)

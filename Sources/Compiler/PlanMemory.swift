@@ -45,7 +45,7 @@ struct MemoryPlan: Sendable {
             { (sizes[$0], spans[$0], -$0) > (sizes[$1], spans[$1], -$1) },
             { (sizes[$0] * spans[$0], -$0) > (sizes[$1] * spans[$1], -$1) },
             { (spans[$0], sizes[$0], -$0) > (spans[$1], sizes[$1], -$1) },
-            { (requests[$0].lifetime.lowerBound, $0) < (requests[$1].lifetime.lowerBound, $1) },
+            { (requests[$0].lifetime.lowerBound, $0) < (requests[$1].lifetime.lowerBound, $1) }
         ]
         for order in orders {
             let candidate = MemoryPlan.place(requests, sizes, requests.indices.sorted(by: order))
@@ -54,9 +54,13 @@ struct MemoryPlan: Sendable {
         }
         // Where no order reaches the bound, a search for a plan that does; failing that, bisection between the two.
         var failed: Int?
-        while effort == .exact, let found = best, found.bytes - (failed ?? 0) > max(MemoryPlan.alignment, found.bytes / 400), found.bytes > lowerBound {
+        while effort == .exact, let found = best, found.bytes - (failed ?? 0) > max(MemoryPlan.alignment, found.bytes / 400),
+            found.bytes > lowerBound
+        {
             let capacity = failed.map { ($0 + found.bytes) / 2 } ?? lowerBound
-            if let exact = PackingSearch.offsets(sizes: sizes, lifetimes: requests.map(\.lifetime), capacity: capacity, nodes: MemoryPlan.searchNodes) {
+            if let exact = PackingSearch.offsets(
+                sizes: sizes, lifetimes: requests.map(\.lifetime), capacity: capacity, nodes: MemoryPlan.searchNodes)
+            {
                 best = (exact, zip(exact, sizes).reduce(0) { max($0, $1.0 + $1.1) })
             } else {
                 failed = capacity
@@ -82,7 +86,7 @@ struct MemoryPlan: Sendable {
 
     private static func place(_ requests: [BufferRequest], _ sizes: [Int], _ order: [Int]) -> (offsets: [Int], bytes: Int) {
         var offsets = Array(repeating: 0, count: requests.count)
-        var placed: [Int] = [] // by offset
+        var placed: [Int] = []  // by offset
         var bytes = 0
         for i in order {
             var floor = 0, chosen: Int?, smallest = Int.max

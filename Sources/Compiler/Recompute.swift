@@ -53,7 +53,11 @@ struct ForwardChain {
                 flops += try graph.flops(of: node)
                 for output in node.outputs {
                     let bytes = graph.type(output).bytes
-                    if let last = lastForward[output], last >= stop { passed += bytes } else if wantedBackward.contains(output) { kept += bytes }
+                    if let last = lastForward[output], last >= stop {
+                        passed += bytes
+                    } else if wantedBackward.contains(output) {
+                        kept += bytes
+                    }
                 }
             }
             segments.append(Segment(nodes: start..<stop, keptBytes: kept, passedBytes: passed, flops: flops))
@@ -69,13 +73,13 @@ extension Graph {
     func recomputing(_ recomputation: Recomputation) throws(GraphError) -> Graph {
         let segments = try ForwardChain(self).segments
         guard let end = segments.last?.nodes.upperBound, !recomputation.groups.isEmpty else { return self }
-        var groupOf: [ValueID: Int] = [:] // values inside a group that nothing behind it in the forward pass reads
+        var groupOf: [ValueID: Int] = [:]  // values inside a group that nothing behind it in the forward pass reads
         for (g, group) in recomputation.groups.enumerated() where group.upperBound <= segments.count && !group.isEmpty {
             let range = segments[group.lowerBound].nodes.lowerBound..<segments[group.upperBound - 1].nodes.upperBound
             for node in nodes[range] where !node.isLeaf { for output in node.outputs { groupOf[output] = g } }
             for node in nodes[range.upperBound..<end] { for input in node.inputs { groupOf[input] = nil } }
         }
-        for result in results { groupOf[result.value] = nil } // results are kept in any case
+        for result in results { groupOf[result.value] = nil }  // results are kept in any case
 
         var new = Graph()
         new.adoptConstants(of: self)
@@ -99,7 +103,8 @@ extension Graph {
 
     /// Appends again the nodes of a group that the rest of the old graph, from node `first` on, needs.
     private mutating func recompute(
-        _ g: Int, of old: Graph, upTo first: Int, _ groupOf: [ValueID: Int], _ segments: [ForwardChain.Segment], _ recomputation: Recomputation,
+        _ g: Int, of old: Graph, upTo first: Int, _ groupOf: [ValueID: Int], _ segments: [ForwardChain.Segment],
+        _ recomputation: Recomputation,
         _ map: inout [ValueID: ValueID]
     ) throws(GraphError) {
         let group = recomputation.groups[g]

@@ -57,18 +57,25 @@ struct RecomputeChoices {
                     if step.again { groups.append(step.start..<i) }
                     (i, units) = (step.start, step.units)
                 }
-                found.append(Choice(recomputation: Recomputation(groups: groups.reversed()), flops: best[count][m], bytes: m * unit + (groups.isEmpty ? 0 : size)))
+                found.append(
+                    Choice(
+                        recomputation: Recomputation(groups: groups.reversed()), flops: best[count][m],
+                        bytes: m * unit + (groups.isEmpty ? 0 : size)))
             }
         }
         var front: [Choice] = []
-        for choice in found.sorted(by: { ($0.flops, $0.bytes) < ($1.flops, $1.bytes) }) where choice.bytes < front.last?.bytes ?? .max { front.append(choice) }
+        for choice in found.sorted(by: { ($0.flops, $0.bytes) < ($1.flops, $1.bytes) }) where choice.bytes < front.last?.bytes ?? .max {
+            front.append(choice)
+        }
         choices = front
     }
 
     /// Sizes worth a try: those of runs of 1, 2, 3… segments in the middle of the chain's range.
     private static func groupSizes(_ segments: [ForwardChain.Segment]) -> [Int] {
         let sizes = (1...segments.count).compactMap { length in
-            (0...(segments.count - length)).map { start in segments[start..<(start + length)].reduce(0) { $0 + $1.keptBytes + $1.passedBytes } }.max()
+            (0...(segments.count - length)).map { start in
+                segments[start..<(start + length)].reduce(0) { $0 + $1.keptBytes + $1.passedBytes }
+            }.max()
         }
         let unique = Array(Set(sizes)).sorted()
         let most = 16

@@ -7,7 +7,8 @@ public struct Batch: Sendable {
     public let index: Int
     /// For each slot, in the order of the patches, the dataset index of the image in it.
     public let samples: [Int]
-    /// Slots without an image, whose patches are zeros: broken ones that were left out. What is computed for them means nothing, see `rows`.
+    /// Slots without an image, whose patches are zeros: broken ones that were left out. What is computed for them means nothing, see
+    /// `rows`.
     public let missing: Set<Int>
     /// One line for each broken image, its name and why; once in the loader's life.
     public let skipped: [String]
@@ -16,7 +17,8 @@ public struct Batch: Sendable {
     let buffer: PatchBuffer
     let patchCount: Int
 
-    /// [N, L, P], N = `samples.count`. Valid while the batch lives, and until the loader's following `next()`, `start` or `stop`: then it is filled anew.
+    /// [N, L, P], N = `samples.count`. Valid while the batch lives, and until the loader's following `next()`, `start` or `stop`: then it
+    /// is filled anew.
     public var patches: UnsafeBufferPointer<Float> { UnsafeBufferPointer(rebasing: buffer.memory[0..<patchCount]) }
 
     /// The slots that hold an image, and its dataset index.
@@ -83,8 +85,8 @@ struct EpochPlan: Sendable {
 
     /// The order WebDataset users know: shards in random order, read one after another, their samples through a shuffle buffer.
     ///
-    /// The disk reads nearly in sequence, and an order is still random: each sample that comes takes the place of a random one in the buffer,
-    /// which goes out; what is left at the end goes out in random order. Up to `buffer` samples it is a permutation like any other.
+    /// The disk reads nearly in sequence, and an order is still random: each sample that comes takes the place of a random one in the
+    /// buffer, which goes out; what is left at the end goes out in random order. Up to `buffer` samples it is a permutation like any other.
     static func shardOrder(_ shards: [Range<Int>], buffer size: Int = shuffleBuffer, using random: inout Philox) -> [Int] {
         var order: [Int] = []
         var buffer: [Int] = []

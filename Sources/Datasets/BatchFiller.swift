@@ -9,7 +9,8 @@ struct BatchFiller: Sendable {
 
     /// - Parameter isCancelled: asked before each image; when it says so, the result is nil.
     ///
-    /// - Throws: with `refuse` the first broken image's; what is the dataset's and not an image's always; `noReadableImage` where none can stand for a broken one.
+    /// - Throws: with `refuse` the first broken image's; what is the dataset's and not an image's always; `noReadableImage` where none can
+    ///   stand for a broken one.
     func fill(_ index: Int, into buffer: PatchBuffer, isCancelled: () -> Bool) throws(VisionError) -> Batch? {
         var samples = plan.positions(of: index).map { plan.order[$0] }
         var missing: Set<Int> = [], errors: [(sample: Int, error: VisionError)] = []
@@ -26,12 +27,15 @@ struct BatchFiller: Sendable {
             }
         }
         return Batch(
-            index: index, samples: samples, missing: missing, skipped: errors.map(\.error.description), broken: errors.map(\.sample), buffer: buffer,
+            index: index, samples: samples, missing: missing, skipped: errors.map(\.error.description), broken: errors.map(\.sample),
+            buffer: buffer,
             patchCount: samples.count * patchesSize)
     }
 
     /// Writes another image's patches and returns its index; nil when it is cancelled.
-    private func substitute(for sample: Int, slot: Int, in buffer: PatchBuffer, _ reason: VisionError, _ isCancelled: () -> Bool) throws(VisionError) -> Int? {
+    private func substitute(
+        for sample: Int, slot: Int, in buffer: PatchBuffer, _ reason: VisionError, _ isCancelled: () -> Bool
+    ) throws(VisionError) -> Int? {
         for candidate in plan.substitutes(for: sample) where candidate != sample {
             if isCancelled() { return nil }
             if try place(candidate, slot: slot, in: buffer) == nil { return candidate }

@@ -27,7 +27,8 @@ public final class BatchLoader {
     ///     and no more than `prefetch` workers are busy.
     ///   - broken: what becomes of an image that cannot be read.
     public init(
-        source: any ImageSource, pipeline: ImagePipeline, batchSize: Int, dropLast: Bool, shuffle: Bool, seed: UInt64, workers: Int, prefetch: Int, broken: BrokenImages
+        source: any ImageSource, pipeline: ImagePipeline, batchSize: Int, dropLast: Bool, shuffle: Bool, seed: UInt64, workers: Int,
+        prefetch: Int, broken: BrokenImages
     ) {
         precondition(batchSize >= 1, "a batch has at least one image")
         self.source = source
@@ -64,7 +65,8 @@ public final class BatchLoader {
 
     /// The next batch; nil at the end of the epoch, or when none was started. It ends the life of the last batch's patches.
     ///
-    /// - Throws: a broken image's when these are refused; those of the whole dataset; `noReadableImage`. After an error the epoch is stopped.
+    /// - Throws: a broken image's when these are refused; those of the whole dataset; `noReadableImage`. After an error the epoch is
+    ///   stopped.
     public func next() throws(VisionError) -> Batch? {
         switch ring?.take() {
         case nil: return nil

@@ -120,12 +120,14 @@ private final class Worker: Sendable {
     func start() -> Bool {
         let held = Unmanaged.passRetained(self)
         var thread = pthread_t()
-        let code = pthread_create(&thread, nil, { argument in
-            guard let argument else { return nil }
-            let worker = Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue()
-            worker.ring.work(worker.filler)
-            return nil
-        }, held.toOpaque())
+        let code = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                let worker = Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue()
+                worker.ring.work(worker.filler)
+                return nil
+            }, held.toOpaque())
         guard code == 0 else {
             held.release()
             return false

@@ -1,7 +1,7 @@
 import Vision
 
-/// Paths written as WebDataset's users name shards: `{000..009}` counts, with as many digits, and `{a,b}` chooses; several braces are combined, the last
-/// running fastest. A path without braces is itself; braces of neither kind stay as they are.
+/// Paths written as WebDataset's users name shards: `{000..009}` counts, with as many digits, and `{a,b}` chooses; several braces are
+/// combined, the last running fastest. A path without braces is itself; braces of neither kind stay as they are.
 func expandedBraces(_ path: ByteName) -> [ByteName] {
     /// A list of shards is not longer.
     let most = 1_000_000
@@ -22,7 +22,9 @@ func expandedBraces(_ path: ByteName) -> [ByteName] {
 private func choices(of text: ArraySlice<UInt8>, most: Int) -> [[UInt8]]? {
     if let dots = ByteName(text).firstRange(of: "..") {
         let first = Array(text)[..<dots.lowerBound], last = Array(text)[dots.upperBound...]
-        func number(_ digits: ArraySlice<UInt8>) -> Int? { digits.allSatisfy { (0x30...0x39).contains($0) } ? Int(String(decoding: digits, as: UTF8.self)) : nil }
+        func number(_ digits: ArraySlice<UInt8>) -> Int? {
+            digits.allSatisfy { (0x30...0x39).contains($0) } ? Int(String(decoding: digits, as: UTF8.self)) : nil
+        }
         guard let low = number(first), let high = number(last), low <= high, high - low < most else { return nil }
         // As bash and braceexpand: a leading zero asks for as many digits as the longer end has.
         let width = first.first == 0x30 && first.count > 1 || last.first == 0x30 && last.count > 1 ? max(first.count, last.count) : 0

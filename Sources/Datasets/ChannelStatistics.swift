@@ -77,7 +77,9 @@ extension ChannelStatistics {
         var total = ChannelStatistics()
         var broken: [VisionError] = []
         for first in stride(from: 0, to: count, by: block) {
-            let indices = (first..<min(first + block, count)).map { count == source.count ? $0 : Int((Double($0) + 0.5) * Double(source.count) / Double(count)) }
+            let indices = (first..<min(first + block, count)).map {
+                count == source.count ? $0 : Int((Double($0) + 0.5) * Double(source.count) / Double(count))
+            }
             for (index, result) in zip(indices, images(indices, of: source)) {
                 do throws(VisionError) {
                     try total.add(result.get(), name: "\(source.name(at: index))")

@@ -20,7 +20,9 @@ struct FolderSource: ImageSource {
 
     init(root: ByteName, decoding: DecodeOptions) throws(VisionError) {
         let walk = try FolderWalk(root: root)
-        guard !walk.files.isEmpty else { throw .emptyFolder(path: "\(root)", passedOver: walk.notes.map { String($0.dropFirst("\(root): ".count)) }) }
+        guard !walk.files.isEmpty else {
+            throw .emptyFolder(path: "\(root)", passedOver: walk.notes.map { String($0.dropFirst("\(root): ".count)) })
+        }
         let classes = walk.files.map(\.first)
         self.init(root: root, files: walk.files, classesOfFiles: classes.contains(nil) ? [] : classes.compactMap { $0 }, decoding: decoding)
         notes = walk.notes

@@ -2,8 +2,8 @@ import Vision
 
 /// All pictures below a folder, and what was passed over.
 ///
-/// Links to folders are followed when all else has been walked, and a folder is walked once, by whatever names it is reached. A name is asked what it
-/// is before it is matched: Synology's `@eaDir/0.jpg/` is a folder.
+/// Links to folders are followed when all else has been walked, and a folder is walked once, by whatever names it is reached. A name is
+/// asked what it is before it is matched: Synology's `@eaDir/0.jpg/` is a folder.
 struct FolderWalk {
     /// As seen from the root, in the order of their bytes.
     private(set) var files: [ByteName] = []
@@ -77,9 +77,21 @@ struct FolderWalk {
             notes.append("\(root): \(Self.counted(otherKinds)): not read (images are .jpg, .jpeg, .png, .webp and .npy)")
         }
         let filled = Set(files.compactMap(\.first)), empty = topFolders.filter { !filled.contains($0) && !walkedAlready.contains($0) }
-        if hasClasses, !empty.isEmpty { notes.append("\(root): no images in \(Self.some(empty.map { "\($0)/" })): \(empty.count == 1 ? "it is no class" : "they are no classes")") }
-        if !walkedAlready.isEmpty { notes.append("\(root): \(Self.some(walkedAlready.map { "\($0)/" })): the same \(walkedAlready.count == 1 ? "folder" : "folders") as walked already, left out") }
-        if !notRegular.isEmpty { notes.append("\(root): \(Self.some(notRegular.map { "\($0)" })): no regular \(notRegular.count == 1 ? "file" : "files"), left out") }
+        if hasClasses, !empty.isEmpty {
+            notes.append(
+                "\(root): no images in \(Self.some(empty.map { "\($0)/" })): \(empty.count == 1 ? "it is no class" : "they are no classes")"
+            )
+        }
+        if !walkedAlready.isEmpty {
+            notes.append(
+                "\(root): \(Self.some(walkedAlready.map { "\($0)/" })): the same \(walkedAlready.count == 1 ? "folder" : "folders") as "
+                    + "walked already, left out"
+            )
+        }
+        if !notRegular.isEmpty {
+            notes.append(
+                "\(root): \(Self.some(notRegular.map { "\($0)" })): no regular \(notRegular.count == 1 ? "file" : "files"), left out")
+        }
         if !own.isEmpty { notes.append("\(root): \(Self.some(own.map { "\($0)" })): runs and features, no pictures, left out") }
         if again > 0 { notes.append("\(root): \(again) of \(files.count) images are there under another name, too, and count again") }
         return notes
@@ -92,12 +104,18 @@ struct FolderWalk {
     var missingLabels: String? {
         let loose = files.filter { $0.first == nil }
         guard let first = loose.first else { return nil }
-        return loose.count == files.count ? nil : "\(first)\(loose.count > 1 ? " and \(loose.count - 1) more" : "") \(loose.count > 1 ? "lie" : "lies") beside the class folders: move \(loose.count > 1 ? "them" : "it") away"
+        return loose.count == files.count
+            ? nil
+            : "\(first)\(loose.count > 1 ? " and \(loose.count - 1) more" : "") \(loose.count > 1 ? "lie" : "lies") beside the class "
+                + "folders: move \(loose.count > 1 ? "them" : "it") away"
     }
 
     /// `.bmp 3, .txt 1, without a suffix 1`: the most first.
     static func counted(_ kinds: [ByteName: Int]) -> String {
-        some(kinds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key.isEmpty ? "without a suffix" : "\($0.key)") \($0.value)" }, of: 8)
+        some(
+            kinds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
+                "\($0.key.isEmpty ? "without a suffix" : "\($0.key)") \($0.value)"
+            }, of: 8)
     }
 
     private static func some(_ names: [String], of most: Int = 3) -> String {
@@ -133,7 +151,10 @@ private func holdsImages(_ folder: ByteName, _ walked: inout Set<FileIdentity>) 
     guard let facts = FileFacts(folder), walked.insert(facts.identity).inserted else { return false }
     let found = try entries(in: folder)
     if isRunFolder(found) { return false }
-    let isData = found.contains { $0.facts?.isRegular == true && (isImageName($0.name) || isArrayName($0.name) || isTarName($0.name) || $0.name.contains("idx3") || $0.name.hasSuffix(".bin")) }
+    let isData = found.contains {
+        $0.facts?.isRegular == true
+            && (isImageName($0.name) || isArrayName($0.name) || isTarName($0.name) || $0.name.contains("idx3") || $0.name.hasSuffix(".bin"))
+    }
     if isData { return true }
     for entry in found where entry.facts?.isFolder == true {
         if try holdsImages(folder.appending(entry.name), &walked) { return true }

@@ -8,8 +8,9 @@ public protocol ImageSource: Sendable {
     var classNames: [ByteName] { get }
     /// An index into `classNames`, nil when unlabelled.
     func label(at index: Int) -> Int?
-    /// The files that are read one after another, as ranges of indices that follow each other from 0 to `count`. Empty for a source in which any
-    /// image is as near as any other; where there are several, `BatchLoader` shuffles them and then through a buffer, see `EpochPlan.shardOrder`.
+    /// The files that are read one after another, as ranges of indices that follow each other from 0 to `count`. Empty for a source in
+    /// which any image is as near as any other; where there are several, `BatchLoader` shuffles them and then through a buffer, see
+    /// `EpochPlan.shardOrder`.
     var shards: [Range<Int>] { get }
     /// The file's path, or `train-images…#17`.
     func name(at index: Int) -> ByteName

@@ -88,14 +88,18 @@ private struct IndexFile {
             let sizes = try Self.sizes(begin, of: start, path: path, dimensions: dimensions), promised = sizes.reduce(1, *)
             let most = isPacked ? min(size, Self.largest) * Self.mostPacked : size - header
             guard promised <= most else {
-                throw .truncated(name: "\(path)", reason: "its header promises \(promised) bytes and \(isPacked ? "at most " : "")\(most) follow")
+                throw .truncated(
+                    name: "\(path)", reason: "its header promises \(promised) bytes and \(isPacked ? "at most " : "")\(most) follow")
             }
-            guard isPacked || size == header + promised else { throw .badIndexFile(path: "\(path)", reason: "its header promises \(promised) bytes and \(size - header) follow") }
+            guard isPacked || size == header + promised else {
+                throw .badIndexFile(path: "\(path)", reason: "its header promises \(promised) bytes and \(size - header) follow")
+            }
             return (sizes, facts.identity, facts.version, isPacked)
         }
     }
 
-    /// What follows the header. A packed file is unpacked in pieces, as far as its header promises: into memory, or where that is much into a file without a name.
+    /// What follows the header. A packed file is unpacked in pieces, as far as its header promises: into memory, or where that is much into
+    /// a file without a name.
     func bytes() throws(VisionError) -> IndexBytes {
         guard isPacked else { return .file(path, offset: headerBytes, version: version) }
         let (path, promised, header) = (path, promised, headerBytes)
@@ -112,7 +116,9 @@ private struct IndexFile {
                 if let copy { try copy.append(piece) } else { memory += piece }
                 done += piece.count
             }
-            guard try inflater.next(1).isEmpty else { throw .badIndexFile(path: "\(path)", reason: "more than the promised \(promised) bytes follow its header") }
+            guard try inflater.next(1).isEmpty else {
+                throw .badIndexFile(path: "\(path)", reason: "more than the promised \(promised) bytes follow its header")
+            }
             return copy.map { .copy($0) } ?? .memory(memory)
         }
     }
@@ -120,10 +126,13 @@ private struct IndexFile {
     /// - Parameter start: the file's first bytes, packed or not.
     private static func sizes(_ bytes: [UInt8], of start: [UInt8], path: ByteName, dimensions: Int) throws(VisionError) -> [Int] {
         let isMarked = bytes.count >= 4 && bytes[0] == 0 && bytes[1] == 0 && bytes[2] == 8 && bytes[3] == UInt8(dimensions)
-        if !isMarked, !isGzip(start), let foreign = ForeignFile(start) { throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice) }
+        if !isMarked, !isGzip(start), let foreign = ForeignFile(start) {
+            throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice)
+        }
         guard bytes.count >= 4 + 4 * dimensions else { throw .truncated(name: "\(path)", reason: "the IDX header is incomplete") }
         guard isMarked else {
-            throw .badIndexFile(path: "\(path)", reason: "it does not begin with 00 00 08 0\(dimensions), the mark of bytes in \(dimensions) dimensions")
+            throw .badIndexFile(
+                path: "\(path)", reason: "it does not begin with 00 00 08 0\(dimensions), the mark of bytes in \(dimensions) dimensions")
         }
         let sizes = (1...dimensions).map { axis in bytes[(4 * axis)..<(4 * axis + 4)].reduce(0) { $0 << 8 | Int($1) } }
         guard sizes[0] >= 1 else { throw .badIndexFile(path: "\(path)", reason: "it holds no items") }
@@ -148,7 +157,11 @@ private final class TemporaryCopy: Sendable {
         self.path = path
         var template = Array((NSTemporaryDirectory() + "/curricle-XXXXXX").utf8CString)
         file = template.withUnsafeMutableBufferPointer { $0.baseAddress.map { mkstemp($0) } ?? -1 }
-        guard file >= 0 else { throw .unreadable(path: "\(path)", reason: "no room to unpack it in \(NSTemporaryDirectory()): \(String(cString: strerror(errno))); set TMPDIR, or unpack it") }
+        guard file >= 0 else {
+            throw .unreadable(
+                path: "\(path)",
+                reason: "no room to unpack it in \(NSTemporaryDirectory()): \(String(cString: strerror(errno))); set TMPDIR, or unpack it")
+        }
         _ = fcntl(file, F_SETFD, FD_CLOEXEC)
         unlink(template)
     }
@@ -160,7 +173,12 @@ private final class TemporaryCopy: Sendable {
         while done < bytes.count {
             let put = bytes.withUnsafeBytes { write(file, $0.baseAddress.map { $0 + done }, bytes.count - done) }
             if put < 0 && errno == EINTR { continue }
-            guard put > 0 else { throw .unreadable(path: "\(path)", reason: "no room to unpack it in \(NSTemporaryDirectory()): \(String(cString: strerror(errno))); set TMPDIR, or unpack it") }
+            guard put > 0 else {
+                throw .unreadable(
+                    path: "\(path)",
+                    reason:
+                        "no room to unpack it in \(NSTemporaryDirectory()): \(String(cString: strerror(errno))); set TMPDIR, or unpack it")
+            }
             done += put
         }
     }

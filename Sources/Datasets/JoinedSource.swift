@@ -25,16 +25,21 @@ struct JoinedSource: ImageSource {
         }
         (self.starts, self.count) = (starts, count)
         // A part that is no shard is read in any order, so it counts as one only beside others.
-        shards = parts.allSatisfy(\.shards.isEmpty) ? [] : zip(parts, starts).flatMap { part, start in
-            (part.shards.isEmpty ? [0..<part.count] : part.shards).map { ($0.lowerBound + start)..<($0.upperBound + start) }
-        }
+        shards =
+            parts.allSatisfy(\.shards.isEmpty)
+            ? []
+            : zip(parts, starts).flatMap { part, start in
+                (part.shards.isEmpty ? [0..<part.count] : part.shards).map { ($0.lowerBound + start)..<($0.upperBound + start) }
+            }
         let bare = parts.first { $0.classNames.isEmpty }
         let names = bare != nil ? [] : Set(parts.flatMap(\.classNames)).sorted()
         let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
         classNames = names
         places = parts.map { $0.classNames.compactMap { numbers[$0] } }
-        missingLabels = parts.lazy.compactMap(\.missingLabels).first
-            ?? (parts.contains { !$0.classNames.isEmpty } ? bare.map { "\($0.name(at: 0)) has no class, other than images of the other data" } : nil)
+        missingLabels =
+            parts.lazy.compactMap(\.missingLabels).first
+            ?? (parts.contains { !$0.classNames.isEmpty }
+                ? bare.map { "\($0.name(at: 0)) has no class, other than images of the other data" } : nil)
         // What a part has twice by itself it says by itself.
         let identities = parts.map { part in Set((0..<part.count).compactMap { part.identity(at: $0) }) }
         let again = identities.reduce(0) { $0 + $1.count } - identities.reduce(into: Set()) { $0.formUnion($1) }.count

@@ -22,10 +22,15 @@ struct NpyFile {
         self.path = path
         (shape, dataOffset, identity, version) = try withFile(path) { (file, facts) throws(VisionError) in
             let size = facts.version.size
-            let (shape, offset) = try Self.readHeader(try readBytes(of: file, at: 0, count: min(size, 12 + Self.longestHeader), path: path), path: path)
+            let (shape, offset) = try Self.readHeader(
+                try readBytes(of: file, at: 0, count: min(size, 12 + Self.longestHeader), path: path), path: path)
             let bytes = try Self.product(shape, path: path)
-            if size - offset < bytes { throw .truncated(name: "\(path)", reason: "its header promises \(bytes) bytes and \(size - offset) follow") }
-            guard size - offset == bytes else { throw .badArrayFile(path: "\(path)", reason: "its header promises \(bytes) bytes and \(size - offset) follow") }
+            if size - offset < bytes {
+                throw .truncated(name: "\(path)", reason: "its header promises \(bytes) bytes and \(size - offset) follow")
+            }
+            guard size - offset == bytes else {
+                throw .badArrayFile(path: "\(path)", reason: "its header promises \(bytes) bytes and \(size - offset) follow")
+            }
             return (shape, offset, facts.identity, facts.version)
         }
     }
@@ -36,13 +41,19 @@ struct NpyFile {
     }
 
     private static func readHeader(_ bytes: [UInt8], path: ByteName) throws(VisionError) -> (shape: [Int], dataOffset: Int) {
-        if bytes.isEmpty || !bytes.starts(with: magic.prefix(bytes.count)), let foreign = ForeignFile(bytes) { throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice) }
+        if bytes.isEmpty || !bytes.starts(with: magic.prefix(bytes.count)), let foreign = ForeignFile(bytes) {
+            throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice)
+        }
         guard bytes.count >= 12 else { throw .truncated(name: "\(path)", reason: "the .npy header is incomplete") }
         guard bytes.starts(with: magic) else { throw .badArrayFile(path: "\(path)", reason: "it does not begin as an .npy file") }
-        guard (1...3).contains(bytes[6]) else { throw .badArrayFile(path: "\(path)", reason: "version \(bytes[6]) of the format is not known") }
+        guard (1...3).contains(bytes[6]) else {
+            throw .badArrayFile(path: "\(path)", reason: "version \(bytes[6]) of the format is not known")
+        }
         let lengthBytes = bytes[6] == 1 ? 2 : 4
         let length = (0..<lengthBytes).reduce(0) { $0 | Int(bytes[8 + $1]) << (8 * $1) }
-        guard length <= longestHeader else { throw .badArrayFile(path: "\(path)", reason: "its header of \(length) bytes is above \(longestHeader)") }
+        guard length <= longestHeader else {
+            throw .badArrayFile(path: "\(path)", reason: "its header of \(length) bytes is above \(longestHeader)")
+        }
         let start = 8 + lengthBytes
         guard bytes.count >= start + length else { throw .truncated(name: "\(path)", reason: "the .npy header is incomplete") }
         guard let fields = NpyDictionary(bytes[start..<(start + length)]) else {
@@ -51,7 +62,9 @@ struct NpyFile {
         guard ["|u1", "<u1", ">u1", "u1"].contains(fields.descr) else {
             throw .badArrayFile(path: "\(path)", reason: "its numbers are '\(fields.descr.prefix(20))', not '|u1'")
         }
-        guard !fields.isFortranOrder else { throw .badArrayFile(path: "\(path)", reason: "it is in Fortran order: use numpy.ascontiguousarray") }
+        guard !fields.isFortranOrder else {
+            throw .badArrayFile(path: "\(path)", reason: "it is in Fortran order: use numpy.ascontiguousarray")
+        }
         return (fields.shape, start + length)
     }
 

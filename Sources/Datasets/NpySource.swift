@@ -12,12 +12,18 @@ struct NpySource: ImageSource {
         file = try NpyFile(path: path)
         let shape = file.shape
         guard (3...4).contains(shape.count) else {
-            throw .badArrayFile(path: "\(path)", reason: shape.count == 2 ? "its shape \(shape) is one grey picture's: save it as \([1] + shape), or put it into a folder" : "its shape is \(shape)")
+            throw .badArrayFile(
+                path: "\(path)",
+                reason: shape.count == 2
+                    ? "its shape \(shape) is one grey picture's: save it as \([1] + shape), or put it into a folder"
+                    : "its shape is \(shape)")
         }
         if shape.count == 3, Self.mayBeOnePicture(shape) {
             throw .badArrayFile(
                 path: "\(path)",
-                reason: "its shape \(shape) may be one picture of \(shape[0])×\(shape[1]) in \(shape[2]) channels, or \(shape[0]) grey ones of \(shape[1])×\(shape[2]): "
+                reason:
+                    "its shape \(shape) may be one picture of \(shape[0])×\(shape[1]) in \(shape[2]) channels, or \(shape[0]) grey "
+                        + "ones of \(shape[1])×\(shape[2]): "
                     + "save it as \([1] + shape) or as \(shape + [1])")
         }
         count = shape[0]
@@ -36,6 +42,8 @@ struct NpySource: ImageSource {
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let samples = size.height * size.width * size.channels
-        return PixelImage(width: size.width, height: size.height, channels: size.channels, pixels: try file.samples(from: index * samples, count: samples))
+        return PixelImage(
+            width: size.width, height: size.height, channels: size.channels, pixels: try file.samples(from: index * samples, count: samples)
+        )
     }
 }

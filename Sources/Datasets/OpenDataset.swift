@@ -18,15 +18,17 @@ import Vision
 ///       When every image lies at least one folder deep, the first folder is the class (sorted); otherwise the images are unlabelled;
 ///     - and no such file, but `.tar` shards, in the order of their names; where these tell the roles apart, those of the role.
 ///
-///     `train/`, `test/`, `val/` and their other spellings (`DatasetRole`) below a folder are taken for parts, and may hold any of these; but where a
-///     folder of images beside them is none, all of them are classes. Where nothing is at the path it is read as WebDataset's users write shards:
-///     `{000..009}` and `{a,b}` are expanded, and `::` stands between several.
+///     `train/`, `test/`, `val/` and their other spellings (`DatasetRole`) below a folder are taken for parts, and may hold any of these;
+///     but where a folder of images beside them is none, all of them are classes. Where nothing is at the path it is read as WebDataset's
+///     users write shards: `{000..009}` and `{a,b}` are expanded, and `::` stands between several.
 ///   - role: which part, where there are parts.
 ///   - decoding: how image files become pictures.
 /// - Returns: the images of a folder in the order of their paths' bytes, those of a file in the file's order.
 ///
 /// - Throws: nothing there, unreadable, no image, the other role's part only, or files that are cut short or lie about themselves.
-public func openDataset(at path: ByteName, role: DatasetRole, decoding: DecodeOptions = DecodeOptions()) throws(VisionError) -> any ImageSource {
+public func openDataset(
+    at path: ByteName, role: DatasetRole, decoding: DecodeOptions = DecodeOptions()
+) throws(VisionError) -> any ImageSource {
     guard !path.isEmpty else { throw .notFound(path: "an empty path") }
     if let facts = FileFacts(path) { return facts.isFolder ? try openFolder(path, role: role, decoding) : try openFile(path, decoding) }
     let shards = path.split("::").flatMap(expandedBraces)
@@ -35,12 +37,16 @@ public func openDataset(at path: ByteName, role: DatasetRole, decoding: DecodeOp
     return try openDataset(at: shards, role: role, decoding: decoding)
 }
 
-public func openDataset(at path: String, role: DatasetRole, decoding: DecodeOptions = DecodeOptions()) throws(VisionError) -> any ImageSource {
+public func openDataset(
+    at path: String, role: DatasetRole, decoding: DecodeOptions = DecodeOptions()
+) throws(VisionError) -> any ImageSource {
     try openDataset(at: ByteName(path), role: role, decoding: decoding)
 }
 
 /// Opens several datasets as one: the images of the first, of the second, …; classes of the same name are one.
-public func openDataset(at paths: [ByteName], role: DatasetRole, decoding: DecodeOptions = DecodeOptions()) throws(VisionError) -> any ImageSource {
+public func openDataset(
+    at paths: [ByteName], role: DatasetRole, decoding: DecodeOptions = DecodeOptions()
+) throws(VisionError) -> any ImageSource {
     var parts: [any ImageSource] = []
     for path in paths { parts.append(try openDataset(at: path, role: role, decoding: decoding)) }
     return JoinedSource.of(parts)
@@ -64,11 +70,19 @@ private func openFolder(_ path: ByteName, role: DatasetRole, _ decoding: DecodeO
     for beside in folders where DatasetRole.all.rank(of: beside) == nil {
         guard try holdsImages(path.appending(beside)) else { continue }
         let classes = try imagesOrShards(in: path, found, role: role, decoding)
-        return NotedSource(classes, notes: ["\(path): \(named[0])/ is a folder like \(beside)/ beside it and no part: pass \(path)/\(named[0]) where it is meant alone"])
+        return NotedSource(
+            classes,
+            notes: [
+                "\(path): \(named[0])/ is a folder like \(beside)/ beside it and no part: pass \(path)/\(named[0]) where it is meant alone"
+            ])
     }
-    let parts = named.compactMap { name in role.rank(of: name).map { (rank: $0, name: name) } }.sorted { ($0.rank, $0.name) < ($1.rank, $1.name) }.map(\.name)
+    let parts = named.compactMap { name in role.rank(of: name).map { (rank: $0, name: name) } }.sorted {
+        ($0.rank, $0.name) < ($1.rank, $1.name)
+    }.map(\.name)
     let loose = found.filter { $0.facts?.isRegular == true && (isImageName($0.name) || isArrayName($0.name)) }
-    var notes = loose.isEmpty ? [] : ["\(path): \(loose[0].name)\(loose.count > 1 ? " and \(loose.count - 1) more" : "") beside the parts: left out"]
+    var notes =
+        loose.isEmpty
+        ? [] : ["\(path): \(loose[0].name)\(loose.count > 1 ? " and \(loose.count - 1) more" : "") beside the parts: left out"]
     if role == .all {
         var sources: [any ImageSource] = []
         for part in parts { sources.append(try openPart(path.appending(part), role: role, decoding)) }
@@ -76,9 +90,14 @@ private func openFolder(_ path: ByteName, role: DatasetRole, _ decoding: DecodeO
     }
     guard let part = parts.first else {
         // No part of this role, but one of another: where it is the unlabelled one there is nothing to tell apart.
-        throw .missingRole(path: "\(path)", wanted: role.name, found: "\(named.first { name in role.others.contains { $0.rank(of: name) != nil } } ?? named[0])/")
+        throw .missingRole(
+            path: "\(path)", wanted: role.name,
+            found: "\(named.first { name in role.others.contains { $0.rank(of: name) != nil } } ?? named[0])/")
     }
-    if parts.count > 1 { notes.append("\(path): \(part)/ is taken for the \(role.name) part; \(parts.dropFirst().map { "\($0)/" }.joined(separator: ", ")) left out") }
+    if parts.count > 1 {
+        notes.append(
+            "\(path): \(part)/ is taken for the \(role.name) part; \(parts.dropFirst().map { "\($0)/" }.joined(separator: ", ")) left out")
+    }
     return NotedSource(try openPart(path.appending(part), role: role, decoding), notes: notes)
 }
 
@@ -106,12 +125,16 @@ private func binaryFiles(in folder: ByteName, _ found: [FolderEntry], role: Data
 }
 
 /// Image files first: the archive that a folder of images came in often lies beside them.
-private func imagesOrShards(in folder: ByteName, _ found: [FolderEntry], role: DatasetRole, _ decoding: DecodeOptions) throws(VisionError) -> any ImageSource {
+private func imagesOrShards(
+    in folder: ByteName, _ found: [FolderEntry], role: DatasetRole, _ decoding: DecodeOptions
+) throws(VisionError) -> any ImageSource {
     do throws(VisionError) {
         return try FolderSource(root: folder, decoding: decoding)
     } catch {
         let files = found.filter { $0.facts?.isRegular == true }.map(\.name)
-        guard case .emptyFolder = error, let shards = try TarSource.inFolder(folder, entries: files, role: role, decoding: decoding) else { throw error }
+        guard case .emptyFolder = error, let shards = try TarSource.inFolder(folder, entries: files, role: role, decoding: decoding) else {
+            throw error
+        }
         return shards
     }
 }
@@ -124,7 +147,9 @@ private func indexedSource(in folder: ByteName, _ found: [FolderEntry], role: Da
             .compactMap { fileItself(folder.appending($0.name)) }.first
     }
     if let path = images(role) { return try IndexedSource(images: path, labels: labelsBeside(path)) }
-    if let other = role.others.lazy.compactMap(images).first { throw .missingRole(path: "\(folder)", wanted: role.name, found: "\(other.last)") }
+    if let other = role.others.lazy.compactMap(images).first {
+        throw .missingRole(path: "\(folder)", wanted: role.name, found: "\(other.last)")
+    }
     return nil
 }
 
@@ -143,5 +168,7 @@ private func labelsBeside(_ images: ByteName) -> ByteName? {
     let plain = labels.hasSuffix(".gz") ? ByteName(labels.bytes.dropLast(3)) : labels
     // A file that lies in a folder of its own name has its labels beside that folder.
     let folders = images.folder.last == images.last ? [images.folder, images.folder.folder] : [images.folder]
-    return folders.lazy.flatMap { folder in [plain, ByteName(plain.bytes + ".gz".utf8)].map { folder.appending($0) } }.compactMap(fileItself).first
+    return folders.lazy.flatMap { folder in [plain, ByteName(plain.bytes + ".gz".utf8)].map { folder.appending($0) } }.compactMap(
+        fileItself
+    ).first
 }

@@ -53,7 +53,8 @@ struct RecordSource: ImageSource {
         try check(index)
         let (file, record) = place(of: index)
         let side = layout.side, area = side * side
-        let planes = try readFile(files[file], at: record * layout.recordBytes + layout.pixelOffset, count: 3 * area, of: facts[file].version)
+        let planes = try readFile(
+            files[file], at: record * layout.recordBytes + layout.pixelOffset, count: 3 * area, of: facts[file].version)
         let pixels = [UInt8](unsafeUninitializedCapacity: 3 * area) { output, filled in
             for y in 0..<side {
                 for x in 0..<side {
@@ -77,7 +78,9 @@ struct RecordSource: ImageSource {
 /// - Throws: `badRecordFile` unless it is a positive whole number.
 func recordCount(_ path: ByteName, recordBytes: Int) throws(VisionError) -> Int {
     let size = try withFile(path) { (_, facts) throws(VisionError) in facts.version.size }
-    if size % recordBytes != 0 || size == 0, let foreign = ForeignFile(at: path) { throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice) }
+    if size % recordBytes != 0 || size == 0, let foreign = ForeignFile(at: path) {
+        throw .foreignFile(path: "\(path)", what: foreign.what, advice: foreign.advice)
+    }
     guard size > 0, size % recordBytes == 0 else {
         throw .badRecordFile(path: "\(path)", reason: "\(size) bytes are not a whole number of records of \(recordBytes)")
     }
@@ -89,6 +92,8 @@ func readClassNames(_ path: ByteName) throws(VisionError) -> [ByteName]? {
     guard FileFacts(path) != nil else { return nil }
     let lines = try readFile(path, limit: 1 << 16).split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
     let names = lines.filter { !$0.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") } }.map { ByteName($0) }
-    guard (1...256).contains(names.count) else { throw .badRecordFile(path: "\(path)", reason: "it names \(names.count) classes, not 1…256") }
+    guard (1...256).contains(names.count) else {
+        throw .badRecordFile(path: "\(path)", reason: "it names \(names.count) classes, not 1…256")
+    }
     return names
 }

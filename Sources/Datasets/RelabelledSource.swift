@@ -33,7 +33,9 @@ extension ImageSource {
         let known = Dictionary(names.enumerated().map { ($0.element, $0.offset) }) { first, _ in first }
         var places: [Int] = []
         for name in classNames {
-            guard let place = known[name] else { throw .unknownClass("\(name)", image: count > 0 ? "\(self.name(at: 0))" : "the data", known: names.map { "\($0)" }) }
+            guard let place = known[name] else {
+                throw .unknownClass("\(name)", image: count > 0 ? "\(self.name(at: 0))" : "the data", known: names.map { "\($0)" })
+            }
             places.append(place)
         }
         return RelabelledSource(self, classNames: names, places: places)

@@ -60,11 +60,15 @@ struct TarIndex {
             while let this = member {
                 // (A sparse member's size counts its holes.)
                 guard !this.isPlain || this.size >= 0 && (0...size).contains(this.dataOffset) && this.size <= size - this.dataOffset else {
-                    throw .truncated(name: "\(path)", reason: "\(shown(this.name)) promises \(this.size) bytes and \(max(0, size - this.dataOffset)) follow")
+                    throw .truncated(
+                        name: "\(path)",
+                        reason: "\(shown(this.name)) promises \(this.size) bytes and \(max(0, size - this.dataOffset)) follow")
                 }
                 member = try reader.next()
                 // Bytes of a whole file reach up to the next header; where they do not, holes are left out.
-                guard this.isPlain, member.map({ $0.headerOffset == this.dataOffset + (this.size + 511) / 512 * 512 }) ?? true else { continue }
+                guard this.isPlain, member.map({ $0.headerOffset == this.dataOffset + (this.size + 511) / 512 * 512 }) ?? true else {
+                    continue
+                }
                 try add(this, of: file, path: path, number: number)
             }
             endGroup(number: number)
@@ -131,7 +135,8 @@ struct TarIndex {
 
 /// How compressed files begin, and what unpacks them.
 private let compressions: [(mark: [UInt8], tool: String)] = [
-    ([0x1F, 0x8B], "gunzip"), ([0x42, 0x5A, 0x68], "bunzip2"), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "unxz"), ([0x28, 0xB5, 0x2F, 0xFD], "unzstd"),
+    ([0x1F, 0x8B], "gunzip"), ([0x42, 0x5A, 0x68], "bunzip2"), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "unxz"),
+    ([0x28, 0xB5, 0x2F, 0xFD], "unzstd")
 ]
 
 /// A name from a header, cut where it is long.
@@ -139,5 +144,6 @@ private func shown(_ name: ByteName) -> String { "\(name)".count <= 200 ? "\(nam
 
 private func refuseCompressed(_ start: [UInt8], path: ByteName) throws(VisionError) {
     guard let found = compressions.first(where: { start.starts(with: $0.mark) }) else { return }
-    throw .badArchive(path: "\(path)", reason: "it is compressed, and images are read from their places in the file: \(found.tool) it first")
+    throw .badArchive(
+        path: "\(path)", reason: "it is compressed, and images are read from their places in the file: \(found.tool) it first")
 }

@@ -25,7 +25,9 @@ final class TarReader {
         self.path = path
         // Only tar, and no decompression: what is looked up by its place later must lie in the file as it is.
         // Small blocks: between headers there may be a megabyte of image that nobody needs now.
-        guard archive_read_support_format_tar(archive) == ARCHIVE_OK, archive_read_open_fd(archive, file, 4096) == ARCHIVE_OK else { throw problem }
+        guard archive_read_support_format_tar(archive) == ARCHIVE_OK, archive_read_open_fd(archive, file, 4096) == ARCHIVE_OK else {
+            throw problem
+        }
     }
 
     deinit { archive_read_free(archive) }
@@ -38,18 +40,22 @@ final class TarReader {
         case ARCHIVE_OK, ARCHIVE_WARN: break
         default: throw problem
         }
-        // In the C locale the plain name is the header's bytes; a pax header's is UTF-8, which libarchive hands out as such where it cannot be converted.
+        // In the C locale the plain name is the header's bytes; a pax header's is UTF-8, which libarchive hands out as such where it cannot
+        // be converted.
         guard let entry, let name = archive_entry_pathname(entry) ?? archive_entry_pathname_utf8(entry) else {
             throw .badArchive(path: "\(path)", reason: "a member has no name")
         }
-        let isFile = UInt32(archive_entry_filetype(entry)) == S_IFREG && archive_entry_hardlink(entry) == nil && archive_entry_symlink(entry) == nil
+        let isFile =
+            UInt32(archive_entry_filetype(entry)) == S_IFREG && archive_entry_hardlink(entry) == nil && archive_entry_symlink(entry) == nil
         return Member(
-            name: ByteName(UnsafeBufferPointer(start: name, count: strlen(name)).lazy.map(UInt8.init(bitPattern:))), headerOffset: Int(archive_read_header_position(archive)), dataOffset: Int(archive_filter_bytes(archive, 0)),
+            name: ByteName(UnsafeBufferPointer(start: name, count: strlen(name)).lazy.map(UInt8.init(bitPattern:))),
+            headerOffset: Int(archive_read_header_position(archive)), dataOffset: Int(archive_filter_bytes(archive, 0)),
             size: Int(archive_entry_size(entry)), isPlain: isFile && archive_entry_sparse_count(entry) == 0)
     }
 
     private var problem: VisionError {
         let reason = archive_error_string(archive).map { String(cString: $0) } ?? "libarchive failed"
-        return reason.lowercased().contains("truncated") ? .truncated(name: "\(path)", reason: reason) : .badArchive(path: "\(path)", reason: reason)
+        return reason.lowercased().contains("truncated")
+            ? .truncated(name: "\(path)", reason: reason) : .badArchive(path: "\(path)", reason: reason)
     }
 }

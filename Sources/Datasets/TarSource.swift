@@ -23,7 +23,12 @@ struct TarSource: ImageSource {
         guard !index.samples.isEmpty else {
             let (path, what) = files.count == 1 ? (files[0], "it") : ((files.first ?? "").folder, "its \(files.count) shards")
             let why = index.dotted.map { "\(Self.reason(of: $0.first)): keep one dot in the names" }
-            throw .badArchive(path: "\(path)", reason: why ?? "no member of \(what) is a .\(TarIndex.extensions.joined(separator: ", ."))\(index.otherKinds.isEmpty ? "" : ", but \(FolderWalk.counted(index.otherKinds))")")
+            throw .badArchive(
+                path: "\(path)",
+                reason: why
+                    ?? "no member of \(what) is a "
+                        + ".\(TarIndex.extensions.joined(separator: ", ."))\(index.otherKinds.isEmpty ? "" : ", but \(FolderWalk.counted(index.otherKinds))")"
+            )
         }
         self.facts = facts
         self.files = files
@@ -32,7 +37,9 @@ struct TarSource: ImageSource {
         shards = index.shards
         classNames = index.largestLabel < 0 ? [] : (0...index.largestLabel).map { ByteName("\($0)") }
         notes = Self.notes(index, of: files)
-        missingLabels = index.largestLabel < 0 && index.loneLabel == nil ? nil : index.unlabelled.map { "\(files[Int(index.samples[$0].file)])/\(index.name(of: $0)) has no .cls next to it" }
+        missingLabels =
+            index.largestLabel < 0 && index.loneLabel == nil
+            ? nil : index.unlabelled.map { "\(files[Int(index.samples[$0].file)])/\(index.name(of: $0)) has no .cls next to it" }
     }
 
     /// A key ends at the first dot of the name, as in WebDataset.
@@ -44,8 +51,13 @@ struct TarSource: ImageSource {
     private static func notes(_ index: TarIndex, of files: [ByteName]) -> [String] {
         let what = files.count == 1 ? "\(files[0])" : "\(files.count) shards"
         var notes: [String] = []
-        if let dotted = index.dotted { notes.append("\(what): \(dotted.count) \(dotted.count == 1 ? "picture" : "pictures") left out: \(reason(of: dotted.first))") }
-        if !index.otherKinds.isEmpty { notes.append("\(what): \(FolderWalk.counted(index.otherKinds)): not read (samples are KEY.jpg, .jpeg, .png or .webp, and KEY.cls)") }
+        if let dotted = index.dotted {
+            notes.append("\(what): \(dotted.count) \(dotted.count == 1 ? "picture" : "pictures") left out: \(reason(of: dotted.first))")
+        }
+        if !index.otherKinds.isEmpty {
+            notes.append(
+                "\(what): \(FolderWalk.counted(index.otherKinds)): not read (samples are KEY.jpg, .jpeg, .png or .webp, and KEY.cls)")
+        }
         if let label = index.loneLabel { notes.append("\(what): \(label) has no image next to it") }
         return notes
     }
@@ -76,7 +88,9 @@ struct TarSource: ImageSource {
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let sample = self.index.samples[index], name = "\(name(at: index))"
-        guard sample.size <= Self.largestImage else { throw .unreadable(path: name, reason: "its \(sample.size) bytes are above the limit of \(Self.largestImage)") }
+        guard sample.size <= Self.largestImage else {
+            throw .unreadable(path: name, reason: "its \(sample.size) bytes are above the limit of \(Self.largestImage)")
+        }
         let bytes = try readFile(files[Int(sample.file)], at: sample.offset, count: sample.size, of: facts[Int(sample.file)].version)
         return try decodeImage(bytes: bytes, name: name, options: decoding)
     }
@@ -87,18 +101,25 @@ func isTarName(_ name: ByteName) -> Bool { name.hasSuffix(".tar") }
 func isCompressedTarName(_ name: ByteName) -> Bool { name.hasSuffix(".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst") }
 
 extension TarSource {
-    /// The shards in a folder; nil when there are none. Where names tell the roles apart (`…train…`, `…test…`, `…val…` as words), those of the role.
-    static func inFolder(_ folder: ByteName, entries: [ByteName], role: DatasetRole, decoding: DecodeOptions) throws(VisionError) -> TarSource? {
+    /// The shards in a folder; nil when there are none. Where names tell the roles apart (`…train…`, `…test…`, `…val…` as words), those of
+    /// the role.
+    static func inFolder(
+        _ folder: ByteName, entries: [ByteName], role: DatasetRole, decoding: DecodeOptions
+    ) throws(VisionError) -> TarSource? {
         // A compressed one is opened only to be refused.
         let tars = entries.contains(where: isTarName) ? entries.filter(isTarName) : entries.filter(isCompressedTarName)
         func named(_ role: DatasetRole) -> [ByteName] {
             tars.filter { name in
-                name.lowercased.bytes.split { !(0x61...0x7A).contains($0) }.contains { word in role.spellings.contains { word.elementsEqual($0.utf8) } }
+                name.lowercased.bytes.split { !(0x61...0x7A).contains($0) }.contains { word in
+                    role.spellings.contains { word.elementsEqual($0.utf8) }
+                }
             }
         }
         guard !tars.isEmpty else { return nil }
         let mine = role == .all ? tars : named(role)
-        if mine.isEmpty, let other = role.others.lazy.compactMap({ named($0).first }).first { throw .missingRole(path: "\(folder)", wanted: role.name, found: "\(other)") }
+        if mine.isEmpty, let other = role.others.lazy.compactMap({ named($0).first }).first {
+            throw .missingRole(path: "\(folder)", wanted: role.name, found: "\(other)")
+        }
         return try TarSource(files: (mine.isEmpty ? tars : mine).map { folder.appending($0) }, decoding: decoding)
     }
 }

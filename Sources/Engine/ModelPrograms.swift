@@ -77,7 +77,8 @@ package struct ModelPrograms {
         case .scoring(let images, let update):
             var builder = describe(images)
             let scoring = try builder.scoring()
-            return try compile(scoring.graph, update.map { Training(.given(scoring.scores, upstream: scoring.upstream), .parameters(.masker, $0)) })
+            return try compile(
+                scoring.graph, update.map { Training(.given(scoring.scores, upstream: scoring.upstream), .parameters(.masker, $0)) })
         case .maskerErrors(let images, let options):
             var builder = describe(images)
             let piece = try builder.maskerErrors(options)

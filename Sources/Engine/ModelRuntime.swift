@@ -27,7 +27,8 @@ public final class ModelRuntime {
         if let problem = configuration.problem { throw LearningError.configuration(Message(problem)) }
         self.configuration = configuration
         programs = ModelPrograms(configuration, parts: parts, encoderPosition: encoderPosition, arenaLimit: arenaLimit, pipeline: pipeline)
-        session = try Session(parameterBytes: programs.layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
+        session = try Session(
+            parameterBytes: programs.layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
     }
 
     // MARK: Parameters
@@ -67,7 +68,9 @@ public final class ModelRuntime {
 
     /// Step A; with no update, only its losses.
     /// - Parameter weight: the batch's share of a whole one, where it is a piece: its gradients are times that.
-    public func autoencoderStep(images: Int, _ options: StepOptions, update: Update?, weight: Float = 1, examined: Bool = false) throws -> Executable {
+    public func autoencoderStep(
+        images: Int, _ options: StepOptions, update: Update?, weight: Float = 1, examined: Bool = false
+    ) throws -> Executable {
         try executable(.autoencoder(images: images, options, update, weight: weight, examined: examined))
     }
     /// How many images, at most `most`, step A can be looked at with in the arena that there is a limit for.
@@ -83,7 +86,9 @@ public final class ModelRuntime {
     /// How many images, at most `most`, features can be computed of at a time in the arena that there is already.
     package func featureImages(most: Int) throws -> Int {
         var images = most
-        while images > 1, try programs.compile(.features(images: images, [.cls, .mean])).arenaBytes > session.arenaBytes { images = (images + 1) / 2 }
+        while images > 1, try programs.compile(.features(images: images, [.cls, .mean])).arenaBytes > session.arenaBytes {
+            images = (images + 1) / 2
+        }
         return images
     }
     /// Step B.

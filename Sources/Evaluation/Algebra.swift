@@ -34,7 +34,8 @@ package struct Algebra: Sendable {
     /// The `count` largest eigenvalues of a symmetric matrix [width, width], of which entries (i, j) with j >= i are read, and their unit
     /// vectors [count, width], the largest first.
     /// - Throws: `EvaluationError.unsolvable` where the search fails.
-    func largestEigenvectors(_ matrix: [Double], count: Int, width: Int) throws(EvaluationError) -> (values: [Double], vectors: [[Double]]) {
+    func largestEigenvectors(_ matrix: [Double], count: Int, width: Int) throws(EvaluationError) -> (values: [Double], vectors: [[Double]])
+    {
         var matrix = matrix
         var values = [Double](repeating: 0, count: width), vectors = [Double](repeating: 0, count: count * width)
         var workspace = [Double](repeating: 0, count: 8 * width), integers = [Int32](repeating: 0, count: 6 * width)
@@ -45,10 +46,11 @@ package struct Algebra: Sendable {
         return (order.map { values[$0] }, order.map { Array(vectors[($0 * width)..<(($0 + 1) * width)]) })
     }
 
-    /// y [rows, columns] = x [rows, depth] · weightᵀ or, where `isWeightGradient`, weight [columns, depth] = yᵀ · x, in Float: equal parts of the
-    /// output, a thread each. What `bench kernels` compares with.
+    /// y [rows, columns] = x [rows, depth] · weightᵀ or, where `isWeightGradient`, weight [columns, depth] = yᵀ · x, in Float: equal parts
+    /// of the output, a thread each. What `bench kernels` compares with.
     package func product(
-        rows: Int, columns: Int, depth: Int, y: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, weight: UnsafeMutablePointer<Float>, isWeightGradient: Bool,
+        rows: Int, columns: Int, depth: Int, y: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, weight: UnsafeMutablePointer<Float>,
+        isWeightGradient: Bool,
         threads: Int
     ) {
         // Each part writes its own part of the output.

@@ -17,7 +17,8 @@ public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible
         case .unsolvable:
             "the equations have no stable solution; check the features, or for ridge raise the penalty"
         case .fewClasses(let ways, let shots, let found):
-            "\(ways) ways of \(shots) shots need at least 2 and at most the \(found) classes that have \(shots) training images and a test image"
+            "\(ways) ways of \(shots) shots need at least 2 and at most the \(found) classes that have \(shots) training images and "
+                + "a test image"
         case .noAlgebra(let reason):
             "this needs OpenBLAS, which cannot be used: \(reason); install it (Debian: libopenblas0), or name its file in CURRICLE_OPENBLAS"
         }

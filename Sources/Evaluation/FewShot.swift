@@ -44,7 +44,8 @@ public struct FewShot: Sendable {
     /// - Parameters:
     ///   - training: what shots are drawn from.
     ///   - test: what queries are drawn from.
-    /// - Throws: `FeaturesError.differentWidths`; `EvaluationError.fewClasses` where fewer than n classes have k training images and a test image.
+    /// - Throws: `FeaturesError.differentWidths`; `EvaluationError.fewClasses` where fewer than n classes have k training images and a test
+    ///   image.
     public func run(training: LabelledFeatures, test: LabelledFeatures, progress: (Int, Int) -> Void = { _, _ in }) throws -> Result {
         guard test.width == training.width else { throw FeaturesError.differentWidths(training: training.width, test: test.width) }
         let shotRows = Dictionary(grouping: training.labels.indices) { training.labels[$0] }
@@ -60,16 +61,22 @@ public struct FewShot: Sendable {
             func draw(_ rows: [Int], _ count: Int) -> [Int] { random.permutation(rows.count).prefix(count).map { rows[$0] } }
             let means = chosen.map { label in
                 var mean = [Double](repeating: 0, count: width)
-                for row in draw(shotRows[label] ?? [], shots) { for i in 0..<width { mean[i] += shotsNormal[row * width + i] / Double(shots) } }
+                for row in draw(shotRows[label] ?? [], shots) {
+                    for i in 0..<width { mean[i] += shotsNormal[row * width + i] / Double(shots) }
+                }
                 return mean
             }
             var right = 0, judged = 0
             for label in chosen {
                 for row in draw(queryRows[label] ?? [], queries) {
                     let distances = means.map { mean in
-                        (0..<width).reduce(0.0) { $0 + (mean[$1] - queriesNormal[row * width + $1]) * (mean[$1] - queriesNormal[row * width + $1]) }
+                        (0..<width).reduce(0.0) {
+                            $0 + (mean[$1] - queriesNormal[row * width + $1]) * (mean[$1] - queriesNormal[row * width + $1])
+                        }
                     }
-                    if let best = distances.indices.min(by: { (distances[$0], $0) < (distances[$1], $1) }), chosen[best] == label { right += 1 }
+                    if let best = distances.indices.min(by: { (distances[$0], $0) < (distances[$1], $1) }), chosen[best] == label {
+                        right += 1
+                    }
                     judged += 1
                 }
             }

@@ -48,7 +48,8 @@ public struct LinearProbe: Sendable {
     ///   - progress: told epochs done of all, and the last step's loss.
     /// - Throws: `EvaluationError.noAlgebra`, or what `again` throws.
     public init(
-        training: LabelledFeatures, recipe: Recipe, again: (_ epoch: Int) throws -> LabelledFeatures? = { _ in nil }, progress: (Int, Int, Double) -> Void = { _, _, _ in }
+        training: LabelledFeatures, recipe: Recipe, again: (_ epoch: Int) throws -> LabelledFeatures? = { _ in nil },
+        progress: (Int, Int, Double) -> Void = { _, _, _ in }
     ) throws {
         var random = Philox(seed: recipe.seed, stream: (LinearProbe.randomUse, 0, 0))
         let count = Set(training.labels).count * training.width
@@ -60,13 +61,14 @@ public struct LinearProbe: Sendable {
             }, again: again, progress: progress)
     }
 
-    private static let randomUse: UInt32 = 0x6C69_6E70 // "linp"
+    private static let randomUse: UInt32 = 0x6C69_6E70  // "linp"
 
     /// - Parameters:
     ///   - initialWeights: [classes, width].
     ///   - order: of the training rows in each epoch.
     package init(
-        training: LabelledFeatures, recipe: Recipe, initialWeights: [Double], order: (Int) -> [Int], again: (_ epoch: Int) throws -> LabelledFeatures? = { _ in nil },
+        training: LabelledFeatures, recipe: Recipe, initialWeights: [Double], order: (Int) -> [Int],
+        again: (_ epoch: Int) throws -> LabelledFeatures? = { _ in nil },
         progress: (Int, Int, Double) -> Void = { _, _, _ in }
     ) throws {
         algebra = try Algebra()
@@ -80,7 +82,8 @@ public struct LinearProbe: Sendable {
     }
 
     private mutating func train(
-        _ first: LabelledFeatures, _ recipe: Recipe, _ order: (Int) -> [Int], _ again: (Int) throws -> LabelledFeatures?, _ progress: (Int, Int, Double) -> Void
+        _ first: LabelledFeatures, _ recipe: Recipe, _ order: (Int) -> [Int], _ again: (Int) throws -> LabelledFeatures?,
+        _ progress: (Int, Int, Double) -> Void
     ) rethrows {
         var training = first
         let place = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })

@@ -18,7 +18,9 @@ package struct PrincipalComponents {
     ///   - count: directions wanted, at most `width`.
     /// - Throws: `FeaturesError` for rows that are none; `EvaluationError`.
     package init(rows: [Float], width: Int, count: Int) throws {
-        guard width > 0, !rows.isEmpty, rows.count % width == 0, count <= width, width < 1 << 15 else { throw FeaturesError.sizes(features: rows.count, width: width, labels: count) }
+        guard width > 0, !rows.isEmpty, rows.count % width == 0, count <= width, width < 1 << 15 else {
+            throw FeaturesError.sizes(features: rows.count, width: width, labels: count)
+        }
         if let bad = rows.firstIndex(where: { !$0.isFinite }) { throw FeaturesError.notFinite(row: bad / width) }
         algebra = try Algebra()
         let n = rows.count / width
@@ -44,7 +46,8 @@ package struct PrincipalComponents {
         var out = [[Double]](repeating: [], count: directions.count)
         for range in blocks(of: rows.count / width, size: PrincipalComponents.block) {
             let centred = PrincipalComponents.centred(rows, range, mean)
-            let products = algebra.dotProducts(directions.flatMap { $0 }, centred, rows: directions.count, columns: range.count, depth: width)
+            let products = algebra.dotProducts(
+                directions.flatMap { $0 }, centred, rows: directions.count, columns: range.count, depth: width)
             for i in directions.indices { out[i] += products[(i * range.count)..<((i + 1) * range.count)] }
         }
         return out

@@ -54,7 +54,9 @@ public struct RidgeProbe: Sendable {
         self.classes = classes
         self.scaling = scaling
         self.algebra = algebra
-        if let given { (penalty, errors) = (given, []) } else {
+        if let given {
+            (penalty, errors) = (given, [])
+        } else {
             errors = try RidgeProbe.leaveOneOutErrors(training, scaling, algebra, gram, sums, places)
             penalty = zip(RidgeProbe.penalties, errors).min { $0.1 < $1.1 }?.0 ?? 0.01
         }
@@ -74,9 +76,11 @@ public struct RidgeProbe: Sendable {
         let weights = inverses.map { inverse in along.indices.map { along[$0] * inverse[$0 % columns] } }
         var errors = [Double](repeating: 0, count: penalties.count)
         for rows in blocks(of: training.count, size: block) {
-            let u = algebra.dotProducts(scaling.apply(to: training, rows: rows), vectors, rows: rows.count, columns: columns, depth: columns)
+            let u = algebra.dotProducts(
+                scaling.apply(to: training, rows: rows), vectors, rows: rows.count, columns: columns, depth: columns)
             let squares = u.map { $0 * $0 }
-            let leverages = algebra.dotProducts(squares, inverses.flatMap { $0 }, rows: rows.count, columns: penalties.count, depth: columns)
+            let leverages = algebra.dotProducts(
+                squares, inverses.flatMap { $0 }, rows: rows.count, columns: penalties.count, depth: columns)
             for (index, weight) in weights.enumerated() {
                 let scores = algebra.dotProducts(u, weight, rows: rows.count, columns: classes, depth: columns)
                 for (place, row) in rows.enumerated() {

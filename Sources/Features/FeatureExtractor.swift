@@ -25,24 +25,29 @@ public final class FeatureExtractor {
     ///   - key: which of several models of the file, see ``Checkpoint``.
     ///   - layer: blocks that tokens pass before the final norm, from 1: what comes behind is not even loaded; nil for all.
     public convenience init(
-        weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil, deviation: [Float]? = nil, layer: Int? = nil,
+        weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil,
+        deviation: [Float]? = nil, layer: Int? = nil,
         pool: Pooling? = nil, key: String? = nil, threads: Int, isa: ISA
     ) throws {
         let file = try Checkpoint(path: path, key: key, image: imageHeight.flatMap { height in imageWidth.map { (height, $0) } })
-        var description = try WeightsDescription(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, deviation: deviation)
+        var description = try WeightsDescription(
+            file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, deviation: deviation)
         if let layer {
             try description.requireLayer(layer)
             description.model.depth = layer
         }
         if pool == .normalizedMean { description.model.normalizesPooled = true }
         let position = try WeightsFile.encoderPosition(file, description.model)
-        let model = try ModelRuntime(description.model, parts: .encoder, encoderPosition: position, trains: false, threads: threads, isa: isa)
+        let model = try ModelRuntime(
+            description.model, parts: .encoder, encoderPosition: position, trains: false, threads: threads, isa: isa)
         try WeightsFile.load(file, into: model, beginsOptional: pool == .normalizedMean)
         self.init(model, description, isForNormalizedMean: pool == .normalizedMean)
     }
 
     /// With weights that stand in memory already: those of a run that goes on, or fresh ones.
-    public convenience init(_ model: ModelRuntime, _ description: WeightsDescription) { self.init(model, description, isForNormalizedMean: false) }
+    public convenience init(_ model: ModelRuntime, _ description: WeightsDescription) {
+        self.init(model, description, isForNormalizedMean: false)
+    }
 
     private init(_ model: ModelRuntime, _ description: WeightsDescription, isForNormalizedMean: Bool) {
         self.model = model
@@ -62,10 +67,17 @@ public final class FeatureExtractor {
         guard (0..<source.count).allSatisfy({ source.label(at: $0) != nil }) else {
             if let reason = source.missingLabels { throw LearningError.configuration("images have no labels: \(reason)") }
             let name = source.count > 0 ? "\(source.name(at: 0))" : "the data"
-            throw LearningError.configuration("\(name): images have no labels: give a folder per class, a list with classes, shards with .cls members, or a dataset's own label files")
+            throw LearningError.configuration(
+                """
+                \(name): images have no labels: give a folder per class, a list with classes, shards with .cls members, or a \
+                dataset's own label files
+                """
+            )
         }
         let computed = try compute(source, pool, batchSize, augmented, strict: strict, report, progress)
-        return try LabelledFeatures(features: computed.features, width: width(pool), labels: computed.samples.map { source.label(at: $0) ?? -1 }, samples: computed.samples)
+        return try LabelledFeatures(
+            features: computed.features, width: width(pool), labels: computed.samples.map { source.label(at: $0) ?? -1 },
+            samples: computed.samples)
     }
 
     /// Numbers that stand for an image.
@@ -80,13 +92,16 @@ public final class FeatureExtractor {
 
     /// Features [images, width], row-major.
     /// - Throws: the first broken image's `VisionError`: rows are images.
-    public func features(_ source: any ImageSource, pool: Pooling, batchSize: Int = 64, progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
+    public func features(
+        _ source: any ImageSource, pool: Pooling, batchSize: Int = 64, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> [Float] {
         try compute(source, pool, batchSize, nil, strict: true, { _ in }, progress).features
     }
 
     /// Features, and the source's index of each: broken images have none.
     package func compute(
-        _ source: any ImageSource, _ pool: Pooling, _ batchSize: Int, _ augmented: FeatureAugmentation?, strict: Bool, _ report: (String) -> Void,
+        _ source: any ImageSource, _ pool: Pooling, _ batchSize: Int, _ augmented: FeatureAugmentation?, strict: Bool,
+        _ report: (String) -> Void,
         _ progress: (Int, Int) -> Void
     ) throws -> (features: [Float], samples: [Int]) {
         let kind: FeaturePooling? =
@@ -102,14 +117,15 @@ public final class FeatureExtractor {
         var features: [Float] = [], samples: [Int] = []
         features.reserveCapacity(source.count * width(pool))
         try description.model.forEachBatch(
-            of: source, description.normalization, images: batchSize, augmented: augmented, preprocessing: preprocessing, passOrder: passOrder, strict: strict, report: report
+            of: source, description.normalization, images: batchSize, augmented: augmented, preprocessing: preprocessing,
+            passOrder: passOrder, strict: strict, report: report
         ) { batch in
             samples += batch.images.map(\.sample)
             if let kind {
                 let executable = try model.features(images: batch.samples.count, [kind])
                 _ = try model.session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
                 features += batch.rows(of: try model.result(kind.rawValue, of: executable))
-            } else { // pixels
+            } else {  // pixels
                 features += batch.rows(of: Array(batch.patches))
             }
             progress(samples.count, source.count)

@@ -41,25 +41,34 @@ public struct FeatureWatch: Sendable {
         places = self.test.places(in: self.training)
         for part in [self.training, self.test] {
             guard part.count > 0, (0..<part.count).allSatisfy({ part.label(at: $0) != nil }) else {
-                throw LearningError.configuration("\(part.missingLabels ?? (part.count > 0 ? "\(part.name(at: 0))" : "the data")): \(FeatureWatch.need)")
+                throw LearningError.configuration(
+                    "\(part.missingLabels ?? (part.count > 0 ? "\(part.name(at: 0))" : "the data")): \(FeatureWatch.need)")
             }
         }
         guard Set((0..<self.training.count).map { self.training.label(at: $0) }).count > 1 else {
-            throw LearningError.configuration("\(.knnEpochs): the training images are of one class, so that whatever is named is right; give \(.knnTraining) a folder whose folders are the classes")
+            throw LearningError.configuration(
+                "\(.knnEpochs): the training images are of one class, so that whatever is named is right; give \(.knnTraining) a "
+                    + "folder whose folders are the classes"
+            )
         }
         guard training.count >= FeatureWatch.neighbours else {
-            throw LearningError.configuration("\(.knnEpochs) needs at least \(FeatureWatch.neighbours) training images, not \(training.count)")
+            throw LearningError.configuration(
+                "\(.knnEpochs) needs at least \(FeatureWatch.neighbours) training images, not \(training.count)")
         }
     }
 
     /// What to do where the data has no labels or no second part.
-    public static let need: Message = "\(.knnEpochs) needs labelled images in two parts: give \(.knnTraining, "PATH") and \(.knnTest, "PATH")"
+    public static let need: Message =
+        "\(.knnEpochs) needs labelled images in two parts: give \(.knnTraining, "PATH") and \(.knnTest, "PATH")"
 
     /// How many images are used, and of how many.
     public var text: String {
-        func part(_ images: ImageSelection) -> String { images.count == images.source.count ? "\(images.count)" : "\(images.count) of \(images.source.count)" }
+        func part(_ images: ImageSelection) -> String {
+            images.count == images.source.count ? "\(images.count)" : "\(images.count) of \(images.source.count)"
+        }
         let shared = places.count { !$0.isEmpty }
-        return "kNN on \(part(test)) test images, against \(part(training))" + (shared == 0 ? "" : "; \(shared) of them are training images too: each is left out of its own neighbours")
+        return "kNN on \(part(test)) test images, against \(part(training))"
+            + (shared == 0 ? "" : "; \(shared) of them are training images too: each is left out of its own neighbours")
     }
 
     /// - Parameters:
@@ -70,7 +79,8 @@ public struct FeatureWatch: Sendable {
     ///   - progress: images done and images in all.
     /// - Returns: nil where it was interrupted.
     package func look(
-        _ model: ModelRuntime, _ normalization: PixelNormalization, isInterrupted: () -> Bool = { false }, strict: Bool = false, report: (String) -> Void = { _ in },
+        _ model: ModelRuntime, _ normalization: PixelNormalization, isInterrupted: () -> Bool = { false }, strict: Bool = false,
+        report: (String) -> Void = { _ in },
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> Reading? {
         let total = training.count + test.count
@@ -79,9 +89,12 @@ public struct FeatureWatch: Sendable {
         else { return nil }
         let width = model.configuration.embedWidth
         func accuracy(_ features: KeyPath<Looked, [Float]>) throws -> Double {
-            let training = try LabelledFeatures(features: known[keyPath: features], width: width, labels: known.labels, samples: known.samples)
-            let test = try LabelledFeatures(features: judged[keyPath: features], width: width, labels: judged.labels, samples: judged.samples)
-            let neighbours = try NearestNeighbours(training: training, k: FeatureWatch.neighbours, threads: model.session.threads, isa: model.session.isa)
+            let training = try LabelledFeatures(
+                features: known[keyPath: features], width: width, labels: known.labels, samples: known.samples)
+            let test = try LabelledFeatures(
+                features: judged[keyPath: features], width: width, labels: judged.labels, samples: judged.samples)
+            let neighbours = try NearestNeighbours(
+                training: training, k: FeatureWatch.neighbours, threads: model.session.threads, isa: model.session.isa)
             return try neighbours.accuracy(on: test, leavingOut: test.rows(of: training, at: places)).top1
         }
         let images = JudgedImages(labels: judged.labels, classes: Set(known.labels + judged.labels).count)
@@ -102,7 +115,8 @@ public struct FeatureWatch: Sendable {
         looked.cls.reserveCapacity(images.count * width)
         looked.mean.reserveCapacity(images.count * width)
         try model.configuration.forEachBatch(
-            of: images, normalization, images: model.featureImages(most: min(FeatureWatch.batch, images.count)), preprocessing: preprocessing, passOrder: passOrder, strict: strict,
+            of: images, normalization, images: model.featureImages(most: min(FeatureWatch.batch, images.count)),
+            preprocessing: preprocessing, passOrder: passOrder, strict: strict,
             report: report
         ) { batch in
             wasInterrupted = isInterrupted()

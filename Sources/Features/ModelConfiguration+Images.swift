@@ -6,11 +6,13 @@ extension ModelConfiguration {
     /// Patches of the model's images.
     /// - Throws: `VisionError.invalidGrid` where the sizes make none.
     public var grid: PatchGrid {
-        get throws(VisionError) { try PatchGrid.validated(imageHeight: imageHeight, imageWidth: imageWidth, patchSize: patchSize, channels: channels) }
+        get throws(VisionError) {
+            try PatchGrid.validated(imageHeight: imageHeight, imageWidth: imageWidth, patchSize: patchSize, channels: channels)
+        }
     }
 
-    /// Hands over all images of a source in its order, resized to the model's size, batch by batch: for measurements, so a broken image's slot stays empty
-    /// (`Batch.missing`), and no other image counts in its place.
+    /// Hands over all images of a source in its order, resized to the model's size, batch by batch: for measurements, so a broken image's
+    /// slot stays empty (`Batch.missing`), and no other image counts in its place.
     /// - Parameters:
     ///   - images: of a batch, at most.
     ///   - augmented: how they are changed besides; nil for not at all.
@@ -26,10 +28,12 @@ extension ModelConfiguration {
         report: (String) -> Void, _ body: (Batch) throws -> Bool
     ) throws {
         let pipeline = ImagePipeline(
-            grid: try grid, augmentation: .none, normalization: normalization, seed: augmented?.seed ?? 0, training: augmented?.augmentation,
+            grid: try grid, augmentation: .none, normalization: normalization, seed: augmented?.seed ?? 0,
+            training: augmented?.augmentation,
             preprocessing: preprocessing, passOrder: passOrder)
         let loader = BatchLoader(
-            source: source, pipeline: pipeline, batchSize: min(images, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1, prefetch: 2,
+            source: source, pipeline: pipeline, batchSize: min(images, source.count), dropLast: false, shuffle: false, seed: 0, workers: 1,
+            prefetch: 2,
             broken: strict ? .refuse : .leaveOut)
         defer { loader.stop() }
         loader.start(epoch: augmented?.epoch ?? 0)

@@ -2,8 +2,8 @@
 public enum Pooling: String, Sendable, CaseIterable {
     /// The class token, or the mean of the patch tokens, after the encoder's final norm.
     case cls, mean
-    /// The mean of the patch tokens *before* the final norm, through a norm of its own: `fc_norm`, the file's where it has one, else a fresh one
-    /// (γ 1, β 0). CL-MAE's `main_zeroshot.py` takes it unless it is told otherwise (`global_pool=True`).
+    /// The mean of the patch tokens *before* the final norm, through a norm of its own: `fc_norm`, the file's where it has one, else a
+    /// fresh one (γ 1, β 0). CL-MAE's `main_zeroshot.py` takes it unless it is told otherwise (`global_pool=True`).
     case normalizedMean = "fc_norm"
     /// Both, one behind the other.
     case clsAndMean = "cls+mean"

@@ -34,7 +34,9 @@ public struct ProgramExtraction {
     }
 
     /// Size and time of change of a file; empty where there is none.
-    private static func version(of path: ByteName) -> String { fileVersion(of: path).map { "\($0.size) \($0.seconds) \($0.nanoseconds)" } ?? "" }
+    private static func version(of path: ByteName) -> String {
+        fileVersion(of: path).map { "\($0.size) \($0.seconds) \($0.nanoseconds)" } ?? ""
+    }
 
     /// Numbers of an image's features: rows times their width.
     public var width: Int { program.encoder.shape.imageOutputs }
@@ -43,7 +45,8 @@ public struct ProgramExtraction {
     /// - Parameter first: the image to begin with.
     /// - Parameter body: the images' range, and their features [images, rows · width].
     /// - Throws: a broken image's `VisionError`, or what `body` throws.
-    public func run(_ source: any ImageSource, from first: Int = 0, _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void) throws {
+    public func run(_ source: any ImageSource, from first: Int = 0, _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void) throws
+    {
         let shape = program.encoder.shape
         let pixels = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: shape.inputBytes)
         let features = UnsafeMutableBufferPointer<Float>.allocate(capacity: shape.outputCount)
@@ -79,7 +82,9 @@ public struct ProgramExtraction {
     }
 
     /// One picture at the program's size; a grey one in all channels.
-    private static func place(_ source: any ImageSource, _ index: Int, _ shape: Encoder.Shape, asIs: Bool, into target: UnsafeMutableBufferPointer<UInt8>) throws {
+    private static func place(
+        _ source: any ImageSource, _ index: Int, _ shape: Encoder.Shape, asIs: Bool, into target: UnsafeMutableBufferPointer<UInt8>
+    ) throws {
         let image = try source.image(at: index)
         guard image.channels == shape.channels || image.channels == 1 else {
             throw VisionError.channelMismatch(name: "\(source.name(at: index))", has: image.channels, wants: shape.channels)
@@ -87,16 +92,22 @@ public struct ProgramExtraction {
         if asIs, (image.width, image.height) != (shape.width, shape.height) {
             throw LearningError.file(
                 path: "\(source.name(at: index))",
-                reason: "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): leave out \(.preprocessing, "none") to resize it")
+                reason:
+                    "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): leave out "
+                        + "\(.preprocessing, "none") to resize it"
+            )
         }
         func fit(_ output: UnsafeMutableBufferPointer<UInt8>) throws(RuntimeError) {
             if asIs { return _ = output.update(fromContentsOf: image.pixels) }
-            if image.channels > 4 { // the library resizes up to four
+            if image.channels > 4 {  // the library resizes up to four
                 let to = evaluationResize(of: image, height: shape.height, width: shape.width)
-                return _ = output.update(fromContentsOf: resizeShorterSideAndCentreCrop(image, height: shape.height, width: shape.width, resizeTo: to).pixels)
+                return _ = output.update(
+                    fromContentsOf: resizeShorterSideAndCentreCrop(image, height: shape.height, width: shape.width, resizeTo: to).pixels)
             }
             try image.pixels.withUnsafeBufferPointer { pixels throws(RuntimeError) in
-                try resizeCrop(pixels, width: image.width, height: image.height, channels: image.channels, outputWidth: shape.width, outputHeight: shape.height, into: output)
+                try resizeCrop(
+                    pixels, width: image.width, height: image.height, channels: image.channels, outputWidth: shape.width,
+                    outputHeight: shape.height, into: output)
             }
         }
         if image.channels == shape.channels { return try fit(target) }

@@ -26,7 +26,8 @@ extension Graph {
     public func pruned() throws(GraphError) -> Graph {
         var needed = Set(results.map(\.value) + gradients.map(\.value))
         var kept = Array(repeating: false, count: nodes.count)
-        for (i, node) in nodes.enumerated().reversed() where node.operation.role == .effect || node.outputs.contains(where: needed.contains) {
+        for (i, node) in nodes.enumerated().reversed() where node.operation.role == .effect || node.outputs.contains(where: needed.contains)
+        {
             kept[i] = true
             needed.formUnion(node.inputs)
         }

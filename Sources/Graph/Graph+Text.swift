@@ -59,7 +59,9 @@ extension Operation {
 }
 
 extension RowSelection {
-    var text: String { "\(lead ? "0 and " : "")\(first)..<\(first + count)\(offset == 0 ? "" : " + \(offset)")\(indexed ? " by order" : "")" }
+    var text: String {
+        "\(lead ? "0 and " : "")\(first)..<\(first + count)\(offset == 0 ? "" : " + \(offset)")\(indexed ? " by order" : "")"
+    }
 }
 extension PatchErrorForm {
     var text: String { "\(normalized ? "normalized " : "")from \(first)\(indexed ? " by order" : "")" }

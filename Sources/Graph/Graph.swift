@@ -44,7 +44,9 @@ public struct Graph: Sendable {
     /// - Parameter again: adds it even where there is an equal one: to compute something a second time.
     /// - Throws: `GraphError` where the inputs do not fit the operation.
     @discardableResult
-    public mutating func append(_ operation: Operation, _ inputs: [ValueID] = [], type: TensorType? = nil, again: Bool = false) throws(GraphError) -> [ValueID] {
+    public mutating func append(
+        _ operation: Operation, _ inputs: [ValueID] = [], type: TensorType? = nil, again: Bool = false
+    ) throws(GraphError) -> [ValueID] {
         let key = Key(operation: operation, inputs: inputs)
         if operation.role != .effect, !again, let outputs = known[key] { return outputs }
         let outputTypes = try operation.outputTypes(inputs.map { types[$0.index] }, leaf: type)

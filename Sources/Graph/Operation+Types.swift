@@ -23,7 +23,9 @@ extension Operation {
             let y = replacing(x, width: weight.shape[0])
             if let i = form.biasIndex { try require(inputs[i].shape == [weight.shape[0]], "bias must be [out]") }
             if let i = form.residualIndex {
-                try require(inputs[i].width == y.width && inputs[i].rows > 0 && y.rows % inputs[i].rows == 0, "residual's rows must repeat into y's")
+                try require(
+                    inputs[i].width == y.width && inputs[i].rows > 0 && y.rows % inputs[i].rows == 0, "residual's rows must repeat into y's"
+                )
             }
             if let i = form.multiplierIndex { try require(inputs[i].shape == y.shape, "multiplier must have y's shape") }
             return form.gelu ? [y, y] : [y]
@@ -60,7 +62,9 @@ extension Operation {
             return [inputs[0], inputs[0]]
         case .add:
             try take(2)
-            try require(inputs[1].count > 0 && inputs[1].count % inputs[0].width == 0 && inputs[0].count % inputs[1].count == 0, "b's rows must repeat into a's")
+            try require(
+                inputs[1].count > 0 && inputs[1].count % inputs[0].width == 0 && inputs[0].count % inputs[1].count == 0,
+                "b's rows must repeat into a's")
             return [inputs[0]]
         case .concatenate:
             try take(2)
@@ -90,7 +94,8 @@ extension Operation {
         case .restoreTokens:
             try take(4)
             let kept = inputs[0].shape, order = inputs[2].shape
-            try require(kept.count == 3 && order.count == 2 && kept[0] == order[0] && kept[1] <= order[1] + 1, "kept [N, 1 + K, D], order [N, L]")
+            try require(
+                kept.count == 3 && order.count == 2 && kept[0] == order[0] && kept[1] <= order[1] + 1, "kept [N, 1 + K, D], order [N, L]")
             try require(inputs[1].shape == [kept[2]] && inputs[3].shape == [order[1] + 1, kept[2]], "token [D], position [1 + L, D]")
             return [TensorType([kept[0], order[1] + 1, kept[2]])]
         case .columnSum(let rows):
@@ -150,7 +155,9 @@ extension Operation {
             return []
         case .adamw(let slice, _, let clipped):
             try take(3 + (clipped ? 1 : 0) + (slice.parameter.rateScale == 1 ? 0 : 1))
-            try require(inputs[0] == slice.type && inputs[1].storedCount == slice.type.storedCount && inputs[2].count == KernelConstants.stepScalars, "gradient as the parameter, step [4]")
+            try require(
+                inputs[0] == slice.type && inputs[1].storedCount == slice.type.storedCount
+                    && inputs[2].count == KernelConstants.stepScalars, "gradient as the parameter, step [4]")
             return []
         case .gradientSquares(_, let count):
             return [TensorType([(count + KernelConstants.squareChunk - 1) / KernelConstants.squareChunk])]
@@ -171,9 +178,14 @@ extension Operation {
     private func attentionSizes(_ inputs: [TensorType], heads: Int) throws(GraphError) -> (queries: Int, width: Int) {
         let first = inputs[0].shape
         let width = inputs.count == 1 ? first.last! / 3 : first.last!
-        let fits = first.count == 3 && heads > 0 && width % heads == 0
-            && (inputs.count == 1 ? first[2] == 3 * width : inputs.count == 2 && inputs[1].shape == [first[0], inputs[1].shape[1], 2 * width])
-        guard fits else { throw GraphError(operation: name, problem: "takes qkv [N, T, 3D], or query [N, Q, D] and key-value [N, T, 2D]; inputs \(inputs)") }
+        let fits =
+            first.count == 3 && heads > 0 && width % heads == 0
+            && (inputs.count == 1
+                ? first[2] == 3 * width : inputs.count == 2 && inputs[1].shape == [first[0], inputs[1].shape[1], 2 * width])
+        guard fits else {
+            throw GraphError(
+                operation: name, problem: "takes qkv [N, T, 3D], or query [N, Q, D] and key-value [N, T, 2D]; inputs \(inputs)")
+        }
         return (first[1], width)
     }
 

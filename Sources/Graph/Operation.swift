@@ -113,9 +113,12 @@ public enum Operation: Sendable, Hashable {
         switch self {
         case .input, .parameter, .gradient, .constant, .uniform: .leaf
         case .guardFinite, .adamw: .effect
-        case .linear, .transposePanels, .linearWeightGradient, .attention, .attentionGradient, .layerNorm, .layerNormGradient, .gelu, .add, .concatenate,
-            .multiply, .scaledSum, .sigmoid, .sigmoidGradient, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum, .meanRows, .meanRowsGradient,
-            .scaleRows, .rowDot, .orderDescending, .patchError, .patchErrorGradient, .crossEntropy, .crossEntropyGradient, .mean, .maskerTerms,
+        case .linear, .transposePanels, .linearWeightGradient, .attention, .attentionGradient, .layerNorm, .layerNormGradient, .gelu, .add,
+            .concatenate,
+            .multiply, .scaledSum, .sigmoid, .sigmoidGradient, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum, .meanRows,
+            .meanRowsGradient,
+            .scaleRows, .rowDot, .orderDescending, .patchError, .patchErrorGradient, .crossEntropy, .crossEntropyGradient, .mean,
+            .maskerTerms,
             .maskerLoss, .maskerLossGradient, .gradientSquares, .clipScale, .patchify:
             .computed
         }

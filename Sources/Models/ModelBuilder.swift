@@ -44,7 +44,7 @@ public struct ModelBuilder {
         _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker
     ) throws(GraphError) -> Declarations {
         var model = ModelBuilder(configuration, parts, masker, images: 1)
-        _ = try model.classToken() // used after the patch embedding, but the reference's modules list it first
+        _ = try model.classToken()  // used after the patch embedding, but the reference's modules list it first
         if parts.classifier != nil { _ = try model.trainedPositions() }
         let tokens = try model.tokens(model.patches()), latent = try model.encoder(tokens)
         switch parts {
@@ -73,7 +73,7 @@ public struct ModelBuilder {
         _ name: String, _ positions: FixedPositions, withClass: Bool, given: [Float]? = nil
     ) throws(GraphError) -> ValueID {
         let shape = [positions.shape[1] - (withClass ? 0 : 1), positions.width]
-        guard parameters != nil else { // what is only declared needs no values
+        guard parameters != nil else {  // what is only declared needs no values
             declared.declare(positions)
             return try graph.append(.constant(name), type: TensorType(shape))[0]
         }

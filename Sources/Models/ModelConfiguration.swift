@@ -48,7 +48,7 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
         ("base-p16", ModelConfiguration(embedWidth: 768, depth: 12, heads: 12)),
         ("base-p8", ModelConfiguration(patchSize: 8, embedWidth: 768, depth: 12, heads: 12)),
         ("large-p16", ModelConfiguration(embedWidth: 1024, depth: 24, heads: 16)),
-        ("huge-p14", ModelConfiguration(patchSize: 14, embedWidth: 1280, depth: 32, heads: 16)),
+        ("huge-p14", ModelConfiguration(patchSize: 14, embedWidth: 1280, depth: 32, heads: 16))
     ]
     public static func preset(_ name: String) -> ModelConfiguration? { presets.first { $0.name == name }?.configuration }
 
@@ -70,7 +70,7 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
             ("image height", imageHeight), ("image width", imageWidth), ("patch size", patchSize), ("channels", channels),
             ("embed dim", embedWidth), ("depth", depth), ("heads", heads),
             ("decoder embed dim", decoderWidth), ("decoder depth", decoderDepth), ("decoder heads", decoderHeads),
-            ("masker depth", maskerDepth), ("masker heads", maskerHeads), ("mlp ratio", mlpRatio),
+            ("masker depth", maskerDepth), ("masker heads", maskerHeads), ("mlp ratio", mlpRatio)
         ]
         if let (name, value) = positive.first(where: { $0.1 < 1 }) { return "\(name) must be at least 1, not \(value)" }
         if let (name, value) = positive.first(where: { $0.1 > 1 << 16 }) { return "\(name) \(value) is too large" }

@@ -18,9 +18,10 @@ public enum ReferenceNames {
     }()
     private static let parts = Dictionary(uniqueKeysWithValues: declared.map { ($0.pattern, $0.part) })
     /// What blocks are numbered under: `blocks`, `decoder_blocks`, `masking_net.blocks`.
-    private static let stacks = Set(parts.keys.compactMap { pattern in
-        pattern.firstRange(of: ".*.").map { String(pattern[..<$0.lowerBound]) }
-    })
+    private static let stacks = Set(
+        parts.keys.compactMap { pattern in
+            pattern.firstRange(of: ".*.").map { String(pattern[..<$0.lowerBound]) }
+        })
 
     /// The part that a tensor of this name belongs to; nil where no model has one.
     public static func part(of name: String) -> ModelPart? {

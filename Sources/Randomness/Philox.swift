@@ -58,7 +58,7 @@ public struct Philox: RandomNumberGenerator, Sendable {
     /// An integer in 0..<bound (bound ≥ 1), by rejection, so that every value is equally likely.
     public mutating func integer(below bound: Int) -> Int {
         let bound = UInt64(bound)
-        let surplus = (UInt64.max % bound + 1) % bound // values at the top that would favour small remainders
+        let surplus = (UInt64.max % bound + 1) % bound  // values at the top that would favour small remainders
         while true {
             let value = next()
             if value <= UInt64.max - surplus { return Int(value % bound) }

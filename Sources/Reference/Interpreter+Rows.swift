@@ -3,9 +3,10 @@ import Graph
 extension Interpreter {
     /// For each row of the few, its row among the many: 0 for a leading one, then offset + order[first + j] or offset + first + j.
     private func rows(_ selection: RowSelection, image: Int, order: Tensor?) -> [Int] {
-        (selection.lead ? [0] : []) + (selection.first..<selection.first + selection.count).map { at in
-            selection.offset + (order.map { Int($0[image, at]) } ?? at)
-        }
+        (selection.lead ? [0] : [])
+            + (selection.first..<selection.first + selection.count).map { at in
+                selection.offset + (order.map { Int($0[image, at]) } ?? at)
+            }
     }
 
     func selectRows(_ selection: RowSelection, _ x: [Tensor]) -> [Double] {
@@ -38,7 +39,7 @@ extension Interpreter {
         let images = kept.shape[0], held = kept.shape[1], patches = order.width, width = kept.width
         var y = [Double](repeating: 0, count: images * (patches + 1) * width)
         for image in 0..<images {
-            for j in 0...patches { // 0: the class token; then patches in their order
+            for j in 0...patches {  // 0: the class token; then patches in their order
                 let row = j == 0 ? 0 : 1 + Int(order[image, j - 1])
                 for d in 0..<width {
                     let x = j < held ? kept[image * held + j, d] : token[d]
@@ -91,7 +92,8 @@ extension Interpreter {
                     for row in top..<top + patch {
                         for column in left..<left + patch {
                             for c in 0..<channels {
-                                y.append(pixels[((image * height + row) * width + column) * channels + c] * scaleShift[0, c] + scaleShift[1, c])
+                                y.append(
+                                    pixels[((image * height + row) * width + column) * channels + c] * scaleShift[0, c] + scaleShift[1, c])
                             }
                         }
                     }

@@ -2,7 +2,8 @@ import Graph
 
 extension Interpreter {
     /// AdamW with decoupled decay: g' = g·scale·clip; m = β₁m + (1−β₁)g'; v = β₂v + (1−β₂)g'²;
-    /// p ← p − rate·(lr·decay·p + stepSize·m/(√v·second + ε)), rate the parameter's own. step = lr, stepSize = lr/(1−β₁ᵗ), second = 1/√(1−β₂ᵗ), scale.
+    /// p ← p − rate·(lr·decay·p + stepSize·m/(√v·second + ε)), rate the parameter's own. step = lr, stepSize = lr/(1−β₁ᵗ), second =
+    /// 1/√(1−β₂ᵗ), scale.
     func adamw(
         _ slice: ParameterSlice, _ form: AdamW, parameter: Tensor, gradient: Tensor, step: Tensor, clip: Double, rate: Double
     ) throws(ReferenceError) -> UpdatedParameter {
@@ -21,9 +22,10 @@ extension Interpreter {
 
     /// The squares of all stored gradients of a group, added up. How they fall into chunks is the kernel's affair: all in the first.
     func gradientSquares(_ group: ParameterGroup, _ graph: Graph, chunks: Int) -> [Double] {
-        let members = Set(graph.nodes.compactMap { node in
-            if case .gradient(let slice) = node.operation, slice.parameter.group == group { slice.parameter.name } else { nil }
-        })
+        let members = Set(
+            graph.nodes.compactMap { node in
+                if case .gradient(let slice) = node.operation, slice.parameter.group == group { slice.parameter.name } else { nil }
+            })
         let sum = members.sorted().reduce(0.0) { $0 + (gradients[$1] ?? []).reduce(0) { $0 + $1 * $1 } }
         return [sum] + Array(repeating: 0, count: chunks - 1)
     }

@@ -60,7 +60,8 @@ public struct Interpreter {
 
         case .gelu: return [x[0].values.map(gelu), x[0].values.map(geluDerivative)]
         case .add: return [x[0].values.indices.map { x[0][$0] + x[1][$0 % x[1].values.count] }]
-        case .concatenate: return [(0..<x[0].rows).flatMap { row in (0..<x[0].width).map { x[0][row, $0] } + (0..<x[1].width).map { x[1][row, $0] } }]
+        case .concatenate:
+            return [(0..<x[0].rows).flatMap { row in (0..<x[0].width).map { x[0][row, $0] } + (0..<x[1].width).map { x[1][row, $0] } }]
         case .scaledSum(let alpha, let beta): return [x[0].values.indices.map { Double(alpha) * x[0][$0] + Double(beta) * x[1][$0] }]
         case .multiply: return [x[0].values.indices.map { x[0][$0] * x[1][$0] }]
         case .sigmoid: return [x[0].values.map(sigmoid)]

@@ -28,24 +28,37 @@ struct CurvePicture {
             let share = runsBackwards ? (x1 - value) / (x1 - x0) : (value - x0) / (x1 - x0)
             return format(Self.left + share * (Self.width - Self.left - Self.right))
         }
-        func y(_ value: Double) -> String { format(Self.height - Self.bottom - (value - y0) / (y1 - y0) * (Self.height - Self.top - Self.bottom)) }
+        func y(_ value: Double) -> String {
+            format(Self.height - Self.bottom - (value - y0) / (y1 - y0) * (Self.height - Self.top - Self.bottom))
+        }
         var parts = [
             #"<svg viewBox="0 0 \#(Int(Self.width)) \#(Int(Self.height))" role="img" aria-label="\#(escaped(title))">"#,
-            #"<text x="\#(format(Self.left))" y="14" class="title">\#(escaped(title))</text>"#,
+            #"<text x="\#(format(Self.left))" y="14" class="title">\#(escaped(title))</text>"#
         ]
         for tick in Self.ticks(y0, y1) {
-            parts.append(#"<line class="grid" x1="\#(format(Self.left))" x2="\#(format(Self.width - Self.right))" y1="\#(y(tick))" y2="\#(y(tick))"/>"#)
+            parts.append(
+                #"<line class="grid" x1="\#(format(Self.left))" x2="\#(format(Self.width - Self.right))" y1="\#(y(tick))" "#
+                    + #"y2="\#(y(tick))"/>"#
+            )
             parts.append(#"<text x="\#(format(Self.left - 6))" y="\#(y(tick))" dy="4" text-anchor="end">\#(number(tick))</text>"#)
         }
         for tick in Self.ticks(x0, x1) {
             parts.append(#"<text x="\#(x(tick))" y="\#(format(Self.height - 10))" text-anchor="middle">\#(number(tick))</text>"#)
         }
-        if let mark { parts.append(#"<line class="mark" x1="\#(format(Self.left))" x2="\#(format(Self.width - Self.right))" y1="\#(y(mark))" y2="\#(y(mark))"/>"#) }
+        if let mark {
+            parts.append(
+                #"<line class="mark" x1="\#(format(Self.left))" x2="\#(format(Self.width - Self.right))" y1="\#(y(mark))" "#
+                    + #"y2="\#(y(mark))"/>"#
+            )
+        }
         var legend: [String] = []
         for (curve, colour) in zip(drawn, Self.colours + Self.colours) {
             let path = curve.points.map { "\(x($0.x)),\(y($0.y))" }.joined(separator: " ")
             let last = curve.points.last.map { "\(curve.name): \(number($0.y)) at \(number($0.x))" } ?? curve.name
-            parts.append(#"<polyline points="\#(path)" fill="none" stroke="\#(colour)" stroke-width="1.8"><title>\#(escaped(last))</title></polyline>"#)
+            parts.append(
+                #"<polyline points="\#(path)" fill="none" stroke="\#(colour)" "#
+                    + #"stroke-width="1.8"><title>\#(escaped(last))</title></polyline>"#
+            )
             legend.append(#"<tspan fill="\#(colour)"\#(legend.isEmpty ? "" : #" dx="14""#)>\#(escaped(curve.name))</tspan>"#)
         }
         parts.append(#"<text x="\#(format(Self.left))" y="31" class="key">\#(legend.joined())</text>"#)
@@ -67,6 +80,8 @@ struct CurvePicture {
 
 /// Text as it may stand in HTML.
 func escaped(_ text: String) -> String {
-    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(of: ">", with: "&gt;")
-        .replacingOccurrences(of: "\"", with: "&quot;")
+    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(
+        of: ">", with: "&gt;"
+    )
+    .replacingOccurrences(of: "\"", with: "&quot;")
 }

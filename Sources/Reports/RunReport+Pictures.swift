@@ -38,11 +38,12 @@ extension RunReport {
     private func sheets() throws(FileError) -> [(epoch: Int, path: String)] {
         let found: [String]
         do { found = try names(in: files.pictures) } catch {
-            if case .refused(_, _, code: ENOENT) = error { return [] } // as fine-tuning's
+            if case .refused(_, _, code: ENOENT) = error { return [] }  // as fine-tuning's
             throw error
         }
         return found.compactMap { name -> (epoch: Int, path: String)? in
-            guard name.hasPrefix("epoch-"), name.hasSuffix(".png"), let epoch = Int(name.dropFirst("epoch-".count).dropLast(".png".count)) else { return nil }
+            guard name.hasPrefix("epoch-"), name.hasSuffix(".png"), let epoch = Int(name.dropFirst("epoch-".count).dropLast(".png".count))
+            else { return nil }
             return (epoch, "\(files.pictures)/\(name)")
         }.sorted { $0.epoch < $1.epoch }
     }
@@ -50,20 +51,26 @@ extension RunReport {
     /// The same images along the run, cut from the epochs' pictures: what the masker hides; of random masks, what the model makes of them.
     /// - Throws: `VisionError`, `FileError` where a picture cannot be read.
     func filmStrip() throws -> String {
-        guard let sizes, let grid = try? PatchGrid.validated(imageHeight: sizes.height, imageWidth: sizes.width, patchSize: sizes.patch, channels: 1) else { return "" }
+        guard let sizes,
+            let grid = try? PatchGrid.validated(imageHeight: sizes.height, imageWidth: sizes.width, patchSize: sizes.patch, channels: 1)
+        else { return "" }
         let sheet = PictureSheet(grid), factors = Dictionary(log.curriculum.map { ($0.epoch, $0.factor) }) { first, _ in first }
         func column(_ index: Int, _ path: String) throws -> [UInt8]? {
             let image = try loadImage(at: path)
             guard let column = sheet.column(index, of: image, height: grid.imageHeight, width: grid.imageWidth) else { return nil }
             return try encodePNG(narrowed(column, to: RunReport.stripWidth))
         }
-        let moments = try spread(sheets(), most: RunReport.mostMoments), shown = learnsMasks ? RunPictures.masks : RunPictures.reconstructions
+        let moments = try spread(sheets(), most: RunReport.mostMoments),
+            shown = learnsMasks ? RunPictures.masks : RunPictures.reconstructions
         guard let first = moments.first, let originals = try column(RunPictures.originals, first.path) else { return "" }
-        let figures = try [figure(originals, "image")] + moments.compactMap { moment in
-            let factor = learnsMasks ? factors[moment.epoch].map { String(format: "\nλ %+.2f", $0) } ?? "" : ""
-            return try column(shown, moment.path).map { figure($0, "epoch \(moment.epoch)\(factor)") }
-        }
-        let (title, text) = learnsMasks
+        let figures =
+            try [figure(originals, "image")]
+            + moments.compactMap { moment in
+                let factor = learnsMasks ? factors[moment.epoch].map { String(format: "\nλ %+.2f", $0) } ?? "" : ""
+                return try column(shown, moment.path).map { figure($0, "epoch \(moment.epoch)\(factor)") }
+            }
+        let (title, text) =
+            learnsMasks
             ? ("From partner to adversary", "The same images along the run, as the masker masks them: what is grey has to be rebuilt.")
             : ("Along the run", "The same images along the run, as they are rebuilt from what the same random masks leave.")
         return "<h2>\(title)</h2><p>\(text)</p><div class=\"strip\">" + figures.joined(separator: "\n") + "</div>"
@@ -76,10 +83,13 @@ extension RunReport {
         let figures = try chosen.map { sheet in
             figure(try encodePNG(narrowed(loadImage(at: sheet.path), to: RunReport.sheetWidth)), "epoch \(sheet.epoch)")
         }
-        let normalized = ["1", "true"].contains(setting("norm-pix-loss"))
+        let normalized =
+            ["1", "true"].contains(setting("norm-pix-loss"))
             ? " The model predicts normalised patches: they are shown with the true patches' mean and deviation." : ""
         let scores = learnsMasks ? ", the masker's scores (yellow: kept)" : ""
-        return "<h2>Masks and reconstructions</h2><p>A row an image: original, masked, reconstruction, reconstruction with the visible patches\(scores).\(normalized)</p>"
+        return
+            "<h2>Masks and reconstructions</h2><p>A row an image: original, masked, reconstruction, reconstruction with the visible "
+                + "patches\(scores).\(normalized)</p>"
             + "<div class=\"row\">" + figures.joined(separator: "\n") + "</div>"
     }
 
@@ -89,8 +99,12 @@ extension RunReport {
             return "<h2>Nearest neighbours</h2><p>Given the data, <code>\(command.text(written))</code> adds images and their nearest "
                 + "neighbours by the run's features.</p>"
         }
-        let classes = neighbours.sameClass.map { String(format: " Green: of the same class, %.0f %% of them; red: of another.", 100 * $0) } ?? ""
-        return "<h2>Nearest neighbours</h2><p>A row an image, then the \(NeighbourPictures.neighbours) of \(neighbours.compared) training images whose features "
-            + "(means of the patch tokens) are nearest, nearest first.\(classes)</p>\(figure(neighbours.picture.png, "by the run's newest weights"))"
+        let classes =
+            neighbours.sameClass.map { String(format: " Green: of the same class, %.0f %% of them; red: of another.", 100 * $0) } ?? ""
+        return
+            "<h2>Nearest neighbours</h2><p>A row an image, then the \(NeighbourPictures.neighbours) of \(neighbours.compared) training "
+                + "images whose features "
+            + "(means of the patch tokens) are nearest, nearest "
+            + "first.\(classes)</p>\(figure(neighbours.picture.png, "by the run's newest weights"))"
     }
 }

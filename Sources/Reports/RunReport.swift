@@ -60,8 +60,9 @@ public struct RunReport {
         let waiting = log.epochs.reduce(0) { $0 + ($1.numbers["data_s"] ?? 0) }
         let timedSteps = log.steps.count { line in log.epochs.contains { $0.numbers["epoch"] == line.numbers["epoch"] } }
         var list: [(String, String)] = [
-            isFinetuning ? ("classes", setting("classes") ?? "?") : ("masks", learnsMasks ? "learned (CL-MAE)" : "random (MAE)"), ("epochs", "\(log.epochs.count) of \(setting("epochs") ?? "?")"),
-            ("steps", String(format: "%.0f", last["step"] ?? 0)),
+            isFinetuning ? ("classes", setting("classes") ?? "?") : ("masks", learnsMasks ? "learned (CL-MAE)" : "random (MAE)"),
+            ("epochs", "\(log.epochs.count) of \(setting("epochs") ?? "?")"),
+            ("steps", String(format: "%.0f", last["step"] ?? 0))
         ]
         if let loss = last["loss"] { list.append((isFinetuning ? "loss" : "loss of step A", String(format: "%.4f", loss))) }
         if let best = log.curve("test_acc1").map(\.y).max() { list.append(("best test Acc@1", String(format: "%.1f %%", 100 * best))) }
@@ -97,12 +98,16 @@ public struct RunReport {
             if rows.last?.text == text { rows[rows.count - 1].last = epoch + 1 } else { rows.append((epoch + 1, epoch + 1, text)) }
         }
         guard !rows.isEmpty else { return "" }
-        let cells = rows.map { "<tr><td>\($0.first == $0.last ? "epoch \($0.first)" : "epochs \($0.first) to \($0.last)")</td><td>\(escaped($0.text))</td></tr>" }
+        let cells = rows.map {
+            "<tr><td>\($0.first == $0.last ? "epoch \($0.first)" : "epochs \($0.first) to \($0.last)")</td><td>\(escaped($0.text))</td></tr>"
+        }
         return "<h2>Machine</h2><table>\(cells.joined())</table>"
     }
 
     func figure(_ png: [UInt8], _ caption: String) -> String {
-        png.isEmpty ? "" : "<figure><img alt=\"\(escaped(caption))\" src=\"data:image/png;base64,\(Data(png).base64EncodedString())\"><figcaption>\(escaped(caption))</figcaption></figure>"
+        png.isEmpty
+            ? ""
+            : "<figure><img alt=\"\(escaped(caption))\" src=\"data:image/png;base64,\(Data(png).base64EncodedString())\"><figcaption>\(escaped(caption))</figcaption></figure>"
     }
 
     private static let style = """

@@ -29,7 +29,9 @@ public final class Encoder {
     public init(bytes: UnsafeRawBufferPointer, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws(RuntimeError) {
         try Machine.requireThreads(threads)
         var opened = curricle_encoder()
-        var options = curricle_options(threads: Int32(clamping: min(threads, 256)), isa: isa.map { Int32($0.rawValue) } ?? -1, ignore_checksum: verifiesChecksum ? 0 : 1)
+        var options = curricle_options(
+            threads: Int32(clamping: min(threads, 256)), isa: isa.map { Int32($0.rawValue) } ?? -1,
+            ignore_checksum: verifiesChecksum ? 0 : 1)
         try Encoder.check(curricle_open(&opened, bytes.baseAddress, bytes.count, &options))
         let s = curricle_shape_of(&opened)
         shape = Shape(
@@ -47,7 +49,9 @@ public final class Encoder {
     ///   - features: `shape.outputCount` floats, all written.
     /// - Throws: `RuntimeError.badProgram` for buffers of other sizes.
     public func run(_ pixels: UnsafeBufferPointer<UInt8>, into features: UnsafeMutableBufferPointer<Float>) throws(RuntimeError) {
-        guard pixels.count == shape.inputBytes, features.count == shape.outputCount else { throw .badProgram("it takes \(shape.inputBytes) bytes and gives \(shape.outputCount) numbers") }
+        guard pixels.count == shape.inputBytes, features.count == shape.outputCount else {
+            throw .badProgram("it takes \(shape.inputBytes) bytes and gives \(shape.outputCount) numbers")
+        }
         try Encoder.check(curricle_run(&encoder, arena.base, pixels.baseAddress, features.baseAddress))
     }
 

@@ -7,7 +7,9 @@ public struct Executable {
 
     /// Bytes of scratch that a team needs to run it.
     /// - Throws: `RuntimeError.badProgram` for more than any memory holds.
-    public func workspaceBytes(threads: Int, isa: ISA) throws(RuntimeError) -> Int { try program.workspaceBytes(threads: threads, isa: isa) }
+    public func workspaceBytes(threads: Int, isa: ISA) throws(RuntimeError) -> Int {
+        try program.workspaceBytes(threads: threads, isa: isa)
+    }
 
     /// The instructions as the bytes of a saved program.
     public var bytes: [UInt8] { program.instructions.withUnsafeBytes { Array($0) } }
@@ -23,7 +25,9 @@ extension Program {
     /// Bytes of scratch that a team needs to run it.
     /// - Throws: `RuntimeError.badProgram` for more than any memory holds.
     public func workspaceBytes(threads: Int, isa: ISA) throws(RuntimeError) -> Int {
-        let bytes = instructions.withUnsafeBufferPointer { curricle_workspace_bytes($0.baseAddress, UInt32($0.count), Int32(threads), isa.value) }
+        let bytes = instructions.withUnsafeBufferPointer {
+            curricle_workspace_bytes($0.baseAddress, UInt32($0.count), Int32(threads), isa.value)
+        }
         guard let bytes = Int(exactly: bytes) else { throw .badProgram("its kernels need more scratch than there can be") }
         return bytes
     }
@@ -36,7 +40,9 @@ extension Program {
         for (segment, size) in segmentBytes { bytes[segment.number] = UInt64(size) }
         bytes[Segment.arena.number] = UInt64(arenaBytes)
         bytes[Segment.results.number] = UInt64(resultBytes)
-        guard inputs.count <= Int(CURRICLE_MOST_GIVEN) else { throw .badProgram("it has \(inputs.count) inputs; at most \(CURRICLE_MOST_GIVEN) can be given") }
+        guard inputs.count <= Int(CURRICLE_MOST_GIVEN) else {
+            throw .badProgram("it has \(inputs.count) inputs; at most \(CURRICLE_MOST_GIVEN) can be given")
+        }
         for (index, input) in inputs.enumerated() { bytes[Segment.given(index).number] = UInt64(input.type.bytes) }
         var at: UInt32 = 0
         let status = instructions.withUnsafeBufferPointer { curricle_check($0.baseAddress, UInt32($0.count), bytes, &at) }

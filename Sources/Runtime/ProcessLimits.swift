@@ -1,7 +1,7 @@
 import Foundation
 
-/// What of the machine this process may take: processors by its affinity mask and its control groups' quotas, memory by what is built in, its
-/// control groups' limits and its address space (`ulimit -v`).
+/// What of the machine this process may take: processors by its affinity mask and its control groups' quotas, memory by what is built in,
+/// its control groups' limits and its address space (`ulimit -v`).
 public struct ProcessLimits: Sendable, Equatable {
     /// Processors, a quota rounded up; at least 1.
     public let processors: Int
@@ -63,7 +63,9 @@ private struct ControlGroups {
         let second = ControlGroups.numbers("\(folder)/cpu.max"), quota = ControlGroups.numbers("\(folder)/cpu.cfs_quota_us")
         // No quota is "max" or -1, and gives no first number above 0.
         if second.count == 2 { take(quota: second[0], period: second[1]) }
-        if let quota = quota.first, let period = ControlGroups.numbers("\(folder)/cpu.cfs_period_us").first { take(quota: quota, period: period) }
+        if let quota = quota.first, let period = ControlGroups.numbers("\(folder)/cpu.cfs_period_us").first {
+            take(quota: quota, period: period)
+        }
         for name in ["memory.max", "memory.limit_in_bytes"] {
             guard let bytes = ControlGroups.numbers("\(folder)/\(name)").first, bytes > 0 else { continue }
             memoryBytes = min(memoryBytes ?? .max, bytes)

@@ -23,10 +23,12 @@ public enum RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
             "cannot run \(team) threads: with what runs beside them they are \(wanted), and the system gives \(possible) (\(reason)); "
                 + "take fewer, or raise the limits of processes and memory (ulimit -u, ulimit -v)"
         case .missingInput(let name, let type): "the program's input '\(name)', \(type), was not given"
-        case .wrongInput(let name, let type, let bytes): "the program's input '\(name)' is \(type), \(type.bytes) bytes, but \(bytes) were given"
+        case .wrongInput(let name, let type, let bytes):
+            "the program's input '\(name)' is \(type), \(type.bytes) bytes, but \(bytes) were given"
         case .unknownInput(let name, let inputs):
             "the program has no input '\(name)': it has \(inputs.isEmpty ? "none" : inputs.map(\.rawValue).joined(separator: ", "))"
-        case .overrun(let instruction, let buffer): "\(instruction) wrote behind buffer \(buffer): this is an error of the program's compiler or kernel"
+        case .overrun(let instruction, let buffer):
+            "\(instruction) wrote behind buffer \(buffer): this is an error of the program's compiler or kernel"
         }
     }
 }

@@ -11,7 +11,7 @@ extension Session {
         let program = executable.program
         guard try run(executable, inputs) == .done else { throw .badProgram("a loss is not finite") }
         var given: [Int: UnsafeRawBufferPointer] = [
-            Segment.parameters.number: parameters.contents, Segment.constants.number: constants.contents,
+            Segment.parameters.number: parameters.contents, Segment.constants.number: constants.contents
         ]
         for (index, input) in program.inputs.enumerated() {
             switch inputs[input.name] {

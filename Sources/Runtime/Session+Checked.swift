@@ -9,7 +9,8 @@ extension Session {
     func runChecked(_ program: Program, _ run: inout curricle_execution) throws(RuntimeError) -> curricle_status {
         guard let arena = run.segments.0 else { return CURRICLE_BAD_PROGRAM }
         func words(_ offset: Int, _ bytes: Int) -> UnsafeMutableBufferPointer<UInt32> {
-            UnsafeMutableBufferPointer(start: (arena + offset).assumingMemoryBound(to: UInt32.self), count: bytes / MemoryLayout<UInt32>.size)
+            UnsafeMutableBufferPointer(
+                start: (arena + offset).assumingMemoryBound(to: UInt32.self), count: bytes / MemoryLayout<UInt32>.size)
         }
         words(0, program.arenaBytes).update(repeating: Session.poison)
         let clock = run.nanoseconds

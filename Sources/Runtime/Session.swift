@@ -63,7 +63,8 @@ public final class Session {
             constants.fill(values)
         }
         let held: [Segment: Memory?] = [
-            .parameters: parameters, .firstMoments: firstMoments, .secondMoments: secondMoments, .gradients: gradients, .constants: constants,
+            .parameters: parameters, .firstMoments: firstMoments, .secondMoments: secondMoments, .gradients: gradients,
+            .constants: constants
         ]
         try program.check(held.compactMapValues { $0?.bytes })
         if arena.bytes < program.arenaBytes { arena = try Memory(bytes: program.arenaBytes, purpose: "the arena") }
@@ -101,9 +102,13 @@ public final class Session {
             segments[Segment.gradients.number] = gradients?.base
             segments[Segment.constants.number] = constants.base
             segments[Segment.results.number] = results.base
-            for (index, address) in given.enumerated() { segments[Segment.given(index).number] = UnsafeMutableRawPointer(mutating: address) }
+            for (index, address) in given.enumerated() {
+                segments[Segment.given(index).number] = UnsafeMutableRawPointer(mutating: address)
+            }
         }
-        let status = checksMemory ? try runChecked(program, &run)
+        let status =
+            checksMemory
+            ? try runChecked(program, &run)
             : program.instructions.withUnsafeBufferPointer { curricle_execute($0.baseAddress, UInt32($0.count), &run) }
         switch status {
         case CURRICLE_OK: return .done
@@ -114,7 +119,9 @@ public final class Session {
 
     /// Where each of the program's inputs lies; numbers are copied, each to a line of its own.
     private func addresses(of inputs: RunInputs, for program: Program) throws(RuntimeError) -> [UnsafeRawPointer?] {
-        for entry in inputs.entries where program.input(entry.name) == nil { throw .unknownInput(entry.name, inputs: program.inputs.map(\.name)) }
+        for entry in inputs.entries where program.input(entry.name) == nil {
+            throw .unknownInput(entry.name, inputs: program.inputs.map(\.name))
+        }
         var addresses: [UnsafeRawPointer?] = [], end = 0
         for (index, input) in program.inputs.enumerated() {
             guard let tensor = inputs[input.name] else { throw .missingInput(input.name, input.type) }
@@ -122,7 +129,9 @@ public final class Session {
             switch tensor {
             case .memory(let memory): addresses.append(memory.baseAddress)
             case .numbers(let values):
-                if numbers.bytes < end + tensor.bytes { throw .outOfMemory(bytes: end + tensor.bytes, purpose: "given numbers: give large inputs as memory") }
+                if numbers.bytes < end + tensor.bytes {
+                    throw .outOfMemory(bytes: end + tensor.bytes, purpose: "given numbers: give large inputs as memory")
+                }
                 let place = UnsafeMutableRawBufferPointer(start: numbers.base + end, count: tensor.bytes)
                 values.withUnsafeBytes { place.copyMemory(from: $0) }
                 numberPlaces[index] = UnsafeRawBufferPointer(place)

@@ -33,7 +33,7 @@ public enum ValueForm: Sendable, Equatable {
     public func read(_ text: String) -> Value? {
         switch self {
         case .text, .notation: .text(text)
-        case .path: text.isEmpty ? nil : .text(text) // as an unset variable gives it
+        case .path: text.isEmpty ? nil : .text(text)  // as an unset variable gives it
         case .whole(let range): Int(text).flatMap { range.contains($0) ? .whole($0) : nil }
         case .number(let range): ValueForm.number(text, in: range).map { .number($0) }
         case .wholes(let range, let counts):

@@ -7,7 +7,8 @@ import Settings
 ///     let resume = try arguments.flag("resume")
 ///
 /// Accepted: `--name value`, `--name=value`, `-k value`, `-k=value`, `-` or `_` between the words of a name, numbers below
-/// zero as values, `--no-flag`, and `--` before arguments that begin with a dash. Of an option given twice the last counts, unless it takes several.
+/// zero as values, `--no-flag`, and `--` before arguments that begin with a dash. Of an option given twice the last counts, unless it takes
+/// several.
 public struct Arguments: Sendable {
     /// A value and who gave it, for messages.
     struct Given: Sendable, Equatable {

@@ -24,7 +24,7 @@ public enum Completions {
             "        COMPREPLY=($(compgen -W \(quoted((commands.map(\.name) + ["--help"]).joined(separator: " "))) -- \"$word\"))",
             "        return",
             "    fi",
-            "    case $command in",
+            "    case $command in"
         ]
         for command in commands {
             let names = command.everyOption.map { "--\($0.name)" }.joined(separator: " ")
@@ -38,7 +38,7 @@ public enum Completions {
                 "        case $word in",
                 "        -*) COMPREPLY=($(compgen -W \(quoted(names)) -- \"$word\")) ;;",
                 "        *) \(command.arguments == nil ? "" : bashReply(command.argumentForm)) ;;",
-                "        esac ;;",
+                "        esac ;;"
             ]
         }
         lines += ["    esac", "}", "complete -o filenames -F _\(program.name) \(program.name)", ""]
@@ -62,7 +62,7 @@ public enum Completions {
             "#compdef \(program.name)",
             "# zsh completion of \(program.name), printed by `\(program.name) help --completions zsh`.",
             "_\(program.name)() {",
-            "    local -a commands=(",
+            "    local -a commands=("
         ]
         lines += commands.map { "        \(quoted("\($0.name):\($0.summary)"))" }
         lines += [
@@ -74,7 +74,7 @@ public enum Completions {
             "    local command=$words[2]",
             "    shift words",
             "    (( CURRENT-- ))",
-            "    case $command in",
+            "    case $command in"
         ]
         for command in commands {
             lines += ["    \(command.name))", "        _arguments -s \\"]
@@ -110,7 +110,7 @@ public enum Completions {
     private static func fish(_ program: Program, _ commands: [Command]) -> String {
         var lines = [
             "# fish completion of \(program.name), printed by `\(program.name) help --completions fish`.",
-            "complete -c \(program.name) -f",
+            "complete -c \(program.name) -f"
         ]
         for command in commands {
             lines.append("complete -c \(program.name) -n __fish_use_subcommand -a \(command.name) -d \(quotedForFish(command.summary))")

@@ -13,7 +13,8 @@ public enum Help {
     /// - Parameter width: columns of the terminal.
     public static func overview(program: String, summary: String, commands: [Command], width: Int = Help.width) -> String {
         let rows = commands.map { (left: "  " + $0.name, right: $0.summary) }
-        return (["\(program): \(summary)", "", "Usage: \(program) COMMAND [options]", "", "Commands:"]
+        return
+            (["\(program): \(summary)", "", "Usage: \(program) COMMAND [options]", "", "Commands:"]
             + columns(rows, width: width) + ["", "\(program) COMMAND --help explains a command.", ""])
             .joined(separator: "\n")
     }

@@ -5,7 +5,7 @@ public enum OptionTables {
     public static func text(_ program: Program, _ commands: [Command]) -> String {
         var lines = [
             "# Options", "",
-            "Printed by `\(program.name) help --markdown` from the options' declarations; a test says when it is stale.",
+            "Printed by `\(program.name) help --markdown` from the options' declarations; a test says when it is stale."
         ]
         for command in commands {
             let usage = [program.name, command.name, "[options]", command.arguments].compactMap { $0 }.joined(separator: " ")

@@ -55,7 +55,8 @@ public struct ProgressLine: Sendable, Equatable {
     /// Columns of a line that stays.
     static let plainWidth = 80
 
-    /// A line that stays, on terminals, in logs and pipes: fields are left out from the end where it would be wider than a terminal at least is.
+    /// A line that stays, on terminals, in logs and pipes: fields are left out from the end where it would be wider than a terminal at
+    /// least is.
     public var plain: String {
         var line = [label, "\(completed)/\(total)", percent.drop { $0 == " " } + "", eta].joined(separator: "  ")
         for field in fields {

@@ -14,7 +14,8 @@ public enum Augmentation: String, Sendable, CaseIterable, Codable {
 extension CropBox {
     /// torchvision's `RandomResizedCrop.get_params`: ten tries, then the largest centred box of an allowed aspect.
     static func random(
-        width: Int, height: Int, area: ClosedRange<Double> = 0.2...1, aspect: ClosedRange<Double> = (3.0 / 4)...(4.0 / 3), using random: inout Philox
+        width: Int, height: Int, area: ClosedRange<Double> = 0.2...1, aspect: ClosedRange<Double> = (3.0 / 4)...(4.0 / 3),
+        using random: inout Philox
     ) -> CropBox {
         for _ in 0..<10 {
             let target = Double(width * height) * random.uniform(area.lowerBound, area.upperBound)

@@ -1,7 +1,7 @@
 /// The name of a file, of a tar's member or of a class, or a path: bytes as the system has them, whatever letters they were meant for.
 ///
-/// Equal where the bytes are, and in their order. Why no `String`: it takes an é of one code point and one of two for the same, it glues a combining
-/// mark to the `/` before it, and it cannot hold Latin-1 at all.
+/// Equal where the bytes are, and in their order. Why no `String`: it takes an é of one code point and one of two for the same, it glues a
+/// combining mark to the `/` before it, and it cannot hold Latin-1 at all.
 public struct ByteName: Sendable, Hashable, Comparable {
     public let bytes: [UInt8]
 
@@ -101,7 +101,9 @@ extension ByteName {
     package func firstRange(of text: String) -> Range<Int>? {
         let wanted = Array(text.utf8)
         guard !wanted.isEmpty, wanted.count <= bytes.count else { return nil }
-        return (0...(bytes.count - wanted.count)).first { bytes[$0..<($0 + wanted.count)].elementsEqual(wanted) }.map { $0..<($0 + wanted.count) }
+        return (0...(bytes.count - wanted.count)).first { bytes[$0..<($0 + wanted.count)].elementsEqual(wanted) }.map {
+            $0..<($0 + wanted.count)
+        }
     }
 
     /// The parts between some ASCII text.

@@ -27,13 +27,16 @@ private func decode(_ bytes: [UInt8], name: String, shortestSide: Int?, isMended
     var decoded: Int32 = 0
     let pixels = [UInt8](unsafeUninitializedCapacity: Int(width) * Int(height) * channels) { output, count in
         decoded = tjDecompress2(
-            decoder, bytes, UInt(bytes.count), output.baseAddress, width, 0, height, Int32(format.rawValue), TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS)
+            decoder, bytes, UInt(bytes.count), output.baseAddress, width, 0, height, Int32(format.rawValue),
+            TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS)
         // A stream that ends early leaves rows unwritten; they are never shown, because that is an error below.
         count = Int(width) * Int(height) * channels
     }
     if decoded != 0 {
         guard isHarmlessWarning(decoder) else { throw jpegError(decoder, name: name) }
-        guard isMended || endsWithMarker(bytes), let sound = isMended ? bytes : mendedJPEG(bytes) else { throw jpegError(decoder, name: name) }
+        guard isMended || endsWithMarker(bytes), let sound = isMended ? bytes : mendedJPEG(bytes) else {
+            throw jpegError(decoder, name: name)
+        }
         if sound != bytes { return try decode(sound, name: name, shortestSide: shortestSide, isMended: true) }
     }
     let image = PixelImage(width: Int(width), height: Int(height), channels: 3, pixels: isInk ? rgb(fromInk: pixels) : pixels)
@@ -58,10 +61,14 @@ private func jpegError(_ decoder: tjhandle, name: String) -> VisionError {
     return .corrupt(name: name, reason: reason)
 }
 
-/// What libjpeg says of a stream whose pixels are all there, so that Pillow shows it: bytes too many before a marker (cameras), a scan header of
-/// a baseline picture with other limits than 0 and 63 (Samsung's phones), versions of JFIF and Adobe's colour transforms that are not known.
+/// What libjpeg says of a stream whose pixels are all there, so that Pillow shows it: bytes too many before a marker (cameras), a scan
+/// header of a baseline picture with other limits than 0 and 63 (Samsung's phones), versions of JFIF and Adobe's colour transforms that are
+/// not known.
 private func isHarmlessWarning(_ decoder: tjhandle) -> Bool {
-    let harmless = ["extraneous bytes before marker", "Invalid SOS parameters for sequential", "unknown JFIF revision number", "Unknown Adobe color transform"]
+    let harmless = [
+        "extraneous bytes before marker", "Invalid SOS parameters for sequential", "unknown JFIF revision number",
+        "Unknown Adobe color transform"
+    ]
     return tjGetErrorCode(decoder) == Int32(TJERR_WARNING.rawValue) && harmless.contains(where: message(decoder).contains)
 }
 

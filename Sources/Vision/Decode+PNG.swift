@@ -6,18 +6,24 @@ import CPNG
 /// (grey with alpha is not): at most one level from Pillow's.
 /// - Parameter keepsAlpha: returns four channels for a picture that has alpha or transparent colours.
 /// - Returns: the picture, whether it is stored in grey, and the file's EXIF block (empty if there is none).
-func decodePNG(_ file: [UInt8], name: String, background: BackgroundColor?, keepsAlpha: Bool = false) throws(VisionError) -> (PixelImage, isGrey: Bool, exif: [UInt8]) {
+func decodePNG(
+    _ file: [UInt8], name: String, background: BackgroundColor?, keepsAlpha: Bool = false
+) throws(VisionError) -> (PixelImage, isGrey: Bool, exif: [UInt8]) {
     let stream = try PNGStream(file, keepsTransparency: background != nil || keepsAlpha, name: name)
     let isGrey = stream.colorType & 2 == 0
     let (width, height) = (stream.width, stream.height)
     if stream.hasAlpha || stream.hasTransparency {
         let pixels = try decodeAlpha(stream, name: name)
-        if keepsAlpha && background == nil { return (PixelImage(width: width, height: height, channels: 4, pixels: pixels), isGrey, stream.exif) }
-        let image = background?.under(pixels, width: width, height: height)
+        if keepsAlpha && background == nil {
+            return (PixelImage(width: width, height: height, channels: 4, pixels: pixels), isGrey, stream.exif)
+        }
+        let image =
+            background?.under(pixels, width: width, height: height)
             ?? PixelImage(width: width, height: height, fromRGBA: pixels) { value, _, _ in UInt8(value) }
         return (image, isGrey && (background?.isGrey ?? true), stream.exif)
     }
-    let pixels = stream.bitDepth == 16
+    let pixels =
+        stream.bitDepth == 16
         ? try decodeSamples(stream, name: name).map { UInt8($0 >> 8) }
         : try decodeBytes(stream, channels: 3, name: name)
     return (PixelImage(width: width, height: height, channels: 3, pixels: pixels), isGrey, stream.exif)
@@ -65,14 +71,17 @@ private func decodeSamples(_ stream: PNGStream, name: String) throws(VisionError
 /// - Parameters:
 ///   - format: PNG_FORMAT_RGB (2), PNG_FORMAT_RGBA (3) or PNG_FORMAT_LINEAR_RGB (6): macros that Swift does not see.
 ///   - flags: PNG_IMAGE_FLAG_16BIT_sRGB (4) or none.
-private func decode(_ stream: PNGStream, format: UInt32, flags: UInt32, into output: UnsafeMutableRawPointer?, name: String) -> VisionError? {
+private func decode(_ stream: PNGStream, format: UInt32, flags: UInt32, into output: UnsafeMutableRawPointer?, name: String) -> VisionError?
+{
     var image = png_image()
     image.version = 1  // PNG_IMAGE_VERSION
     defer { png_image_free(&image) }
     // libpng keeps reading from this memory between the two calls.
     return stream.bytes.withUnsafeBytes { bytes in
         guard png_image_begin_read_from_memory(&image, bytes.baseAddress, bytes.count) != 0 else { return pngError(image, name: name) }
-        guard Int(image.width) == stream.width, Int(image.height) == stream.height else { return .corrupt(name: name, reason: "its sizes contradict each other") }
+        guard Int(image.width) == stream.width, Int(image.height) == stream.height else {
+            return .corrupt(name: name, reason: "its sizes contradict each other")
+        }
         image.format = format
         image.flags |= flags
         guard png_image_finish_read(&image, nil, output, 0, nil) != 0 else { return pngError(image, name: name) }

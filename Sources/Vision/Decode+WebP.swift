@@ -8,10 +8,14 @@ func isWebP(_ file: [UInt8]) -> Bool {
 /// - Parameter keepsAlpha: returns four channels for a picture that has alpha and gets no background.
 func decodeWebP(_ file: [UInt8], name: String, background: BackgroundColor?, keepsAlpha: Bool = false) throws(VisionError) -> PixelImage {
     let promised = 8 + (4..<8).reversed().reduce(0) { $0 << 8 | Int(file[$1]) }
-    guard promised <= file.count else { throw .truncated(name: name, reason: "the WebP header promises \(promised) bytes and \(file.count) are there") }
+    guard promised <= file.count else {
+        throw .truncated(name: name, reason: "the WebP header promises \(promised) bytes and \(file.count) are there")
+    }
     var features = WebPBitstreamFeatures()
     let status = WebPGetFeatures(file, file.count, &features)
-    if status == VP8_STATUS_UNSUPPORTED_FEATURE { throw .unsupportedFormat(name: name, reason: "is of a WebP kind the decoder does not know") }
+    if status == VP8_STATUS_UNSUPPORTED_FEATURE {
+        throw .unsupportedFormat(name: name, reason: "is of a WebP kind the decoder does not know")
+    }
     if status == VP8_STATUS_NOT_ENOUGH_DATA { throw .truncated(name: name, reason: "the WebP stream ends inside its headers") }
     guard status == VP8_STATUS_OK else { throw .corrupt(name: name, reason: "its WebP headers") }
     let (width, height) = (Int(features.width), Int(features.height))
@@ -19,14 +23,18 @@ func decodeWebP(_ file: [UInt8], name: String, background: BackgroundColor?, kee
 
     if features.has_animation != 0 {
         guard let pixels = firstFrame(of: file, width: width, height: height) else { throw .corrupt(name: name, reason: "its WebP frames") }
-        if keepsAlpha && background == nil && features.has_alpha != 0 { return PixelImage(width: width, height: height, channels: 4, pixels: pixels) }
-        return background?.under(pixels, width: width, height: height) ?? PixelImage(width: width, height: height, fromRGBA: pixels) { value, _, _ in UInt8(value) }
+        if keepsAlpha && background == nil && features.has_alpha != 0 {
+            return PixelImage(width: width, height: height, channels: 4, pixels: pixels)
+        }
+        return background?.under(pixels, width: width, height: height)
+            ?? PixelImage(width: width, height: height, fromRGBA: pixels) { value, _, _ in UInt8(value) }
     }
     let channels = (background != nil || keepsAlpha) && features.has_alpha != 0 ? 4 : 3
     var decoded = false
     let pixels = [UInt8](unsafeUninitializedCapacity: width * height * channels) { output, count in
         let stride = Int32(width * channels)
-        let result = channels == 4
+        let result =
+            channels == 4
             ? WebPDecodeRGBAInto(file, file.count, output.baseAddress, output.count, stride)
             : WebPDecodeRGBInto(file, file.count, output.baseAddress, output.count, stride)
         decoded = result != nil

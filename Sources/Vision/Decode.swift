@@ -6,7 +6,8 @@
 ///   - bytes: the whole file; its first bytes tell the format, not its name.
 ///   - name: what errors call it.
 ///   - options: orientation, a background for what is transparent, JPEGs at a reduced size.
-/// - Returns: [H, W, 3], or 1 or 4 channels where the options ask for as many and the picture has them. Sides of 1…16384 and at most 64 megapixels, checked before anything is allocated.
+/// - Returns: [H, W, 3], or 1 or 4 channels where the options ask for as many and the picture has them. Sides of 1…16384 and at most 64
+///   megapixels, checked before anything is allocated.
 public func decodeImage(bytes: [UInt8], name: String, options: DecodeOptions = DecodeOptions()) throws(VisionError) -> PixelImage {
     let keepsAlpha = options.channels == 4
     var image: PixelImage, exif: [UInt8], isGrey = false

@@ -1,14 +1,15 @@
 /// How files become pictures, where it may differ from Pillow's `Image.open(…).convert("RGB")`; the default is that.
 public struct DecodeOptions: Sendable, Equatable {
-    /// Turns a picture upright by its EXIF orientation (JPEG, PNG's eXIf, WebP), as Pillow's `ImageOps.exif_transpose` does; XMP is not read.
+    /// Turns a picture upright by its EXIF orientation (JPEG, PNG's eXIf, WebP), as Pillow's `ImageOps.exif_transpose` does; XMP is not
+    /// read.
     public var appliesOrientation = false
     /// What shows through transparent pixels; nil drops the alpha instead, whatever colours lie under it.
     public var background: BackgroundColor?
-    /// The shortest side that is wanted at least, in pixels: larger JPEGs are decoded at ½, ¼ or ⅛ of their size, which costs less and changes pixels.
-    /// The largest reduction is taken whose shorter side is not below.
+    /// The shortest side that is wanted at least, in pixels: larger JPEGs are decoded at ½, ¼ or ⅛ of their size, which costs less and
+    /// changes pixels. The largest reduction is taken whose shorter side is not below.
     public var fastDecode: Int?
-    /// Channels that the model wants: for 1 a picture that is stored in grey is `convert("L")`, for 4 one that has transparency is `convert("RGBA")`
-    /// (unless there is a background). All else is RGB.
+    /// Channels that the model wants: for 1 a picture that is stored in grey is `convert("L")`, for 4 one that has transparency is
+    /// `convert("RGBA")` (unless there is a background). All else is RGB.
     public var channels = 3
 
     public init(appliesOrientation: Bool = false, background: BackgroundColor? = nil, fastDecode: Int? = nil, channels: Int = 3) {
@@ -38,7 +39,9 @@ public struct BackgroundColor: Sendable, Equatable, CustomStringConvertible {
         case "black": self.init(red: 0, green: 0, blue: 0)
         default:
             let digits = text.dropFirst()
-            guard text.first == "#", digits.count == 6, digits.allSatisfy(\.isHexDigit), let value = UInt32(digits, radix: 16) else { return nil }
+            guard text.first == "#", digits.count == 6, digits.allSatisfy(\.isHexDigit), let value = UInt32(digits, radix: 16) else {
+                return nil
+            }
             self.init(red: UInt8(value >> 16), green: UInt8(value >> 8 & 255), blue: UInt8(value & 255))
         }
     }

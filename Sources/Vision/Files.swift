@@ -54,7 +54,9 @@ extension ByteName {
 /// The whole of a regular file, or a `VisionError` that says why not.
 package func readFile(_ path: ByteName, limit: Int) throws(VisionError) -> [UInt8] {
     try withFile(path) { (file, facts) throws(VisionError) in
-        guard facts.version.size <= limit else { throw .unreadable(path: "\(path)", reason: "its \(facts.version.size) bytes are above the limit of \(limit)") }
+        guard facts.version.size <= limit else {
+            throw .unreadable(path: "\(path)", reason: "its \(facts.version.size) bytes are above the limit of \(limit)")
+        }
         return try readBytes(of: file, at: 0, count: facts.version.size, path: path)
     }
 }
@@ -73,7 +75,9 @@ package func readFile(_ path: ByteName, at offset: Int, count: Int, of version: 
 
 /// Opens a regular file for as long as `body` runs.
 /// - Parameter body: what to do with its descriptor and what is known of it.
-package func withFile<Result>(_ path: ByteName, _ body: (_ file: Int32, _ facts: FileFacts) throws(VisionError) -> Result) throws(VisionError) -> Result {
+package func withFile<Result>(
+    _ path: ByteName, _ body: (_ file: Int32, _ facts: FileFacts) throws(VisionError) -> Result
+) throws(VisionError) -> Result {
     let file = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
     guard file >= 0 else {
         let reason = errno

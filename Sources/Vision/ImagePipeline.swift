@@ -11,7 +11,8 @@ public enum Preprocessing: String, Sendable, CaseIterable, Codable {
 
     /// What its options say of it.
     public static let help =
-        "how judged pictures get the model's size: eval (as the reference: shorter side resized, centre cropped; pictures of that size too), "
+        "how judged pictures get the model's size: eval (as the reference: shorter side resized, centre cropped; pictures of that "
+            + "size too), "
         + "fit (these stay as they are) or none (all must have it)"
 }
 
@@ -42,14 +43,16 @@ public struct ImagePipeline: Sendable {
         self.seed = seed
     }
 
-    /// - Throws: `channelMismatch` unless the image has one channel or the grid's; `invalidNormalization`; `wrongSize` where the size must fit already.
+    /// - Throws: `channelMismatch` unless the image has one channel or the grid's; `invalidNormalization`; `wrongSize` where the size must
+    ///   fit already.
     public func check(_ image: PixelImage, name: String) throws(VisionError) {
         guard image.channels == 1 || image.channels == grid.channels else {
             throw .channelMismatch(name: name, has: image.channels, wants: grid.channels)
         }
         try normalization.validate(channels: grid.channels)
         guard preprocessing != .none || training != nil || augmentation == .mae || fits(image) else {
-            throw .wrongSize(name: name, width: image.width, height: image.height, wantedWidth: grid.imageWidth, wantedHeight: grid.imageHeight)
+            throw .wrongSize(
+                name: name, width: image.width, height: image.height, wantedWidth: grid.imageWidth, wantedHeight: grid.imageHeight)
         }
     }
 
@@ -73,8 +76,11 @@ public struct ImagePipeline: Sendable {
             result = resizeBicubic(image, box: box, width: grid.imageWidth, height: grid.imageHeight, order: passOrder)
         case .flip, .none:
             let resizeTo = evaluationResize(of: image, height: grid.imageHeight, width: grid.imageWidth)
-            result = preprocessing != .reference && fits(image) ? image
-                : resizeShorterSideAndCentreCrop(image, height: grid.imageHeight, width: grid.imageWidth, resizeTo: resizeTo, order: passOrder)
+            result =
+                preprocessing != .reference && fits(image)
+                ? image
+                : resizeShorterSideAndCentreCrop(
+                    image, height: grid.imageHeight, width: grid.imageWidth, resizeTo: resizeTo, order: passOrder)
         }
         if augmentation != .none && random.uniform() < 0.5 { flipHorizontally(&result) }
         return result

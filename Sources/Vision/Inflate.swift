@@ -59,7 +59,11 @@ package final class Inflater {
                 if input.isEmpty { throw .truncated(name: name, reason: "the compressed stream ends early") }
             }
             let status = inflate(into: &output, from: &filled)
-            if status == Z_STREAM_END { isFinished = true } else if status != Z_OK && status != Z_BUF_ERROR { throw .corrupt(name: name, reason: "the compressed stream is not valid") }
+            if status == Z_STREAM_END {
+                isFinished = true
+            } else if status != Z_OK && status != Z_BUF_ERROR {
+                throw .corrupt(name: name, reason: "the compressed stream is not valid")
+            }
         }
         output.removeLast(limit - filled)
         return output

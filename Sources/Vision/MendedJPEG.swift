@@ -1,7 +1,7 @@
 /// A JPEG without what libjpeg warns of though it touches no pixel; nil where the stream cannot be followed to its end.
 ///
-/// What is set is what libjpeg assumes for it: a sequential scan's limits 0, 63 and 0; JFIF 1; Adobe's transform 1 (three components) or 2 (four).
-/// Bytes between a segment's end and the next marker are taken out.
+/// What is set is what libjpeg assumes for it: a sequential scan's limits 0, 63 and 0; JFIF 1; Adobe's transform 1 (three components) or 2
+/// (four). Bytes between a segment's end and the next marker are taken out.
 func mendedJPEG(_ file: [UInt8]) -> [UInt8]? {
     var bytes = file
     var surplus: [Range<Int>] = []
@@ -43,11 +43,15 @@ func mendedJPEG(_ file: [UInt8]) -> [UInt8]? {
             guard length >= 6 + 2 * count else { return nil }
             if isSequential { bytes.replaceSubrange((end - 3)..<end, with: [0, 63, 0]) }
             // Pixels: FF is followed by 00, by a restart's number, or by the next marker.
-            while place + 1 < file.count, file[place] != 0xFF || file[place + 1] == 0 || (0xD0...0xD7).contains(file[place + 1]) { place += 1 }
+            while place + 1 < file.count, file[place] != 0xFF || file[place + 1] == 0 || (0xD0...0xD7).contains(file[place + 1]) {
+                place += 1
+            }
         default: break
         }
     }
-    if let adobe, components == 3 && bytes[adobe] > 1 || components == 4 && ![0, 2].contains(bytes[adobe]) { bytes[adobe] = components == 3 ? 1 : 2 }
+    if let adobe, components == 3 && bytes[adobe] > 1 || components == 4 && ![0, 2].contains(bytes[adobe]) {
+        bytes[adobe] = components == 3 ? 1 : 2
+    }
     for range in surplus.reversed() { bytes.removeSubrange(range) }
     return bytes
 }

@@ -5,7 +5,8 @@
 func orientation(ofEXIF block: [UInt8]) -> Int {
     var bytes = block[...]
     while bytes.starts(with: exifMark) { bytes = bytes.dropFirst(exifMark.count) }
-    guard let tiff = TIFFDirectory(Array(bytes)), let value = tiff.number(ofTag: 274), value == value.rounded(), (1...8).contains(value) else { return 1 }
+    guard let tiff = TIFFDirectory(Array(bytes)), let value = tiff.number(ofTag: 274), value == value.rounded(), (1...8).contains(value)
+    else { return 1 }
     return Int(value)
 }
 
@@ -42,7 +43,9 @@ private struct TIFFDirectory {
         else { return nil }
         guard let size = [3: 2, 4: 4, 5: 8, 6: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8][type] else { return nil }
         // Four bytes stand in the entry itself, more elsewhere.
-        guard count <= 1 << 20, let value = Int(count) * size <= 4 ? place + 8 : integer(at: place + 8, bytes: 4).map({ Int($0) }), let bits = integer(at: value, bytes: size) else { return nil }
+        guard count <= 1 << 20, let value = Int(count) * size <= 4 ? place + 8 : integer(at: place + 8, bytes: 4).map({ Int($0) }),
+            let bits = integer(at: value, bytes: size)
+        else { return nil }
         switch type {
         case 6: return Double(Int8(truncatingIfNeeded: bits))
         case 8: return Double(Int16(truncatingIfNeeded: bits))

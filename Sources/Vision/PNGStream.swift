@@ -2,8 +2,8 @@ import CZlib
 
 /// The chunks of a PNG file that decide its pixels, checked, in a form libpng decodes without changing any value.
 ///
-/// Why not the file itself: libpng's simple interface (the one that reports errors without longjmp, which Swift cannot cross) applies gamma,
-/// colour profiles and backgrounds. Pillow's `convert("RGB")` does not, so the chunks that ask for them are left out.
+/// Why not the file itself: libpng's simple interface (the one that reports errors without longjmp, which Swift cannot cross) applies
+/// gamma, colour profiles and backgrounds. Pillow's `convert("RGB")` does not, so the chunks that ask for them are left out.
 struct PNGStream {
     static let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
 
@@ -39,7 +39,9 @@ struct PNGStream {
                 guard isSound else { throw .corrupt(name: name, reason: "checksum of PNG chunk \(kind)") }
                 if kind == "IHDR" { try readHeader(file, at: place + 8, length: length, name: name) }
                 if kind == "tRNS" { hasTransparency = true }
-                if kind == "IDAT", length > 0, zlibHeader.reduce(0, { $0 + $1.count }) < 2 { zlibHeader.append((bytes.count + 8)..<(bytes.count + 8 + length)) }
+                if kind == "IDAT", length > 0, zlibHeader.reduce(0, { $0 + $1.count }) < 2 {
+                    zlibHeader.append((bytes.count + 8)..<(bytes.count + 8 + length))
+                }
                 bytes.append(contentsOf: file[place..<(place + 12 + length)])
             } else if kind == "eXIf" {
                 if isSound { exif = Array(file[(place + 8)..<(place + 8 + length)]) }
@@ -55,7 +57,8 @@ struct PNGStream {
         widenWindow()
     }
 
-    /// Sets the window that the zlib header names to the largest: some writers name a smaller one than they use, and libpng then calls the picture damaged.
+    /// Sets the window that the zlib header names to the largest: some writers name a smaller one than they use, and libpng then calls the
+    /// picture damaged.
     ///
     /// Source: libpng's `pngfix`; zlib's format (RFC 1950): CINFO above CM in the first byte, both bytes together a multiple of 31.
     private mutating func widenWindow() {

@@ -29,7 +29,9 @@ package struct PictureSheet {
     package func column(_ index: Int, of sheet: PixelImage, height: Int, width: Int) -> PixelImage? {
         let columns = width * factor + PictureSheet.padding, left = index * columns
         guard index >= 0, left + columns <= sheet.width, sheet.height >= height * factor else { return nil }
-        let rows = (0..<sheet.height).map { y in sheet.pixels[((y * sheet.width + left) * sheet.channels)..<((y * sheet.width + left + columns) * sheet.channels)] }
+        let rows = (0..<sheet.height).map { y in
+            sheet.pixels[((y * sheet.width + left) * sheet.channels)..<((y * sheet.width + left + columns) * sheet.channels)]
+        }
         return PixelImage(width: columns, height: sheet.height, channels: sheet.channels, pixels: rows.flatMap { $0 })
     }
 }

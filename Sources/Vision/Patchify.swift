@@ -4,7 +4,9 @@
 /// - Parameters:
 ///   - image: [H, W, C] of the grid's size; one channel is copied to each of the model's.
 ///   - patches: [L, P], all of it is written.
-public func patchify(_ image: PixelImage, grid: PatchGrid, normalization: PixelNormalization, into patches: UnsafeMutableBufferPointer<Float>) {
+public func patchify(
+    _ image: PixelImage, grid: PatchGrid, normalization: PixelNormalization, into patches: UnsafeMutableBufferPointer<Float>
+) {
     precondition(image.height == grid.imageHeight && image.width == grid.imageWidth, "the image must have the grid's size")
     precondition(image.channels == grid.channels || image.channels == 1, "the image must have one channel or the grid's")
     precondition(patches.count >= grid.count * grid.patchWidth, "patches must hold [L, P]")
@@ -36,7 +38,8 @@ public func patchify(_ image: PixelImage, grid: PatchGrid, normalization: PixelN
 /// out[i] = Float(in[i]) · scales[i] + shifts[i]: multiply, then add, in vectors and in the tail.
 @inline(__always)
 private func normalizeSegment(
-    _ source: UnsafeBufferPointer<UInt8>, from first: Int, scales: [Float], shifts: [Float], into target: UnsafeMutableBufferPointer<Float>, at place: Int
+    _ source: UnsafeBufferPointer<UInt8>, from first: Int, scales: [Float], shifts: [Float], into target: UnsafeMutableBufferPointer<Float>,
+    at place: Int
 ) {
     scales.withUnsafeBytes { scales in
         shifts.withUnsafeBytes { shifts in
@@ -95,7 +98,8 @@ private func forEachSegment(_ grid: PatchGrid, _ body: (_ plane: Int, _ patch: I
     }
 }
 
-/// Puts normalised patches [L, P] back together as a picture: (value · std + mean) · 255, rounded, clamped to 0…255 (not-a-number becomes 0).
+/// Puts normalised patches [L, P] back together as a picture: (value · std + mean) · 255, rounded, clamped to 0…255 (not-a-number becomes
+/// 0).
 public func unpatchify(_ patches: UnsafeBufferPointer<Float>, grid: PatchGrid, normalization: PixelNormalization) -> PixelImage {
     precondition(patches.count >= grid.count * grid.patchWidth, "patches must hold [L, P]")
     let (scale, shift) = normalization.scaleAndShift(channels: grid.channels)

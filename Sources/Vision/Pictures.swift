@@ -1,7 +1,8 @@
 /// Rows of images as one picture, for film strips and panels.
 ///
 /// - Parameters:
-///   - images: rows; rows may differ in length, images in size: each stands at the top left of its cell, cells have the largest image's size.
+///   - images: rows; rows may differ in length, images in size: each stands at the top left of its cell, cells have the largest image's
+///     size.
 ///   - padding: pixels between the images and round them.
 ///   - background: the grey level of what is empty.
 /// - Returns: RGB; grey images are copied to the three channels. A single background pixel when there is no image.
@@ -46,7 +47,8 @@ public func scaled(_ image: PixelImage, by factor: Int) -> PixelImage {
         for y in 0..<height {
             for x in 0..<width {
                 for channel in 0..<channels {
-                    output[(y * width + x) * channels + channel] = image.pixels[((y / factor) * image.width + x / factor) * channels + channel]
+                    output[(y * width + x) * channels + channel] =
+                        image.pixels[((y / factor) * image.width + x / factor) * channels + channel]
                 }
             }
         }
@@ -69,7 +71,9 @@ public func heatmap(values: [Float], rows: Int, columns: Int, cell: Int) -> Pixe
     var pixels: [UInt8] = []
     pixels.reserveCapacity(values.count * 3)
     for value in values {
-        if value.isNaN { pixels += [128, 128, 128] } else {
+        if value.isNaN {
+            pixels += [128, 128, 128]
+        } else {
             let clamped = Double(min(max(value, low), high))
             pixels += viridis(range > 0 ? (clamped - Double(low)) / range : 0.5)
         }
@@ -79,7 +83,7 @@ public func heatmap(values: [Float], rows: Int, columns: Int, cell: Int) -> Pixe
 
 /// Nine points of matplotlib's viridis (CC0), its lightness even and rising.
 private let viridisPoints: [(Double, Double, Double)] = [
-    (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129), (92, 200, 99), (170, 220, 50), (253, 231, 37),
+    (68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129), (92, 200, 99), (170, 220, 50), (253, 231, 37)
 ]
 
 /// The colour at a place in 0…1, linear between the points.

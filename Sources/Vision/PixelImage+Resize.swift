@@ -9,13 +9,15 @@ public enum PassOrder: String, Sendable, CaseIterable, Codable {
 
     /// What its options say of it.
     public static let help =
-        "which Pillow's resize: pillow13 (vertically first where the height loses more than twice the pixels that the width does) or pillow12 (always "
+        "which Pillow's resize: pillow13 (vertically first where the height loses more than twice the pixels that the width does) or "
+            + "pillow12 (always "
         + "horizontally first, as up to 12: some bytes differ by one)"
 }
 
 /// Crops, then resizes with Pillow's antialiased bicubic filter, bit for bit.
 ///
-/// Source: Pillow's `ImagingResample` (Resample.c, version 13.0), the resize that MAE's PIL pipeline applies; `CSupport/resample.c` is the implementation.
+/// Source: Pillow's `ImagingResample` (Resample.c, version 13.0), the resize that MAE's PIL pipeline applies; `CSupport/resample.c` is the
+/// implementation.
 /// - Parameters:
 ///   - image: any number of channels; each is resampled for itself.
 ///   - box: what to keep; parts outside of the image are left out.
@@ -25,7 +27,8 @@ public enum PassOrder: String, Sendable, CaseIterable, Codable {
 /// - Returns: [height, width, C]. A box that already has this size is copied unchanged, as Pillow does.
 public func resizeBicubic(_ image: PixelImage, box: CropBox, width: Int, height: Int, order: PassOrder = .pillow13) -> PixelImage {
     precondition((1...65536).contains(width) && (1...65536).contains(height), "a resized image has sides of 1…65536")
-    return resizeBicubic(image, box: box, width: width, height: height, part: CropBox(top: 0, left: 0, height: height, width: width), order: order)
+    return resizeBicubic(
+        image, box: box, width: width, height: height, part: CropBox(top: 0, left: 0, height: height, width: width), order: order)
 }
 
 /// The same, but only a part of the result is made.
@@ -43,7 +46,8 @@ func resizeBicubic(_ image: PixelImage, box: CropBox, width: Int, height: Int, p
         withUnsafeTemporaryAllocation(byteCount: curricle_resize_workspace(&resize), alignment: 8) { workspace in
             image.pixels.withUnsafeBufferPointer { input in
                 guard let start = input.baseAddress, let result = output.baseAddress else { return }
-                _ = curricle_resize_bicubic(result, start + kept.top * stride + kept.left * image.channels, stride, &resize, workspace.baseAddress)
+                _ = curricle_resize_bicubic(
+                    result, start + kept.top * stride + kept.left * image.channels, stride, &resize, workspace.baseAddress)
             }
         }
         count = part.width * part.height * image.channels
@@ -59,7 +63,9 @@ private func resizeInGroups(_ image: PixelImage, _ box: CropBox, width: Int, hei
         let some = channelsOf(image, channels, in: box)
         let group = resizeBicubic(some, box: CropBox(whole: some), width: width, height: height, part: part, order: order)
         for pixel in 0..<(part.width * part.height) {
-            for (place, channel) in channels.enumerated() { pixels[pixel * image.channels + channel] = group.pixels[pixel * channels.count + place] }
+            for (place, channel) in channels.enumerated() {
+                pixels[pixel * image.channels + channel] = group.pixels[pixel * channels.count + place]
+            }
         }
     }
     return PixelImage(width: part.width, height: part.height, channels: image.channels, pixels: pixels)
@@ -80,23 +86,26 @@ private func channelsOf(_ image: PixelImage, _ channels: Range<Int>, in box: Cro
 
 /// torchvision's `Resize(resizeTo)` (bicubic, antialiased) and `CenterCrop((height, width))`, with its rounding.
 ///
-/// The shorter side becomes `resizeTo`, the longer `Int(resizeTo · long / short)`; the crop starts at `round((H − height) / 2)` with halves to even;
-/// where the resized image is smaller than the crop, zeros are added. For evaluation as in MAE see `evaluationResize`.
+/// The shorter side becomes `resizeTo`, the longer `Int(resizeTo · long / short)`; the crop starts at `round((H − height) / 2)` with halves
+/// to even; where the resized image is smaller than the crop, zeros are added. For evaluation as in MAE see `evaluationResize`.
 /// What the crop leaves out is not even computed, so a needle of a picture costs no more than any other.
-public func resizeShorterSideAndCentreCrop(_ image: PixelImage, height: Int, width: Int, resizeTo: Int, order: PassOrder = .pillow13) -> PixelImage {
+public func resizeShorterSideAndCentreCrop(
+    _ image: PixelImage, height: Int, width: Int, resizeTo: Int, order: PassOrder = .pillow13
+) -> PixelImage {
     let short = min(image.height, image.width), long = max(image.height, image.width)
     let newLong = Int(Double(resizeTo) * Double(long) / Double(short))
     let (newWidth, newHeight) = image.height > image.width ? (resizeTo, newLong) : (newLong, resizeTo)
     let part = CropBox(
-        top: max(0, cropStart(newHeight, height)), left: max(0, cropStart(newWidth, width)), height: min(height, newHeight), width: min(width, newWidth))
+        top: max(0, cropStart(newHeight, height)), left: max(0, cropStart(newWidth, width)), height: min(height, newHeight),
+        width: min(width, newWidth))
     let resized = resizeBicubic(image, box: CropBox(whole: image), width: newWidth, height: newHeight, part: part, order: order)
     return padded(resized, height: height, width: width)
 }
 
 /// The shorter side to resize to before a centre crop to `height` × `width`, as MAE does.
 ///
-/// Square targets: `Int(size · 256 / 224)` up to 224 pixels, the size itself above. Others: the smallest shorter side at which both target sides,
-/// times 256 / 224 where the shorter of them is at most 224, are covered.
+/// Square targets: `Int(size · 256 / 224)` up to 224 pixels, the size itself above. Others: the smallest shorter side at which both target
+/// sides, times 256 / 224 where the shorter of them is at most 224, are covered.
 public func evaluationResize(of image: PixelImage, height: Int, width: Int) -> Int {
     func beforeCrop(_ side: Double) -> Double { min(height, width) > 224 ? side : side * 256 / 224 }
     if height == width { return Int(beforeCrop(Double(height))) }

@@ -11,7 +11,9 @@ public struct PixelImage: Sendable, Equatable {
     /// - Precondition: sizes are at least 1 and `pixels` has width · height · channels samples.
     ///   (Decoders check their input before they get here and throw; this is for code, not for files.)
     public init(width: Int, height: Int, channels: Int, pixels: [UInt8]) {
-        precondition(width > 0 && height > 0 && channels > 0 && pixels.count == width * height * channels, "pixel count must be width·height·channels")
+        precondition(
+            width > 0 && height > 0 && channels > 0 && pixels.count == width * height * channels,
+            "pixel count must be width·height·channels")
         self.width = width
         self.height = height
         self.channels = channels

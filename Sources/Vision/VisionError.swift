@@ -76,7 +76,8 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
         case .labelCountMismatch(let images, let imageCount, let labels, let labelCount):
             "\(labels): has \(labelCount) labels for the \(imageCount) images of \(images); use a pair that belongs together"
         case .unknownClass(let name, let image, let known):
-            "\(image): its dataset has a class '\(name)' that the training images do not have (\(known.prefix(8).joined(separator: ", "))\(known.count > 8 ? " …" : "")); give parts of the same data"
+            "\(image): its dataset has a class '\(name)' that the training images do not have "
+                + "(\(known.prefix(8).joined(separator: ", "))\(known.count > 8 ? " …" : "")); give parts of the same data"
         case .channelMismatch(let name, let has, let wants):
             "\(name): has \(has) channels where the model wants \(wants); use a model of \(has) channels or convert the images"
         case .indexOutOfRange(let index, let count):
@@ -93,7 +94,8 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// What a folder may hold to be a dataset.
-    private static let acceptedInFolders = ".jpg, .jpeg, .png or .webp image, no .npy array, no IDX, CIFAR or STL-10 binary files and no .tar shards"
+    private static let acceptedInFolders =
+        ".jpg, .jpeg, .png or .webp image, no .npy array, no IDX, CIFAR or STL-10 binary files and no .tar shards"
 
     /// Whether it is the whole dataset's and not one image's.
     package var endsThePass: Bool {
@@ -106,11 +108,13 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The file or image the error is about, if it is about one.
     public var subject: String? {
         switch self {
-        case .notFound(let path), .unreadable(let path, _), .emptyFolder(let path, _), .foreignFile(let path, _, _), .changed(let path), .missingRole(let path, _, _), .badIndexFile(let path, _),
+        case .notFound(let path), .unreadable(let path, _), .emptyFolder(let path, _), .foreignFile(let path, _, _), .changed(let path),
+            .missingRole(let path, _, _), .badIndexFile(let path, _),
             .badRecordFile(let path, _), .badArrayFile(let path, _), .badArchive(let path, _), .badListEntry(let path, _, _):
             path
         case .unsupportedFormat(let name, _), .badDimensions(let name, _, _), .truncated(let name, _), .corrupt(let name, _),
-            .wrongSize(let name, _, _, _, _), .channelMismatch(let name, _, _), .unknownClass(_, let name, _), .labelCountMismatch(let name, _, _, _):
+            .wrongSize(let name, _, _, _, _), .channelMismatch(let name, _, _), .unknownClass(_, let name, _),
+            .labelCountMismatch(let name, _, _, _):
             name
         case .indexOutOfRange, .cannotEncode, .invalidGrid, .invalidNormalization, .noReadableImage: nil
         }

@@ -20,14 +20,17 @@ public struct WeightsDescription: Sendable {
     /// - Parameters imageHeight, imageWidth: the user's, before the file's: positions are brought to that grid.
     /// - Parameters mean, deviation: the user's, before the file's.
     public init(
-        _ file: Checkpoint, heads: Int?, decoderHeads: Int? = nil, imageHeight: Int?, imageWidth: Int?, mean: [Float]? = nil, deviation: [Float]? = nil
+        _ file: Checkpoint, heads: Int?, decoderHeads: Int? = nil, imageHeight: Int?, imageWidth: Int?, mean: [Float]? = nil,
+        deviation: [Float]? = nil
     ) throws {
         if file.metadata["curricle.model"] != nil {
             guard let known = WeightsFile.ownConfiguration(file), known.problem == nil else {
                 throw LearningError.file(path: file.path, reason: "its metadata's curricle.model cannot be read")
             }
             model = known
-            let pixels = file.metadata["curricle.pixels"].flatMap { try? JSONDecoder().decode(PixelNormalization.self, from: Data($0.utf8)) }
+            let pixels = file.metadata["curricle.pixels"].flatMap {
+                try? JSONDecoder().decode(PixelNormalization.self, from: Data($0.utf8))
+            }
             normalization = pixels ?? .standard(channels: known.channels)
             for (name, said, known) in [(SettingName.heads, heads, model.heads), (.decoderHeads, decoderHeads, model.decoderHeads)] {
                 if let said, said != known { throw LearningError.file(path: file.path, reason: "says \(name) \(known), not \(said)") }
@@ -37,7 +40,10 @@ public struct WeightsDescription: Sendable {
         } else {
             model = try WeightsDescription.fromShapes(file, heads: heads, imageHeight: imageHeight, imageWidth: imageWidth)
             if heads == nil, file.facts.heads == nil {
-                notes.append("\(file.path): \(model.heads) heads are assumed, as published models of width \(model.embedWidth) have them; \(.heads) says otherwise")
+                notes.append(
+                    "\(file.path): \(model.heads) heads are assumed, as published models of width \(model.embedWidth) have them; "
+                        + "\(.heads) says otherwise"
+                )
             }
             normalization = .standard(channels: model.channels)
             normalization.mean = file.facts.mean ?? normalization.mean
@@ -45,7 +51,9 @@ public struct WeightsDescription: Sendable {
             try describeDecoder(file, decoderHeads)
         }
         notes += file.notes
-        if !file.unexpected.isEmpty { notes.append("\(file.path): left out, as no such model has them: \(WeightsFile.listed(file.unexpected))") }
+        if !file.unexpected.isEmpty {
+            notes.append("\(file.path): left out, as no such model has them: \(WeightsFile.listed(file.unexpected))")
+        }
         if let problem = model.problem { throw LearningError.file(path: file.path, reason: Message(problem)) }
         if let positions = try WeightsFile.assumedGrid(file, model) { notes.append(positions) }
         if let mean { normalization.mean = mean }
@@ -60,11 +68,15 @@ public struct WeightsDescription: Sendable {
 
     /// - Throws: `LearningError.configuration` for a layer that the encoder does not have.
     package func requireLayer(_ layer: Int) throws {
-        if !(1...model.depth).contains(layer) { throw LearningError.configuration("\(.layer) \(layer): the encoder has layers 1 to \(model.depth)") }
+        if !(1...model.depth).contains(layer) {
+            throw LearningError.configuration("\(.layer) \(layer): the encoder has layers 1 to \(model.depth)")
+        }
     }
 
     private static func fromShapes(_ file: Checkpoint, heads: Int?, imageHeight: Int?, imageWidth: Int?) throws -> ModelConfiguration {
-        guard let patch = file.shape(of: "patch_embed.proj.weight") else { throw TensorFileError.missingTensor(path: file.path, name: "patch_embed.proj.weight") }
+        guard let patch = file.shape(of: "patch_embed.proj.weight") else {
+            throw TensorFileError.missingTensor(path: file.path, name: "patch_embed.proj.weight")
+        }
         guard patch.count == 4, patch[2] == patch[3], patch.allSatisfy({ (1...65536).contains($0) }) else {
             throw LearningError.file(path: file.path, reason: "tensor patch_embed.proj.weight has shape \(patch), not [D, C, p, p]")
         }
@@ -74,16 +86,21 @@ public struct WeightsDescription: Sendable {
             throw LearningError.file(path: file.path, reason: "does not say how many heads its attention has\(published): give \(.heads)")
         }
         var height = imageHeight ?? file.facts.imageHeight, columns = imageWidth ?? file.facts.imageWidth
-        if height == nil, let position = file.shape(of: "pos_embed"), position.count == 3, let side = squareRoot(position[1] - 1), side <= 65536 {
+        if height == nil, let position = file.shape(of: "pos_embed"), position.count == 3, let side = squareRoot(position[1] - 1),
+            side <= 65536
+        {
             (height, columns) = (side * patch[2], side * patch[2])
         }
         guard let height else { throw LearningError.file(path: file.path, reason: "does not say its image size: give \(.imageSize)") }
         var model = ModelConfiguration(
-            imageHeight: height, imageWidth: columns ?? height, patchSize: patch[2], channels: patch[1], embedWidth: width, depth: depth, heads: heads,
+            imageHeight: height, imageWidth: columns ?? height, patchSize: patch[2], channels: patch[1], embedWidth: width, depth: depth,
+            heads: heads,
             maskerHeads: width % 4 == 0 ? 4 : 1)
         if let hidden = file.shape(of: "blocks.0.mlp.fc1.weight")?.first {
             guard hidden % width == 0, hidden > 0 else {
-                throw LearningError.file(path: file.path, reason: "tensor blocks.0.mlp.fc1.weight has \(hidden) rows, which is no multiple of the width \(width)")
+                throw LearningError.file(
+                    path: file.path, reason: "tensor blocks.0.mlp.fc1.weight has \(hidden) rows, which is no multiple of the width \(width)"
+                )
             }
             model.mlpRatio = hidden / width
         }
@@ -91,7 +108,9 @@ public struct WeightsDescription: Sendable {
         let lastNorms = (file.shape(of: "norm.weight"), file.shape(of: "fc_norm.weight"))
         if lastNorms.0 == nil, lastNorms.1 != nil { model.normalizesPooled = true }
         if lastNorms.0 != nil, lastNorms.1 != nil {
-            throw LearningError.file(path: file.path, reason: "holds both norm and fc_norm: the mean of tokens that have passed a norm, through another, cannot be computed here")
+            throw LearningError.file(
+                path: file.path,
+                reason: "holds both norm and fc_norm: the mean of tokens that have passed a norm, through another, cannot be computed here")
         }
         return model
     }
@@ -106,7 +125,8 @@ public struct WeightsDescription: Sendable {
         }
         let depth = WeightsDescription.blocks(file, "decoder_blocks")
         // 16 heads of 32: the decoder of every published MAE.
-        let known = try WeightsDescription.agreed(file, .decoderHeads, heads, file.facts.decoderHeads) ?? (shape[0] == 512 && depth == 8 ? 16 : nil)
+        let known =
+            try WeightsDescription.agreed(file, .decoderHeads, heads, file.facts.decoderHeads) ?? (shape[0] == 512 && depth == 8 ? 16 : nil)
         knowsDecoder = known != nil
         guard depth > 0, shape[0] % 4 == 0 else { return }
         (model.decoderWidth, model.decoderDepth, model.decoderHeads) = (shape[0], depth, known ?? 1)

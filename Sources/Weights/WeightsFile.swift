@@ -41,7 +41,8 @@ public enum WeightsFile {
     package static func values(_ file: some TensorSource, _ name: String, _ parameter: ModelParameter) throws -> [Float] {
         guard let shape = file.shape(of: name) else { throw TensorFileError.missingTensor(path: file.path, name: name) }
         guard shape == parameter.referenceShape else {
-            throw LearningError.file(path: file.path, reason: "tensor \(name) has shape \(shape), but the model needs \(parameter.referenceShape)")
+            throw LearningError.file(
+                path: file.path, reason: "tensor \(name) has shape \(shape), but the model needs \(parameter.referenceShape)")
         }
         return try file.floats(name)
     }
@@ -55,7 +56,8 @@ public enum WeightsFile {
     /// - Parameter beginsOptional: whether those that a file may lack begin with their initial values, where it does.
     /// - Throws: `LearningError.file` naming the tensors that are missing, or one of a wrong shape with both shapes.
     public static func load(_ file: some TensorSource, into model: ModelRuntime, beginsOptional: Bool = false) throws {
-        let fresh = model.parameters.all.filter { beginsOptional && $0.isOptional && file.shape(of: $0.parameter.name) == nil }.map(\.parameter.name)
+        let fresh = model.parameters.all.filter { beginsOptional && $0.isOptional && file.shape(of: $0.parameter.name) == nil }.map(
+            \.parameter.name)
         try requireAll(model.parameters.all.filter { !fresh.contains($0.parameter.name) }, in: file)
         for parameter in model.parameters.all {
             if fresh.contains(parameter.parameter.name) {
@@ -79,7 +81,9 @@ public enum WeightsFile {
                 continue
             }
             try requireAll(parameters, in: file)
-            for parameter in parameters { model.set(parameter, in: model.session.parameters, try values(file, parameter.parameter.name, parameter)) }
+            for parameter in parameters {
+                model.set(parameter, in: model.session.parameters, try values(file, parameter.parameter.name, parameter))
+            }
         }
         return kept
     }

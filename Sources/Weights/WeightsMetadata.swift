@@ -25,7 +25,10 @@ package struct WeightsMetadata {
     }
 
     package var entries: [String: String] {
-        var entries = ["format": "pt", "curricle.version": Machine.version, "curricle.model": WeightsFile.json(model), "curricle.pixels": WeightsFile.json(normalization)]
+        var entries = [
+            "format": "pt", "curricle.version": Machine.version, "curricle.model": WeightsFile.json(model),
+            "curricle.pixels": WeightsFile.json(normalization)
+        ]
         if let step { entries.merge(step.metadata) { $1 } }
         if let classes { entries[WeightsMetadata.classesKey] = WeightsFile.json(classes) }
         return entries

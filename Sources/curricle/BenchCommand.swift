@@ -22,7 +22,7 @@ enum BenchCommand {
             .value("warmup", "N", .whole(0...1000), "calls before those", fallback: "2"),
             .flag("shapes", "`step`, `infer`: time each shape of a kernel apart"),
             SharedOptions.output("FILE", "`all`: the file to write"),
-            SharedOptions.json,
+            SharedOptions.json
         ] + DataOptions.decoding + [SharedOptions.threads(), SharedOptions.isa],
         arguments: "step|infer|kernels|loader|all", argumentForm: .word(of: Kind.self), argumentCount: 1...1,
         example: "curricle bench step --model tiny-p16 --batch-size 16 --threads 2")
@@ -81,7 +81,7 @@ enum BenchCommand {
         var common: Row {
             [
                 ("preset", .string(preset)), ("batch", .integer(setting.batchSize)), ("precision", "f32"),
-                ("threads", .integer(setting.threads)), ("isa", .string("\(setting.isa)")),
+                ("threads", .integer(setting.threads)), ("isa", .string("\(setting.isa)"))
             ]
         }
 
@@ -98,16 +98,20 @@ enum BenchCommand {
         benchmark.byShape = subject.byShape
         let r = try benchmark.run { done in bar.update(label: "iterations", completed: done) { [] } }
         bar.finish()
-        let row: Row = [("bench", "step")] + subject.common + [
-            ("step_s", .double(r.step)), ("step_p90_s", .double(r.stepP90)), ("step_a_s", .double(r.stepA)), ("step_b_s", .double(r.stepB)),
-            ("img_s", .double(r.imagesPerSecond)), ("gflop_s", .double(r.gflops)), ("peak_gflop_s", .double(r.peakGFLOPs)), ("peak_share", .double(r.peakShare)),
-            ("rss_mb", .double(Double(r.residentBytes) / 1e6)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6)),
-        ]
+        let row: Row =
+            [("bench", "step")] + subject.common + [
+                ("step_s", .double(r.step)), ("step_p90_s", .double(r.stepP90)), ("step_a_s", .double(r.stepA)),
+                ("step_b_s", .double(r.stepB)),
+                ("img_s", .double(r.imagesPerSecond)), ("gflop_s", .double(r.gflops)), ("peak_gflop_s", .double(r.peakGFLOPs)),
+                ("peak_share", .double(r.peakShare)),
+                ("rss_mb", .double(Double(r.residentBytes) / 1e6)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6))
+            ]
         var lines = [
             "\(subject.preset), batch \(r.images), f32, \(s.isa), \(s.threads) threads, \(Machine.cpu)",
-            String(format: "step %.4f s (p90 %.4f; A %.4f, B %.4f)   %.2f images/s", r.step, r.stepP90, r.stepA, r.stepB, r.imagesPerSecond),
+            String(
+                format: "step %.4f s (p90 %.4f; A %.4f, B %.4f)   %.2f images/s", r.step, r.stepP90, r.stepA, r.stepB, r.imagesPerSecond),
             String(format: "%.1f of %.1f GFLOP/s calibrated peak: %.3f", r.gflops, r.peakGFLOPs, r.peakShare),
-            String(format: "peak memory %.0f MB, arena %.0f MB", Double(r.residentBytes) / 1e6, Double(r.arenaBytes) / 1e6),
+            String(format: "peak memory %.0f MB, arena %.0f MB", Double(r.residentBytes) / 1e6, Double(r.arenaBytes) / 1e6)
         ]
         lines += table(r.kernels, of: r.step, peak: r.peakGFLOPs)
         subject.show(row, lines.joined(separator: "\n"))
@@ -118,8 +122,12 @@ enum BenchCommand {
     private static func table(_ kernels: [KernelTime], of whole: Double, peak: Double) -> [String] {
         let column = kernels.map(\.name.count).max() ?? 0
         return kernels.filter { $0.seconds > 0 }.map { k in
-            let rate = k.flops > 0 ? String(format: "%7.1f GFLOP/s (%.2f of peak)", k.flops / k.seconds * 1e-9, k.flops / k.seconds * 1e-9 / peak) : ""
-            return "  \(k.name.padded(column)) \(String(format: "%4d × %9.3f ms %5.1f %%", k.count, k.seconds * 1e3, 100 * k.seconds / whole))  \(rate)"
+            let rate =
+                k.flops > 0
+                ? String(format: "%7.1f GFLOP/s (%.2f of peak)", k.flops / k.seconds * 1e-9, k.flops / k.seconds * 1e-9 / peak) : ""
+            return
+                "  \(k.name.padded(column)) "
+                    + "\(String(format: "%4d × %9.3f ms %5.1f %%", k.count, k.seconds * 1e3, 100 * k.seconds / whole))  \(rate)"
         }
     }
 
@@ -130,15 +138,24 @@ enum BenchCommand {
         benchmark.byShape = subject.byShape
         let r = try benchmark.run { done in bar.update(label: "batches", completed: done) { [] } }
         bar.finish()
-        let row: Row = [("bench", "infer")] + subject.common + [
-            ("infer_s", .double(r.batch)), ("infer_p90_s", .double(r.batchP90)), ("img_s", .double(r.imagesPerSecond)), ("gflop_s", .double(r.gflops)),
-            ("peak_gflop_s", .double(r.peakGFLOPs)), ("peak_share", .double(r.peakShare)), ("rss_mb", .double(Double(r.residentBytes) / 1e6)),
-            ("arena_mb", .double(Double(r.arenaBytes) / 1e6)),
-        ]
-        subject.show(row, ([String(
-            format: "features (class token and mean), batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, peak memory %.0f MB",
-            r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs, Double(r.residentBytes) / 1e6)]
-            + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(separator: "\n"))
+        let row: Row =
+            [("bench", "infer")] + subject.common + [
+                ("infer_s", .double(r.batch)), ("infer_p90_s", .double(r.batchP90)), ("img_s", .double(r.imagesPerSecond)),
+                ("gflop_s", .double(r.gflops)),
+                ("peak_gflop_s", .double(r.peakGFLOPs)), ("peak_share", .double(r.peakShare)),
+                ("rss_mb", .double(Double(r.residentBytes) / 1e6)),
+                ("arena_mb", .double(Double(r.arenaBytes) / 1e6))
+            ]
+        subject.show(
+            row,
+            ([
+                String(
+                    format:
+                        "features (class token and mean), batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, peak "
+                            + "memory %.0f MB",
+                    r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs, Double(r.residentBytes) / 1e6)
+            ]
+                + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(separator: "\n"))
         return [row]
     }
 
@@ -148,14 +165,21 @@ enum BenchCommand {
         let r = try ProgramBenchmark(path: path, setting: s).run { done in bar.update(label: "batches", completed: done) { [] } }
         bar.finish()
         let row: Row = [
-            ("bench", "infer"), ("program", .string(path)), ("batch", .integer(r.images)), ("precision", "f32"), ("threads", .integer(s.threads)), ("isa", .string("\(s.isa)")),
-            ("infer_s", .double(r.batch)), ("infer_p90_s", .double(r.batchP90)), ("img_s", .double(r.imagesPerSecond)), ("gflop_s", .double(r.gflops)),
+            ("bench", "infer"), ("program", .string(path)), ("batch", .integer(r.images)), ("precision", "f32"),
+            ("threads", .integer(s.threads)), ("isa", .string("\(s.isa)")),
+            ("infer_s", .double(r.batch)), ("infer_p90_s", .double(r.batchP90)), ("img_s", .double(r.imagesPerSecond)),
+            ("gflop_s", .double(r.gflops)),
             ("peak_gflop_s", .double(r.peakGFLOPs)), ("peak_share", .double(r.gflops / r.peakGFLOPs)), ("open_s", .double(r.open)),
-            ("open_checked_s", .double(r.openChecked)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6)),
+            ("open_checked_s", .double(r.openChecked)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6))
         ]
-        subject.show(row, String(
-            format: "%@, batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, arena %.2f MB, opened in %.3f ms (with checksum %.1f)",
-            path, r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.gflops / r.peakGFLOPs, r.peakGFLOPs, Double(r.arenaBytes) / 1e6, r.open * 1e3, r.openChecked * 1e3))
+        subject.show(
+            row,
+            String(
+                format:
+                    "%@, batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, arena %.2f MB, opened in %.3f ms (with "
+                        + "checksum %.1f)",
+                path, r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.gflops / r.peakGFLOPs, r.peakGFLOPs,
+                Double(r.arenaBytes) / 1e6, r.open * 1e3, r.openChecked * 1e3))
         return [row]
     }
 
@@ -165,14 +189,22 @@ enum BenchCommand {
         if !asJSON { print("kernel                    rows columns depth  count   GFLOP/s  OpenBLAS  ratio  of peak") }
         try KernelBenchmark(configuration: subject.settings.model, options: subject.settings.step, setting: s).run { r in
             let row: Row = [
-                ("bench", "kernels"), ("preset", .string(subject.preset)), ("kernel", .string(r.shape.opcode.description)), ("rows", .integer(r.shape.rows)),
-                ("columns", .integer(r.shape.columns)), ("depth", .integer(r.shape.depth)), ("count", .integer(r.count)), ("gflop_s", .double(r.gflops)),
-                ("openblas_gflop_s", .double(r.openBLAS)), ("ratio", .double(r.gflops / r.openBLAS)), ("peak_share", .double(r.gflops / r.peakGFLOPs)),
-                ("threads", .integer(s.threads)), ("isa", .string("\(s.isa)")),
+                ("bench", "kernels"), ("preset", .string(subject.preset)), ("kernel", .string(r.shape.opcode.description)),
+                ("rows", .integer(r.shape.rows)),
+                ("columns", .integer(r.shape.columns)), ("depth", .integer(r.shape.depth)), ("count", .integer(r.count)),
+                ("gflop_s", .double(r.gflops)),
+                ("openblas_gflop_s", .double(r.openBLAS)), ("ratio", .double(r.gflops / r.openBLAS)),
+                ("peak_share", .double(r.gflops / r.peakGFLOPs)),
+                ("threads", .integer(s.threads)), ("isa", .string("\(s.isa)"))
             ]
             rows.append(row)
-            print(asJSON ? jsonLine(row) : r.shape.opcode.description.padded(24) + String(
-                format: "%6d %7d %5d %6d %9.1f %9.1f %6.2f %8.2f", r.shape.rows, r.shape.columns, r.shape.depth, r.count, r.gflops, r.openBLAS, r.gflops / r.openBLAS, r.gflops / r.peakGFLOPs))
+            print(
+                asJSON
+                    ? jsonLine(row)
+                    : r.shape.opcode.description.padded(24)
+                        + String(
+                            format: "%6d %7d %5d %6d %9.1f %9.1f %6.2f %8.2f", r.shape.rows, r.shape.columns, r.shape.depth, r.count,
+                            r.gflops, r.openBLAS, r.gflops / r.openBLAS, r.gflops / r.peakGFLOPs))
         }
         return rows
     }
@@ -188,10 +220,15 @@ enum BenchCommand {
         let r = try benchmark.run(source) { done, _ in bar.update(label: "images", completed: done) { [] } }
         bar.finish()
         let row: Row = [
-            ("bench", "loader"), ("images", .integer(r.images)), ("workers", .integer(benchmark.workers)), ("img_s", .double(r.imagesPerSecond)),
-            ("img_s_per_core", .double(r.imagesPerCoreSecond)), ("core_share", .double(r.coreShare)),
+            ("bench", "loader"), ("images", .integer(r.images)), ("workers", .integer(benchmark.workers)),
+            ("img_s", .double(r.imagesPerSecond)),
+            ("img_s_per_core", .double(r.imagesPerCoreSecond)), ("core_share", .double(r.coreShare))
         ]
-        subject.show(row, String(format: "%d images: %.1f images/s, %.1f a second of one core, %.2f cores busy", r.images, r.imagesPerSecond, r.imagesPerCoreSecond, r.coreShare))
+        subject.show(
+            row,
+            String(
+                format: "%d images: %.1f images/s, %.1f a second of one core, %.2f cores busy", r.images, r.imagesPerSecond,
+                r.imagesPerCoreSecond, r.coreShare))
     }
 
     /// Steps and features of the presets that fit a small machine, and products' shapes, in one file to compare machines by.
@@ -202,9 +239,12 @@ enum BenchCommand {
         }
         for preset in ["tiny-p16", "base-p16"] { for batch in [1, 16] { rows += try infer(subject.with(preset, batch: batch)) } }
         rows += try kernels(subject.with("tiny-p16", batch: 16))
-        let machine: Row = [("cpu", .string(Machine.cpu)), ("processors", .integer(Machine.processors)), ("isa", .string("\(subject.setting.isa)"))]
+        let machine: Row = [
+            ("cpu", .string(Machine.cpu)), ("processors", .integer(Machine.processors)), ("isa", .string("\(subject.setting.isa)"))
+        ]
         let date = ISO8601DateFormatter().string(from: Date())
-        let text = "{\"machine\":\(jsonLine(machine)),\"date\":\"\(date)\",\"results\":[\n\(rows.map(jsonLine).joined(separator: ",\n"))\n]}\n"
+        let text =
+            "{\"machine\":\(jsonLine(machine)),\"date\":\"\(date)\",\"results\":[\n\(rows.map(jsonLine).joined(separator: ",\n"))\n]}\n"
         try DurableFile.write(Array(text.utf8), to: path)
         print("results: \(path)")
     }

@@ -17,7 +17,9 @@ private enum Checkpoints {
     /// What was in the file, and what was left out.
     static func report(_ contents: CheckpointContents) {
         let m = contents.description.model
-        let sizes = "width \(m.embedWidth), depth \(m.depth), \(m.heads) heads, patches of \(m.patchSize) in images of \(m.imageHeight)×\(m.imageWidth)"
+        let sizes =
+            "width \(m.embedWidth), depth \(m.depth), \(m.heads) heads, patches of \(m.patchSize) in images of "
+                + "\(m.imageHeight)×\(m.imageWidth)"
         print("layout \(contents.layout.rawValue): \(sizes)")
         let parts = [("encoder", true), ("decoder", contents.hasDecoder), ("masker", contents.hasMasker), ("classifier", contents.hasHead)]
         print("holds \(parts.filter(\.1).map(\.0).joined(separator: ", ")): \(contents.tensorCount) tensors")
@@ -35,7 +37,7 @@ enum ImportCommand {
         name: "import", summary: "turn a checkpoint of MAE, CL-MAE, timm or Hugging Face into our safetensors",
         options: [
             SharedOptions.output("OUT.safetensors", "the file to write; \(Checkpoints.licence)"),
-            .value("layout", "KIND", .word(of: CheckpointLayout.self), "whose names the file has (default: told from them)"),
+            .value("layout", "KIND", .word(of: CheckpointLayout.self), "whose names the file has (default: told from them)")
         ] + Checkpoints.options,
         arguments: "FILE", argumentCount: 1...1,
         example: "curricle import mae_pretrain_vit_base.pth -o base.safetensors")
@@ -56,9 +58,13 @@ enum ExportCommand {
         name: "export", summary: "write weights for MAE's code, timm, Hugging Face or ONNX Runtime",
         options: [
             .value("weights", "FILE", .path(.file), "a run's model.safetensors, or any file that import reads", short: "w"),
-            .value("layout", "KIND", .word(of: CheckpointExport.Format.self), "mae, timm, hf (a folder with config.json) or onnx (pixel_values to last_hidden_state)"),
-            .value("part", "PART", .word(of: CheckpointExport.Part.self), "encoder or all (default: all for mae and hf, encoder for timm and onnx; timm's all adds a classifier)"),
-            SharedOptions.output("OUT", "the file to write, or the folder for hf; \(Checkpoints.licence)", .either),
+            .value(
+                "layout", "KIND", .word(of: CheckpointExport.Format.self),
+                "mae, timm, hf (a folder with config.json) or onnx (pixel_values to last_hidden_state)"),
+            .value(
+                "part", "PART", .word(of: CheckpointExport.Part.self),
+                "encoder or all (default: all for mae and hf, encoder for timm and onnx; timm's all adds a classifier)"),
+            SharedOptions.output("OUT", "the file to write, or the folder for hf; \(Checkpoints.licence)", .either)
         ] + Checkpoints.options,
         example: "curricle export --weights run/model.safetensors --layout timm -o vit.safetensors")
 
@@ -69,7 +75,9 @@ enum ExportCommand {
         let files = try CheckpointExport.write(contents, format, part: part, to: output)
         Checkpoints.report(contents)
         let epsilon = contents.description.model.epsilon
-        if format == .mae || format == .timm, epsilon != 1e-6 { print("its norms add \(epsilon) to a variance, where those of \(format.rawValue) add 1e-06: tell the model that reads it") }
+        if format == .mae || format == .timm, epsilon != 1e-6 {
+            print("its norms add \(epsilon) to a variance, where those of \(format.rawValue) add 1e-06: tell the model that reads it")
+        }
         print("wrote \(files.joined(separator: ", "))")
         return 0
     }

@@ -27,6 +27,6 @@ enum Commands {
         Entry(command: InspectCommand.command, run: InspectCommand.run),
         Entry(command: ExtractCommand.command, run: ExtractCommand.run),
         Entry(command: VerifyCommand.command, run: VerifyCommand.run),
-        Entry(command: BenchCommand.command, run: BenchCommand.run),
+        Entry(command: BenchCommand.command, run: BenchCommand.run)
     ]
 }

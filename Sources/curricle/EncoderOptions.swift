@@ -21,7 +21,8 @@ enum EncoderOptions {
         let size = try WeightsOptions.imageSize(a)
         let extractor = try FeatureExtractor(
             weights: a.string("weights"), heads: a.intIfGiven("num-heads"), imageHeight: size?.height, imageWidth: size?.width,
-            mean: WeightsOptions.mean(a), deviation: WeightsOptions.deviation(a), layer: layer, pool: pool, key: WeightsOptions.key(a), threads: threads, isa: isa)
+            mean: WeightsOptions.mean(a), deviation: WeightsOptions.deviation(a), layer: layer, pool: pool, key: WeightsOptions.key(a),
+            threads: threads, isa: isa)
         WeightsOptions.say(extractor.description)
         return extractor
     }

@@ -23,17 +23,23 @@ enum Splitting {
         .value(
             "holdout", "SHARE", .number(0.001...0.999),
             "instead of --test: judge on this share of the images of --train, drawn in each class by --seed, and learn from the others"),
-        folds,
+        folds
     ]
     static let folds = Option.value(
         "folds", "K", .whole(2...1000), "or judge every image of --train once, by what was learned from K - 1 of K parts, drawn likewise")
 
     init(_ a: Arguments) throws {
         let given = ["test", "holdout", "folds"].filter(a.isGiven)
-        guard given.count < 2 else { throw LearningError.configuration("--\(given[0]) and --\(given[1]) both say what is judged: give one of them") }
-        if let share = try a.doubleIfGiven("holdout") { self = .holdout(share) }
-        else if let count = try a.intIfGiven("folds") { self = .folds(count) }
-        else { self = .parts }
+        guard given.count < 2 else {
+            throw LearningError.configuration("--\(given[0]) and --\(given[1]) both say what is judged: give one of them")
+        }
+        if let share = try a.doubleIfGiven("holdout") {
+            self = .holdout(share)
+        } else if let count = try a.intIfGiven("folds") {
+            self = .folds(count)
+        } else {
+            self = .parts
+        }
     }
 
     /// For each round whether an image of `--train` is judged in it.
@@ -44,7 +50,9 @@ enum Splitting {
         case .holdout(let share): return [ImageSplit.heldOut(labels, share: share, seed: seed)]
         case .folds(let count):
             let most = Dictionary(labels.map { ($0, 1) }, uniquingKeysWith: +).values.max() ?? 0
-            guard count <= most else { throw LearningError.configuration("--folds \(count) needs a class of so many images; the largest has \(most)") }
+            guard count <= most else {
+                throw LearningError.configuration("--folds \(count) needs a class of so many images; the largest has \(most)")
+            }
             let folds = ImageSplit.folds(labels, count: count, seed: seed)
             return (0..<count).map { fold in folds.map { $0 == fold } }
         }
@@ -53,17 +61,19 @@ enum Splitting {
 
 /// An encoder and the images it is judged by: the options that the evaluation commands share, and features of a training and a test set.
 struct JudgedEncoder {
-    static let options: [Option] = EncoderOptions.all() + [
-        train, test, pool, EncoderOptions.layer, batchSize,
-        .value("patch-size", "N", .whole(1...65536), "pixels; checked against the file"),
-        SharedOptions.json, strict, DataOptions.preprocess, DataOptions.passOrder,
-    ] + DataOptions.decoding + [SharedOptions.threads()]
+    static let options: [Option] =
+        EncoderOptions.all() + [
+            train, test, pool, EncoderOptions.layer, batchSize,
+            .value("patch-size", "N", .whole(1...65536), "pixels; checked against the file"),
+            SharedOptions.json, strict, DataOptions.preprocess, DataOptions.passOrder
+        ] + DataOptions.decoding + [SharedOptions.threads()]
 
     static let train = SharedOptions.images("train", "labelled images to compare with or learn from")
     static let test = SharedOptions.images("test", "labelled images to judge")
     private static let pool = EncoderOptions.pool(
         Pooling.self,
-        "cls (class token), mean (of the patch tokens), fc_norm (their mean before the last norm, through a norm of its own: CL-MAE's default), cls+mean, "
+        "cls (class token), mean (of the patch tokens), fc_norm (their mean before the last norm, through a norm of its own: CL-MAE's "
+            + "default), cls+mean, "
             + "or pixels (no encoder, to compare with)")
     private static let batchSize = Option.value("batch-size", "N", .whole(1...100_000), "images a batch", fallback: "64")
     private static let strict = Option.flag("strict", "stop at a broken image instead of leaving it out")
@@ -81,7 +91,8 @@ struct JudgedEncoder {
         batchSize = try a.int("batch-size")
         strict = try a.flag("strict")
         let path = try a.string("weights")
-        extractor = try EncoderOptions.extractor(a, threads: SharedOptions.threads(a), layer: a.intIfGiven("layer"), pool: pool, isa: ISA.named(nil))
+        extractor = try EncoderOptions.extractor(
+            a, threads: SharedOptions.threads(a), layer: a.intIfGiven("layer"), pool: pool, isa: ISA.named(nil))
         extractor.preprocessing = try DataOptions.preprocessing(a)
         extractor.passOrder = try a.choice("resize")
         let model = extractor.description.model
@@ -93,12 +104,17 @@ struct JudgedEncoder {
     }
 
     /// The images of `--train` and `--test`; the latter nil where a part of the former is judged.
-    static func parts(_ a: Arguments, _ decoding: DecodeOptions, _ splitting: Splitting) throws -> (train: any ImageSource, test: (any ImageSource)?) {
+    static func parts(
+        _ a: Arguments, _ decoding: DecodeOptions, _ splitting: Splitting
+    ) throws -> (train: any ImageSource, test: (any ImageSource)?) {
         let train = try DataOptions.open(a.string("train"), role: .train, decoding)
         let classes = Set((0..<train.count).compactMap { train.label(at: $0) })
         if classes.count == 1, let only = classes.first {
             let name = train.classNames.indices.contains(only) ? " ('\(train.classNames[only])')" : ""
-            throw LearningError.configuration("--train \(try a.string("train")) holds one class\(name): whatever is named is right; give the folder whose folders are the classes")
+            throw LearningError.configuration(
+                "--train \(try a.string("train")) holds one class\(name): whatever is named is right; give the folder whose folders "
+                    + "are the classes"
+            )
         }
         guard case .parts = splitting else { return (train, nil) }
         let test = try DataOptions.open(a.string("test"), role: .test, decoding)
@@ -112,7 +128,9 @@ struct JudgedEncoder {
         if same == 0 { return }
         guard same < test.count else {
             throw LearningError.configuration(
-                "the images of --test are those of --train: what was learned by heart would be judged; leave out --test and give --holdout 0.2 or --folds 5")
+                "the images of --test are those of --train: what was learned by heart would be judged; leave out --test and give "
+                    + "--holdout 0.2 or --folds 5"
+            )
         }
         complain("\(same) of the \(test.count) test images are training images too: they are judged by what was learned from them")
     }
@@ -122,8 +140,10 @@ struct JudgedEncoder {
         guard let test else { throw LearningError.configuration("give --test, the images to judge") }
         return try reporting { report, bar in
             let trainFeatures = try extractor.labelled(
-                train, pool: pool, batchSize: batchSize, augmented: augmentationSeed.map { FeatureAugmentation(.probing, seed: $0, epoch: 0) }, strict: strict,
-                report: report) { done, _ in bar(done, train.count + test.count) }
+                train, pool: pool, batchSize: batchSize,
+                augmented: augmentationSeed.map { FeatureAugmentation(.probing, seed: $0, epoch: 0) }, strict: strict,
+                report: report
+            ) { done, _ in bar(done, train.count + test.count) }
             let testFeatures = try extractor.labelled(test, pool: pool, batchSize: batchSize, strict: strict, report: report) { done, _ in
                 bar(train.count + done, train.count + test.count)
             }
@@ -170,7 +190,8 @@ struct JudgedEncoder {
     /// Of images that are learned from, augmented anew.
     func features(_ images: any ImageSource, epoch: Int, seed: UInt64, progress: (Int, Int) -> Void) throws -> LabelledFeatures {
         try extractor.labelled(
-            images, pool: pool, batchSize: batchSize, augmented: FeatureAugmentation(.probing, seed: seed, epoch: epoch), strict: strict, progress: progress)
+            images, pool: pool, batchSize: batchSize, augmented: FeatureAugmentation(.probing, seed: seed, epoch: epoch), strict: strict,
+            progress: progress)
     }
 
     /// What an accuracy on these images is read beside.
@@ -182,7 +203,10 @@ struct JudgedEncoder {
 extension JudgedImages {
     /// Of an accuracy, for JSON.
     func fields(_ share: Double) -> [(key: String, value: LogValue)] {
-        [("standard_error", .double(standardError(of: share))), ("images", .integer(images)), ("classes", .integer(classes)), ("largest_class", .double(largest))]
+        [
+            ("standard_error", .double(standardError(of: share))), ("images", .integer(images)), ("classes", .integer(classes)),
+            ("largest_class", .double(largest))
+        ]
     }
 }
 
@@ -192,10 +216,16 @@ enum NearestNeighboursCommand {
 
     static let command = Command(
         name: "knn", summary: "judge features by k nearest neighbours",
-        options: JudgedEncoder.options.map { $0.name == "pool" ? $0.defaulting(to: nil).adding("(default: fc_norm with --protocol reference, cls with dino)") : $0 } + [
-            .value("protocol", "KIND", .word(of: Manner.self), "reference (Euclidean, majority) or dino (cosine, votes weighted by similarity)", fallback: "reference"),
-            .value("neighbours", "K[,K…]", .wholes(1...1_000_000, counts: 1...20), "neighbours that vote (default: 5; dino: 10,20,100,200)", short: "k"),
-            .value("temperature", "T", .number(1e-6...1e6), "of the weights, with dino", fallback: "0.07"),
+        options: JudgedEncoder.options.map {
+            $0.name == "pool" ? $0.defaulting(to: nil).adding("(default: fc_norm with --protocol reference, cls with dino)") : $0
+        } + [
+            .value(
+                "protocol", "KIND", .word(of: Manner.self),
+                "reference (Euclidean, majority) or dino (cosine, votes weighted by similarity)", fallback: "reference"),
+            .value(
+                "neighbours", "K[,K…]", .wholes(1...1_000_000, counts: 1...20), "neighbours that vote (default: 5; dino: 10,20,100,200)",
+                short: "k"),
+            .value("temperature", "T", .number(1e-6...1e6), "of the weights, with dino", fallback: "0.07")
         ],
         example: "curricle knn --weights run/model.safetensors --train data --test data --pool cls")
 
@@ -208,7 +238,9 @@ enum NearestNeighboursCommand {
         let same = judged.test.map { test.rows(of: train, at: $0.places(in: judged.train)) } ?? []
         if !same.isEmpty {
             let count = same.count { !$0.isEmpty }
-            let which = count == test.count ? "the test images are training images" : "\(count) of the \(test.count) test images are training images too"
+            let which =
+                count == test.count
+                ? "the test images are training images" : "\(count) of the \(test.count) test images are training images too"
             complain("\(which): each is left out of its own neighbours")
         }
         let known = train.count - (same.map(\.count).max() ?? 0)
@@ -217,21 +249,33 @@ enum NearestNeighboursCommand {
         case .reference:
             for k in given ?? [5] {
                 let accuracy = try NearestNeighbours(training: train, k: k, threads: threads, isa: isa).accuracy(on: test, leavingOut: same)
-                print(asJSON
-                    ? jsonLine(
-                        [("protocol", "reference"), ("k", .integer(k)), ("pool", .string(pool.rawValue)), ("acc1", .double(accuracy.top1)), ("acc_nn", .double(accuracy.anyNeighbour))]
-                            + images.fields(accuracy.top1))
-                    : "kNN (k \(k), Euclidean, \(pool.rawValue)) against \(train.count) images: Acc@1 \(images.text(accuracy.top1)), Acc@NN \(images.brief(accuracy.anyNeighbour))")
+                print(
+                    asJSON
+                        ? jsonLine(
+                            [
+                                ("protocol", "reference"), ("k", .integer(k)), ("pool", .string(pool.rawValue)),
+                                ("acc1", .double(accuracy.top1)), ("acc_nn", .double(accuracy.anyNeighbour))
+                            ]
+                                + images.fields(accuracy.top1))
+                        : "kNN (k \(k), Euclidean, \(pool.rawValue)) against \(train.count) images: Acc@1 "
+                            + "\(images.text(accuracy.top1)), Acc@NN \(images.brief(accuracy.anyNeighbour))"
+                )
             }
         case .dino:
             // The customary list, as far as there are that many images to learn from.
             let customary = [10, 20, 100, 200].filter { $0 <= known }
             let ks = given ?? (customary.isEmpty ? [known] : customary)
-            let accuracies = try CosineNeighbours(training: train, temperature: temperature, threads: threads, isa: isa).accuracy(on: test, ks: ks, leavingOut: same)
+            let accuracies = try CosineNeighbours(training: train, temperature: temperature, threads: threads, isa: isa).accuracy(
+                on: test, ks: ks, leavingOut: same)
             for (k, accuracy) in zip(ks, accuracies) {
-                print(asJSON
-                    ? jsonLine([("protocol", "dino"), ("k", .integer(k)), ("pool", .string(pool.rawValue)), ("acc1", .double(accuracy))] + images.fields(accuracy))
-                    : "kNN (k \(k), cosine, T \(temperature), \(pool.rawValue)) against \(train.count) images: Acc@1 \(images.text(accuracy))")
+                print(
+                    asJSON
+                        ? jsonLine(
+                            [("protocol", "dino"), ("k", .integer(k)), ("pool", .string(pool.rawValue)), ("acc1", .double(accuracy))]
+                                + images.fields(accuracy))
+                        : "kNN (k \(k), cosine, T \(temperature), \(pool.rawValue)) against \(train.count) images: Acc@1 "
+                            + "\(images.text(accuracy))"
+                )
             }
         }
         return 0
@@ -245,26 +289,38 @@ enum ProbeCommand {
     static let command = Command(
         name: "probe", summary: "judge features by a linear probe",
         options: JudgedEncoder.options + Splitting.options + [
-            .value("method", "KIND", .word(of: Method.self), "ridge (closed form on standardised features) or lars (batch norm and linear layer, trained)", fallback: "ridge"),
+            .value(
+                "method", "KIND", .word(of: Method.self),
+                "ridge (closed form on standardised features) or lars (batch norm and linear layer, trained)", fallback: "ridge"),
             .value(
                 "penalty", "L", .number(1e-12...1e12),
-                "ridge: weight of the penalty, which is multiplied by the number of training images (scikit-learn's alpha is L times that number) "
+                "ridge: weight of the penalty, which is multiplied by the number of training images (scikit-learn's alpha is L times "
+                    + "that number) "
                     + "(default: of half decades from 1e-6 to 100 the one of least leave-one-out error)"),
-            .value("probe-batch-size", "N", .whole(2...10_000_000), "lars: images a step (MAE's recipe for ImageNet: 16384)", fallback: "64"),
+            .value(
+                "probe-batch-size", "N", .whole(2...10_000_000), "lars: images a step (MAE's recipe for ImageNet: 16384)", fallback: "64"),
             .value("lr", "LR", .number(0...1e6), "lars: peak learning rate (MAE's 0.1 per 256 images, at 16384)", fallback: "6.4"),
             .value("epochs", "N", .whole(1...1_000_000), "lars: passes over the features", fallback: "90"),
-            .value("warmup-epochs", "N", .number(0...1e6), "lars: epochs of linear warm-up (default: 10, or a ninth of --epochs where that is less)"),
-            .value("augment", "KIND", .word(of: ["none", "mae"]), "lars: none, or mae (a crop of 8 to 100 % of the area and a flip, new in each epoch: features are computed again for each)", fallback: "none"),
-            SharedOptions.seed,
+            .value(
+                "warmup-epochs", "N", .number(0...1e6),
+                "lars: epochs of linear warm-up (default: 10, or a ninth of --epochs where that is less)"),
+            .value(
+                "augment", "KIND", .word(of: ["none", "mae"]),
+                "lars: none, or mae (a crop of 8 to 100 % of the area and a flip, new in each epoch: features are computed again for each)",
+                fallback: "none"),
+            SharedOptions.seed
         ],
         example: "curricle probe --method lars --weights run/model.safetensors --train data --test data --pool mean")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let method: Method = try a.choice("method"), penalty = try a.doubleIfGiven("penalty"), epochs = try a.int("epochs")
         let recipe = LinearProbe.Recipe(
-            batchSize: try a.int("probe-batch-size"), epochs: epochs, warmupEpochs: try a.doubleIfGiven("warmup-epochs") ?? min(10, Double(epochs) / 9), rate: try a.double("lr"),
+            batchSize: try a.int("probe-batch-size"), epochs: epochs,
+            warmupEpochs: try a.doubleIfGiven("warmup-epochs") ?? min(10, Double(epochs) / 9), rate: try a.double("lr"),
             seed: try SharedOptions.seed(a))
-        guard recipe.warmupEpochs < Double(recipe.epochs) else { throw LearningError.configuration("--warmup-epochs must be less than --epochs") }
+        guard recipe.warmupEpochs < Double(recipe.epochs) else {
+            throw LearningError.configuration("--warmup-epochs must be less than --epochs")
+        }
         let isAugmented = try a.string("augment") == "mae"
         if isAugmented, method == .ridge { throw LearningError.configuration("--augment mae goes with --method lars") }
         let splitting = try Splitting(a), evaluation = try JudgedEncoder(a, pool: a.choice("pool"), splitting)
@@ -287,16 +343,22 @@ enum ProbeCommand {
             print(jsonLine([("method", .string(method.rawValue)), ("acc1", .double(accuracy))] + images.fields(accuracy) + chosen))
             return 0
         }
-        let learned = rounds.count == 1 ? "learned from \(rounds[0].train.count) images" : "each image by what was learned from \(rounds.count - 1) of \(rounds.count) folds"
+        let learned =
+            rounds.count == 1
+            ? "learned from \(rounds[0].train.count) images"
+            : "each image by what was learned from \(rounds.count - 1) of \(rounds.count) folds"
         print("\(method.rawValue) probe, \(learned): Acc@1 \(images.text(accuracy))")
         if !penalties.isEmpty {
             let texts = penalties.map { String(format: "%.3g", $0) }.joined(separator: ", ")
-            print("penalty \(texts)" + (penalty == nil ? ", by the least leave-one-out error" : "") + ", times the number of training images")
+            print(
+                "penalty \(texts)" + (penalty == nil ? ", by the least leave-one-out error" : "") + ", times the number of training images")
         }
         return 0
     }
 
-    private static func trained(_ recipe: LinearProbe.Recipe, _ round: JudgedEncoder.Round, _ evaluation: JudgedEncoder, isAugmented: Bool) throws -> LinearProbe {
+    private static func trained(
+        _ recipe: LinearProbe.Recipe, _ round: JudgedEncoder.Round, _ evaluation: JudgedEncoder, isAugmented: Bool
+    ) throws -> LinearProbe {
         var bar = ProgressBar(total: recipe.epochs)
         defer { bar.finish() }
         return try LinearProbe(
@@ -320,7 +382,7 @@ enum FewShotCommand {
             .value("shots", "K", .whole(1...100_000), "images to learn from, a class", fallback: "5"),
             .value("episodes", "N", .whole(1...10_000_000), "draws of classes and images", fallback: "600"),
             .value("queries", "N", .whole(1...100_000), "images judged, a class", fallback: "15"),
-            SharedOptions.seed,
+            SharedOptions.seed
         ],
         example: "curricle fewshot --weights run/model.safetensors --train data --test data --ways 5 --shots 5")
 
@@ -328,21 +390,30 @@ enum FewShotCommand {
         let episodes = FewShot(
             ways: try a.int("ways"), shots: try a.int("shots"), episodes: try a.int("episodes"), queries: try a.int("queries"),
             seed: try SharedOptions.seed(a))
-        let splitting = try Splitting(a), rounds = try JudgedEncoder(a, pool: a.choice("pool"), splitting).rounds(splitting, seed: episodes.seed)
+        let splitting = try Splitting(a),
+            rounds = try JudgedEncoder(a, pool: a.choice("pool"), splitting).rounds(splitting, seed: episodes.seed)
         var bar = ProgressBar(total: episodes.episodes * rounds.count), before = 0
         let result = try FewShot.Result(
             rounds.map { round in
                 defer { before += episodes.episodes }
-                return try episodes.run(training: round.train, test: round.test) { done, _ in bar.update(label: "episodes", completed: before + done) { [] } }
+                return try episodes.run(training: round.train, test: round.test) { done, _ in
+                    bar.update(label: "episodes", completed: before + done) { [] }
+                }
             })
         bar.finish()
         let images = JudgedEncoder.judged(rounds)
-        print(try a.flag("json")
-            ? jsonLine([("ways", .integer(episodes.ways)), ("shots", .integer(episodes.shots)), ("episodes", .integer(result.episodes)),
-                ("acc1", .double(result.mean)), ("interval95", .double(result.interval)),
-                ("standard_error", .double(result.interval / 1.96)), ("images", .integer(images.images)), ("classes", .integer(images.classes)), ("chance", .double(1 / Double(episodes.ways)))])
-            : String(format: "%d-way %d-shot, %d episodes: Acc@1 %.3f ± %.3f (%d images, %d classes, chance %.3f)", episodes.ways, episodes.shots, result.episodes,
-                result.mean, result.interval / 1.96, images.images, images.classes, 1 / Double(episodes.ways)))
+        print(
+            try a.flag("json")
+                ? jsonLine([
+                    ("ways", .integer(episodes.ways)), ("shots", .integer(episodes.shots)), ("episodes", .integer(result.episodes)),
+                    ("acc1", .double(result.mean)), ("interval95", .double(result.interval)),
+                    ("standard_error", .double(result.interval / 1.96)), ("images", .integer(images.images)),
+                    ("classes", .integer(images.classes)), ("chance", .double(1 / Double(episodes.ways)))
+                ])
+                : String(
+                    format: "%d-way %d-shot, %d episodes: Acc@1 %.3f ± %.3f (%d images, %d classes, chance %.3f)", episodes.ways,
+                    episodes.shots, result.episodes,
+                    result.mean, result.interval / 1.96, images.images, images.classes, 1 / Double(episodes.ways)))
         return 0
     }
 }

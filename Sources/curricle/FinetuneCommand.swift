@@ -20,8 +20,12 @@ enum FinetuneCommand {
         options: EncoderOptions.all() + [
             JudgedEncoder.train, JudgedEncoder.test, Splitting.folds.adding("Nothing of the folds is kept"),
             SharedOptions.output("RUN", "folder of the run: states, weights, logs (default: nothing is kept)", .folder),
-            .flag("eval", "judge a classifier's weights on the test images: nothing is trained or written, and --train is not needed where the file names its classes"),
-            SharedOptions.json,
+            .flag(
+                "eval",
+                "judge a classifier's weights on the test images: nothing is trained or written, and --train is not needed where the "
+                    + "file names its classes"
+            ),
+            SharedOptions.json
         ] + FinetuneSettings.declared.without("mean", "std").options(FinetuneSettings()) + [SharedOptions.resume, SharedOptions.threads()],
         example: "curricle finetune --weights run/model.safetensors --train data --test data --output tuned --epochs 50")
 
@@ -31,28 +35,36 @@ enum FinetuneCommand {
     static func run(_ given: Arguments) throws -> Int32 {
         var a = given
         let kept = try a.stringIfGiven("output"), resumes = try a.flag("resume")
-        if try a.flag("eval"), kept != nil || resumes { throw LearningError.configuration("--eval writes nothing: leave out --output and --resume") }
+        if try a.flag("eval"), kept != nil || resumes {
+            throw LearningError.configuration("--eval writes nothing: leave out --output and --resume")
+        }
         guard kept != nil || !resumes else { throw LearningError.configuration("--resume needs --output, the folder of the run") }
         if let kept {
             let files = RunFiles(folder: kept)
             try files.check(FinetuneSettings.command, resumes: resumes)
-            if resumes, FileManager.default.fileExists(atPath: files.configuration) { try a.merge(configurationAt: files.configuration, ignoring: told) }
+            if resumes, FileManager.default.fileExists(atPath: files.configuration) {
+                try a.merge(configurationAt: files.configuration, ignoring: told)
+            }
         }
 
         let weights = try WeightsOptions.checkpoint(a, a.string("weights"))
         let description = try WeightsOptions.description(a, weights)
-        let decoding = try DataOptions.decoding(a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
+        let decoding = try DataOptions.decoding(
+            a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
         if try a.flag("eval") { return try evaluate(a, weights, description, decoding) }
         let splitting = try Splitting(a), (train, test) = try JudgedEncoder.parts(a, decoding, splitting)
         let settings = try settings(a, weights, description, classes: train.classNames.map(\.stored), images: train.count)
         if let test { try JudgedEncoder.requireOthers(test, than: train) }
-        let parts: [(train: any ImageSource, test: any ImageSource)] = try test.map { [(train, $0)] } ?? splitting.rounds(train, seed: settings.seed).map { judged in
-            (ImageSelection(train, judged.indices.filter { !judged[$0] }), ImageSelection(train, judged.indices.filter { judged[$0] }))
-        }
+        let parts: [(train: any ImageSource, test: any ImageSource)] =
+            try test.map { [(train, $0)] }
+            ?? splitting.rounds(train, seed: settings.seed).map { judged in
+                (ImageSelection(train, judged.indices.filter { !judged[$0] }), ImageSelection(train, judged.indices.filter { judged[$0] }))
+            }
         if parts.count > 1, kept != nil { throw LearningError.configuration("--folds keeps no run: leave out --output, or give --holdout") }
         var scores: [ClassifierScore] = []
         for (train, test) in parts {
-            let tuning = try Finetuning(settings, training: train, test: test, output: kept, threads: SharedOptions.threads(a), isa: ISA.named(nil))
+            let tuning = try Finetuning(
+                settings, training: train, test: test, output: kept, threads: SharedOptions.threads(a), isa: ISA.named(nil))
             var fresh: [String] = []
             if !(try resumes && tuning.resume()) { fresh = try tuning.begin(from: weights) }
             guard let score = try fit(a, tuning, fresh: fresh, images: train.count) else { return 130 }
@@ -67,7 +79,9 @@ enum FinetuneCommand {
     }
 
     /// Says where features of the weights as they were tell the classes much better apart than the fine-tuned ones do.
-    private static func warn(_ a: Arguments, of score: ClassifierScore, _ tuning: Finetuning, _ train: any ImageSource, _ test: any ImageSource) throws {
+    private static func warn(
+        _ a: Arguments, of score: ClassifierScore, _ tuning: Finetuning, _ train: any ImageSource, _ test: any ImageSource
+    ) throws {
         // Nothing is far above this, so the features need not be computed.
         if score.top1 > 0.9 { return }
         let known = ImageSelection(train, most: FeatureWatch.most), judged = ImageSelection(test, most: FeatureWatch.most)
@@ -85,22 +99,37 @@ enum FinetuneCommand {
         let schedule = tuning.settings.schedule, perEpoch = tuning.stepsPerEpoch
         // Some thousand updates where that is no more than 200 epochs, at a rate that moves layers that far.
         let epochs = max(2 * schedule.epochs, min(200, (1000 + perEpoch - 1) / perEpoch)), rate = max(1e-3, schedule.learningRate)
-        complain(String(
-            format: "fine-tuning ends at %.3f, far below the %.3f of kNN on the features as they were: steps too few (%d) or too small (rate %g); try --lr %g --epochs %d",
-            score.top1, frozen, schedule.epochs * perEpoch, schedule.learningRate, rate, epochs))
+        complain(
+            String(
+                format:
+                    "fine-tuning ends at %.3f, far below the %.3f of kNN on the features as they were: steps too few (%d) or too small "
+                        + "(rate %g); try --lr %g --epochs %d",
+                score.top1, frozen, schedule.epochs * perEpoch, schedule.learningRate, rate, epochs))
     }
 
-    private static func evaluate(_ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, _ decoding: DecodeOptions) throws -> Int32 {
-        guard let classes = try a.isGiven("train") ? DataOptions.open(a.string("train"), role: .train, decoding).classNames : FinetuneSettings.classes(of: weights)?.map(ByteName.init(stored:)) else {
+    private static func evaluate(
+        _ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, _ decoding: DecodeOptions
+    ) throws -> Int32 {
+        guard
+            let classes = try a.isGiven("train")
+                ? DataOptions.open(a.string("train"), role: .train, decoding).classNames
+                : FinetuneSettings.classes(of: weights)?.map(ByteName.init(stored:))
+        else {
             throw LearningError.file(path: weights.path, reason: "does not name its classes: give --train, whose classes they are")
         }
         let test = try DataOptions.open(a.string("test"), role: .test, decoding).labelled(byNames: classes)
         let threads = try SharedOptions.threads(a)
         let tuning = try Finetuning(
-            settings(a, weights, description, classes: classes.map(\.stored), images: test.count), training: test, test: test, output: nil, threads: threads, isa: ISA.named(nil))
+            settings(a, weights, description, classes: classes.map(\.stored), images: test.count), training: test, test: test, output: nil,
+            threads: threads, isa: ISA.named(nil))
         let fresh = try tuning.begin(from: weights)
         guard fresh.allSatisfy({ $0 == "pos_embed" }) else {
-            throw LearningError.file(path: weights.path, reason: "has no head for \(classes.count) classes on this --pool (it lacks \(fresh.joined(separator: ", "))): fine-tune it first, without --eval")
+            throw LearningError.file(
+                path: weights.path,
+                reason:
+                    "has no head for \(classes.count) classes on this --pool (it lacks \(fresh.joined(separator: ", "))): fine-tune it "
+                        + "first, without --eval"
+            )
         }
         var bar = ProgressBar(total: test.count)
         tuning.report = { complain("left out: \($0)") }
@@ -116,7 +145,8 @@ enum FinetuneCommand {
         let epochs = tuning.settings.schedule.epochs, perEpoch = tuning.stepsPerEpoch, session = tuning.model.session
         var bar = ProgressBar(total: min(epochs * perEpoch, tuning.settings.maxSteps ?? .max), completed: tuning.position.step)
         bar.message(
-            "\(count(images, "image")) of \(tuning.settings.classes.count) classes, \(count(perEpoch, "step")) an epoch, \(count(epochs, "epoch")); "
+            "\(count(images, "image")) of \(tuning.settings.classes.count) classes, \(count(perEpoch, "step")) an epoch, "
+                + "\(count(epochs, "epoch")); "
                 + "\(session.isa) on \(count(session.threads, "thread"))")
         if !fresh.isEmpty { bar.message("not in the file, so begun afresh: \(fresh.joined(separator: ", "))") }
         if tuning.position.step > 0 { bar.message("resumed at step \(tuning.position.step)") }
@@ -125,23 +155,31 @@ enum FinetuneCommand {
         let interrupts = Interrupts()
         var last: ClassifierScore?
         let end = try tuning.run(isInterrupted: { interrupts.happened }) { p in
-            for line in reports.withLock({ lines in defer { lines = [] }; return lines }) { bar.message(line) }
+            for line in reports.withLock({ lines in
+                defer { lines = [] }; return lines
+            }) { bar.message(line) }
             var fields = [String(format: "loss %.4f", p.loss), String(format: "%.1f img/s", p.imagesPerSecond)]
-            guard let score = p.score else { return bar.update(label: "epoch \(min(p.position.epoch + 1, epochs))/\(epochs)", completed: p.position.step) { fields } }
+            guard let score = p.score else {
+                return bar.update(label: "epoch \(min(p.position.epoch + 1, epochs))/\(epochs)", completed: p.position.step) { fields }
+            }
             last = score
             fields.insert(String(format: "test Acc@1 %.4f, best %.4f", score.top1, p.best), at: 0)
             bar.endEpoch(label: "epoch \(p.position.epoch)/\(epochs)", completed: p.position.step, fields: fields)
         }
         bar.finish()
         if end == .interrupted {
-            print(tuning.files != nil ? "interrupted at step \(tuning.position.step): go on with --resume" : "interrupted at step \(tuning.position.step)")
+            print(
+                tuning.files != nil
+                    ? "interrupted at step \(tuning.position.step): go on with --resume" : "interrupted at step \(tuning.position.step)")
             return nil
         }
         let score = try last ?? tuning.score()
         if try a.flag("json") {
             print(json(score, tuning.settings.classes.count, best: tuning.best > 0 ? tuning.best : nil))
         } else {
-            print("fine-tuned on \(images) images: \(text(score, tuning.settings.classes.count))" + (tuning.best > 0 ? String(format: "; best epoch %.3f", tuning.best) : ""))
+            print(
+                "fine-tuned on \(images) images: \(text(score, tuning.settings.classes.count))"
+                    + (tuning.best > 0 ? String(format: "; best epoch %.3f", tuning.best) : ""))
             if let files = tuning.files {
                 print("weights: \(files.model)")
                 if FileManager.default.fileExists(atPath: files.best) { print("best: \(files.best)") }
@@ -164,10 +202,13 @@ enum FinetuneCommand {
     }
 
     /// The model is the file's; its head sees what the file's does, unless that is said.
-    private static func settings(_ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, classes: [String], images: Int) throws -> FinetuneSettings {
+    private static func settings(
+        _ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, classes: [String], images: Int
+    ) throws -> FinetuneSettings {
         var model = description.model
         let hasClassHead = weights.shape(of: "head.weight") != nil && weights.shape(of: "fc_norm.weight") == nil
         model.normalizesPooled = hasClassHead ? nil : true
-        return try a.settings(from: FinetuneSettings(model: model, classes: classes, normalization: description.normalization), images: images)
+        return try a.settings(
+            from: FinetuneSettings(model: model, classes: classes, normalization: description.normalization), images: images)
     }
 }

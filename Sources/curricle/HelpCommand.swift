@@ -13,8 +13,9 @@ enum HelpCommand {
             name: "help", summary: "explain a command; print man pages, completions for shells, or tables of all options",
             options: [
                 .flag("man", "print the man page, of the command or of the program"),
-                .value("completions", "SHELL", .word(of: Completions.Shell.self), "print what completes command lines in bash, zsh or fish"),
-                .flag("markdown", "print tables of all commands' options, as they stand in docs/OPTIONS.md"),
+                .value(
+                    "completions", "SHELL", .word(of: Completions.Shell.self), "print what completes command lines in bash, zsh or fish"),
+                .flag("markdown", "print tables of all commands' options, as they stand in docs/OPTIONS.md")
             ],
             arguments: "[COMMAND]", argumentForm: .word(of: others.map(\.name)), argumentCount: 0...1,
             example: "curricle help --man pretrain | man -l -")

@@ -12,9 +12,12 @@ import Vision
 /// Images masked and rebuilt, as a picture.
 enum ReconstructCommand {
     static let command = Command(
-        name: "reconstruct", summary: "draw images masked and rebuilt: original, masked, reconstruction, reconstruction with visible patches",
+        name: "reconstruct",
+        summary: "draw images masked and rebuilt: original, masked, reconstruction, reconstruction with visible patches",
         options: PictureOptions.all() + PictureOptions.masks + [
-            .value("masking", "KIND", .word(of: Masking.self), "learned (by the file's masker) or random (default: learned where the file has a masker that was trained)")
+            .value(
+                "masking", "KIND", .word(of: Masking.self),
+                "learned (by the file's masker) or random (default: learned where the file has a masker that was trained)")
         ],
         example: "curricle reconstruct --weights run/model.safetensors --data photos --split test -o reconstructions.png")
 
@@ -28,16 +31,23 @@ enum ReconstructCommand {
         progress.finish()
         let path = try PictureOptions.write(result.picture, a)
         if try a.flag("json") {
-            print(jsonLine([
-                ("error", .double(result.error)), ("errors", .numbers(result.errors)), ("masking", .string(options.masking.rawValue)),
-                ("mask_ratio", .double(options.maskRatio)), ("norm_pix_loss", .boolean(options.normalizedTargets)), ("output", .string(path)),
-            ]))
+            print(
+                jsonLine([
+                    ("error", .double(result.error)), ("errors", .numbers(result.errors)), ("masking", .string(options.masking.rawValue)),
+                    ("mask_ratio", .double(options.maskRatio)), ("norm_pix_loss", .boolean(options.normalizedTargets)),
+                    ("output", .string(path))
+                ]))
             return 0
         }
         print("\(path): a row an image: original, masked, reconstruction, reconstruction with the visible patches")
-        if options.normalizedTargets { print("the model predicts normalised patches: they are shown with the true patches' mean and deviation") }
+        if options.normalizedTargets {
+            print("the model predicts normalised patches: they are shown with the true patches' mean and deviation")
+        }
         let masks = options.masking == .learned ? "the masker's masks" : "random masks"
-        print(String(format: "mean error of removed patches, %@ of ratio %g, images %d: %.5f", masks, options.maskRatio, result.errors.count, result.error))
+        print(
+            String(
+                format: "mean error of removed patches, %@ of ratio %g, images %d: %.5f", masks, options.maskRatio, result.errors.count,
+                result.error))
         return 0
     }
 }
@@ -45,10 +55,11 @@ enum ReconstructCommand {
 /// What maskers hide, as a picture: of files, or along a run.
 enum MasksCommand {
     static let command = Command(
-        name: "masks", summary: "draw what a masker hides, as heat maps and masks, or along a run as a film strip: from partner to adversary",
+        name: "masks",
+        summary: "draw what a masker hides, as heat maps and masks, or along a run as a film strip: from partner to adversary",
         options: PictureOptions.all(weights: "instead of a run: the first of the FILEs to compare") + PictureOptions.masks + [
             .value("run", "RUN", .path(.folder), "folder of a run: a column for each of its snapshots, which --save-ckpt-freq makes"),
-            .value("columns", "N", .whole(1...1000), "with --run: snapshots at most, spread over the run", fallback: "12"),
+            .value("columns", "N", .whole(1...1000), "with --run: snapshots at most, spread over the run", fallback: "12")
         ],
         arguments: "[FILE…]", argumentCount: 0...1000, example: "curricle masks --run run --data photos --split test -o film.png")
 
@@ -56,17 +67,22 @@ enum MasksCommand {
         guard a.isGiven("run") != (a.isGiven("weights") || !a.positional.isEmpty) else {
             throw LearningError.configuration("masks takes either --run RUN, or weights files")
         }
-        let choices = try PictureOptions.choices(a), threads = try SharedOptions.threads(a), isa = try ISA.named(nil), images = try PictureOptions.count(a)
+        let choices = try PictureOptions.choices(a), threads = try SharedOptions.threads(a), isa = try ISA.named(nil),
+            images = try PictureOptions.count(a)
         // Sizes stand in the weights, so reduced decoding goes by --image-size or the reference's.
         let source = try PictureOptions.source(a, size: max(choices.imageHeight ?? 224, choices.imageWidth ?? 224))
         let pictures: MaskPictures
         var progress = WorkProgress("checkpoints")
         defer { progress.finish() }
         if let run = try a.stringIfGiven("run") {
-            pictures = try MaskPictures(run: run, source, images: images, most: a.int("columns"), choices, threads: threads, isa: isa) { progress.update($0, of: $1) }
+            pictures = try MaskPictures(run: run, source, images: images, most: a.int("columns"), choices, threads: threads, isa: isa) {
+                progress.update($0, of: $1)
+            }
         } else {
             let files = (try a.stringIfGiven("weights").map { [$0] } ?? []) + a.positional
-            pictures = try MaskPictures(files: files, source, images: images, choices, threads: threads, isa: isa) { progress.update($0, of: $1) }
+            pictures = try MaskPictures(files: files, source, images: images, choices, threads: threads, isa: isa) {
+                progress.update($0, of: $1)
+            }
         }
         progress.finish()
         PictureOptions.warn(of: pictures.broken)
@@ -80,13 +96,20 @@ enum MasksCommand {
     }
 
     private static func fields(_ m: MaskPictures.Moment) -> [(key: String, value: LogValue)] {
-        [("weights", .string(m.path))] + (m.epoch.map { [("epoch", .integer($0))] } ?? []) + (m.curriculum.map { [("lambda_cl", .double($0))] } ?? [])
-            + [("mean_score", .double(m.meanScore)), ("masked_error", .double(m.maskedError)), ("random_error", .double(m.randomError)), ("ratio", .double(m.errorRatio))]
+        [("weights", .string(m.path))] + (m.epoch.map { [("epoch", .integer($0))] } ?? [])
+            + (m.curriculum.map { [("lambda_cl", .double($0))] } ?? [])
+            + [
+                ("mean_score", .double(m.meanScore)), ("masked_error", .double(m.maskedError)), ("random_error", .double(m.randomError)),
+                ("ratio", .double(m.errorRatio))
+            ]
             + (m.collapse.map { [("collapse", .string($0))] } ?? [])
     }
 
     private static func text(_ pictures: MaskPictures, _ path: String, isRun: Bool) -> String {
-        let columns = isRun ? "the image, then a column a snapshot, left to right as below" : "the image, then for each file its scores (yellow: kept) and their mask"
+        let columns =
+            isRun
+            ? "the image, then a column a snapshot, left to right as below"
+            : "the image, then for each file its scores (yellow: kept) and their mask"
         let width = pictures.moments.map(\.path.count).max() ?? 0
         var lines = ["\(path): a row an image: \(columns)", "images measured: \(pictures.measured)"]
         lines.append((isRun ? "epoch        λ" : "file".padded(width)) + "   mean score   masker's error   random error   ratio")
@@ -106,31 +129,38 @@ enum AttendCommand {
         name: "attend", summary: "draw the class token's attention to the patches, head by head, or with --pca the patch tokens as colours",
         options: PictureOptions.all() + [
             .value("layer", "N", .whole(1...65536), "the encoder's block, from 1 (default: the last)"),
-            .flag("pca", "instead: the first three principal components of all images' patch tokens as red, green and blue"),
+            .flag("pca", "instead: the first three principal components of all images' patch tokens as red, green and blue")
         ],
         example: "curricle attend --weights run/model.safetensors --data photos --split test -o attention.png")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let showsTokens = try a.flag("pca")
-        guard !showsTokens || !a.isGiven("layer") else { throw LearningError.configuration("--pca is of the tokens after the last norm: leave out --layer") }
+        guard !showsTokens || !a.isGiven("layer") else {
+            throw LearningError.configuration("--pca is of the tokens after the last norm: leave out --layer")
+        }
         let layer = try a.intIfGiven("layer"), asJSON = try a.flag("json")
         let extractor = try EncoderOptions.extractor(a, threads: SharedOptions.threads(a), isa: ISA.named(nil))
         let images = try PictureOptions.images(a, for: extractor.description)
         var progress = WorkProgress("images")
         defer { progress.finish() }
         if showsTokens {
-            let colours = try extractor.tokenColours(images) { progress.update($0, of: $1) }, path = try PictureOptions.write(colours.picture, a)
-            print(asJSON
-                ? jsonLine([("output", .string(path)), ("variance_shares", .numbers(colours.shares))])
-                : "\(path): images, and below each its patch tokens\nvariance along red, green, blue: "
-                    + colours.shares.map { String(format: "%.1f %%", 100 * $0) }.joined(separator: ", "))
+            let colours = try extractor.tokenColours(images) { progress.update($0, of: $1) },
+                path = try PictureOptions.write(colours.picture, a)
+            print(
+                asJSON
+                    ? jsonLine([("output", .string(path)), ("variance_shares", .numbers(colours.shares))])
+                    : "\(path): images, and below each its patch tokens\nvariance along red, green, blue: "
+                        + colours.shares.map { String(format: "%.1f %%", 100 * $0) }.joined(separator: ", "))
         } else {
-            let attention = try extractor.attention(images, layer: layer) { progress.update($0, of: $1) }, path = try PictureOptions.write(attention.picture, a)
+            let attention = try extractor.attention(images, layer: layer) { progress.update($0, of: $1) },
+                path = try PictureOptions.write(attention.picture, a)
             let heads = attention.onPatches, block = layer ?? extractor.description.model.depth
-            print(asJSON
-                ? jsonLine([("output", .string(path)), ("layer", .integer(block)), ("on_patches", .numbers(heads))])
-                : "\(path): a row an image: the image, heads 1 to \(heads.count) of block \(block), their mean; yellow: most attention\n"
-                    + "attention on patches, head by head: " + heads.map { String(format: "%.3f", $0) }.joined(separator: ", "))
+            print(
+                asJSON
+                    ? jsonLine([("output", .string(path)), ("layer", .integer(block)), ("on_patches", .numbers(heads))])
+                    : "\(path): a row an image: the image, heads 1 to \(heads.count) of block \(block), their mean; yellow: "
+                        + "most attention\n"
+                        + "attention on patches, head by head: " + heads.map { String(format: "%.3f", $0) }.joined(separator: ", "))
         }
         return 0
     }

@@ -17,7 +17,7 @@ enum PictureOptions {
             DataOptions.split,
             .value("images", "N", .whole(1...10_000), "how many, the first of the data", fallback: "8"),
             SharedOptions.output("FILE.png", "the picture"),
-            SharedOptions.json,
+            SharedOptions.json
         ] + DataOptions.decoding + [SharedOptions.threads()]
     }
 
@@ -37,7 +37,8 @@ enum PictureOptions {
     }
 
     static func images(_ a: Arguments, for description: WeightsDescription) throws -> HeldImages {
-        let source = try source(a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
+        let source = try source(
+            a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
         WeightsOptions.say(description)
         let images = try HeldImages(first: count(a), of: source, for: description)
         warn(of: images.broken)

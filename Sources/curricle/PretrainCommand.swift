@@ -23,21 +23,27 @@ enum PretrainCommand {
         name: "pretrain", summary: "pretrain a CL-MAE (or, with --masking random, an MAE) on images",
         options: [
             SharedOptions.images(
-                "data", "folder of images (flat, nested, or one folder a class), list (.txt), tar shards, .npy array, or IDX, CIFAR or STL-10 files",
+                "data",
+                "folder of images (flat, nested, or one folder a class), list (.txt), tar shards, .npy array, or IDX, CIFAR or "
+                    + "STL-10 files",
                 section: section),
             SharedOptions.output("RUN", "folder of the run: states, weights, logs, pictures", .folder, section: section),
             .value(
                 "init-from", "FILE", .path(.file),
-                "begin with these weights (any layout that import reads); a decoder or masker that it lacks begins afresh", section: section),
+                "begin with these weights (any layout that import reads); a decoder or masker that it lacks begins afresh", section: section
+            ),
             .value(
-                "config", "FILE", .path(.file), "options from a JSON file, such as a run's config.json; the command line wins", section: section),
+                "config", "FILE", .path(.file), "options from a JSON file, such as a run's config.json; the command line wins",
+                section: section)
         ] + PretrainSettings.declared.options(PretrainSettings()) + [
             SharedOptions.images(
-                "knn-train", "with --knn-every: labelled images to compare with (default: --data; \(FeatureWatch.most) at most, spread over them)",
+                "knn-train",
+                "with --knn-every: labelled images to compare with (default: --data; \(FeatureWatch.most) at most, spread over them)",
                 section: "Run"),
             SharedOptions.images(
-                "knn-test", "with --knn-every: labelled images to judge on (default: the test part of --knn-train or --data)", section: "Run"),
-            SharedOptions.resume, SharedOptions.threads(),
+                "knn-test", "with --knn-every: labelled images to judge on (default: the test part of --knn-train or --data)",
+                section: "Run"),
+            SharedOptions.resume, SharedOptions.threads()
         ],
         example: "curricle pretrain --data photos --output run --model tiny-p16 --batch-size 64 --epochs 100")
 
@@ -47,8 +53,12 @@ enum PretrainCommand {
         let output = try arguments.string("output"), resumes = try arguments.flag("resume")
         let files = RunFiles(folder: output)
         try files.check(PretrainSettings.command, resumes: resumes)
-        if resumes, FileManager.default.fileExists(atPath: files.configuration) { try arguments.merge(configurationAt: files.configuration) }
-        if resumes, arguments.isGiven("init-from") { throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights") }
+        if resumes, FileManager.default.fileExists(atPath: files.configuration) {
+            try arguments.merge(configurationAt: files.configuration)
+        }
+        if resumes, arguments.isGiven("init-from") {
+            throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights")
+        }
         var settings: PretrainSettings = try arguments.settings()
         guard settings.knnEpochs > 0 || !(arguments.isGiven("knn-train") || arguments.isGiven("knn-test")) else {
             throw LearningError.configuration("--knn-train and --knn-test need --knn-every EPOCHS")
@@ -70,7 +80,9 @@ enum PretrainCommand {
     }
 
     /// What the features are judged by: the data's own labelled parts, or those that are named.
-    private static func watch(_ a: Arguments, _ decoding: DecodeOptions, _ source: any ImageSource, _ held: (any ImageSource)?) throws -> FeatureWatch {
+    private static func watch(
+        _ a: Arguments, _ decoding: DecodeOptions, _ source: any ImageSource, _ held: (any ImageSource)?
+    ) throws -> FeatureWatch {
         var (train, test) = (source, held)
         if let path = try a.stringIfGiven("knn-train") {
             train = try DataOptions.open(path, role: .train, decoding)
@@ -91,19 +103,31 @@ enum PretrainCommand {
             let ready = String(format: "%.1f", Date().timeIntervalSince(processStart))
             reports.withLock {
                 $0.append(
-                    "\(count(images, "image")) in batches of \(training.batchSize), \(count(perEpoch, "step")) an epoch, \(count(epochs, "epoch")); \(session.isa) on \(count(session.threads, "thread")); ready in \(ready) s")
+                    "\(count(images, "image")) in batches of \(training.batchSize), \(count(perEpoch, "step")) an epoch, "
+                        + "\(count(epochs, "epoch")); \(session.isa) on \(count(session.threads, "thread")); ready in \(ready) s"
+                )
                 if let judged = training.judged { $0.append(judged) }
             }
         }
         if training.position.step > 0 { bar.message("resumed at step \(training.position.step)") }
         let interrupts = Interrupts()
-        let end = try training.run(isInterrupted: { interrupts.happened }, judging: { epoch, done, total in
-            bar.update(label: "epoch \(epoch)/\(epochs)", completed: training.position.step) { ["kNN: features of \(done) of \(total) images"] }
-        }) { p in
-            for line in reports.withLock({ lines in defer { lines = [] }; return lines }) { bar.message(line) }
+        let end = try training.run(
+            isInterrupted: { interrupts.happened },
+            judging: { epoch, done, total in
+                bar.update(label: "epoch \(epoch)/\(epochs)", completed: training.position.step) {
+                    ["kNN: features of \(done) of \(total) images"]
+                }
+            }
+        ) { p in
+            for line in reports.withLock({ lines in
+                defer { lines = [] }; return lines
+            }) { bar.message(line) }
             let label = "epoch \(min(p.position.epoch + 1, epochs))/\(epochs)"
-            if p.endsEpoch { bar.endEpoch(label: label, completed: p.position.step, fields: fields(p)) }
-            else { bar.update(label: label, completed: p.position.step) { fields(p) } }
+            if p.endsEpoch {
+                bar.endEpoch(label: label, completed: p.position.step, fields: fields(p))
+            } else {
+                bar.update(label: label, completed: p.position.step) { fields(p) }
+            }
         }
         for line in reports.withLock({ $0 }) { bar.message(line) }
         bar.finish()

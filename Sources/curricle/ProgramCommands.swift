@@ -24,14 +24,18 @@ enum CompileCommand {
             SharedOptions.output("FILE", "the program file; with --trace, a folder", .either),
             .value("batch", "N", .whole(1...65536), "images a run", fallback: "1"),
             ProgramOptions.pool, EncoderOptions.layer,
-            .value("trace", "FILE", .path(.file), "instead of weights: save a golden trace's programs with inputs and results, for CSupport's test_program"),
-            SharedOptions.isa,
+            .value(
+                "trace", "FILE", .path(.file),
+                "instead of weights: save a golden trace's programs with inputs and results, for CSupport's test_program"),
+            SharedOptions.isa
         ],
         example: "curricle compile --weights run/model.safetensors --pool mean -o encoder.curricle")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let output = try a.string("output")
-        if let trace = try a.stringIfGiven("trace") { return try save(GoldenTrace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa"))) }
+        if let trace = try a.stringIfGiven("trace") {
+            return try save(GoldenTrace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa")))
+        }
         let program = try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: ISA.named(nil)).program(
             images: a.int("batch"), pool: a.choice("pool"))
         try program.write(to: output)
@@ -60,7 +64,10 @@ enum CompileCommand {
 enum InspectCommand {
     static let command = Command(
         name: "inspect", summary: "what is in a program file, once it is found sound",
-        options: [.flag("instructions", "list the program, a line an instruction"), .value("threads", "N", .whole(1...256), "threads whose scratch is counted", fallback: "1")],
+        options: [
+            .flag("instructions", "list the program, a line an instruction"),
+            .value("threads", "N", .whole(1...256), "threads whose scratch is counted", fallback: "1")
+        ],
         arguments: "FILE", argumentCount: 1...1, example: "curricle inspect encoder.curricle --instructions")
 
     static func run(_ a: Arguments) throws -> Int32 {
@@ -75,39 +82,58 @@ enum InspectCommand {
 enum ExtractCommand {
     static let command = Command(
         name: "extract", summary: "features of images as .npy and .csv",
-        options: EncoderOptions.all(weights: "instead of a program: a run's model.safetensors, or any file that import reads; it is compiled first") + [
-            .value("program", "FILE", .path(.file), "program file of `compile`: the library that devices run computes the features", short: "p"),
-            ProgramOptions.pool, EncoderOptions.layer,
-            .value("batch-size", "N", .whole(1...65536), "with --weights: images a run", fallback: "16"),
-            SharedOptions.images("data", "images: a folder, a file, or IDX"),
-            DataOptions.split,
-            .value("preprocess", "KIND", .word(of: ["eval", "none"]), "eval (as the reference: shorter side resized, centre cropped; pictures of the model's size too) or none (pictures must have the model's size)", fallback: "eval"),
-            SharedOptions.output("FILE.npy", "features [images, width], or [images, patches, width]; rows follow the sorted names. A run that was cut short is taken up where it ended. FILE.csv writes a table alone"),
-            .value("csv", "FILE.csv", .path(.file), "the same with the images' names"),
-            .flag("skip-broken", "leave out images that cannot be read; the table, or FILE.npy.names, says whose rows there are"),
-            SharedOptions.json,
-        ] + DataOptions.decoding + [SharedOptions.threads(most: 256), SharedOptions.isa],
+        options: EncoderOptions.all(
+            weights: "instead of a program: a run's model.safetensors, or any file that import reads; it is compiled first") + [
+                .value(
+                    "program", "FILE", .path(.file), "program file of `compile`: the library that devices run computes the features",
+                    short: "p"),
+                ProgramOptions.pool, EncoderOptions.layer,
+                .value("batch-size", "N", .whole(1...65536), "with --weights: images a run", fallback: "16"),
+                SharedOptions.images("data", "images: a folder, a file, or IDX"),
+                DataOptions.split,
+                .value(
+                    "preprocess", "KIND", .word(of: ["eval", "none"]),
+                    "eval (as the reference: shorter side resized, centre cropped; pictures of the model's size too) or none (pictures "
+                        + "must have the model's size)",
+                    fallback: "eval"),
+                SharedOptions.output(
+                    "FILE.npy",
+                    "features [images, width], or [images, patches, width]; rows follow the sorted names. A run that was cut short is "
+                        + "taken up where it ended. FILE.csv writes a table alone"
+                ),
+                .value("csv", "FILE.csv", .path(.file), "the same with the images' names"),
+                .flag("skip-broken", "leave out images that cannot be read; the table, or FILE.npy.names, says whose rows there are"),
+                SharedOptions.json
+            ] + DataOptions.decoding + [SharedOptions.threads(most: 256), SharedOptions.isa],
         example: "curricle extract --weights run/model.safetensors --pool mean --data photos --output features.npy --csv features.csv")
 
     static func run(_ a: Arguments) throws -> Int32 {
         let threads = try SharedOptions.threads(a, most: 256)
         let output = try a.string("output")
-        guard a.isGiven("program") != a.isGiven("weights") else { throw LearningError.configuration("extract takes either --program or --weights") }
+        guard a.isGiven("program") != a.isGiven("weights") else {
+            throw LearningError.configuration("extract takes either --program or --weights")
+        }
         let isa = try ISA.named(a.stringIfGiven("isa"))
         if a.isGiven("program"), let name = Self.ofWeights.first(where: a.isGiven) {
             throw LearningError.configuration("--\(name) goes with --weights: in a program file it is fixed")
         }
         let isTable = output.lowercased().hasSuffix(".csv"), table = isTable ? output : try a.stringIfGiven("csv")
-        guard !isTable || !a.isGiven("csv") else { throw LearningError.configuration("--output is a table already: leave out --csv, or name an .npy file") }
+        guard !isTable || !a.isGiven("csv") else {
+            throw LearningError.configuration("--output is a table already: leave out --csv, or name an .npy file")
+        }
         guard isTable || table != output else { throw LearningError.configuration("--output and --csv name the same file, \(output)") }
-        let program = try a.isGiven("program") ? ProgramFile(path: a.string("program"), threads: threads, isa: isa) : compiled(a, threads: threads, isa: isa)
+        let program =
+            try a.isGiven("program")
+            ? ProgramFile(path: a.string("program"), threads: threads, isa: isa) : compiled(a, threads: threads, isa: isa)
         let extraction = try ProgramExtraction(program, takesPixelsAsTheyAre: a.string("preprocess") == "none")
-        let shape = program.encoder.shape, decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height), channels: shape.channels)
+        let shape = program.encoder.shape,
+            decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height), channels: shape.channels)
         let source = try sound(DataOptions.open(a.string("data"), role: DataOptions.role(a), decoding), skips: a.flag("skip-broken"))
         let start = Date()
         let first: Int
         do {
-            first = isTable
+            first =
+                isTable
                 ? try write(extraction, source, table: output)
                 : try write(extraction, source, array: output, key: extraction.key(source, decoding), table: table)
         } catch {
@@ -117,12 +143,13 @@ enum ExtractCommand {
             try DurableFile.write((0..<source.count).flatMap { source.name(at: $0).bytes + [0x0A] }, to: "\(output).names")
         }
         let seconds = max(Date().timeIntervalSince(start), 1e-9)
-        print(try a.flag("json")
-            ? jsonLine([
-                ("output", .string(output)), ("images", .integer(source.count)), ("width", .integer(extraction.width)),
-                ("images_per_second", .double(Double(source.count - first) / seconds)),
-            ])
-            : "\(output): \(source.count) images, \(extraction.width) numbers each, \(rate(source.count - first, since: start))")
+        print(
+            try a.flag("json")
+                ? jsonLine([
+                    ("output", .string(output)), ("images", .integer(source.count)), ("width", .integer(extraction.width)),
+                    ("images_per_second", .double(Double(source.count - first) / seconds))
+                ])
+                : "\(output): \(source.count) images, \(extraction.width) numbers each, \(rate(source.count - first, since: start))")
         return 0
     }
 
@@ -144,7 +171,9 @@ enum ExtractCommand {
 
     /// An array, and perhaps a table of it.
     /// - Returns: the first image that was computed; an earlier run had computed those before.
-    private static func write(_ extraction: ProgramExtraction, _ source: any ImageSource, array path: String, key: UInt32, table: String?) throws -> Int {
+    private static func write(
+        _ extraction: ProgramExtraction, _ source: any ImageSource, array path: String, key: UInt32, table: String?
+    ) throws -> Int {
         let shape = extraction.program.encoder.shape
         var array = try NumpyFile(
             path: path, shape: [source.count] + (extraction.program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth], key: key)
@@ -172,7 +201,9 @@ enum ExtractCommand {
         var progress = WorkProgress("looking for broken images")
         defer { progress.finish() }
         let (sound, broken) = source.sound { progress.update($0, of: source.count) }
-        guard sound.count > 0 else { throw VisionError.noReadableImage(count: broken.count, firstReason: broken.first.map { "\($0)" } ?? "there is none") }
+        guard sound.count > 0 else {
+            throw VisionError.noReadableImage(count: broken.count, firstReason: broken.first.map { "\($0)" } ?? "there is none")
+        }
         for error in broken { tell("left out: \(error)") }
         return sound
     }
@@ -183,7 +214,8 @@ enum ExtractCommand {
         let broken = source.sound().broken
         guard broken.count > 1 else { return error }
         return LearningError.configuration(
-            Message("\(broken.count) images cannot be read: \(broken.map { "\($0)" }.joined(separator: "; ")); --skip-broken leaves them out"))
+            Message(
+                "\(broken.count) images cannot be read: \(broken.map { "\($0)" }.joined(separator: "; ")); --skip-broken leaves them out"))
     }
 
     /// Options that decide what a program is made of.
@@ -198,7 +230,8 @@ enum ExtractCommand {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("curricle-\(UUID().uuidString).program").path
         defer { try? FileManager.default.removeItem(atPath: path) }
         try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: isa).program(
-            images: a.int("batch-size"), pool: a.choice("pool")).write(to: path)
+            images: a.int("batch-size"), pool: a.choice("pool")
+        ).write(to: path)
         return try ProgramFile(path: path, threads: threads, isa: isa)
     }
 }

@@ -16,7 +16,7 @@ enum ReportCommand {
         options: [
             SharedOptions.output("FILE.html", "the page (default: RUN/report.html)"),
             SharedOptions.images("data", "the run's data: adds images and their nearest neighbours by its features"),
-            SharedOptions.json,
+            SharedOptions.json
         ] + DataOptions.decoding + [SharedOptions.threads()],
         arguments: "RUN", argumentForm: .path(.folder), argumentCount: 1...1, example: "curricle report run --data photos -o run.html")
 
@@ -32,10 +32,12 @@ enum ReportCommand {
 
     private static func neighbours(_ a: Arguments, _ data: String, weights: String) throws -> NeighbourPictures {
         let extractor = try FeatureExtractor(weights: weights, threads: SharedOptions.threads(a), isa: ISA.named(nil))
-        let m = extractor.description.model, decoding = try DataOptions.decoding(a, size: max(m.imageHeight, m.imageWidth), channels: m.channels)
+        let m = extractor.description.model,
+            decoding = try DataOptions.decoding(a, size: max(m.imageHeight, m.imageWidth), channels: m.channels)
         let training = try DataOptions.open(data, role: .train, decoding)
         var progress = WorkProgress("features")
         defer { progress.finish() }
-        return try NeighbourPictures(extractor, training: training, test: testPart(of: data, decoding, besides: training), report: complain) { progress.update($0, of: $1) }
+        return try NeighbourPictures(extractor, training: training, test: testPart(of: data, decoding, besides: training), report: complain)
+        { progress.update($0, of: $1) }
     }
 }

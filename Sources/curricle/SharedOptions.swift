@@ -40,7 +40,10 @@ enum SharedOptions {
     static func threads(_ a: Arguments, most: Int = .max) throws -> Int {
         guard let threads = try a.intIfGiven("threads") else { return min(most, Machine.processors) }
         if threads > Machine.processors {
-            DataOptions.say(["\(threads) threads on \(count(Machine.processors, "processor")): they wait for one another; --threads \(Machine.processors) is faster"])
+            DataOptions.say([
+                "\(threads) threads on \(count(Machine.processors, "processor")): they wait for one another; --threads "
+                    + "\(Machine.processors) is faster"
+            ])
         }
         return threads
     }
@@ -50,12 +53,13 @@ enum SharedOptions {
 
 /// What a user may say of a weights file where it is silent, and what is wanted instead of what it says.
 enum WeightsOptions {
-    static let encoder: [Option] = [
-        .value(
-            "weights-key", "KEY",
-            "where a file holds several models: which one, by the keys that stand before its tensors' names, as teacher.backbone "
-                + "(default: the only one that is a vision transformer; of a model and its EMA the EMA, as timm reads them)")
-    ] + options(ModelConfiguration.encoderSizes.named("num-heads", "image-size"), PixelNormalization.declared)
+    static let encoder: [Option] =
+        [
+            .value(
+                "weights-key", "KEY",
+                "where a file holds several models: which one, by the keys that stand before its tensors' names, as teacher.backbone "
+                    + "(default: the only one that is a vision transformer; of a model and its EMA the EMA, as timm reads them)")
+        ] + options(ModelConfiguration.encoderSizes.named("num-heads", "image-size"), PixelNormalization.declared)
     static let decoder: [Option] = options(ModelConfiguration.decoderSizes.named("decoder-num-heads"), [])
 
     private static func options(_ sizes: [Setting<ModelConfiguration>], _ pixels: [Setting<PixelNormalization>]) -> [Option] {

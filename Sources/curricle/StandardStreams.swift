@@ -7,12 +7,12 @@ import Settings
 
 /// Standard input, output and error, which whoever starts a command may have closed, filled up or left.
 enum StandardStreams {
-    /// Gives a closed descriptor of the three something to stand for, so that no file of ours gets its number; what is read or written there
-    /// fails as before. A reader that goes ends no run: what is written then fails, too.
+    /// Gives a closed descriptor of the three something to stand for, so that no file of ours gets its number; what is read or written
+    /// there fails as before. A reader that goes ends no run: what is written then fails, too.
     static func open() {
         for (descriptor, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
         where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
-            _ = Foundation.open("/dev/null", mode) // the lowest number that is free
+            _ = Foundation.open("/dev/null", mode)  // the lowest number that is free
         }
         signal(SIGPIPE, SIG_IGN)
     }
@@ -45,7 +45,9 @@ func complain(_ error: any Error) { complain((error as? any NamesSettings)?.mess
 private func text(of error: any Error) -> String {
     guard type(of: error) is NSError.Type || error is CocoaError else { return "\(error)" }
     let facts = (error as NSError).userInfo, underlying = facts[NSUnderlyingErrorKey] as? NSError
-    let reason = [error as NSError, underlying].compactMap { $0 }.first { $0.domain == NSPOSIXErrorDomain }.map { String(cString: strerror(Int32($0.code))) }
+    let reason = [error as NSError, underlying].compactMap { $0 }.first { $0.domain == NSPOSIXErrorDomain }.map {
+        String(cString: strerror(Int32($0.code)))
+    }
     let path = facts[NSFilePathErrorKey] as? String ?? (facts[NSURLErrorKey] as? URL)?.path
     return "\(path ?? "a file"): \(reason ?? "it cannot be read or written")"
 }

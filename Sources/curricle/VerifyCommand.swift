@@ -11,7 +11,7 @@ enum VerifyCommand {
         name: "verify", summary: "replay golden traces and digests: is what this machine computes right?",
         options: [
             .value("image", "PHOTO", .path(.file), "the photograph that files of the format \(Photograph.format) are about"),
-            SharedOptions.threads(), SharedOptions.isa,
+            SharedOptions.threads(), SharedOptions.isa
         ],
         arguments: "FILE…", argumentCount: 1...1000,
         example: "curricle verify micro.safetensors tiny.json --threads 2 --isa avx2")

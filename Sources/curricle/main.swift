@@ -40,7 +40,9 @@ StandardStreams.open()
 signal(SIGXFSZ, SIG_IGN)
 _ = processStart
 // As text that loses no byte: a path need not be UTF-8.
-let words = (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0] }.map { ByteName(UnsafeBufferPointer(start: $0, count: strlen($0)).map(UInt8.init(bitPattern:))).stored }
+let words = (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0] }.map {
+    ByteName(UnsafeBufferPointer(start: $0, count: strlen($0)).map(UInt8.init(bitPattern:))).stored
+}
 let code = runCommandLine(words)
 if let loss = StandardStreams.lostOutput {
     complain(loss)

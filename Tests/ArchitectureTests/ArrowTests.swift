@@ -6,20 +6,24 @@ import Testing
     /// What each module may import of ours, and of other people's libraries. A floor sees what is below it, never beside or above.
     private static let allowed: [String: Set<String>] = {
         let ground: Set = ["Settings", "Randomness", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models"]
-        let engine = ground.union(["Engine", "Storage"]), weights = engine.union(["Weights", "Vision"]), features = weights.union(["Datasets", "Features"])
+        let engine = ground.union(["Engine", "Storage"]), weights = engine.union(["Weights", "Vision"]),
+            features = weights.union(["Datasets", "Features"])
         return [
-            "Randomness": [], "Settings": [], "Storage": ["CZip"], "Terminal": ["Settings"], "Tensors": ["CInstructions"], "Graph": ["Tensors"],
+            "Randomness": [], "Settings": [], "Storage": ["CZip"], "Terminal": ["Settings"], "Tensors": ["CInstructions"],
+            "Graph": ["Tensors"],
             "Program": ["Tensors", "CInstructions"], "Compiler": ["Tensors", "Graph", "Program", "CInstructions"],
             "Runtime": ["Tensors", "Program", "CSupport"], "Models": ["Tensors", "Graph", "Randomness"], "Reference": ["Tensors", "Graph"],
             "Vision": ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CWebP", "CZlib"], "Datasets": ["Vision", "Randomness", "CArchive"],
-            "Engine": ground.union(["Storage"]), "Weights": engine.union(["Vision", "CInstructions"]), "Features": weights.union(["Datasets"]),
+            "Engine": ground.union(["Storage"]), "Weights": engine.union(["Vision", "CInstructions"]),
+            "Features": weights.union(["Datasets"]),
             "Evaluation": features.union(["CAlgebra"]), "Training": features,
             "Reports": features.union(["Evaluation", "Training"]), "Proofs": features.union(["Evaluation", "Training", "CInstructions"]),
-            "curricle": features.union(["Evaluation", "Training", "Reports", "Proofs", "Terminal"]),
+            "curricle": features.union(["Evaluation", "Training", "Reports", "Proofs", "Terminal"])
         ]
     }()
     private static let system: Set = ["Foundation", "Dispatch", "Synchronization", "Glibc", "Musl", "Darwin"]
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
 
     private struct SourceFile {
         let path: String, module: String, text: String
@@ -28,7 +32,9 @@ import Testing
             text.split(separator: "\n").compactMap { line in
                 let words = line.split(separator: " ")
                 guard let at = words.firstIndex(of: "import"), at + 1 < words.count,
-                    words[..<at].allSatisfy({ $0.hasPrefix("@") || ["public", "package", "internal", "private", "fileprivate"].contains($0) })
+                    words[..<at].allSatisfy({
+                        $0.hasPrefix("@") || ["public", "package", "internal", "private", "fileprivate"].contains($0)
+                    })
                 else { return nil }
                 return String(words[at + 1])
             }
@@ -37,9 +43,13 @@ import Testing
 
     private func files() throws -> [SourceFile] {
         let folder = ArrowTests.root.appendingPathComponent("Sources")
-        let names = try #require(FileManager.default.enumerator(atPath: folder.path)).compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") }
+        let names = try #require(FileManager.default.enumerator(atPath: folder.path)).compactMap { $0 as? String }.filter {
+            $0.hasSuffix(".swift")
+        }
         return try names.map { name in
-            SourceFile(path: name, module: String(name.prefix { $0 != "/" }), text: try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8))
+            SourceFile(
+                path: name, module: String(name.prefix { $0 != "/" }),
+                text: try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8))
         }
     }
 
@@ -69,7 +79,9 @@ import Testing
             let target = try #require(targets.first { $0.hasPrefix("name: \"\(module)\"") }, "\(module) is not in Package.swift")
             let list = target.range(of: "dependencies: [").map { target[$0.upperBound...].prefix { $0 != "]" } } ?? ""
             let declared = Set(list.split(separator: "\"").map(String.init).filter { $0.first?.isLetter == true })
-            #expect(declared == imported, "\(module): not declared \(imported.subtracting(declared)), not used \(declared.subtracting(imported))")
+            #expect(
+                declared == imported,
+                "\(module): not declared \(imported.subtracting(declared)), not used \(declared.subtracting(imported))")
         }
     }
 

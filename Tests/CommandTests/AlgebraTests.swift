@@ -7,7 +7,8 @@ import Testing
     private func train(_ folder: Folder) throws -> (data: String, weights: String) {
         let data = try writeDigits(folder, count: 40)
         let run = try curricle(
-            ["pretrain", "--data", data, "--output", folder.file("run"), "--epochs", "2", "--knn-every", "1"] + smallModel, environment: AlgebraTests.missing)
+            ["pretrain", "--data", data, "--output", folder.file("run"), "--epochs", "2", "--knn-every", "1"] + smallModel,
+            environment: AlgebraTests.missing)
         #expect(run.code == 0, "\(run.errors)")
         return (data, folder.file("run/model.safetensors"))
     }
@@ -16,13 +17,17 @@ import Testing
         let folder = try Folder(), (data, weights) = try train(folder)
         for kind in ["reference", "dino"] {
             let knn = try curricle(
-                ["knn", "--weights", weights, "--train", data, "--test", data, "--protocol", kind, "-k", "3"], environment: AlgebraTests.missing)
+                ["knn", "--weights", weights, "--train", data, "--test", data, "--protocol", kind, "-k", "3"],
+                environment: AlgebraTests.missing)
             #expect(knn.code == 0, "\(knn.errors)")
         }
         for method in ["ridge", "lars"] {
-            let probe = try curricle(["probe", "--weights", weights, "--train", data, "--test", data, "--method", method], environment: AlgebraTests.missing)
+            let probe = try curricle(
+                ["probe", "--weights", weights, "--train", data, "--test", data, "--method", method], environment: AlgebraTests.missing)
             #expect(probe.code == 2)
-            #expect(probe.errors.contains("OpenBLAS") && probe.errors.contains("/nowhere/libopenblas.so") && probe.errors.contains("libopenblas0"), "\(probe.errors)")
+            #expect(
+                probe.errors.contains("OpenBLAS") && probe.errors.contains("/nowhere/libopenblas.so")
+                    && probe.errors.contains("libopenblas0"), "\(probe.errors)")
         }
     }
 }

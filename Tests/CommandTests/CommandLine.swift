@@ -26,7 +26,9 @@ func startCurricle(_ arguments: [String], environment: [String: String] = [:], o
     return process
 }
 
-func curricle(_ arguments: String..., environment: [String: String] = [:]) throws -> CommandResult { try curricle(arguments, environment: environment) }
+func curricle(_ arguments: String..., environment: [String: String] = [:]) throws -> CommandResult {
+    try curricle(arguments, environment: environment)
+}
 
 func curricle(_ arguments: [String], environment: [String: String] = [:]) throws -> CommandResult {
     let output = Pipe(), errors = Pipe()
@@ -34,7 +36,9 @@ func curricle(_ arguments: [String], environment: [String: String] = [:]) throws
     // Both are small; standard error first, as progress goes there.
     let errorText = errors.fileHandleForReading.readDataToEndOfFile(), outputText = output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
-    return CommandResult(code: process.terminationStatus, output: String(decoding: outputText, as: UTF8.self), errors: String(decoding: errorText, as: UTF8.self))
+    return CommandResult(
+        code: process.terminationStatus, output: String(decoding: outputText, as: UTF8.self),
+        errors: String(decoding: errorText, as: UTF8.self))
 }
 
 final class Folder {
@@ -56,14 +60,18 @@ func fixture(_ name: String) -> String {
 
 /// A pair of IDX files of `count` images of `side` pixels in ten classes that can be told apart.
 func writeDigits(_ folder: Folder, count: Int, side: Int = 8) throws -> String {
-    func number(_ value: Int) -> [UInt8] { [UInt8(value >> 24 & 255), UInt8(value >> 16 & 255), UInt8(value >> 8 & 255), UInt8(value & 255)] }
+    func number(_ value: Int) -> [UInt8] {
+        [UInt8(value >> 24 & 255), UInt8(value >> 16 & 255), UInt8(value >> 8 & 255), UInt8(value & 255)]
+    }
     for (prefix, salt) in [("train", 0), ("t10k", 1)] {
         var images: [UInt8] = [0, 0, 8, 3] + number(count) + number(side) + number(side)
         var labels: [UInt8] = [0, 0, 8, 1] + number(count)
         for i in 0..<count {
             let label = i % 10
             labels.append(UInt8(label))
-            for p in 0..<(side * side) { images.append(UInt8(truncatingIfNeeded: (p * (label + 1) * 13) % 251 + (i * 7 + p * 3 + salt) % 5)) }
+            for p in 0..<(side * side) {
+                images.append(UInt8(truncatingIfNeeded: (p * (label + 1) * 13) % 251 + (i * 7 + p * 3 + salt) % 5))
+            }
         }
         _ = try folder.write("data/\(prefix)-images-idx3-ubyte", images)
         _ = try folder.write("data/\(prefix)-labels-idx1-ubyte", labels)
@@ -73,6 +81,8 @@ func writeDigits(_ folder: Folder, count: Int, side: Int = 8) throws -> String {
 
 /// Options of a model that trains in milliseconds.
 let smallModel = [
-    "--image-size", "8", "--patch-size", "2", "--channels", "1", "--embed-dim", "16", "--depth", "1", "--num-heads", "2", "--decoder-embed-dim", "16",
-    "--decoder-depth", "1", "--decoder-num-heads", "2", "--augment", "none", "--mean", "0.5", "--std", "0.5", "--batch-size", "8", "--warmup-epochs", "1",
+    "--image-size", "8", "--patch-size", "2", "--channels", "1", "--embed-dim", "16", "--depth", "1", "--num-heads", "2",
+    "--decoder-embed-dim", "16",
+    "--decoder-depth", "1", "--decoder-num-heads", "2", "--augment", "none", "--mean", "0.5", "--std", "0.5", "--batch-size", "8",
+    "--warmup-epochs", "1"
 ]

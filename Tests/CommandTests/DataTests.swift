@@ -21,7 +21,8 @@ import Vision
     }
 
     private func pretrained(_ folder: Folder, _ data: String) throws -> String {
-        let made = try curricle(["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "1"])
+        let made = try curricle(
+            ["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "1"])
         #expect(made.code == 0, "\(made.errors)")
         return folder.file("run/model.safetensors")
     }
@@ -29,14 +30,18 @@ import Vision
     @Test("of 18 test images with 2 empty files 16 are judged, and each is named once")
     func brokenImagesAreNotJudged() throws {
         let folder = try Folder(), data = try writePictures(folder, empty: [4, 17]), weights = try pretrained(folder, data)
-        for (command, words) in [("knn", ["against 18 images", "(16 images, 3 classes, largest 0.375)"]), ("probe", ["learned from 18 images", "(16 images, 3 classes, largest 0.375)"])] {
+        for (command, words) in [
+            ("knn", ["against 18 images", "(16 images, 3 classes, largest 0.375)"]),
+            ("probe", ["learned from 18 images", "(16 images, 3 classes, largest 0.375)"])
+        ] {
             let result = try curricle(command, "--weights", weights, "--train", data, "--test", data)
             #expect(result.code == 0 && words.allSatisfy(result.output.contains), "\(result.output)\(result.errors)")
             #expect(result.errors.components(separatedBy: "left out: ").count == 3)
         }
         let strict = try curricle("knn", "--weights", weights, "--train", data, "--test", data, "--strict")
         #expect(strict.code == 2 && strict.lastError.contains("the file is empty"))
-        let tuned = try curricle("finetune", "--weights", weights, "--train", data, "--test", data, "--epochs", "2", "--warmup-epochs", "1", "--json")
+        let tuned = try curricle(
+            "finetune", "--weights", weights, "--train", data, "--test", data, "--epochs", "2", "--warmup-epochs", "1", "--json")
         #expect(tuned.code == 0 && tuned.output.contains("\"images\":16"), "\(tuned.output)\(tuned.errors)")
     }
 
@@ -44,7 +49,9 @@ import Vision
     func partsAndFolders() throws {
         let folder = try Folder(), data = try writePictures(folder), weights = try pretrained(folder, data)
         func images(_ path: String, _ split: String) throws -> String {
-            let result = try curricle("extract", "--weights", weights, "--data", path, "--split", split, "--output", folder.file("\(UUID().uuidString).npy"), "--json")
+            let result = try curricle(
+                "extract", "--weights", weights, "--data", path, "--split", split, "--output", folder.file("\(UUID().uuidString).npy"),
+                "--json")
             #expect(result.code == 0, "\(result.errors)")
             return result.output
         }
@@ -55,7 +62,8 @@ import Vision
     @Test("what is passed over is said, and what a file of another kind is")
     func passedOver() throws {
         let folder = try Folder()
-        _ = try folder.write("photos/a.png", encodePNG(PixelImage(width: 8, height: 8, channels: 1, pixels: [UInt8](repeating: 7, count: 64))))
+        _ = try folder.write(
+            "photos/a.png", encodePNG(PixelImage(width: 8, height: 8, channels: 1, pixels: [UInt8](repeating: 7, count: 64))))
         for name in ["b.heic", "c.heic", "d.tif"] { _ = try folder.write("photos/\(name)", [1]) }
         let result = try curricle("stats", folder.file("photos"))
         #expect(result.code == 0 && result.output.contains("1 of 1 images") && result.errors.contains(".heic 2, .tif 1: not read"))

@@ -4,7 +4,9 @@ import Vision
 
 /// What shells, disks and batch systems do to a command.
 @Suite("Files, streams and signals of commands") struct FilesAndSignalsTests {
-    private func pretrain(_ data: String, _ run: String, _ more: [String]) -> [String] { ["pretrain", "--data", data, "--output", run] + smallModel + more }
+    private func pretrain(_ data: String, _ run: String, _ more: [String]) -> [String] {
+        ["pretrain", "--data", data, "--output", run] + smallModel + more
+    }
 
     /// A command line for a shell, `curricle` standing for the built one.
     private func shell(_ line: String) throws -> CommandResult {
@@ -17,7 +19,9 @@ import Vision
         try process.run()
         let errorText = errors.fileHandleForReading.readDataToEndOfFile(), text = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        return CommandResult(code: process.terminationStatus, output: String(decoding: text, as: UTF8.self), errors: String(decoding: errorText, as: UTF8.self))
+        return CommandResult(
+            code: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
+            errors: String(decoding: errorText, as: UTF8.self))
     }
 
     @Test("standard output that is full or closed loses a result: exit 2 and one line; a reader that goes ends it quietly")
@@ -39,11 +43,16 @@ import Vision
         let folder = try Folder(), data = try writeDigits(folder, count: 30)
         #expect(try curricle(pretrain(data, folder.file("run"), ["--epochs", "2"])).code == 0)
         for (name, end) in [("open", ""), ("closed", "2>&-"), ("all", "<&- 2>&-")] {
-            #expect(try shell("curricle extract --weights '\(folder.file("run/model.safetensors"))' --data '\(data)' -o '\(folder.file(name)).npy' --threads 3 \(end)").code == 0)
+            #expect(
+                try shell(
+                    "curricle extract --weights '\(folder.file("run/model.safetensors"))' --data '\(data)' -o "
+                        + "'\(folder.file(name)).npy' --threads 3 \(end)"
+                ).code == 0)
         }
         let arrays = try ["open", "closed", "all"].map { try Data(contentsOf: URL(fileURLWithPath: folder.file("\($0).npy"))) }
         #expect(arrays[0] == arrays[1] && arrays[0] == arrays[2])
-        let words = pretrain(data, folder.file("silent"), ["--epochs", "2", "--save-every-steps", "1"]).map { "'\($0)'" }.joined(separator: " ")
+        let words = pretrain(data, folder.file("silent"), ["--epochs", "2", "--save-every-steps", "1"]).map { "'\($0)'" }.joined(
+            separator: " ")
         #expect(try shell("curricle \(words) 2>&-").code == 0)
         let weights = try ["run", "silent"].map { try Data(contentsOf: URL(fileURLWithPath: folder.file("\($0)/model.safetensors"))) }
         #expect(weights[0] == weights[1])
@@ -61,11 +70,17 @@ import Vision
         #expect(try export(folder.file("null")).code == 0)
         var status = stat()
         #expect(stat(folder.file("null"), &status) == 0 && status.st_mode & S_IFMT == S_IFCHR)
-        let piped = try shell("mkfifo '\(folder.file("pipe"))'; cat '\(folder.file("pipe"))' > '\(folder.file("read"))' & curricle export --weights '\(folder.file("run/model.safetensors"))' --layout timm -o '\(folder.file("pipe"))'; code=$?; wait; exit $code")
+        let piped = try shell(
+            "mkfifo '\(folder.file("pipe"))'; cat '\(folder.file("pipe"))' > '\(folder.file("read"))' & curricle export --weights "
+                + "'\(folder.file("run/model.safetensors"))' --layout timm -o '\(folder.file("pipe"))'; code=$?; wait; exit $code"
+        )
         #expect(piped.code == 0, "\(piped.errors)")
-        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("read"))) == Data(contentsOf: URL(fileURLWithPath: folder.file("plain"))))
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: folder.file("read"))) == Data(contentsOf: URL(fileURLWithPath: folder.file("plain"))))
         #expect(try export(folder.file("link")).code == 0)
-        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("target"))) == Data(contentsOf: URL(fileURLWithPath: folder.file("plain"))))
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: folder.file("target")))
+                == Data(contentsOf: URL(fileURLWithPath: folder.file("plain"))))
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.file("link")) == "target")
         let empty = try export("")
         #expect(empty.code == 2 && empty.lastError.contains("--output: '' is not accepted; give a path"), "\(empty.errors)")
@@ -86,7 +101,8 @@ import Vision
     func ignored() throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 40)
         let words = pretrain(data, folder.file("run"), ["--epochs", "100000"]).map { "'\($0)'" }.joined(separator: " ")
-        let result = try shell("""
+        let result = try shell(
+            """
             trap '' HUP
             '\(curricleExecutable().path)' \(words) 2>/dev/null & run=$!
             while [ ! -e '\(folder.file("run/model.safetensors"))' ]; do sleep 0.05; done
@@ -105,15 +121,19 @@ import Vision
         #expect(second.code == 2 && second.lastError.contains("another process is training in it"), "\(second.errors)")
         kill(first.processIdentifier, SIGKILL)
         first.waitUntilExit()
-        #expect(try curricle(pretrain(data, run, ["--epochs", "100000", "--resume", "--max-steps", "1"])).code == 0) // death frees it
+        #expect(try curricle(pretrain(data, run, ["--epochs", "100000", "--resume", "--max-steps", "1"])).code == 0)  // death frees it
     }
 
     @Test("fine-tuning that ended before its first step goes on, with the options that its run recorded")
     func finetuneResumes() throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 40)
         #expect(try curricle(pretrain(data, folder.file("run"), ["--epochs", "2", "--max-steps", "1"])).code == 0)
-        let base = ["finetune", "--weights", folder.file("run/model.safetensors"), "--train", data, "--test", data + "/t10k-images-idx3-ubyte"]
-        let options = ["--epochs", "3", "--batch-size", "10", "--drop-path", "0.2", "--mixup", "0", "--augment", "none", "--layer-decay", "0.9"]
+        let base = [
+            "finetune", "--weights", folder.file("run/model.safetensors"), "--train", data, "--test", data + "/t10k-images-idx3-ubyte"
+        ]
+        let options = [
+            "--epochs", "3", "--batch-size", "10", "--drop-path", "0.2", "--mixup", "0", "--augment", "none", "--layer-decay", "0.9"
+        ]
         #expect(try curricle(base + options + ["--output", folder.file("whole")]).code == 0)
         #expect(try curricle(base + options + ["--output", folder.file("cut"), "--max-steps", "0"]).code == 0)
         let resumed = try curricle(base + ["--output", folder.file("cut"), "--resume"])
@@ -129,7 +149,10 @@ import Vision
         var bytes = try Data(contentsOf: URL(fileURLWithPath: weights))
         bytes[bytes.count - 9] ^= 1
         try bytes.write(to: URL(fileURLWithPath: weights))
-        for command in [["compile", "-o", folder.file("c")], ["export", "--layout", "timm", "-o", folder.file("e")], ["extract", "--data", data, "-o", folder.file("f.npy")]] {
+        for command in [
+            ["compile", "-o", folder.file("c")], ["export", "--layout", "timm", "-o", folder.file("e")],
+            ["extract", "--data", data, "-o", folder.file("f.npy")]
+        ] {
             let result = try curricle(command + ["--weights", weights])
             #expect(result.code == 2 && result.lastError.contains("checksum"), "\(result.errors)")
         }
@@ -140,7 +163,9 @@ import Vision
         let folder = try Folder(), data = try writeDigits(folder, count: 20), told = try curricle("--version")
         #expect(told.code == 0 && told.output == "curricle 1.0\n")
         #expect(try curricle(pretrain(data, folder.file("run"), ["--epochs", "1"])).code == 0)
-        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("run/model.safetensors"))).range(of: Data("\"curricle.version\":\"1.0\"".utf8)) != nil)
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: folder.file("run/model.safetensors"))).range(
+                of: Data("\"curricle.version\":\"1.0\"".utf8)) != nil)
         #expect(try String(contentsOfFile: folder.file("run/log.jsonl"), encoding: .utf8).contains("\"version\":\"1.0\""))
     }
 
@@ -149,14 +174,17 @@ import Vision
         let folder = try Folder(), data = try writeDigits(folder, count: 20)
         let threads = ProcessInfo.processInfo.processorCount + 1
         let result = try curricle(pretrain(data, folder.file("run"), ["--epochs", "1", "--threads", "\(threads)"]))
-        #expect(result.code == 0 && result.errors.contains("\(threads) threads on ") && result.errors.contains("on \(threads) threads"), "\(result.errors)")
+        #expect(
+            result.code == 0 && result.errors.contains("\(threads) threads on ") && result.errors.contains("on \(threads) threads"),
+            "\(result.errors)")
     }
 
     /// Twelve pictures in two class folders.
     private func photos(_ folder: Folder) throws -> String {
         for i in 0..<12 {
             let pixels = (0..<(8 * 8 * 3)).map { UInt8(truncatingIfNeeded: $0 * (i + 3)) }
-            _ = try folder.write("photos/\(i % 2 == 0 ? "a" : "b")/\(i).png", encodePNG(PixelImage(width: 8, height: 8, channels: 3, pixels: pixels)))
+            _ = try folder.write(
+                "photos/\(i % 2 == 0 ? "a" : "b")/\(i).png", encodePNG(PixelImage(width: 8, height: 8, channels: 3, pixels: pixels)))
         }
         return folder.file("photos")
     }
@@ -167,7 +195,9 @@ import Vision
         #expect(try curricle(pretrain(data, run, colour + ["--max-steps", "1"])).code == 0)
         #expect(FileManager.default.fileExists(atPath: run + "/config.json"))
         let resumed = try curricle(pretrain(data, run, colour + ["--resume"]))
-        #expect(resumed.code == 0 && resumed.errors.contains("12 images") && resumed.errors.contains("run/: runs and features, no pictures, left out"), "\(resumed.errors)")
+        #expect(
+            resumed.code == 0 && resumed.errors.contains("12 images")
+                && resumed.errors.contains("run/: runs and features, no pictures, left out"), "\(resumed.errors)")
         let extract = ["extract", "--weights", run + "/model.safetensors", "--data", data, "-o", data + "/features.npy", "--json"]
         for _ in 0..<2 {
             let result = try curricle(extract)
@@ -178,27 +208,38 @@ import Vision
     @Test("several --data are one dataset, in their order")
     func severalData() throws {
         let folder = try Folder(), data = try photos(folder)
-        let result = try curricle("plan", "--data", data + "/a", "--data", data + "/b", "--skip-timing", "--image-size", "8", "--patch-size", "2", "--embed-dim", "16", "--depth", "1", "--num-heads", "2", "--decoder-embed-dim", "16", "--decoder-depth", "1", "--decoder-num-heads", "2")
-        #expect(result.code == 0 && result.output.contains("batch 8:"), "\(result.output)\(result.errors)") // 12 images
+        let result = try curricle(
+            "plan", "--data", data + "/a", "--data", data + "/b", "--skip-timing", "--image-size", "8", "--patch-size", "2", "--embed-dim",
+            "16", "--depth", "1", "--num-heads", "2", "--decoder-embed-dim", "16", "--decoder-depth", "1", "--decoder-num-heads", "2")
+        #expect(result.code == 0 && result.output.contains("batch 8:"), "\(result.output)\(result.errors)")  // 12 images
     }
 
     @Test("extract names all broken files in one line, or leaves them out and says whose rows there are")
     func brokenFiles() throws {
         let folder = try Folder(), data = try photos(folder)
         #expect(try curricle(pretrain(data, folder.file("run"), ["--channels", "3", "--epochs", "1"])).code == 0)
-        for name in ["a/torn.png", "b/empty.jpg"] { _ = try folder.write("photos/" + name, name == "b/empty.jpg" ? [] : [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13]) }
+        for name in ["a/torn.png", "b/empty.jpg"] {
+            _ = try folder.write(
+                "photos/" + name, name == "b/empty.jpg" ? [] : [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13])
+        }
         let extract = ["extract", "--weights", folder.file("run/model.safetensors"), "--data", data]
         let refused = try curricle(extract + ["-o", folder.file("f.npy")])
-        #expect(refused.code == 2 && refused.lastError.contains("torn.png") && refused.lastError.contains("empty.jpg") && refused.lastError.contains("--skip-broken"), "\(refused.errors)")
+        #expect(
+            refused.code == 2 && refused.lastError.contains("torn.png") && refused.lastError.contains("empty.jpg")
+                && refused.lastError.contains("--skip-broken"), "\(refused.errors)")
         #expect(try curricle(extract + ["-o", folder.file("f.npy"), "--skip-broken"]).code == 0)
         let names = try String(contentsOfFile: folder.file("f.npy.names"), encoding: .utf8).split(separator: "\n")
-        #expect(names.count == 12 && names.first?.hasSuffix("a/0.png") == true && !names.contains { $0.contains("torn") || $0.contains("empty") })
+        #expect(
+            names.count == 12 && names.first?.hasSuffix("a/0.png") == true
+                && !names.contains { $0.contains("torn") || $0.contains("empty") })
         let array = try Data(contentsOf: URL(fileURLWithPath: folder.file("f.npy")))
         #expect(array.count == 128 + 12 * 16 * 4)
         // The table alone has the array's numbers.
         #expect(try curricle(extract + ["-o", folder.file("f.csv"), "--skip-broken"]).code == 0)
         let lines = try String(contentsOfFile: folder.file("f.csv"), encoding: .utf8).split(separator: "\n")
-        let first = (0..<16).map { i in array.subdata(in: (128 + 4 * i)..<(132 + 4 * i)).withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) } }
+        let first = (0..<16).map { i in
+            array.subdata(in: (128 + 4 * i)..<(132 + 4 * i)).withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+        }
         #expect(lines.count == 13 && lines[1].split(separator: ",").dropFirst().map { Float($0)?.bitPattern } == first.map { Optional($0) })
         #expect(!FileManager.default.fileExists(atPath: folder.file("f.csv.names")))
     }

@@ -4,7 +4,8 @@ import Testing
 /// finetune and the probe with augmentation, as a user meets them.
 struct FinetuneCommandTests {
     private func pretrained(_ folder: Folder, _ data: String) throws -> String {
-        let made = try curricle(["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "2"])
+        let made = try curricle(
+            ["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "2"])
         #expect(made.code == 0, "\(made.errors)")
         return folder.file("run/model.safetensors")
     }
@@ -15,10 +16,14 @@ struct FinetuneCommandTests {
         return try #require(object[key] as? Double)
     }
 
-    @Test func classesAreLearnedKeptAndJudgedAgain() throws {
-        let folder = try Folder(), data = try writeDigits(folder, count: 80), weights = try pretrained(folder, data), run = folder.file("tuned")
+    @Test("classes are learned kept and judged again") func classesAreLearnedKeptAndJudgedAgain() throws {
+        let folder = try Folder(), data = try writeDigits(folder, count: 80), weights = try pretrained(folder, data),
+            run = folder.file("tuned")
         let parts = ["--train", data, "--test", data, "--json"]
-        let options = ["--epochs", "25", "--lr", "0.005", "--layer-decay", "0.9", "--batch-size", "16", "--augment", "none", "--drop-path", "0.1", "--mixup", "0", "--cutmix", "0"]
+        let options = [
+            "--epochs", "25", "--lr", "0.005", "--layer-decay", "0.9", "--batch-size", "16", "--augment", "none", "--drop-path", "0.1",
+            "--mixup", "0", "--cutmix", "0"
+        ]
         let tuned = try curricle(["finetune", "--weights", weights, "--output", run] + options + parts)
         #expect(tuned.errors.contains("begun afresh: fc_norm.weight, fc_norm.bias, head.weight, head.bias"))
         #expect(tuned.errors.contains("epoch 25/25") && tuned.errors.contains("test Acc@1"))
@@ -29,11 +34,17 @@ struct FinetuneCommandTests {
         // The weights that it left say the same; so do their exported and imported twins.
         let judge = ["finetune", "--eval"] + parts
         // The file names its classes, so the training images are not needed.
-        #expect(try number(curricle("finetune", "--eval", "--weights", run + "/model.safetensors", "--test", data, "--json"), "acc1") == accuracy)
+        #expect(
+            try number(curricle("finetune", "--eval", "--weights", run + "/model.safetensors", "--test", data, "--json"), "acc1")
+                == accuracy)
         let other = try curricle(judge + ["--weights", run + "/model.safetensors", "--pool", "cls"])
         #expect(other.code == 2 && other.lastError.contains("norm.weight"))
         #expect(try number(curricle(judge + ["--weights", run + "/model.safetensors"]), "acc1") == accuracy)
-        #expect(try curricle("export", "--weights", run + "/model.safetensors", "--layout", "timm", "--part", "all", "-o", folder.file("timm.safetensors")).code == 0)
+        #expect(
+            try curricle(
+                "export", "--weights", run + "/model.safetensors", "--layout", "timm", "--part", "all", "-o",
+                folder.file("timm.safetensors")
+            ).code == 0)
         let exported = judge + ["--weights", folder.file("timm.safetensors"), "--num-heads", "2", "--mean", "0.5", "--std", "0.5"]
         #expect(try number(curricle(exported), "acc1") == accuracy)
 
@@ -48,9 +59,12 @@ struct FinetuneCommandTests {
         #expect(headless.code == 2 && headless.lastError.contains("has no head for 10 classes"))
     }
 
-    @Test func aStoppedRunGoesOnToTheSameBits() throws {
+    @Test("a stopped run goes on to the same bits") func aStoppedRunGoesOnToTheSameBits() throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 40), weights = try pretrained(folder, data)
-        let command = ["finetune", "--weights", weights, "--train", data, "--test", data, "--epochs", "3", "--batch-size", "16", "--accum-iter", "2", "--clip-grad", "1"]
+        let command = [
+            "finetune", "--weights", weights, "--train", data, "--test", data, "--epochs", "3", "--batch-size", "16", "--accum-iter", "2",
+            "--clip-grad", "1"
+        ]
         #expect(try curricle(command + ["--output", folder.file("whole")]).code == 0)
         #expect(try curricle(command + ["--output", folder.file("cut"), "--max-steps", "3"]).code == 0)
         let resumed = try curricle(command + ["--output", folder.file("cut"), "--resume"])
@@ -59,12 +73,15 @@ struct FinetuneCommandTests {
         #expect(try Data(contentsOf: files[0]) == Data(contentsOf: files[1]))
     }
 
-    @Test func aProbeLearnsFromNewCrops() throws {
+    @Test("a probe learns from new crops") func aProbeLearnsFromNewCrops() throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 60), weights = try pretrained(folder, data)
-        let command = ["probe", "--weights", weights, "--train", data, "--test", data, "--method", "lars", "--epochs", "4", "--warmup-epochs", "1", "--json"]
+        let command = [
+            "probe", "--weights", weights, "--train", data, "--test", data, "--method", "lars", "--epochs", "4", "--warmup-epochs", "1",
+            "--json"
+        ]
         let plain = try number(curricle(command), "acc1"), cropped = try number(curricle(command + ["--augment", "mae"]), "acc1")
         #expect((0...1).contains(plain) && (0...1).contains(cropped))
-        #expect(try number(curricle(command + ["--augment", "mae"]), "acc1") == cropped) // the seed decides
+        #expect(try number(curricle(command + ["--augment", "mae"]), "acc1") == cropped)  // the seed decides
         let both = try curricle(["probe", "--weights", weights, "--train", data, "--test", data, "--augment", "mae"])
         #expect(both.code == 2 && both.lastError.contains("--method lars"))
     }

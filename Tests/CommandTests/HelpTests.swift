@@ -5,13 +5,16 @@ private let repository = URL(fileURLWithPath: #filePath).deletingLastPathCompone
 
 /// A program of this machine: its path, or nil where it is not installed.
 private func installed(_ name: String) -> String? {
-    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }.first(where: FileManager.default.isExecutableFile)
+    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }.first(
+        where: FileManager.default.isExecutableFile)
 }
 
 @Suite("Help, man pages and completions") struct HelpTests {
     private func commands() throws -> [String] {
         let lines = try curricle("help").output.components(separatedBy: "Commands:\n")[1].components(separatedBy: "\n\n")[0]
-        return lines.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }.map { String($0.split(separator: " ")[0]) }
+        return lines.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }.map {
+            String($0.split(separator: " ")[0])
+        }
     }
 
     @Test("docs/OPTIONS.md is what `curricle help --markdown` prints: write it anew where this fails")
@@ -44,7 +47,9 @@ private func installed(_ name: String) -> String? {
         for name in names { #expect(tables.contains("--\(name) ") || tables.contains("--\(name)`"), "\(name)") }
     }
 
-    @Test("man renders every page without a warning", .enabled(if: installed("man") != nil && installed("groff") != nil, "man or groff is not installed"))
+    @Test(
+        "man renders every page without a warning",
+        .enabled(if: installed("man") != nil && installed("groff") != nil, "man or groff is not installed"))
     func manPages() throws {
         let folder = try Folder()
         for name in try [nil] + commands() {
@@ -82,9 +87,13 @@ private func installed(_ name: String) -> String? {
     func errorsNameOptions() throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 20)
         let pretrain = ["pretrain", "--data", data, "--output", folder.file("run")] + smallModel
-        #expect(try curricle(pretrain + ["--batch-size", "64", "--drop-last"]).lastError.contains("lower --batch-size or leave out --drop-last"))
+        #expect(
+            try curricle(pretrain + ["--batch-size", "64", "--drop-last"]).lastError.contains("lower --batch-size or leave out --drop-last")
+        )
         #expect(try curricle(pretrain + ["--memory-limit", "1M"]).lastError.contains("raise --memory-limit, or lower --batch-size"))
-        #expect(try curricle(pretrain + ["--warmup-epochs", "3", "--epochs", "2"]).lastError == "curricle: --warmup-epochs 3.0 must be less than --epochs 2")
+        #expect(
+            try curricle(pretrain + ["--warmup-epochs", "3", "--epochs", "2"]).lastError
+                == "curricle: --warmup-epochs 3.0 must be less than --epochs 2")
         #expect(try curricle(pretrain + ["--mean", "1,2"]).lastError.contains("--mean has 2 values for 1 channels"))
         #expect(try curricle(pretrain + ["--epochs", "2", "--max-steps", "1"]).code == 0)
         #expect(try curricle(pretrain).lastError.contains("go on with --resume, or choose another folder"))
@@ -100,9 +109,15 @@ private func installed(_ name: String) -> String? {
         let help = try ["pretrain", "plan", "bench"].map { try curricle($0, "--help").output }
         for text in help { #expect(text.contains("share of patches removed [0.75]") && text.contains("[tiny-p16]")) }
         for command in [["pretrain", "--data", "x", "--output", "y"], ["plan"], ["bench", "step"]] {
-            #expect(try curricle(command + ["--mask-ratio", "2"]).lastError.hasSuffix("--mask-ratio: '2' is not accepted; give a number from 0 to 1"))
+            #expect(
+                try curricle(command + ["--mask-ratio", "2"]).lastError.hasSuffix(
+                    "--mask-ratio: '2' is not accepted; give a number from 0 to 1"))
         }
-        let plan = try curricle(["plan", "--clip-grad", "1", "--json", "--skip-timing"] + ["--image-size", "16", "--patch-size", "8", "--embed-dim", "16", "--depth", "1", "--num-heads", "2", "--decoder-embed-dim", "16", "--decoder-depth", "1", "--decoder-num-heads", "2", "--batch-size", "2"])
+        let plan = try curricle(
+            ["plan", "--clip-grad", "1", "--json", "--skip-timing"] + [
+                "--image-size", "16", "--patch-size", "8", "--embed-dim", "16", "--depth", "1", "--num-heads", "2", "--decoder-embed-dim",
+                "16", "--decoder-depth", "1", "--decoder-num-heads", "2", "--batch-size", "2"
+            ])
         let row = try #require(JSONSerialization.jsonObject(with: Data(plan.output.utf8)) as? [String: Any])
         #expect((row["gradient_bytes"] as? Int ?? 0) > 0 && row["batch"] as? Int == 2)
     }

@@ -15,9 +15,10 @@ import Vision
     }
 
     private func pretrained(_ folder: Folder, _ data: String) throws -> String {
-        let made = try curricle(["pretrain", "--data", folder.file(data), "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "1"])
+        let made = try curricle(
+            ["pretrain", "--data", folder.file(data), "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "1"])
         #expect(made.code == 0, "\(made.errors)")
-        return folder.file("run") // a run's folder is taken for its model
+        return folder.file("run")  // a run's folder is taken for its model
     }
 
     @Test("one class is refused: whatever is named is right")
@@ -27,7 +28,9 @@ import Vision
         let weights = try pretrained(folder, "top")
         for command in ["knn", "probe", "fewshot", "finetune"] {
             let result = try curricle(command, "--weights", weights, "--train", folder.file("top"), "--test", folder.file("top"))
-            #expect(result.code == 2 && result.lastError.contains("one class") && result.lastError.contains("images"), "\(command): \(result.errors)")
+            #expect(
+                result.code == 2 && result.lastError.contains("one class") && result.lastError.contains("images"),
+                "\(command): \(result.errors)")
         }
     }
 
@@ -46,7 +49,9 @@ import Vision
             #expect(try curricle(["knn", "-k", "18"] + parts).lastError.contains("1 to 17"))
             for command in ["probe", "fewshot", "finetune"] {
                 let result = try curricle([command] + parts)
-                #expect(result.code == 2 && result.lastError.contains("--holdout 0.2") && result.lastError.contains("--folds 5"), "\(command): \(result.errors)")
+                #expect(
+                    result.code == 2 && result.lastError.contains("--holdout 0.2") && result.lastError.contains("--folds 5"),
+                    "\(command): \(result.errors)")
             }
         }
         // A part of them.
@@ -83,11 +88,14 @@ import Vision
         let folder = try Folder()
         try write(folder, ["flat/a", "flat/b"], each: 7)
         let weights = try pretrained(folder, "flat")
-        let result = try curricle("knn", "--weights", weights, "--train", folder.file("flat"), "--test", folder.file("flat"), "-k", "3", "--json")
+        let result = try curricle(
+            "knn", "--weights", weights, "--train", folder.file("flat"), "--test", folder.file("flat"), "-k", "3", "--json")
         let object = try #require(JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
         let accuracy = try #require(object["acc1"] as? Double), error = try #require(object["standard_error"] as? Double)
         #expect(abs(error - (accuracy * (1 - accuracy) / 14).squareRoot()) < 1e-12)
-        #expect(object["images"] as? Int == 14 && object["classes"] as? Int == 2 && object["largest_class"] as? Double == 0.5 && object["pool"] as? String == "fc_norm")
+        #expect(
+            object["images"] as? Int == 14 && object["classes"] as? Int == 2 && object["largest_class"] as? Double == 0.5
+                && object["pool"] as? String == "fc_norm")
     }
 
     @Test("fine-tuning that ends far below kNN on the features as they were says so")
@@ -98,9 +106,14 @@ import Vision
         let weights = try pretrained(folder, "data"), data = folder.file("data")
         let knn = try curricle("knn", "--weights", weights, "--train", data, "--test", data, "--json")
         #expect(knn.output.contains("\"acc1\":1.0"), "\(knn.output)")
-        let parts = ["finetune", "--weights", weights, "--train", data, "--test", data, "--augment", "none", "--mixup", "0", "--cutmix", "0", "--drop-path", "0"]
+        let parts = [
+            "finetune", "--weights", weights, "--train", data, "--test", data, "--augment", "none", "--mixup", "0", "--cutmix", "0",
+            "--drop-path", "0"
+        ]
         let little = try curricle(parts + ["--epochs", "1", "--warmup-epochs", "0", "--lr", "1e-9"])
-        #expect(little.code == 0 && little.errors.contains("far below the 1.000 of kNN") && little.errors.contains("--lr 0.001 --epochs"), "\(little.errors)")
+        #expect(
+            little.code == 0 && little.errors.contains("far below the 1.000 of kNN") && little.errors.contains("--lr 0.001 --epochs"),
+            "\(little.errors)")
         let enough = try curricle(parts + ["--epochs", "60", "--lr", "0.01", "--layer-decay", "1"])
         #expect(enough.code == 0 && !enough.errors.contains("far below"), "\(enough.output)")
     }

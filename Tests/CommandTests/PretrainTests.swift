@@ -10,15 +10,17 @@ private func logWithoutTimes(_ path: String) throws -> [String] {
 }
 
 struct PretrainTests {
-    private func pretrain(_ data: String, _ run: String, _ more: [String]) -> [String] { ["pretrain", "--data", data, "--output", run] + smallModel + more }
+    private func pretrain(_ data: String, _ run: String, _ more: [String]) -> [String] {
+        ["pretrain", "--data", data, "--output", run] + smallModel + more
+    }
 
     /// Power cuts at random moments: a run killed twenty times and resumed each time ends in the bits of one never killed.
-    @Test func killedTwentyTimes() throws {
+    @Test("killed twenty times") func killedTwentyTimes() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 44)
         let options = ["--epochs", "30", "--save-every-steps", "2", "--threads", "2"]
         #expect(try curricle(pretrain(data, folder.file("whole"), options)).code == 0)
-        let state = "state-000000180.safetensors" // 6 steps an epoch
+        let state = "state-000000180.safetensors"  // 6 steps an epoch
         let expected = try Data(contentsOf: URL(fileURLWithPath: folder.file("whole/\(state)")))
 
         var random = SystemRandomNumberGenerator()
@@ -30,7 +32,7 @@ struct PretrainTests {
             if process.isRunning { kill(process.processIdentifier, SIGKILL) }
             process.waitUntilExit()
             kills += 1
-            if kills == 1, !FileManager.default.fileExists(atPath: folder.file("killed/config.json")) { kills = 0 } // before it had begun
+            if kills == 1, !FileManager.default.fileExists(atPath: folder.file("killed/config.json")) { kills = 0 }  // before it had begun
         }
         let last = try curricle(pretrain(data, folder.file("killed"), options + ["--resume", "--threads", "1"]))
         #expect(last.code == 0, "\(last.errors)")
@@ -45,7 +47,7 @@ struct PretrainTests {
         return object.compactMapValues { $0 as? Double }
     }
 
-    @Test func learnsAndIsJudged() throws {
+    @Test("learns and is judged") func learnsAndIsJudged() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 60)
         let trained = try curricle(pretrain(data, folder.file("run"), ["--epochs", "3", "--norm_pix_loss"]))
@@ -59,8 +61,9 @@ struct PretrainTests {
         #expect(try numbers(knn.output)["acc1"] == 1 && numbers(knn.output)["acc_nn"] == 1)
         let judged = ["--weights", weights, "--train", data, "--test", data, "--pool", "mean", "--json"]
         for command in [
-            ["probe", "--method", "ridge"], ["probe", "--method", "lars", "--probe-batch-size", "20"], ["knn", "--protocol", "dino", "-k", "3"],
-            ["fewshot", "--ways", "4", "--shots", "2", "--episodes", "20"],
+            ["probe", "--method", "ridge"], ["probe", "--method", "lars", "--probe-batch-size", "20"],
+            ["knn", "--protocol", "dino", "-k", "3"],
+            ["fewshot", "--ways", "4", "--shots", "2", "--episodes", "20"]
         ] {
             let result = try curricle(command + judged)
             #expect(try numbers(result.output)["acc1"] == 1, "\(command)")
@@ -68,10 +71,12 @@ struct PretrainTests {
         // The run's own configuration makes the same run again.
         let again = try curricle(["pretrain", "--data", data, "--output", folder.file("again"), "--config", folder.file("run/config.json")])
         #expect(again.code == 0, "\(again.errors)")
-        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("again/model.safetensors"))) == Data(contentsOf: URL(fileURLWithPath: weights)))
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: folder.file("again/model.safetensors")))
+                == Data(contentsOf: URL(fileURLWithPath: weights)))
     }
 
-    @Test func interruptedRunSavesAndExits130() throws {
+    @Test("interrupted run saves and exits 130") func interruptedRunSavesAndExits130() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 40)
         let process = try startCurricle(pretrain(data, folder.file("run"), ["--epochs", "100000"]))
@@ -82,7 +87,7 @@ struct PretrainTests {
         #expect(try curricle(pretrain(data, folder.file("run"), ["--epochs", "100000", "--resume", "--max-steps", "1"])).code == 0)
     }
 
-    @Test func nonfiniteLossStopsWithItsNumbers() throws {
+    @Test("nonfinite loss stops with its numbers") func nonfiniteLossStopsWithItsNumbers() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 40)
         let options = ["--epochs", "5", "--lr", "1e6", "--warmup-epochs", "0"]
@@ -94,13 +99,18 @@ struct PretrainTests {
         #expect(skipped.errors.contains("left out"))
     }
 
-    @Test(arguments: [
-        (["--mask-ratio", "0.99"], "mask ratio"), (["--image-size", "9"], "does not divide"), (["--embed-dim", "18"], "divide by 4"), (["--num-heads", "3"], "heads"),
-        (["--batch-size", "0"], "--batch-size"), (["--epochs", "x"], "--epochs"), (["--masking", "none"], "--masking"), (["--no-such-option"], "--no-such-option"),
-        (["--batch-size", "64", "--drop-last"], "batch"), (["--init-from", "/nowhere.safetensors"], "/nowhere.safetensors"), (["--config", "/nowhere.json"], "/nowhere.json"),
-        (["--mean", "0.1,0.2"], "mean"), (["--channels", "3", "--mean", "0.1,0.2"], "mean"),
-        (["--background", "mauve"], "--background: 'mauve' is not accepted; give #rrggbb"),
-    ])
+    @Test(
+        "bad options exit two with one line",
+        arguments: [
+            (["--mask-ratio", "0.99"], "mask ratio"), (["--image-size", "9"], "does not divide"), (["--embed-dim", "18"], "divide by 4"),
+            (["--num-heads", "3"], "heads"),
+            (["--batch-size", "0"], "--batch-size"), (["--epochs", "x"], "--epochs"), (["--masking", "none"], "--masking"),
+            (["--no-such-option"], "--no-such-option"),
+            (["--batch-size", "64", "--drop-last"], "batch"), (["--init-from", "/nowhere.safetensors"], "/nowhere.safetensors"),
+            (["--config", "/nowhere.json"], "/nowhere.json"),
+            (["--mean", "0.1,0.2"], "mean"), (["--channels", "3", "--mean", "0.1,0.2"], "mean"),
+            (["--background", "mauve"], "--background: 'mauve' is not accepted; give #rrggbb")
+        ])
     func badOptionsExitTwoWithOneLine(options: [String], word: String) throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 40)
@@ -110,12 +120,15 @@ struct PretrainTests {
         #expect(result.lastError.contains(word), "\(result.lastError)")
     }
 
-    @Test func badDataIsNamed() throws {
+    @Test("bad data is named") func badDataIsNamed() throws {
         let folder = try Folder()
         try FileManager.default.createDirectory(atPath: folder.file("empty"), withIntermediateDirectories: true)
         let short = try folder.write("short/train-images-idx3-ubyte", [0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 8, 1, 2, 3])
         let noImage = try folder.write("broken/a.png", Array("not a picture".utf8))
-        for (path, name) in [(folder.file("empty"), "empty"), ((short as NSString).deletingLastPathComponent, "train-images"), (folder.file("none"), "none"), ((noImage as NSString).deletingLastPathComponent, "a.png")] {
+        for (path, name) in [
+            (folder.file("empty"), "empty"), ((short as NSString).deletingLastPathComponent, "train-images"), (folder.file("none"), "none"),
+            ((noImage as NSString).deletingLastPathComponent, "a.png")
+        ] {
             let result = try curricle(pretrain(path, folder.file("run"), ["--epochs", "2"]))
             #expect(result.code == 2)
             #expect(result.lastError.contains(name), "\(result.errors)")
@@ -123,11 +136,12 @@ struct PretrainTests {
     }
 
     /// One broken picture among many is named and left out; `--strict` stops at it.
-    @Test func aBrokenImageAmongMany() throws {
+    @Test("a broken image among many") func aBrokenImageAmongMany() throws {
         let folder = try Folder()
         for i in 0..<12 {
             let pixels = (0..<(9 * 8 * 3)).map { UInt8(truncatingIfNeeded: $0 * (i + 3)) }
-            _ = try folder.write("photos/\(i % 2 == 0 ? "a" : "b")/\(i).png", encodePNG(PixelImage(width: 9, height: 8, channels: 3, pixels: pixels)))
+            _ = try folder.write(
+                "photos/\(i % 2 == 0 ? "a" : "b")/\(i).png", encodePNG(PixelImage(width: 9, height: 8, channels: 3, pixels: pixels)))
         }
         _ = try folder.write("photos/a/torn.png", [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13])
         let colour = ["--channels", "3", "--epochs", "2"]
@@ -140,26 +154,32 @@ struct PretrainTests {
     }
 
     /// How files are decoded decides the bits: it is recorded where it is not the default, and taken up again.
-    @Test func decodingIsRecorded() throws {
-        let folder = try Folder(), fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/VisionTests/Fixtures/"
+    @Test("decoding is recorded") func decodingIsRecorded() throws {
+        let folder = try Folder(),
+            fixtures =
+                URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/VisionTests/Fixtures/"
         let translucent = try Data(contentsOf: URL(fileURLWithPath: fixtures + "lossless-alpha.webp"))
         for i in 0..<8 { _ = try folder.write("photos/\(i).webp", Array(translucent)) }
         let options = ["--channels", "3", "--epochs", "2"], decoding = ["--background", "#336699", "--apply-orientation", "--fast-decode"]
-        for (run, more) in [("plain", []), ("laid", decoding)] { #expect(try curricle(pretrain(folder.file("photos"), folder.file(run), options + more)).code == 0) }
+        for (run, more) in [("plain", []), ("laid", decoding)] {
+            #expect(try curricle(pretrain(folder.file("photos"), folder.file(run), options + more)).code == 0)
+        }
         let configurations = try ["plain", "laid"].map { try String(contentsOfFile: folder.file("\($0)/config.json"), encoding: .utf8) }
         for entry in ["\"background\": \"#336699\"", "\"apply-orientation\": true", "\"fast-decode\": true"] {
             #expect(configurations[1].contains(entry) && !configurations[0].contains(entry), "\(configurations)")
         }
         let weights = try ["plain", "laid"].map { try Data(contentsOf: URL(fileURLWithPath: folder.file("\($0)/model.safetensors"))) }
         #expect(weights[0] != weights[1])
-        let again = try curricle(["pretrain", "--data", folder.file("photos"), "--output", folder.file("again"), "--config", folder.file("laid/config.json")])
+        let again = try curricle([
+            "pretrain", "--data", folder.file("photos"), "--output", folder.file("again"), "--config", folder.file("laid/config.json")
+        ])
         #expect(again.code == 0, "\(again.errors)")
         #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("again/model.safetensors"))) == weights[1])
         let resumed = try curricle(pretrain(folder.file("photos"), folder.file("laid"), options + ["--resume", "--background", "white"]))
         #expect(resumed.code == 2 && resumed.lastError.contains("background"), "\(resumed.errors)")
     }
 
-    @Test func aRunIsNotOverwritten() throws {
+    @Test("a run is not overwritten") func aRunIsNotOverwritten() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 20)
         #expect(try curricle(pretrain(data, folder.file("run"), ["--epochs", "2"])).code == 0)
@@ -170,10 +190,11 @@ struct PretrainTests {
     }
 
     /// A file size limit stands for a full disk: the system refuses to write more.
-    @Test func aFullDiskLeavesNothingHalfWritten() throws {
+    @Test("a full disk leaves nothing half written") func aFullDiskLeavesNothingHalfWritten() throws {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 20)
-        let command = ([curricleExecutable().path] + pretrain(data, folder.file("run"), ["--epochs", "2"])).map { "'\($0)'" }.joined(separator: " ")
+        let command = ([curricleExecutable().path] + pretrain(data, folder.file("run"), ["--epochs", "2"])).map { "'\($0)'" }.joined(
+            separator: " ")
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = ["-c", "ulimit -f 64; exec \(command)"]
@@ -185,21 +206,25 @@ struct PretrainTests {
         process.waitUntilExit()
         #expect(process.terminationStatus == 2)
         #expect(text.contains("state-"), "\(text)")
-        let left = try FileManager.default.contentsOfDirectory(atPath: folder.file("run")).filter { $0.contains("state") || $0.contains("tmp") }
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder.file("run")).filter {
+            $0.contains("state") || $0.contains("tmp")
+        }
         #expect(left.isEmpty, "\(left)")
     }
 
-    @Test func helpShowsEveryOptionAndAnExample() throws {
+    @Test("help shows every option and an example") func helpShowsEveryOptionAndAnExample() throws {
         let help = try curricle("pretrain", "--help")
         #expect(help.code == 0)
-        for word in ["--blr", "--mask-ratio", "--norm-pix-loss", "--accum-iter", "--resume", "--init-from", "curricle pretrain --data"] { #expect(help.output.contains(word)) }
+        for word in ["--blr", "--mask-ratio", "--norm-pix-loss", "--accum-iter", "--resume", "--init-from", "curricle pretrain --data"] {
+            #expect(help.output.contains(word))
+        }
         #expect(try curricle("--help").output.contains("verify"))
         #expect(try curricle("pretrian").code == 2)
     }
 }
 
 struct VerifyCommandTests {
-    @Test func passesOnATraceAndFailsOnAnotherFile() throws {
+    @Test("passes on a trace and fails on another file") func passesOnATraceAndFailsOnAnotherFile() throws {
         let result = try curricle("verify", fixture("micro.safetensors"), "--threads", "1")
         #expect(result.code == 0, "\(result.output)\(result.errors)")
         #expect(result.output.contains("final parameters"))
@@ -208,7 +233,7 @@ struct VerifyCommandTests {
         #expect(try curricle("verify", fixture("micro.safetensors"), environment: ["CURRICLE_ISA": "baseline"]).output.contains("baseline"))
     }
 
-    @Test func photographsAreCompared() throws {
+    @Test("photographs are compared") func photographsAreCompared() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/Fixtures/"
         let result = try curricle("verify", folder + "photograph.safetensors", "--image", folder + "photograph.jpg")
         #expect(result.code == 0 && result.output.contains("100 % of bytes equal"), "\(result.output)\(result.errors)")

@@ -63,7 +63,8 @@ struct MemoryPlanTests {
     /// Google's hard instances, each known to fit 1 MiB (Tests/Fixtures/minimalloc/README.md).
     @Test("the exact search solves nine of MiniMalloc's eleven hard instances", arguments: Array("ABCDFGHJK"))
     func hardInstances(_ name: Character) throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/minimalloc")
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+            "Fixtures/minimalloc")
         let text = try String(contentsOf: folder.appendingPathComponent("\(name).csv"), encoding: .utf8)
         let rows = text.split(separator: "\n").dropFirst().map { $0.split(separator: ",").compactMap { Int($0) } }
         let lifetimes = rows.map { $0[1]...($0[2] - 1) }, sizes = rows.map { $0[3] }, capacity = 1 << 20

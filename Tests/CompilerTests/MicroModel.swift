@@ -18,7 +18,10 @@ struct MicroModel {
     let loss: ValueID
     let given: GivenTensors
 
-    init(_ step: Step, _ c: ModelConfiguration = configuration, images: Int = images, options: StepOptions = StepOptions(normalizedTargets: true)) throws {
+    init(
+        _ step: Step, _ c: ModelConfiguration = configuration, images: Int = images,
+        options: StepOptions = StepOptions(normalizedTargets: true)
+    ) throws {
         self.step = step
         let parameters = ModelParameters(c)
         var builder = ModelBuilder(c, parameters: parameters, images: images)

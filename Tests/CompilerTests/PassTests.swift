@@ -9,7 +9,7 @@ import Testing
 struct PassTests {
     static let passes: [Set<String>] = [
         [], ["hoist selections"], ["simplify placed rows"], ["fuse epilogues"], ["order updates early"],
-        ["hoist selections", "simplify placed rows", "fuse epilogues", "order updates early"],
+        ["hoist selections", "simplify placed rows", "fuse epilogues", "order updates early"]
     ]
 
     @Test("losses and gradients are the reference's, whichever passes are left out", arguments: MicroModel.Step.allCases, passes)
@@ -39,7 +39,7 @@ struct PassTests {
         let rewrites: [(String, (Graph) throws -> Graph)] = [
             ("prune", { try $0.pruned() }), ("hoist selections", { try $0.hoistingSelections() }),
             ("simplify placed rows", { try $0.simplifyingPlacedRows() }), ("fuse epilogues", { try $0.fusingEpilogues() }),
-            ("order updates early", { try $0.orderingUpdatesEarly() }),
+            ("order updates early", { try $0.orderingUpdatesEarly() })
         ]
         for (name, rewrite) in rewrites {
             let graph = try rewrite(trained)
@@ -63,9 +63,10 @@ struct PassTests {
         var pipeline = Pipeline()
         pipeline.dump = { pass, text in seen.passes.append((pass, text.isEmpty)) }
         _ = try MicroModel(.autoencoder).program(.immediate(AdamW()), pipeline)
-        #expect(seen.passes.map(\.0) == [
-            "prune", "hoist selections", "differentiate", "simplify placed rows", "fuse epilogues", "order updates early", "program",
-        ])
+        #expect(
+            seen.passes.map(\.0) == [
+                "prune", "hoist selections", "differentiate", "simplify placed rows", "fuse epilogues", "order updates early", "program"
+            ])
         #expect(!seen.passes.contains { $0.1 })
     }
 

@@ -15,14 +15,17 @@ struct SkippedWorkTests {
     /// Attentions (or their gradients) of a head count: queries of each.
     private func queries(_ program: Program, _ kernel: Opcode, heads: Int) -> [Int] {
         program.instructions.filter { $0.kernel == kernel }.compactMap { instruction in
-            let (of, queries) = kernel == .attention
+            let (of, queries) =
+                kernel == .attention
                 ? (instruction.attention_places.heads, instruction.attention_places.queries)
                 : (instruction.attention_gradient_places.heads, instruction.attention_gradient_places.queries)
             return Int(of) == heads ? Int(queries) : nil
         }
     }
 
-    private func linears(_ program: Program) -> [linear_places] { program.instructions.filter { $0.kernel == .linear }.map(\.linear_places) }
+    private func linears(_ program: Program) -> [linear_places] {
+        program.instructions.filter { $0.kernel == .linear }.map(\.linear_places)
+    }
 
     @Test("the masker's last block keeps one query an image, forward and backward")
     func oneQuery() throws {
@@ -70,7 +73,10 @@ struct SkippedWorkTests {
         #expect(gradientsA.count == 1 + 4 * c.depth + 1 + 4 * c.decoderDepth + 1 + 1)
         #expect(gradientsB.count == 4 * c.maskerDepth + 1 + 1)
         func turned(_ program: Program) -> Set<Int> {
-            Set(program.instructions.filter { $0.kernel == .transpose_panels }.compactMap { Operand(encoded: $0.transpose_panels_places.weight)?.offset })
+            Set(
+                program.instructions.filter { $0.kernel == .transpose_panels }.compactMap {
+                    Operand(encoded: $0.transpose_panels_places.weight)?.offset
+                })
         }
         let maskers = try #require(a.layout.groups[.masker]), embedding = try #require(b.layout.offset(of: "patch_embed.proj.weight"))
         #expect(try turned(a.program()).allSatisfy { !maskers.contains($0) })

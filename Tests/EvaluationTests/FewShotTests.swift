@@ -17,15 +17,19 @@ import Testing
             }
             return try LabelledFeatures(features: features, width: 8, labels: labels)
         }
-        let sure = try FewShot(ways: 5, shots: 1, episodes: 50).run(training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
+        let sure = try FewShot(ways: 5, shots: 1, episodes: 50).run(
+            training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
         #expect(sure.mean == 1 && sure.interval == 0 && sure.episodes == 50 && FewShot.Result([sure, sure]).episodes == 100)
-        let blind = try FewShot(ways: 5, shots: 5, episodes: 200).run(training: set(160, phase: 0, informative: false), test: set(80, phase: 1, informative: false))
+        let blind = try FewShot(ways: 5, shots: 5, episodes: 200).run(
+            training: set(160, phase: 0, informative: false), test: set(80, phase: 1, informative: false))
         #expect(blind.mean < 0.5 && blind.interval > 0)
         #expect(throws: EvaluationError.fewClasses(ways: 9, shots: 1, found: 8)) {
-            try FewShot(ways: 9, shots: 1, episodes: 1).run(training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
+            try FewShot(ways: 9, shots: 1, episodes: 1).run(
+                training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
         }
         #expect(throws: EvaluationError.fewClasses(ways: 5, shots: 21, found: 0)) {
-            try FewShot(ways: 5, shots: 21, episodes: 1).run(training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
+            try FewShot(ways: 5, shots: 21, episodes: 1).run(
+                training: set(160, phase: 0, informative: true), test: set(80, phase: 1, informative: true))
         }
     }
 }

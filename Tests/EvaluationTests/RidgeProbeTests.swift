@@ -53,7 +53,7 @@ import TestSupport
         }
     }
 
-    @Test(arguments: [(12, 5, 3, 2), (40, 9, 6, 4), (1100, 30, 7, 3), (5, 4, 9, 2)])
+    @Test("same scores as the definition", arguments: [(12, 5, 3, 2), (40, 9, 6, 4), (1100, 30, 7, 3), (5, 4, 9, 2)])
     func sameScoresAsTheDefinition(trainingCount: Int, testCount: Int, width: Int, classCount: Int) throws {
         var numbers = TestNumbers(seed: UInt64(width))
         let labels = (0..<trainingCount).map { [4, 2, 9, 30][$0 % classCount] }
@@ -78,7 +78,7 @@ import TestSupport
         #expect(try probe.accuracy(on: test) == Double(right) / Double(testCount))
     }
 
-    @Test func constantColumnsSayNothing() throws {
+    @Test("constant columns say nothing") func constantColumnsSayNothing() throws {
         var numbers = TestNumbers(seed: 8)
         let plain = numbers.next(60)
         let labels = plain.map { $0 > 0 ? 1 : 0 }
@@ -93,7 +93,7 @@ import TestSupport
         }
     }
 
-    @Test func oneClassAndEqualScores() throws {
+    @Test("one class and equal scores") func oneClassAndEqualScores() throws {
         let one = try LabelledFeatures(features: [1, 2, 3], width: 1, labels: [7, 7, 7])
         #expect(try RidgeProbe(training: one).predict(one) == [7, 7, 7])
         // Both classes look the same: equal scores, the smaller label.
@@ -101,7 +101,7 @@ import TestSupport
         #expect(try RidgeProbe(training: same).predict(same) == [3, 3, 3, 3])
     }
 
-    @Test func impossibleInputsAreNamed() throws {
+    @Test("impossible inputs are named") func impossibleInputsAreNamed() throws {
         let set = try LabelledFeatures(features: [1, 2, 3], width: 1, labels: [0, 1, 0])
         for penalty in [0, -1, Double.infinity] {
             #expect(throws: EvaluationError.penalty(penalty)) { try RidgeProbe(training: set, penalty: penalty) }
@@ -119,7 +119,8 @@ import TestSupport
         let cases = try JSONDecoder().decode([Chosen].self, from: Data(contentsOf: URL(fileURLWithPath: fixture("ridge.json"))))
         #expect(cases.count == 3)
         for expected in cases {
-            let probe = try RidgeProbe(training: LabelledFeatures(features: expected.features, width: expected.width, labels: expected.labels))
+            let probe = try RidgeProbe(
+                training: LabelledFeatures(features: expected.features, width: expected.width, labels: expected.labels))
             #expect(abs(probe.penalty / expected.chosen - 1) < 1e-12)
             #expect(probe.errors.count == expected.errors.count)
             for (a, b) in zip(probe.errors, expected.errors) { #expect(abs(a / b - 1) < 1e-7) }

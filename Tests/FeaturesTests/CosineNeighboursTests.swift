@@ -14,7 +14,9 @@ import TestSupport
 
     /// Similarities of all pairs in plain Double loops, sorted by (falling similarity, index).
     private func nearest(_ training: LabelledFeatures, _ test: LabelledFeatures, k: Int) -> [[Int]] {
-        func row(_ set: LabelledFeatures, _ row: Int) -> [Double] { set.features[(row * set.width)..<((row + 1) * set.width)].map(Double.init) }
+        func row(_ set: LabelledFeatures, _ row: Int) -> [Double] {
+            set.features[(row * set.width)..<((row + 1) * set.width)].map(Double.init)
+        }
         func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
         return (0..<test.count).map { i in
             let a = row(test, i)
@@ -26,7 +28,9 @@ import TestSupport
         }
     }
 
-    @Test("the nearest are those of Double loops over all pairs, whatever the rows' lengths, a row of zeros among them", arguments: [1, 3, 64])
+    @Test(
+        "the nearest are those of Double loops over all pairs, whatever the rows' lengths, a row of zeros among them", arguments: [1, 3, 64]
+    )
     func sameAsPlainLoops(width: Int) throws {
         var numbers = TestNumbers(seed: UInt64(width))
         func set(_ count: Int) throws -> LabelledFeatures {
@@ -34,7 +38,9 @@ import TestSupport
             return try LabelledFeatures(features: rows, width: width, labels: Array(repeating: 0, count: count))
         }
         let training = try set(1100), test = try set(290)
-        let found = try NeighbourSearch(training, .negatedCosine, threads: 2, isa: .best).nearest(7, to: test).map { $0.entries.map(\.index) }
+        let found = try NeighbourSearch(training, .negatedCosine, threads: 2, isa: .best).nearest(7, to: test).map {
+            $0.entries.map(\.index)
+        }
         #expect(found == nearest(training, test, k: 7))
     }
 }

@@ -20,7 +20,9 @@ import TestSupport
         }
     }
 
-    @Test("the nearest are those of Double loops over all pairs", arguments: [(1, 1, 1, 1), (7, 5, 3, 3), (50, 20, 1, 5), (1100, 300, 17, 5), (30, 10, 33, 30)])
+    @Test(
+        "the nearest are those of Double loops over all pairs",
+        arguments: [(1, 1, 1, 1), (7, 5, 3, 3), (50, 20, 1, 5), (1100, 300, 17, 5), (30, 10, 33, 30)])
     func sameAsPlainLoops(trainingCount: Int, testCount: Int, width: Int, k: Int) throws {
         var numbers = TestNumbers(seed: UInt64(trainingCount))
         // An offset far larger than the spread: products cancel, and neighbours must be right all the same.
@@ -66,9 +68,11 @@ import TestSupport
         #expect(found == neighbours(training, test, k: 7))
     }
 
-    @Test("the most frequent label wins, of equally frequent ones the smallest", arguments: [
-        ([1], 1), ([3, 3, 1], 3), ([2, 1, 2, 1, 9], 1), ([5, 4, 3, 2, 1], 1), ([7, 0, 7, 0, 7], 7), ([-1, 4], -1),
-    ])
+    @Test(
+        "the most frequent label wins, of equally frequent ones the smallest",
+        arguments: [
+            ([1], 1), ([3, 3, 1], 3), ([2, 1, 2, 1, 9], 1), ([5, 4, 3, 2, 1], 1), ([7, 0, 7, 0, 7], 7), ([-1, 4], -1)
+        ])
     func mostFrequentLabel(labels: [Int], expected: Int) {
         #expect(NearestNeighbours.mostFrequent(labels) == expected)
     }
@@ -105,15 +109,19 @@ import TestSupport
         var numbers = TestNumbers(seed: 5)
         let training = try LabelledFeatures(features: numbers.next(1200 * 3), width: 3, labels: numbers.labels(1200, classes: 3))
         // Each test row is training row 7·i, and 7·i + 1 is left out besides.
-        let test = try LabelledFeatures(features: (0..<60).flatMap { training.features[(21 * $0)..<(21 * $0 + 3)] }, width: 3, labels: Array(repeating: 0, count: 60))
+        let test = try LabelledFeatures(
+            features: (0..<60).flatMap { training.features[(21 * $0)..<(21 * $0 + 3)] }, width: 3, labels: Array(repeating: 0, count: 60))
         let same = (0..<60).map { [7 * $0, 7 * $0 + 1] }
-        let found = try NeighbourSearch(training, distance, threads: 2, isa: .best).nearest(4, to: test, leavingOut: same).map { $0.entries.map(\.index) }
+        let found = try NeighbourSearch(training, distance, threads: 2, isa: .best).nearest(4, to: test, leavingOut: same).map {
+            $0.entries.map(\.index)
+        }
         for row in 0..<60 {
             func measured(_ other: Int) -> Double {
                 let a = (0..<3).map { Double(test.features[row * 3 + $0]) }, b = (0..<3).map { Double(training.features[other * 3 + $0]) }
                 let product = zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
                 func square(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 } }
-                return distance == .negatedCosine ? -product / (square(a) * square(b)).squareRoot() : zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+                return distance == .negatedCosine
+                    ? -product / (square(a) * square(b)).squareRoot() : zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
             }
             let expected = (0..<1200).filter { !same[row].contains($0) }.map { (measured($0), $0) }.sorted { $0 < $1 }.prefix(4).map(\.1)
             #expect(found[row] == expected)
@@ -150,6 +158,7 @@ import TestSupport
         let sizes = (0..<5).map { fold in folds.count { $0 == fold } }
         #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) <= 1)
         #expect(ImageSplit.folds(labels, count: 5, seed: seed) == folds && ImageSplit.folds(labels, count: 5, seed: seed + 1) != folds)
-        #expect(ImageSplit.heldOut(labels, share: 0.2, seed: seed) == held && ImageSplit.heldOut(labels, share: 0.2, seed: seed + 1) != held)
+        #expect(
+            ImageSplit.heldOut(labels, share: 0.2, seed: seed) == held && ImageSplit.heldOut(labels, share: 0.2, seed: seed + 1) != held)
     }
 }

@@ -8,10 +8,11 @@ import Vision
 
 /// Patches are made twice, on purpose: by Swift in the loader, by C in programs that take pixels. Both give the same bits.
 struct PatchifyTwinsTests {
-    @Test(arguments: ISA.available, [(12, 18, 6, 3), (14, 7, 7, 1), (28, 42, 14, 3), (16, 32, 16, 4), (8, 8, 2, 2)])
+    @Test("same bits", arguments: ISA.available, [(12, 18, 6, 3), (14, 7, 7, 1), (28, 42, 14, 3), (16, 32, 16, 4), (8, 8, 2, 2)])
     func sameBits(isa: ISA, sizes: (height: Int, width: Int, patch: Int, channels: Int)) throws {
         let grid = PatchGrid(imageHeight: sizes.height, imageWidth: sizes.width, patchSize: sizes.patch, channels: sizes.channels)
-        let normalization = PixelNormalization(mean: (0..<sizes.channels).map { 0.485 - 0.03 * Float($0) }, std: (0..<sizes.channels).map { 0.229 + 0.01 * Float($0) })
+        let normalization = PixelNormalization(
+            mean: (0..<sizes.channels).map { 0.485 - 0.03 * Float($0) }, std: (0..<sizes.channels).map { 0.229 + 0.01 * Float($0) })
         let image = PixelImage(
             width: sizes.width, height: sizes.height, channels: sizes.channels,
             pixels: (0..<(sizes.height * sizes.width * sizes.channels)).map { UInt8(truncatingIfNeeded: $0 * 73 + $0 / 7) })

@@ -20,12 +20,15 @@ private struct MadePictures: ImageSource {
     func image(at index: Int) throws(VisionError) -> PixelImage {
         let width = 20 + index * 7 % 60, height = 18 + index * 11 % 50
         let channels = index % 9 == 4 ? 1 : channels
-        return PixelImage(width: width, height: height, channels: channels, pixels: (0..<(width * height * channels)).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7 &+ index * 31) })
+        return PixelImage(
+            width: width, height: height, channels: channels,
+            pixels: (0..<(width * height * channels)).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7 &+ index * 31) })
     }
 }
 
 @Suite struct ProgramFileTests {
-    private static let small = ModelConfiguration(imageHeight: 30, imageWidth: 30, patchSize: 6, channels: 3, embedWidth: 40, depth: 2, heads: 5, maskerHeads: 4)
+    private static let small = ModelConfiguration(
+        imageHeight: 30, imageWidth: 30, patchSize: 6, channels: 3, embedWidth: 40, depth: 2, heads: 5, maskerHeads: 4)
 
     private func extractor(_ configuration: ModelConfiguration = small, isa: ISA = .best) throws -> FeatureExtractor {
         let model = try ModelRuntime(configuration, parts: .encoder, trains: false, threads: 2, isa: isa)
@@ -35,7 +38,8 @@ private struct MadePictures: ImageSource {
         // A description is read from a file: one that holds nothing else.
         let writer = try TensorFileWriter(path: folder.file("w"), tensors: [], metadata: ["curricle.model": text])
         try writer.finish()
-        let description = try WeightsDescription(Checkpoint(path: folder.file("w"), layout: .mae), heads: nil, imageHeight: nil, imageWidth: nil)
+        let description = try WeightsDescription(
+            Checkpoint(path: folder.file("w"), layout: .mae), heads: nil, imageHeight: nil, imageWidth: nil)
         return FeatureExtractor(model, description)
     }
 
@@ -56,7 +60,9 @@ private struct MadePictures: ImageSource {
             for (images, threads) in [(1, 1), (7, 2), (64, 3)] {
                 let path = folder.file("\(pool)-\(images)")
                 try extractor.program(images: images, pool: #require(FeaturePooling(rawValue: pool.rawValue))).write(to: path)
-                #expect(try features(path, pictures, threads: threads, isa: isa).map(\.bitPattern) == expected.map(\.bitPattern), "\(pool), \(images) images a run")
+                #expect(
+                    try features(path, pictures, threads: threads, isa: isa).map(\.bitPattern) == expected.map(\.bitPattern),
+                    "\(pool), \(images) images a run")
             }
         }
     }
@@ -64,7 +70,8 @@ private struct MadePictures: ImageSource {
     /// Outputs take their residual's place up to some depth of the product, and not beyond: the checker knows as much as the compiler.
     @Test("what the compiler shares, the library's checker allows", arguments: [40, 96, 192, 224])
     func depths(_ width: Int) throws {
-        let c = ModelConfiguration(imageHeight: 24, imageWidth: 24, patchSize: 6, channels: 3, embedWidth: width, depth: 2, heads: 4, maskerHeads: 4)
+        let c = ModelConfiguration(
+            imageHeight: 24, imageWidth: 24, patchSize: 6, channels: 3, embedWidth: width, depth: 2, heads: 4, maskerHeads: 4)
         let folder = try TemporaryFolder(), extractor = try extractor(c), pictures = MadePictures(count: 3, channels: 3)
         try extractor.program(images: 3, pool: .cls).write(to: folder.file("p"))
         let expected = try extractor.features(pictures, pool: .cls)
@@ -74,10 +81,13 @@ private struct MadePictures: ImageSource {
     @Test("class token and mean stand one behind the other")
     func both() throws {
         let extractor = try extractor(), pictures = MadePictures(count: 5, channels: 3), D = Self.small.embedWidth
-        let both = try extractor.features(pictures, pool: .clsAndMean), cls = try extractor.features(pictures, pool: .cls), mean = try extractor.features(pictures, pool: .mean)
+        let both = try extractor.features(pictures, pool: .clsAndMean), cls = try extractor.features(pictures, pool: .cls),
+            mean = try extractor.features(pictures, pool: .mean)
         for image in 0..<5 {
             let row = both[(image * 2 * D)..<((image + 1) * 2 * D)]
-            #expect(row.prefix(D).elementsEqual(cls[(image * D)..<((image + 1) * D)]) && row.suffix(D).elementsEqual(mean[(image * D)..<((image + 1) * D)]))
+            #expect(
+                row.prefix(D).elementsEqual(cls[(image * D)..<((image + 1) * D)])
+                    && row.suffix(D).elementsEqual(mean[(image * D)..<((image + 1) * D)]))
         }
     }
 
@@ -88,7 +98,8 @@ private struct MadePictures: ImageSource {
         let picture = try Data(contentsOf: URL(filePath: checkpointFixture("square/waves.png")))
         for i in 0..<7 { try picture.write(to: URL(filePath: "\(pictures)/\(i).png")) }
         try extractor().program(images: 2, pool: .mean).write(to: folder.file("p"))
-        let extraction = try ProgramExtraction(ProgramFile(path: folder.file("p"), threads: 1)), source = try openDataset(at: pictures, role: .test)
+        let extraction = try ProgramExtraction(ProgramFile(path: folder.file("p"), threads: 1)),
+            source = try openDataset(at: pictures, role: .test)
         let key = extraction.key(source, DecodeOptions()), output = folder.file("f.npy")
         #expect(try extraction.key(openDataset(at: pictures, role: .test), DecodeOptions()) == key)
 
@@ -115,10 +126,13 @@ private struct MadePictures: ImageSource {
 
     @Test("of an earlier layer, the same as of an encoder that ends there")
     func layers() throws {
-        let folder = try TemporaryFolder(), pictures = try openDataset(at: checkpointFixture("square"), role: .test), weights = checkpointFixture("timm.safetensors")
+        let folder = try TemporaryFolder(), pictures = try openDataset(at: checkpointFixture("square"), role: .test),
+            weights = checkpointFixture("timm.safetensors")
         let file = try TensorFile(path: weights), all = file.names.filter { !$0.hasPrefix("blocks.1.") }
         // The fixture has two blocks: a file without the second is an encoder of one.
-        try WeightsFile.write(all.map { name in (name, file.shape(of: name) ?? [], { try file.floats(name) }) }, metadata: ["format": "pt"], to: folder.file("short.safetensors"))
+        try WeightsFile.write(
+            all.map { name in (name, file.shape(of: name) ?? [], { try file.floats(name) }) }, metadata: ["format": "pt"],
+            to: folder.file("short.safetensors"))
         func features(_ path: String, layer: Int?) throws -> [Float] {
             try FeatureExtractor(weights: path, heads: 4, layer: layer, threads: 1, isa: .best).features(pictures, pool: .clsAndMean)
         }
@@ -132,7 +146,8 @@ private struct MadePictures: ImageSource {
     func tokens() throws {
         let folder = try TemporaryFolder(), extractor = try extractor(), pictures = MadePictures(count: 5, channels: 3)
         try extractor.program(images: 2, pool: .tokens).write(to: folder.file("tokens"))
-        let tokens = try features(folder.file("tokens"), pictures, threads: 1, isa: .best), mean = try extractor.features(pictures, pool: .mean)
+        let tokens = try features(folder.file("tokens"), pictures, threads: 1, isa: .best),
+            mean = try extractor.features(pictures, pool: .mean)
         let L = Self.small.patches, D = Self.small.embedWidth
         #expect(tokens.count == 5 * L * D)
         for image in 0..<5 {
@@ -149,7 +164,9 @@ private struct MadePictures: ImageSource {
         wide.imageWidth = 48
         let folder = try TemporaryFolder(), extractor = try extractor(wide), pictures = MadePictures(count: 20, channels: 3)
         try extractor.program(images: 3, pool: .cls).write(to: folder.file("wide"))
-        #expect(try features(folder.file("wide"), pictures, threads: 1, isa: .best).map(\.bitPattern) == extractor.features(pictures, pool: .cls).map(\.bitPattern))
+        #expect(
+            try features(folder.file("wide"), pictures, threads: 1, isa: .best).map(\.bitPattern)
+                == extractor.features(pictures, pool: .cls).map(\.bitPattern))
     }
 
     /// A second reader, by the words of docs/PROGRAM_FORMAT.md.
@@ -185,20 +202,26 @@ private struct MadePictures: ImageSource {
         #expect((0..<40).map { Float(bitPattern: UInt32(word(wide(112) + 4 * $0))) } == values)
         // And our own reader agrees.
         let file = try ProgramFile(path: folder.file("p"), threads: 1)
-        #expect(file.pool == .mean && file.encoder.shape.inputBytes == 2 * 30 * 30 * 3 && file.encoder.shape.outputCount == 2 * c.embedWidth)
+        #expect(
+            file.pool == .mean && file.encoder.shape.inputBytes == 2 * 30 * 30 * 3 && file.encoder.shape.outputCount == 2 * c.embedWidth)
         #expect(file.header.encoded == Array(bytes[0..<256]))
         #expect(file.instructions.count == word(56))
-        #expect(file.instructions[0].hasPrefix("patchify ") && file.instructions[0].hasSuffix(" pixels+0 pixelScaleShift+0 [2, 5, 5, 6, 3]"))
+        #expect(
+            file.instructions[0].hasPrefix("patchify ") && file.instructions[0].hasSuffix(" pixels+0 pixelScaleShift+0 [2, 5, 5, 6, 3]"))
     }
 
     /// A file as the first version wrote it, and what tools/read_program.py, by the format's description alone, makes of its pixels.
     @Test("a file of version 1 gives what it gave when it was written, on every ISA", arguments: ISA.available)
     func versionOne(isa: ISA) throws {
         let pixels = try [UInt8](Data(contentsOf: URL(fileURLWithPath: fixture("program-v1.pixels"))))
-        let expected = try Data(contentsOf: URL(fileURLWithPath: fixture("program-v1.features"))).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+        let expected = try Data(contentsOf: URL(fileURLWithPath: fixture("program-v1.features"))).withUnsafeBytes {
+            Array($0.bindMemory(to: Float.self))
+        }
         let file = try ProgramFile(path: fixture("program-v1.curricle"), threads: 2, isa: isa)
         var features = [Float](repeating: .nan, count: file.encoder.shape.outputCount)
-        try pixels.withUnsafeBufferPointer { pixels in try features.withUnsafeMutableBufferPointer { try file.encoder.run(pixels, into: $0) } }
+        try pixels.withUnsafeBufferPointer { pixels in
+            try features.withUnsafeMutableBufferPointer { try file.encoder.run(pixels, into: $0) }
+        }
         let largest = expected.map { abs($0) }.max() ?? 0
         #expect(features.count == expected.count && zip(features, expected).allSatisfy { abs($0 - $1) <= 1e-5 * largest })
     }
@@ -221,7 +244,9 @@ private struct MadePictures: ImageSource {
         func changed(_ at: Int, _ value: UInt8, sealed: Bool = true) -> [UInt8] {
             var bytes = good
             bytes[at] = value
-            if sealed { bytes.replaceSubrange(12..<16, with: withUnsafeBytes(of: CRC32C.checksum(Array(bytes[16...])).littleEndian) { Array($0) }) }
+            if sealed {
+                bytes.replaceSubrange(12..<16, with: withUnsafeBytes(of: CRC32C.checksum(Array(bytes[16...])).littleEndian) { Array($0) })
+            }
             return bytes
         }
         #expect(try refusal([]).contains("is empty"))
@@ -234,7 +259,7 @@ private struct MadePictures: ImageSource {
         #expect(try refusal(changed(35, 0xFF)).contains("size that cannot be"))
         #expect(try refusal(changed(256 + 136, 1)).contains("not one of inference"))
         #expect(try refusal(changed(256 + 136 + 13, 0xFF)).contains("operand"))
-        #expect(try refusal(changed(256 + 136 + 5, 0)) == "opened") // nothing changed
+        #expect(try refusal(changed(256 + 136 + 5, 0)) == "opened")  // nothing changed
         #expect(throws: FileError.self) { try ProgramFile(path: folder.file("none"), threads: 1) }
         #expect(throws: FileError.self) { try ProgramFile(path: folder.path, threads: 1) }
     }
@@ -242,21 +267,29 @@ private struct MadePictures: ImageSource {
     /// torchvision's Resize(256) and CenterCrop(224) of a photograph, made by Pillow.
     @Test("the library's resize and crop are torchvision's")
     func resize() throws {
-        let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("VisionTests/Fixtures")
-        func picture(_ name: String) throws -> PixelImage { try decodeImage(bytes: [UInt8](Data(contentsOf: fixtures.appendingPathComponent(name))), name: name) }
+        let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+            "VisionTests/Fixtures")
+        func picture(_ name: String) throws -> PixelImage {
+            try decodeImage(bytes: [UInt8](Data(contentsOf: fixtures.appendingPathComponent(name))), name: name)
+        }
         let flower = try picture("flower.jpg"), expected = try picture("flower-eval224.png")
         #expect(try fitted(flower, width: 224, height: 224) == expected.pixels)
     }
 
     /// The loader's Swift and the library's C do the same, to the byte.
-    @Test("the library's resize and crop are the loader's", arguments: [(1, 1), (3, 200), (200, 3), (31, 32), (32, 31), (57, 19), (64, 64), (29, 29)])
+    @Test(
+        "the library's resize and crop are the loader's",
+        arguments: [(1, 1), (3, 200), (200, 3), (31, 32), (32, 31), (57, 19), (64, 64), (29, 29)])
     func resizeTwins(width: Int, height: Int) throws {
         for channels in 1...4 {
-            let image = PixelImage(width: width, height: height, channels: channels, pixels: (0..<(width * height * channels)).map { UInt8(truncatingIfNeeded: $0 * 73 + $0 / 5) })
+            let image = PixelImage(
+                width: width, height: height, channels: channels,
+                pixels: (0..<(width * height * channels)).map { UInt8(truncatingIfNeeded: $0 * 73 + $0 / 5) })
             for (toWidth, toHeight) in [(28, 28), (64, 64), (48, 24), (24, 48), (33, 31)] {
                 let to = evaluationResize(of: image, height: toHeight, width: toWidth)
                 let ours = resizeShorterSideAndCentreCrop(image, height: toHeight, width: toWidth, resizeTo: to)
-                #expect(try fitted(image, width: toWidth, height: toHeight) == ours.pixels, "to \(toWidth)×\(toHeight), \(channels) channels")
+                #expect(
+                    try fitted(image, width: toWidth, height: toHeight) == ours.pixels, "to \(toWidth)×\(toHeight), \(channels) channels")
             }
         }
     }
@@ -265,7 +298,9 @@ private struct MadePictures: ImageSource {
         var out = [UInt8](repeating: 9, count: width * height * image.channels)
         try image.pixels.withUnsafeBufferPointer { pixels in
             try out.withUnsafeMutableBufferPointer {
-                try resizeCrop(pixels, width: image.width, height: image.height, channels: image.channels, outputWidth: width, outputHeight: height, into: $0)
+                try resizeCrop(
+                    pixels, width: image.width, height: image.height, channels: image.channels, outputWidth: width, outputHeight: height,
+                    into: $0)
             }
         }
         return out
@@ -280,12 +315,20 @@ private struct MadePictures: ImageSource {
         try file.publish()
         // numpy.save of float32 [[1, -2, 0.5], [4, 5, 6]]
         let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"
-        let expected: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0, 0x76, 0] + Array(header.utf8) + Array(repeating: 0x20, count: 117 - header.utf8.count) + [0x0A]
+        let expected: [UInt8] =
+            [0x93] + Array("NUMPY".utf8) + [1, 0, 0x76, 0] + Array(header.utf8) + Array(repeating: 0x20, count: 117 - header.utf8.count) + [
+                0x0A
+            ]
         #expect(try Array(folder.bytes("a.npy").prefix(128)) == expected)
-        #expect(try Array(folder.bytes("a.npy").suffix(24)) == [0, 0, 128, 63, 0, 0, 0, 192, 0, 0, 0, 63, 0, 0, 128, 64, 0, 0, 160, 64, 0, 0, 192, 64])
+        #expect(
+            try Array(folder.bytes("a.npy").suffix(24)) == [
+                0, 0, 128, 63, 0, 0, 0, 192, 0, 0, 0, 63, 0, 0, 128, 64, 0, 0, 160, 64, 0, 0, 192, 64
+            ])
         let one = try NumpyFile(path: folder.file("b.npy"), shape: [7], key: 1)
         try one.publish()
-        #expect(try String(decoding: folder.bytes("b.npy").dropFirst(10), as: UTF8.self).hasPrefix("{'descr': '<f4', 'fortran_order': False, 'shape': (7,), }"))
+        #expect(
+            try String(decoding: folder.bytes("b.npy").dropFirst(10), as: UTF8.self).hasPrefix(
+                "{'descr': '<f4', 'fortran_order': False, 'shape': (7,), }"))
     }
 
     @Test("names with commas and quotes stay one field")

@@ -35,8 +35,10 @@ nonisolated(unsafe) private let parsers: [String: (UnsafeBufferPointer<UInt8>) -
         for name in file.tensors.keys { _ = try? file.floats(name) }
     },
     "config": { input in
-        let command = Command(name: "fuzz", summary: "", options: [.value("batch-size", "N", ""), .flag("strict", ""), .value("mean", "M", "")], example: "")
-        guard var arguments = try? Arguments([], for: command), (try? arguments.merge(configurationAt: file("config.json", input))) != nil else { return }
+        let command = Command(
+            name: "fuzz", summary: "", options: [.value("batch-size", "N", ""), .flag("strict", ""), .value("mean", "M", "")], example: "")
+        guard var arguments = try? Arguments([], for: command), (try? arguments.merge(configurationAt: file("config.json", input))) != nil
+        else { return }
         _ = try? arguments.intIfGiven("batch-size", in: 1...100)
         _ = try? arguments.flag("strict")
         _ = try? arguments.doublesIfGiven("mean", in: -1...1)
@@ -49,7 +51,7 @@ nonisolated(unsafe) private let parsers: [String: (UnsafeBufferPointer<UInt8>) -
         let path = file("log.jsonl", input)
         try? StepLog.truncate(path: path, toStep: 3)
     },
-    "image": { _ = try? decodeImage(bytes: Array($0), name: "input") },
+    "image": { _ = try? decodeImage(bytes: Array($0), name: "input") }
 ]
 
 /// The input as a file; its folder is made once.
@@ -77,7 +79,8 @@ guard parsers[chosen] != nil else {
     exit(2)
 }
 var count = CommandLine.argc, arguments = CommandLine.unsafeArgv
-exit(runFuzzer(&count, &arguments) { start, count in
-    parsers[chosen]?(UnsafeBufferPointer(start: start, count: count))
-    return 0
-})
+exit(
+    runFuzzer(&count, &arguments) { start, count in
+        parsers[chosen]?(UnsafeBufferPointer(start: start, count: count))
+        return 0
+    })

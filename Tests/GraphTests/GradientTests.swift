@@ -37,7 +37,8 @@ struct GradientTests {
         try onEveryISA(CompiledCase(builder, training: training)) { isa, results in
             #expect(results.status == .done)
             for (name, numbers) in expected {
-                expectClose(results.gradient(of: name), numbers, ulps: operation.gradientULPs!, scale: scale, "gradient of \(name) on \(isa)")
+                expectClose(
+                    results.gradient(of: name), numbers, ulps: operation.gradientULPs!, scale: scale, "gradient of \(name) on \(isa)")
             }
         }
     }
@@ -50,8 +51,10 @@ struct GradientTests {
         .mean_rows_gradient: "only made by meanRows' rule", .row_dot: "only made by scaleRows' rule",
         .patch_error_gradient: "only made by patchError's rule", .masker_loss_gradient: "only made by maskerLoss's rule",
         .cross_entropy_gradient: "only made by crossEntropy's rule", .order_descending: "an order is no number: nothing flows through it",
-        .guard_finite: "an effect", .adamw: "an effect", .sum_squares: "of gradients, in an update", .clip_scale: "of gradients, in an update",
-        .patchify: "its input is pixels: nothing that is trained lies before", .concatenate: "joins features that are handed out: nothing is trained through it",
+        .guard_finite: "an effect", .adamw: "an effect", .sum_squares: "of gradients, in an update",
+        .clip_scale: "of gradients, in an update",
+        .patchify: "its input is pixels: nothing that is trained lies before",
+        .concatenate: "joins features that are handed out: nothing is trained through it"
     ]
 
     @Test("every line of the registry has a gradient that is checked, or a written reason why not")
@@ -61,7 +64,9 @@ struct GradientTests {
             checked.formUnion(try CompiledCase(operation.forward()).program.instructions.compactMap(\.kernel))
         }
         #expect(Set(Opcode.allCases).subtracting(checked).subtracting(Self.without.keys).map(\.description) == [], "no gradient is checked")
-        for kernel in checked.intersection(Self.without.keys) where !Self.isHelper(kernel) { Issue.record("\(kernel) is checked: its reason is void") }
+        for kernel in checked.intersection(Self.without.keys) where !Self.isHelper(kernel) {
+            Issue.record("\(kernel) is checked: its reason is void")
+        }
     }
 
     /// Kernels that a checked forward pass may use on the side.

@@ -39,7 +39,8 @@ struct GraphTests {
             (.linear(LinearForm()), [x, w]), (.linear(LinearForm(bias: true)), [x, w]), (.attention(heads: 3), [x]), (.add, [x, w]),
             (.multiply, [x, w]), (.selectRows(RowSelection(first: 3, count: 3)), [x]), (.selectRows(RowSelection(first: 0, count: 0)), [x]),
             (.layerNorm(epsilon: 1e-6), [x, w, w]), (.rowDot, [x, w]), (.scaleRows, [x, w]), (.meanRows(first: 2, count: 4), [x]),
-            (.patchError(PatchErrorForm(normalized: false, first: 1)), [x, x]), (.patchify(patch: 2), [x, x]), (.prependRow, [x, w]), (.mean, []),
+            (.patchError(PatchErrorForm(normalized: false, first: 1)), [x, x]), (.patchify(patch: 2), [x, x]), (.prependRow, [x, w]),
+            (.mean, [])
         ]
         for (operation, inputs) in wrong {
             do {
@@ -56,11 +57,12 @@ struct GraphTests {
         let x = try input(&graph, [2, 5, 8])
         let rows = try graph.append(.selectRows(RowSelection(first: 1, count: 3, lead: true)), [x])[0]
         graph.results.append(("rows", rows))
-        #expect(graph.description == """
-            %0 = input(patches) : f32[2, 5, 8]
-            %1 = selectRows(0 and 1..<4) %0 : f32[2, 4, 8]
-            result rows %1
-            """)
+        #expect(
+            graph.description == """
+                %0 = input(patches) : f32[2, 5, 8]
+                %1 = selectRows(0 and 1..<4) %0 : f32[2, 4, 8]
+                result rows %1
+                """)
     }
 
     @Test("stored sizes pad each section to whole panels", arguments: [([30], 3, 48), ([48, 5], 3, 240), ([17, 3], 1, 96), ([1], 1, 16)])

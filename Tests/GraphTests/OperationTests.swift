@@ -32,13 +32,16 @@ struct OperationTests {
             try onEveryISA(CompiledCase(builder), threads: [1]) { isa, results in
                 for (name, numbers) in expected {
                     let missing = zip(numbers, results.values[name] ?? []).enumerated().filter { $0.element.0.isNaN != $0.element.1.isNaN }
-                    #expect(missing.isEmpty, "\(name), tensor \(poisoned) poisoned, \(isa): NaN differs at \(missing.map(\.offset).prefix(5))")
+                    #expect(
+                        missing.isEmpty, "\(name), tensor \(poisoned) poisoned, \(isa): NaN differs at \(missing.map(\.offset).prefix(5))")
                 }
             }
         }
     }
 
-    @Test("AdamW of stored gradients as the formula says, clipped or not, at a rate of its own, on every ISA and any team", arguments: UpdateCase.all)
+    @Test(
+        "AdamW of stored gradients as the formula says, clipped or not, at a rate of its own, on every ISA and any team",
+        arguments: UpdateCase.all)
     func updates(_ update: UpdateCase) throws {
         let expected = try update.expected()
         for isa in ISA.available {

@@ -9,7 +9,7 @@ struct ModelParametersTests {
         let d = c.embedWidth, w = c.decoderWidth
         var keys: [String: [Int]] = [
             "cls_token": [1, 1, d], "mask_token": [1, 1, w], "masking_net.cls_token": [1, 1, d],
-            "patch_embed.proj.weight": [d, c.channels, c.patchSize, c.patchSize], "patch_embed.proj.bias": [d],
+            "patch_embed.proj.weight": [d, c.channels, c.patchSize, c.patchSize], "patch_embed.proj.bias": [d]
         ]
         func norm(_ name: String, _ width: Int) { (keys["\(name).weight"], keys["\(name).bias"]) = ([width], [width]) }
         func linear(_ name: String, _ out: Int, _ depth: Int) { (keys["\(name).weight"], keys["\(name).bias"]) = ([out, depth], [out]) }
@@ -115,13 +115,15 @@ struct ModelParametersTests {
         #expect(count == 3 * 3 * 2)
     }
 
-    @Test("names tell the part, whatever the number of the block", arguments: [
-        ("blocks.12.attn.qkv.bias", ModelPart.encoder), ("pos_embed", .encoder), ("fc_norm.weight", .encoder), ("norm.bias", .encoder),
-        ("decoder_blocks.0.mlp.fc2.weight", .decoder), ("mask_token", .decoder), ("decoder_pos_embed", .decoder),
-        ("masking_net.blocks.4.norm1.weight", .masker), ("masking_net.mlp_head.0.weight", .masker), ("head.bias", .head),
-        ("blocks.x.norm1.weight", nil), ("blocks..norm1.weight", nil), ("blocks.0.norm3.weight", nil), ("blocks.*.norm1.weight", nil),
-        ("masking_net.mlp_head.7.weight", nil), ("decoder_head.weight", nil), ("", nil),
-    ])
+    @Test(
+        "names tell the part, whatever the number of the block",
+        arguments: [
+            ("blocks.12.attn.qkv.bias", ModelPart.encoder), ("pos_embed", .encoder), ("fc_norm.weight", .encoder), ("norm.bias", .encoder),
+            ("decoder_blocks.0.mlp.fc2.weight", .decoder), ("mask_token", .decoder), ("decoder_pos_embed", .decoder),
+            ("masking_net.blocks.4.norm1.weight", .masker), ("masking_net.mlp_head.0.weight", .masker), ("head.bias", .head),
+            ("blocks.x.norm1.weight", nil), ("blocks..norm1.weight", nil), ("blocks.0.norm3.weight", nil), ("blocks.*.norm1.weight", nil),
+            ("masking_net.mlp_head.7.weight", nil), ("decoder_head.weight", nil), ("", nil)
+        ])
     func parts(_ name: String, _ part: ModelPart?) {
         #expect(ReferenceNames.part(of: name) == part)
         #expect(ReferenceNames.contains(name) == (part != nil))
@@ -130,7 +132,7 @@ struct ModelParametersTests {
     @Test("sizes of the reference's presets")
     func sizes() throws {
         let sizes = [
-            ("base-p16", 16, 768, 12, 12), ("base-p8", 8, 768, 12, 12), ("large-p16", 16, 1024, 24, 16), ("huge-p14", 14, 1280, 32, 16),
+            ("base-p16", 16, 768, 12, 12), ("base-p8", 8, 768, 12, 12), ("large-p16", 16, 1024, 24, 16), ("huge-p14", 14, 1280, 32, 16)
         ]
         for (name, patch, width, depth, heads) in sizes {
             let c = try #require(ModelConfiguration.preset(name))

@@ -6,31 +6,39 @@ import Testing
 import TestSupport
 
 struct VerificationTests {
-    @Test(arguments: ISA.available, [1, 2])
+    @Test("traces are met", arguments: ISA.available, [1, 2])
     func tracesAreMet(isa: ISA, threads: Int) throws {
         for name in ["micro", "odd"] { try meet(name, isa: isa, threads: threads) }
     }
 
     private func meet(_ name: String, isa: ISA, threads: Int) throws {
         let report = try GoldenTrace(path: fixture("\(name).safetensors")).verify(threads: threads, isa: isa)
-        #expect(report.comparisons.map(\.kind) == ["scores", "kept patches", "predictions", "losses", "gradients", "features", "trajectory", "final parameters"])
+        #expect(
+            report.comparisons.map(\.kind) == [
+                "scores", "kept patches", "predictions", "losses", "gradients", "features", "trajectory", "final parameters"
+            ])
         for comparison in report.comparisons {
-            #expect(comparison.passes, "\(comparison.kind): \(comparison.worst) in \(comparison.worstTensor), limit \(comparison.tolerance)")
+            #expect(
+                comparison.passes, "\(comparison.kind): \(comparison.worst) in \(comparison.worstTensor), limit \(comparison.tolerance)")
         }
     }
 
-    @Test(arguments: ISA.available)
+    @Test("full size digest is met", arguments: ISA.available)
     func fullSizeDigestIsMet(isa: ISA) throws {
         for comparison in try GoldenDigest(path: fixture("tiny.json")).verify(threads: 2, isa: isa).comparisons {
-            #expect(comparison.passes, "\(comparison.kind): \(comparison.worst) in \(comparison.worstTensor), limit \(comparison.tolerance)")
+            #expect(
+                comparison.passes, "\(comparison.kind): \(comparison.worst) in \(comparison.worstTensor), limit \(comparison.tolerance)")
         }
     }
 
     /// One wrong number among the expected ones must be found, whatever tensor it is in.
-    @Test(arguments: [
-        "scores", "mae.pred", "mae.loss", "mae.grad.blocks.1.mlp.fc1.weight", "mae.grad.cls_token", "masker.loss.kl", "masker.pred",
-        "masker.grad.masking_net.blocks.4.attn.qkv.bias", "features.mean", "trajectory.recon", "final.blocks.0.attn.proj.weight", "final.mask_token",
-    ])
+    @Test(
+        "a wrong value is refused",
+        arguments: [
+            "scores", "mae.pred", "mae.loss", "mae.grad.blocks.1.mlp.fc1.weight", "mae.grad.cls_token", "masker.loss.kl", "masker.pred",
+            "masker.grad.masking_net.blocks.4.attn.qkv.bias", "features.mean", "trajectory.recon", "final.blocks.0.attn.proj.weight",
+            "final.mask_token"
+        ])
     func aWrongValueIsRefused(tensor: String) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("wrong.safetensors")
@@ -48,7 +56,7 @@ struct VerificationTests {
         #expect(!(try GoldenTrace(path: path).verify(threads: 2, isa: .best).passes))
     }
 
-    @Test func keptPatchesInAnotherOrderAreRefused() throws {
+    @Test("kept patches in another order are refused") func keptPatchesInAnotherOrderAreRefused() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("wrong.safetensors")
         var bytes = try Data(contentsOf: URL(fileURLWithPath: fixture("micro.safetensors")))
@@ -60,7 +68,7 @@ struct VerificationTests {
         #expect(!(try GoldenTrace(path: path).verify(threads: 2, isa: .best).passes))
     }
 
-    @Test func aComparisonNeverPassesOnNothingOrNaN() {
+    @Test("a comparison never passes on nothing or na n") func aComparisonNeverPassesOnNothingOrNaN() {
         #expect(!Comparison("x", "relative", tolerance: 1).passes)
         var nan = Comparison("x", "relative", tolerance: 1)
         nan.note([.nan], [1], "t")
@@ -70,7 +78,7 @@ struct VerificationTests {
         #expect(!short.passes)
     }
 
-    @Test func filesThatAreNoTraceAreNamed() throws {
+    @Test("files that are no trace are named") func filesThatAreNoTraceAreNamed() throws {
         #expect(throws: (any Error).self) { try GoldenTrace(path: fixture("tiny.json")) }
         #expect(throws: (any Error).self) { try GoldenDigest(path: fixture("micro.safetensors")) }
         #expect(throws: (any Error).self) { try GoldenTrace(path: "/nowhere/micro.safetensors") }

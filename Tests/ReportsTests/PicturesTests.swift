@@ -18,15 +18,18 @@ import Vision
 /// A small model with weights of its own in a file.
 private struct SmallFile {
     static let configuration = ModelConfiguration(
-        imageHeight: 12, imageWidth: 12, patchSize: 4, channels: 1, embedWidth: 24, depth: 2, heads: 3, decoderWidth: 16, decoderDepth: 1, decoderHeads: 2,
+        imageHeight: 12, imageWidth: 12, patchSize: 4, channels: 1, embedWidth: 24, depth: 2, heads: 3, decoderWidth: 16, decoderDepth: 1,
+        decoderHeads: 2,
         maskerDepth: 1)
     let model: ModelRuntime
 
     /// - Parameter seed: decides the weights, which are larger than fresh ones, so that attention and scores differ from place to place.
     init(_ path: String, seed: UInt64, normalized: Bool = false, masking: Masking = .learned) throws {
         var settings = PretrainSettings(
-            model: SmallFile.configuration, step: StepOptions(maskRatio: 0.6, normalizedTargets: normalized, masking: masking), adamw: AdamW(),
-            schedule: Schedule(epochs: 1, warmupEpochs: 0, learningRate: 1e-3), batchSize: 4, normalization: PixelNormalization(mean: [0.5], std: [0.25]))
+            model: SmallFile.configuration, step: StepOptions(maskRatio: 0.6, normalizedTargets: normalized, masking: masking),
+            adamw: AdamW(),
+            schedule: Schedule(epochs: 1, warmupEpochs: 0, learningRate: 1e-3), batchSize: 4,
+            normalization: PixelNormalization(mean: [0.5], std: [0.25]))
         settings.seed = seed
         model = try ModelRuntime(SmallFile.configuration, trains: false, threads: 1, isa: .best)
         let given = GivenTensors(drawing: model.parameters.parameters, seed: seed)
@@ -65,15 +68,17 @@ private func decoded(_ picture: Picture) throws -> PixelImage { try decodeImage(
 
 struct PicturesTests {
     /// A grid of 2×2 patches of one pixel row each way, by hand: what is visible stays, what is removed comes from the prediction.
-    @Test func panelsAreWhatTheyShould() {
-        let pictures = PatchPictures(grid: PatchGrid(imageHeight: 2, imageWidth: 2, patchSize: 1, channels: 1), normalization: PixelNormalization(mean: [0], std: [1]))
+    @Test("panels are what they should") func panelsAreWhatTheyShould() {
+        let pictures = PatchPictures(
+            grid: PatchGrid(imageHeight: 2, imageWidth: 2, patchSize: 1, channels: 1),
+            normalization: PixelNormalization(mean: [0], std: [1]))
         let truth: [Float] = [10, 20, 30, 40].map { $0 / 255 }, predicted: [Float] = [50, 60, 70, 300].map { $0 / 255 }
         let panels = pictures.reconstruction(truth, predicted, visible: [0, 2], normalized: false).map(\.pixels)
         #expect(panels == [[10, 20, 30, 40], [10, 128, 30, 128], [50, 60, 70, 255], [10, 60, 30, 255]])
     }
 
     /// Predictions of normalised patches: p · √(σ² + 1e-6) + μ, σ² unbiased, in Double.
-    @Test func normalisedPredictionsGetTheTruthsMeanAndDeviation() {
+    @Test("normalised predictions get the truths mean and deviation") func normalisedPredictionsGetTheTruthsMeanAndDeviation() {
         let grid = PatchGrid(imageHeight: 6, imageWidth: 9, patchSize: 3, channels: 2), width = grid.patchWidth
         var numbers = TestNumbers(seed: 4)
         let truth = numbers.next(grid.count * width).map { $0 * 3 + 1 }, predicted = numbers.next(grid.count * width)
@@ -87,34 +92,40 @@ struct PicturesTests {
         }
     }
 
-    @Test func aSheetsColumnIsFoundAgain() throws {
+    @Test("a sheets column is found again") func aSheetsColumnIsFoundAgain() throws {
         let grid = PatchGrid(imageHeight: 40, imageWidth: 30, patchSize: 10, channels: 3), sheet = PictureSheet(grid)
-        let rows = (0..<2).map { row in (0..<3).map { column in PixelImage(width: 30, height: 40, color: [UInt8(row * 100), UInt8(column * 50), 7]) } }
+        let rows = (0..<2).map { row in
+            (0..<3).map { column in PixelImage(width: 30, height: 40, color: [UInt8(row * 100), UInt8(column * 50), 7]) }
+        }
         let picture = try decoded(sheet.draw(rows))
         #expect(sheet.factor == 2)
         let column = try #require(sheet.column(1, of: picture, height: 40, width: 30))
         #expect(column.width == 64 && column.height == picture.height)
         func pixel(_ x: Int, _ y: Int) -> [UInt8] { Array(column.pixels[((y * column.width + x) * 3)..<((y * column.width + x) * 3 + 3)]) }
-        #expect(pixel(0, 10) == [255, 255, 255] && pixel(4, 4) == [0, 50, 7] && pixel(63, 83) == [0, 50, 7] && pixel(30, 100) == [100, 50, 7])
+        #expect(
+            pixel(0, 10) == [255, 255, 255] && pixel(4, 4) == [0, 50, 7] && pixel(63, 83) == [0, 50, 7] && pixel(30, 100) == [100, 50, 7])
         #expect(sheet.column(3, of: picture, height: 40, width: 30) == nil)
     }
 
     /// Against the interpreter in Double, for both kinds of masks and targets; and drawn as its predictions say.
-    @Test(arguments: [false, true], Masking.allCases)
+    @Test("reconstruction is the references", arguments: [false, true], Masking.allCases)
     func reconstructionIsTheReferences(normalized: Bool, masking: Masking) throws {
-        let folder = try TemporaryFolder(), path = folder.file("weights.safetensors"), file = try SmallFile(path, seed: 3, normalized: normalized)
+        let folder = try TemporaryFolder(), path = folder.file("weights.safetensors"),
+            file = try SmallFile(path, seed: 3, normalized: normalized)
         var choices = Reconstructor.Choices()
         choices.masking = masking
         let reconstructor = try Reconstructor(weights: path, choices, threads: 2, isa: .best)
         #expect(reconstructor.options.maskRatio == 0.6 && reconstructor.options.normalizedTargets == normalized)
-        let images = try HeldImages(first: 5, of: GeneratedImages(count: 9), for: reconstructor.description), patches = 9, width = 16, kept = 3
+        let images = try HeldImages(first: 5, of: GeneratedImages(count: 9), for: reconstructor.description), patches = 9, width = 16,
+            kept = 3
         let result = try reconstructor.reconstruct(images)
 
         let memory = try Memory(bytes: 5 * patches * 4, purpose: "masks")
         _ = RandomOrders(seed: 0, patches: patches).fill(memory, row: 0, samples: Array(0..<5), epoch: 0)
         var builder = file.builder(5)
         let expected = try file.evaluate(
-            builder.autoencoderStep(reconstructor.options, examined: true).graph, images, order: memory.integers.prefix(5 * patches).map(Float.init))
+            builder.autoencoderStep(reconstructor.options, examined: true).graph, images,
+            order: memory.integers.prefix(5 * patches).map(Float.init))
         let order = expected["order"] ?? memory.integers.prefix(5 * patches).map(Double.init), predictions = try #require(expected["pred"])
         let loss = try #require(expected["losses"]?.first)
         #expect(abs(result.error - loss) < 1e-5 * loss)
@@ -132,7 +143,9 @@ struct PicturesTests {
                 if normalized { value = value * deviation + mean }
                 func level(_ value: Double) -> Double { min(255, max(0, (value * 0.25 + 0.5) * 255)) }
                 let x = patch % 3 * 4 + i % 4, y = patch / 3 * 4 + i / 4
-                func shown(_ column: Int) -> Double { Double(picture.pixels[((4 + 2 * 100 + y * 8) * picture.width + 4 + column * 100 + x * 8) * 3]) }
+                func shown(_ column: Int) -> Double {
+                    Double(picture.pixels[((4 + 2 * 100 + y * 8) * picture.width + 4 + column * 100 + x * 8) * 3])
+                }
                 #expect(abs(shown(2) - level(value)) < 0.51)
                 #expect(abs(shown(3) - level(visible.contains(patch) ? own[patch * width + i] : value)) < 0.51)
                 #expect(visible.contains(patch) ? abs(shown(1) - level(own[patch * width + i])) < 0.51 : shown(1) == 128)
@@ -141,9 +154,10 @@ struct PicturesTests {
     }
 
     /// Against softmax(q·kᵀ/√d) in Double of what the interpreter makes of the whole encoder before.
-    @Test(arguments: [1, 2]) func attentionIsTheReferences(layer: Int) throws {
+    @Test("attention is the references", arguments: [1, 2]) func attentionIsTheReferences(layer: Int) throws {
         let folder = try TemporaryFolder(), path = folder.file("weights.safetensors"), file = try SmallFile(path, seed: 5)
-        let extractor = try FeatureExtractor(weights: path, threads: 2, isa: .best), images = try HeldImages(first: 11, of: GeneratedImages(count: 11), for: extractor.description)
+        let extractor = try FeatureExtractor(weights: path, threads: 2, isa: .best),
+            images = try HeldImages(first: 11, of: GeneratedImages(count: 11), for: extractor.description)
         let found = try extractor.classAttention(images, layer: layer)
         var builder = file.builder(11)
         let qkv = try #require(try file.evaluate(builder.queriesKeysValues(layer: layer), images)["qkv"])
@@ -155,9 +169,12 @@ struct PicturesTests {
                     let start = (image * tokens + token) * 3 * width + part * width + head * depth
                     return qkv[start..<(start + depth)]
                 }
-                let powers = (0..<tokens).map { token in exp(zip(row(0, 0), row(token, 1)).reduce(0) { $0 + $1.0 * $1.1 } / 8.0.squareRoot()) }
+                let powers = (0..<tokens).map { token in
+                    exp(zip(row(0, 0), row(token, 1)).reduce(0) { $0 + $1.0 * $1.1 } / 8.0.squareRoot())
+                }
                 for patch in 0..<9 {
-                    #expect(abs(Double(found[(image * 3 + head) * 9 + patch]) - powers[patch + 1] / powers.reduce(0, +)) < 1e-5) // what float rounds in the logits
+                    // what float rounds in the logits
+                    #expect(abs(Double(found[(image * 3 + head) * 9 + patch]) - powers[patch + 1] / powers.reduce(0, +)) < 1e-5)
                 }
             }
         }
@@ -169,17 +186,21 @@ struct PicturesTests {
     }
 
     /// Rows that lie along known directions: the columns of a reflection I − 2vvᵀ/|v|².
-    @Test func principalComponentsAreFound() throws {
+    @Test("principal components are found") func principalComponentsAreFound() throws {
         let v = [1.0, 2, 3, 4, 5, 6], squares = v.reduce(0) { $0 + $1 * $1 }
         let directions = (0..<6).map { i in (0..<6).map { j in (i == j ? 1 : 0) - 2 * v[i] * v[j] / squares } }
         let strengths = [5.0, 0.5, 3, 0, 2, 0.25], mean = [10.0, -3, 0, 1, 2, 100]
-        let rows = directions.indices.flatMap { i in [1.0, -1].flatMap { sign in (0..<6).map { Float(mean[$0] + sign * strengths[i] * directions[i][$0]) } } }
+        let rows = directions.indices.flatMap { i in
+            [1.0, -1].flatMap { sign in (0..<6).map { Float(mean[$0] + sign * strengths[i] * directions[i][$0]) } }
+        }
         let found = try PrincipalComponents(rows: rows, width: 6, count: 3)
         let total = strengths.reduce(0) { $0 + $1 * $1 }
         for (place, expected) in [0, 2, 4].enumerated() {
             #expect(abs(found.shares[place] - strengths[expected] * strengths[expected] / total) < 1e-5)
             let largest = try #require(directions[expected].max { abs($0) < abs($1) })
-            for column in 0..<6 { #expect(abs(found.directions[place][column] - (largest < 0 ? -1 : 1) * directions[expected][column]) < 1e-4) }
+            for column in 0..<6 {
+                #expect(abs(found.directions[place][column] - (largest < 0 ? -1 : 1) * directions[expected][column]) < 1e-4)
+            }
             for (row, value) in found.projected(rows)[place].enumerated() {
                 let size = row / 2 == expected ? strengths[expected] : 0
                 #expect(abs(abs(value) - size) < 1e-4)
@@ -188,25 +209,29 @@ struct PicturesTests {
         #expect(throws: FeaturesError.notFinite(row: 1)) { try PrincipalComponents(rows: [1, 2, .nan, 4], width: 2, count: 1) }
     }
 
-    @Test func tokensBecomeColours() throws {
+    @Test("tokens become colours") func tokensBecomeColours() throws {
         let folder = try TemporaryFolder(), path = folder.file("weights.safetensors")
         _ = try SmallFile(path, seed: 6)
-        let extractor = try FeatureExtractor(weights: path, threads: 1, isa: .best), images = try HeldImages(first: 10, of: GeneratedImages(count: 10), for: extractor.description)
+        let extractor = try FeatureExtractor(weights: path, threads: 1, isa: .best),
+            images = try HeldImages(first: 10, of: GeneratedImages(count: 10), for: extractor.description)
         let one = try extractor.tokenColours(images), other = try extractor.tokenColours(images)
         #expect(one.picture == other.picture)
-        #expect(one.picture.width == 4 + 8 * 100 && one.picture.height == 4 + 4 * 100) // eight a row
+        #expect(one.picture.width == 4 + 8 * 100 && one.picture.height == 4 + 4 * 100)  // eight a row
         #expect(one.shares == one.shares.sorted(by: >) && one.shares.reduce(0, +) < 1)
         // All levels but for a hundredth at either end; equal values are middle grey.
-        #expect(FeatureExtractor.levels((0...100).map(Double.init)) == (0...100).map { UInt8((255 * min(1, max(0, (Double($0) - 1) / 98))).rounded()) })
+        #expect(
+            FeatureExtractor.levels((0...100).map(Double.init))
+                == (0...100).map { UInt8((255 * min(1, max(0, (Double($0) - 1) / 98))).rounded()) })
         #expect(FeatureExtractor.levels([3, 3, 3]) == [128, 128, 128])
     }
 
     /// Columns follow the epochs as numbers, each with its own λ and the mask of its own weights.
-    @Test func aFilmStripIsInOrder() throws {
+    @Test("a film strip is in order") func aFilmStripIsInOrder() throws {
         let folder = try TemporaryFolder(), run = folder.file("run"), source = GeneratedImages(count: 6)
         try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
         for epoch in [10, 2, 100] { _ = try SmallFile("\(run)/checkpoint-\(epoch).safetensors", seed: UInt64(epoch)) }
-        let log = [2, 10, 100].map { #"{"step":\#($0),"epoch":\#($0 - 1),"lr":0.1,"lambda_cl":\#(1 - Double($0) / 50)}"# }.joined(separator: "\n")
+        let log = [2, 10, 100].map { #"{"step":\#($0),"epoch":\#($0 - 1),"lr":0.1,"lambda_cl":\#(1 - Double($0) / 50)}"# }.joined(
+            separator: "\n")
         try (log + "\n").write(toFile: run + "/log.jsonl", atomically: true, encoding: .utf8)
         let film = try MaskPictures(run: run, source, images: 4, most: 12, .init(), threads: 1, isa: .best)
         #expect(film.moments.map(\.epoch) == [2, 10, 100])
@@ -215,7 +240,8 @@ struct PicturesTests {
         #expect(sheet.width == 4 + 4 * 100 && sheet.height == 4 + 4 * 100)
         var columns: [[UInt8]] = []
         for (place, epoch) in [2, 10, 100].enumerated() {
-            let one = try MaskPictures(files: ["\(run)/checkpoint-\(epoch).safetensors"], source, images: 4, .init(), threads: 1, isa: .best)
+            let one = try MaskPictures(
+                files: ["\(run)/checkpoint-\(epoch).safetensors"], source, images: 4, .init(), threads: 1, isa: .best)
             let mask = try #require(panels.column(2, of: decoded(one.picture), height: 12, width: 12))
             columns.append(mask.pixels)
             #expect(panels.column(place + 1, of: sheet, height: 12, width: 12) == mask)
@@ -226,7 +252,7 @@ struct PicturesTests {
         #expect(spread(Array(0..<10), most: 4) == [0, 3, 6, 9] && spread([1, 2], most: 5) == [1, 2])
     }
 
-    @Test func whatAFileLacksIsNamed() throws {
+    @Test("what a file lacks is named") func whatAFileLacksIsNamed() throws {
         let folder = try TemporaryFolder()
         func problem(_ path: String, _ change: (inout Reconstructor.Choices) -> Void = { _ in }) -> String {
             var choices = Reconstructor.Choices()
@@ -237,9 +263,14 @@ struct PicturesTests {
         let noDecoder = problem(checkpointFixture("timm.pth")) { $0.heads = 4 }
         #expect(noDecoder.contains("timm.pth") && noDecoder.contains("has no decoder") && noDecoder.contains("decoder_embed.weight"))
         #expect(problem(checkpointFixture("mae.pth")) { $0.heads = 4 }.contains("give decoder-num-heads"))
-        #expect(problem(checkpointFixture("mae.pth")) { ($0.heads, $0.decoderHeads, $0.masking) = (4, 4, .learned) }.contains("has no masker"))
-        #expect(problem(checkpointFixture("mae.pth")) { ($0.heads, $0.decoderHeads, $0.normalizedTargets) = (4, 4, false) }.contains("norm-pix-loss true"))
-        #expect(problem(checkpointFixture("mae.pth")) { ($0.heads, $0.decoderHeads, $0.maskRatio) = (4, 4, 0.99) }.contains("mask ratio 0.99 keeps 0"))
+        #expect(
+            problem(checkpointFixture("mae.pth")) { ($0.heads, $0.decoderHeads, $0.masking) = (4, 4, .learned) }.contains("has no masker"))
+        #expect(
+            problem(checkpointFixture("mae.pth")) { ($0.heads, $0.decoderHeads, $0.normalizedTargets) = (4, 4, false) }.contains(
+                "norm-pix-loss true"))
+        #expect(
+            problem(checkpointFixture("mae.pth")) { ($0.heads, $0.decoderHeads, $0.maskRatio) = (4, 4, 0.99) }.contains(
+                "mask ratio 0.99 keeps 0"))
         #expect(problem(checkpointFixture("mae.pth")) { ($0.heads, $0.decoderHeads) = (4, 4) } == "")
         // A run with random masks has a masker that nobody trained.
         let plain = folder.file("plain.safetensors")
@@ -255,13 +286,15 @@ struct PicturesTests {
         #expect(run?.description.contains("checkpoint-N") == true)
     }
 
-    @Test func imagesThatCannotBeReadAreNamed() throws {
+    @Test("images that cannot be read are named") func imagesThatCannotBeReadAreNamed() throws {
         let folder = try TemporaryFolder(), path = folder.file("weights.safetensors")
         _ = try SmallFile(path, seed: 1)
         try FileManager.default.createDirectory(atPath: folder.file("photos"), withIntermediateDirectories: true)
         try folder.write("photos/a.png", [1, 2, 3])
         let description = try Reconstructor(weights: path, .init(), threads: 1, isa: .best).description
-        #expect(throws: VisionError.self) { try HeldImages(first: 3, of: openDataset(at: folder.file("photos"), role: .train), for: description) }
+        #expect(throws: VisionError.self) {
+            try HeldImages(first: 3, of: openDataset(at: folder.file("photos"), role: .train), for: description)
+        }
         let images = try HeldImages(first: 3, of: OneBroken(), for: description)
         #expect(images.samples == [0, 2, 3] && images.broken.count == 1 && images.broken[0].contains("generated#1"))
     }

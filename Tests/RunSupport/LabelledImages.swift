@@ -17,8 +17,10 @@ package struct LabelledImages: ImageSource {
     package func label(at index: Int) -> Int? { labels ? index % 10 : nil }
     package func name(at index: Int) -> ByteName { "labelled#\(index)" }
     package func image(at index: Int) throws(VisionError) -> PixelImage {
-        PixelImage(width: 12, height: 12, channels: 1, pixels: (0..<144).map { p in
-            UInt8(truncatingIfNeeded: (p * (index % 10 + 1) * 13) % 151 + (noise > 0 ? (index * 7919 + p * p * 31) % noise : 0))
-        })
+        PixelImage(
+            width: 12, height: 12, channels: 1,
+            pixels: (0..<144).map { p in
+                UInt8(truncatingIfNeeded: (p * (index % 10 + 1) * 13) % 151 + (noise > 0 ? (index * 7919 + p * p * 31) % noise : 0))
+            })
     }
 }

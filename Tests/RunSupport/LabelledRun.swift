@@ -11,8 +11,10 @@ package enum LabelledRun {
     package static func settings(epochs: Int, masking: Masking = .learned, knnEpochs: Int = 2) -> PretrainSettings {
         var settings = PretrainSettings(
             model: ModelConfiguration(
-                imageHeight: 12, imageWidth: 12, patchSize: 4, channels: 1, embedWidth: 16, depth: 1, heads: 2, decoderWidth: 16, decoderDepth: 1, decoderHeads: 2),
-            step: StepOptions(masking: masking), adamw: AdamW(), schedule: Schedule(epochs: epochs, warmupEpochs: 1, learningRate: 1e-2), batchSize: 8,
+                imageHeight: 12, imageWidth: 12, patchSize: 4, channels: 1, embedWidth: 16, depth: 1, heads: 2, decoderWidth: 16,
+                decoderDepth: 1, decoderHeads: 2),
+            step: StepOptions(masking: masking), adamw: AdamW(), schedule: Schedule(epochs: epochs, warmupEpochs: 1, learningRate: 1e-2),
+            batchSize: 8,
             augmentation: .none, normalization: PixelNormalization(mean: [0.5], std: [0.25]), seed: 2)
         settings.knnEpochs = knnEpochs
         settings.snapshotEpochs = 1

@@ -31,7 +31,9 @@ struct AccuracyTests {
 
     private func ulps(_ actual: Float, _ exact: Double) -> Double { abs(Double(actual) - exact) / Double(Float(exact).ulp) }
 
-    @Test("gelu within 8 ulp from −9 up (40 where there is no FMA to square exactly), within 1e-23 below; its derivative within 2e-7", arguments: ISA.available)
+    @Test(
+        "gelu within 8 ulp from −9 up (40 where there is no FMA to square exactly), within 1e-23 below; its derivative within 2e-7",
+        arguments: ISA.available)
     func gelu(_ isa: ISA) throws {
         let x = Self.inputs(range: 15), y = try run(x, isa: isa) { try $0.append(.gelu, [$1]) }
         var worst = (ulps: 0.0, x: 0.0), worstTail = 0.0, worstSlope = 0.0

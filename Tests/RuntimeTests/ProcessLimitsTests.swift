@@ -32,7 +32,9 @@ import Testing
         #expect(try limits([:], mask: "1").processors == 1)
     }
 
-    @Test("a quota of version 2 is rounded up: half, one, one and a half processors", arguments: [("50000 100000", 1), ("100000 100000", 1), ("150000 100000", 2), ("max 100000", 8), ("1600000 100000", 8)])
+    @Test(
+        "a quota of version 2 is rounded up: half, one, one and a half processors",
+        arguments: [("50000 100000", 1), ("100000 100000", 1), ("150000 100000", 2), ("max 100000", 8), ("1600000 100000", 8)])
     func secondVersion(quota: String, processors: Int) throws {
         let files = ["/proc/self/cgroup": "0::/job", "/sys/fs/cgroup/job/cpu.max": quota, "/sys/fs/cgroup/job/memory.max": "314572800"]
         let found = try limits(files)
@@ -42,8 +44,10 @@ import Testing
     @Test("a group is limited by those above it, too")
     func ancestors() throws {
         let found = try limits([
-            "/proc/self/cgroup": "0::/slice/job/step", "/sys/fs/cgroup/slice/job/step/cpu.max": "max 100000", "/sys/fs/cgroup/slice/job/cpu.max": "300000 100000",
-            "/sys/fs/cgroup/slice/cpu.max": "200000 100000", "/sys/fs/cgroup/slice/job/memory.max": "max", "/sys/fs/cgroup/slice/memory.max": "1073741824",
+            "/proc/self/cgroup": "0::/slice/job/step", "/sys/fs/cgroup/slice/job/step/cpu.max": "max 100000",
+            "/sys/fs/cgroup/slice/job/cpu.max": "300000 100000",
+            "/sys/fs/cgroup/slice/cpu.max": "200000 100000", "/sys/fs/cgroup/slice/job/memory.max": "max",
+            "/sys/fs/cgroup/slice/memory.max": "1073741824"
         ])
         #expect(found.processors == 2 && found.memoryBytes == 1 << 30)
     }
@@ -52,15 +56,22 @@ import Testing
     func firstVersion() throws {
         let groups = "12:memory:/batch/7\n4:cpu,cpuacct:/batch/7\n1:name=systemd:/init.scope"
         let cpu = "/sys/fs/cgroup/cpu,cpuacct/batch/7/cpu.cfs", memory = "/sys/fs/cgroup/memory/batch/7/memory.limit_in_bytes"
-        let limited = try limits(["/proc/self/cgroup": groups, cpu + "_quota_us": "250000", cpu + "_period_us": "100000", memory: "524288000"])
+        let limited = try limits([
+            "/proc/self/cgroup": groups, cpu + "_quota_us": "250000", cpu + "_period_us": "100000", memory: "524288000"
+        ])
         #expect(limited.processors == 3 && limited.memoryBytes == 524_288_000)
-        let free = try limits(["/proc/self/cgroup": groups, cpu + "_quota_us": "-1", cpu + "_period_us": "100000", memory: "9223372036854771712"])
+        let free = try limits([
+            "/proc/self/cgroup": groups, cpu + "_quota_us": "-1", cpu + "_period_us": "100000", memory: "9223372036854771712"
+        ])
         #expect(free.processors == 8 && free.memoryBytes == 64 << 30)
     }
 
     @Test("in a container whose path leads outside, the tree's own root counts")
     func container() throws {
-        let files = ["/proc/self/cgroup": "4:cpu,cpuacct:/docker/abc", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000", "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000"]
+        let files = [
+            "/proc/self/cgroup": "4:cpu,cpuacct:/docker/abc", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000",
+            "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000"
+        ]
         #expect(try limits(files).processors == 1)
     }
 

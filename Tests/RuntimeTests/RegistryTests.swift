@@ -26,7 +26,10 @@ struct RegistryTests {
     func formatOne() {
         let documented: [(Int, String, String, String, String)] = [
             (0, "linear", "y derivative? x weight bias? residual? multiplier?", "rows columns depth section period", ""),
-            (3, "attention", "y logsumexp? query key value", "images queries tokens heads head_width query_stride key_stride value_stride y_stride", "scale"),
+            (
+                3, "attention", "y logsumexp? query key value",
+                "images queries tokens heads head_width query_stride key_stride value_stride y_stride", "scale"
+            ),
             (5, "layer_norm", "y statistics? x gamma beta", "rows width", "epsilon"),
             (7, "gelu", "y derivative? x", "count", ""),
             (8, "add", "y a b", "rows width period", ""),
@@ -34,7 +37,7 @@ struct RegistryTests {
             (14, "prepend_row", "y x token", "images rows width", ""),
             (17, "mean_rows", "y x", "images rows width from_rows first", ""),
             (31, "patchify", "patches pixels scale_shift", "images rows columns patch channels", ""),
-            (35, "concatenate", "y a b", "rows a_width b_width", ""),
+            (35, "concatenate", "y a b", "rows a_width b_width", "")
         ]
         for (number, name, operands, sizes, reals) in documented {
             let kernel = Opcode.allCases[number], fields = kernel.fields
@@ -47,33 +50,41 @@ struct RegistryTests {
     @Test("fields go in and come out by their names")
     func named() {
         let places = linear_places(
-            flags: 1, rows: 2, columns: 48, depth: 5, section: 16, period: 7, y: 10, derivative: .max, x: 30, weight: 40, bias: 50, residual: 60, multiplier: .max)
+            flags: 1, rows: 2, columns: 48, depth: 5, section: 16, period: 7, y: 10, derivative: .max, x: 30, weight: 40, bias: 50,
+            residual: 60, multiplier: .max)
         let instruction = Instruction.linear(places), back = instruction.linear_places
         #expect(instruction.kernel == .linear && instruction.marks == .gelu)
         #expect(instruction.sizes == [2, 48, 5, 16, 7])
         #expect(instruction.operands.map { $0?.offset } == [10, nil, 30, 40, 50, 60, nil])
         #expect([back.rows, back.columns, back.depth, back.section, back.period] == [2, 48, 5, 16, 7])
-        #expect([back.y, back.derivative, back.x, back.weight, back.bias, back.residual, back.multiplier] == [10, .max, 30, 40, 50, 60, .max])
+        #expect(
+            [back.y, back.derivative, back.x, back.weight, back.bias, back.residual, back.multiplier] == [10, .max, 30, 40, 50, 60, .max])
     }
 
     @Test("extents and FLOPs are those of the formulas")
     func demands() {
         // 48 columns in 3 sections of 16, and 30 in 3 of 10, each padded to a panel of 16.
         for (columns, section) in [(48, 16), (30, 10)] {
-            let demand = Instruction.linear(linear_places(
-                flags: 0, rows: 7, columns: Int32(columns), depth: 5, section: Int32(section), period: 7, y: 0, derivative: .max, x: 0, weight: 0, bias: 0,
-                residual: .max, multiplier: .max)).demand
+            let demand = Instruction.linear(
+                linear_places(
+                    flags: 0, rows: 7, columns: Int32(columns), depth: 5, section: Int32(section), period: 7, y: 0, derivative: .max, x: 0,
+                    weight: 0, bias: 0,
+                    residual: .max, multiplier: .max)
+            ).demand
             #expect(demand.is_sound == 1)
             #expect(demand.flops == Double(2 * 7 * columns * 5))
-            #expect(demand.extents.map { Int($0.bytes) } == [7 * columns, 7 * columns, 35, 48 * 5, 48, 7 * columns, 7 * columns].map { $0 * 4 })
+            #expect(
+                demand.extents.map { Int($0.bytes) } == [7 * columns, 7 * columns, 35, 48 * 5, 48, 7 * columns, 7 * columns].map { $0 * 4 })
             #expect(demand.extents.map(\.is_optional) == [0, 1, 0, 0, 1, 1, 1])
             #expect(demand.extents.map(\.is_written) == [1, 1, 0, 0, 0, 0, 0])
             #expect(demand.pairs.map { [$0.output, $0.input] } == [[0, 6], [0, 5]])
         }
         // Packed queries, keys and values: the last row ends with its own part.
-        let attention = Instruction.attention(attention_places(
-            images: 2, queries: 3, tokens: 3, heads: 2, head_width: 5, query_stride: 30, key_stride: 30, value_stride: 30, y_stride: 10,
-            y: 0, logsumexp: .max, query: 0, key: 40, value: 80, scale: 1)).demand
+        let attention = Instruction.attention(
+            attention_places(
+                images: 2, queries: 3, tokens: 3, heads: 2, head_width: 5, query_stride: 30, key_stride: 30, value_stride: 30, y_stride: 10,
+                y: 0, logsumexp: .max, query: 0, key: 40, value: 80, scale: 1)
+        ).demand
         #expect(attention.extents.map { Int($0.bytes) / 4 } == [60, 12, 160, 160, 160])
         #expect(attention.flops == Double(4 * 2 * 3 * 3 * 10))
     }
@@ -104,9 +115,11 @@ private enum MicroSizes {
         var a = builder, b = builder, f = builder
         let stepA = try a.autoencoderStep(StepOptions()), stepB = try b.maskerStep(StepOptions())
         return [
-            try Pipeline().compile(stepA.graph, training: Training(loss: stepA.loss, group: .autoencoder, update: .expose), layout: layout, constants: &pool),
-            try Pipeline().compile(stepB.graph, training: Training(loss: stepB.loss, group: .masker, update: .expose), layout: layout, constants: &pool),
-            try Pipeline().compile(try f.features([.clsAndMean], fromPixels: true), layout: layout, constants: &pool),
+            try Pipeline().compile(
+                stepA.graph, training: Training(loss: stepA.loss, group: .autoencoder, update: .expose), layout: layout, constants: &pool),
+            try Pipeline().compile(
+                stepB.graph, training: Training(loss: stepB.loss, group: .masker, update: .expose), layout: layout, constants: &pool),
+            try Pipeline().compile(try f.features([.clsAndMean], fromPixels: true), layout: layout, constants: &pool)
         ]
     }
 }

@@ -14,7 +14,9 @@ struct SavedProgramTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     static let hasClang = (try? run("/usr/bin/env", ["clang", "--version"]))?.status == 0
 
-    @Test("a program saved to a file gives the same bits to C, and allocates nothing after its first run", .enabled(if: hasClang, "needs clang"))
+    @Test(
+        "a program saved to a file gives the same bits to C, and allocates nothing after its first run",
+        .enabled(if: hasClang, "needs clang"))
     func programs() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "curricle-program-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -22,11 +24,16 @@ struct SavedProgramTests {
         let file = folder.appending(path: "saved.program"), tool = folder.appending(path: "test_program")
 
         let support = Self.root.appending(path: "CSupport")
-        let sources = ["curricle", "program_check", "checksum", "dispatch", "execute", "team", "isa_baseline", "isa_avx2", "isa_avx512", "isa_neon", "tests/test_program"]
-        let built = try Self.run("/usr/bin/env", [
-            "clang", "-std=c17", "-O3", "-Xclang", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-psabi",
-            "-I\(support.path)/include", "-I\(support.path)",
-        ] + sources.map { "\(support.path)/\($0).c" } + ["-lomp5", "-lm", "-o", tool.path])
+        let sources = [
+            "curricle", "program_check", "checksum", "dispatch", "execute", "team", "isa_baseline", "isa_avx2", "isa_avx512", "isa_neon",
+            "tests/test_program"
+        ]
+        let built = try Self.run(
+            "/usr/bin/env",
+            [
+                "clang", "-std=c17", "-O3", "-Xclang", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-psabi",
+                "-I\(support.path)/include", "-I\(support.path)"
+            ] + sources.map { "\(support.path)/\($0).c" } + ["-lomp5", "-lm", "-o", tool.path])
         #expect(built.status == 0, "\(built.output)")
         for name in ["step A", "step B", "encoder"] {
             try saved(name).write(to: file)

@@ -102,8 +102,10 @@ struct SessionTests {
         extra.operand.8 = inside.encoded
         marked.marks = .gelu
         let unsound = [
-            mean(of: inside, count: 17), mean(of: inside, count: 0), mean(of: inside, count: -1), mean(of: inside, count: .max), mean(of: Operand(.arena, 66), count: 1),
-            mean(of: Operand(.gradients, 0), count: 1), mean(of: Operand(.given(0), 0), count: 1), mean(of: Operand(.arena, 0), count: 2), unknown, extra, marked,
+            mean(of: inside, count: 17), mean(of: inside, count: 0), mean(of: inside, count: -1), mean(of: inside, count: .max),
+            mean(of: Operand(.arena, 66), count: 1),
+            mean(of: Operand(.gradients, 0), count: 1), mean(of: Operand(.given(0), 0), count: 1), mean(of: Operand(.arena, 0), count: 2),
+            unknown, extra, marked
         ]
         for instruction in unsound {
             let error = #expect(throws: RuntimeError.self, "\(instruction.text([]))") { try prepare(instruction, arena: 128) }
@@ -114,12 +116,17 @@ struct SessionTests {
     @Test("inputs are checked by name and size")
     func inputs() throws {
         let type = TensorType([3, 4])
-        let (session, executable) = try prepare(mean(of: Operand(.given(0), 0), count: 12), arena: 64, inputs: [GivenPlace(name: .patches, type: type)])
+        let (session, executable) = try prepare(
+            mean(of: Operand(.given(0), 0), count: 12), arena: 64, inputs: [GivenPlace(name: .patches, type: type)])
         let numbers = (0..<12).map(Float.init)
         #expect(try session.run(executable, [.patches: .numbers(numbers)]) == .done)
         #expect(throws: RuntimeError.missingInput(.patches, type)) { try session.run(executable) }
-        #expect(throws: RuntimeError.wrongInput(.patches, type, bytes: 44)) { try session.run(executable, [.patches: .numbers(Array(numbers.dropLast()))]) }
-        #expect(throws: RuntimeError.unknownInput("paches", inputs: [.patches])) { try session.run(executable, [.patches: .numbers(numbers), "paches": [1]]) }
+        #expect(throws: RuntimeError.wrongInput(.patches, type, bytes: 44)) {
+            try session.run(executable, [.patches: .numbers(Array(numbers.dropLast()))])
+        }
+        #expect(throws: RuntimeError.unknownInput("paches", inputs: [.patches])) {
+            try session.run(executable, [.patches: .numbers(numbers), "paches": [1]])
+        }
     }
 
     @Test("a result that a program does not have is an error that names those it has")

@@ -32,8 +32,10 @@ struct TwoSteps {
         var pipeline = Pipeline()
         pipeline.guardBytes = guardBytes
         programs = [
-            try pipeline.compile(stepA.graph, training: Training(loss: stepA.loss, group: .autoencoder, update: update), layout: layout, constants: &pool),
-            try pipeline.compile(stepB.graph, training: Training(loss: stepB.loss, group: .masker, update: update), layout: layout, constants: &pool),
+            try pipeline.compile(
+                stepA.graph, training: Training(loss: stepA.loss, group: .autoencoder, update: update), layout: layout, constants: &pool),
+            try pipeline.compile(
+                stepB.graph, training: Training(loss: stepB.loss, group: .masker, update: update), layout: layout, constants: &pool)
         ]
         constants = pool
     }
@@ -63,7 +65,8 @@ struct TwoSteps {
         let slices = parameters.parameters.filter { $0.group == .masker }.map { ParameterSlice($0) }
         guard let features = try? builder.features(fromPixels: true),
             let extraction = try? Pipeline().compile(features, layout: layout, constants: &pool),
-            let update = try? Pipeline().compileUpdate(group: .masker, adamw: AdamW(), clip: 1, slices: slices, layout: layout, constants: &pool)
+            let update = try? Pipeline().compileUpdate(
+                group: .masker, adamw: AdamW(), clip: 1, slices: slices, layout: layout, constants: &pool)
         else { return [] }
         return [extraction, update]
     }

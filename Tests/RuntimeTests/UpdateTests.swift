@@ -17,12 +17,16 @@ struct UpdateTests {
 
     @Test("AdamW from stored gradients of two batches, clipped, is the formula's", arguments: [Float?.none, 0.05, 1e6])
     func stored(clip: Float?) throws {
-        let first = try TwoSteps(update: .store(adding: false)), second = try TwoSteps(update: .store(adding: true)), exposed = try TwoSteps(update: .expose)
+        let first = try TwoSteps(update: .store(adding: false)), second = try TwoSteps(update: .store(adding: true)),
+            exposed = try TwoSteps(update: .expose)
         let adamw = AdamW(), step: [Float] = [2e-3, 1.5e-2, 4.25, 0.5]
         var constants = first.constants
-        let (session, executables) = try first.session(isa: .best, threads: 2), adding = try session.prepare(second.programs[0], constants: second.constants.values)
+        let (session, executables) = try first.session(isa: .best, threads: 2),
+            adding = try session.prepare(second.programs[0], constants: second.constants.values)
         let slices = first.slices(.autoencoder)
-        let update = try session.prepare(Pipeline().compileUpdate(group: .autoencoder, adamw: adamw, clip: clip, slices: slices, layout: first.layout, constants: &constants))
+        let update = try session.prepare(
+            Pipeline().compileUpdate(
+                group: .autoencoder, adamw: adamw, clip: clip, slices: slices, layout: first.layout, constants: &constants))
 
         // What the gradients are, from the program that hands them out (its own tests hold it to the reference).
         let (other, others) = try exposed.session(isa: .best, threads: 2)
@@ -54,12 +58,14 @@ struct UpdateTests {
             scale = [clipped[0]]
         }
         for parameter in trained {
-            let slice = ParameterSlice(parameter), value = try graph.append(.parameter(slice))[0], gradient = try graph.append(.gradient(slice))[0]
+            let slice = ParameterSlice(parameter), value = try graph.append(.parameter(slice))[0],
+                gradient = try graph.append(.gradient(slice))[0]
             try graph.append(.adamw(slice, adamw, clipped: clip != nil), [value, gradient, scalars] + scale)
         }
         let expected = try interpreter.evaluate(graph)
         if clip != nil {
-            expectClose(Array(session.result(try update.program.result("gradient norm"))), expected.results["gradient norm"], ulps: 64, "norm")
+            expectClose(
+                Array(session.result(try update.program.result("gradient norm"))), expected.results["gradient norm"], ulps: 64, "norm")
         }
         for parameter in trained {
             let after = try #require(expected.updates[ParameterSlice(parameter)])
@@ -74,8 +80,10 @@ struct UpdateTests {
         let now = try TwoSteps(update: .immediate(AdamW())), later = try TwoSteps(update: .store(adding: false))
         let (a, executables) = try now.session(isa: .best, threads: 2), (b, storing) = try later.session(isa: .best, threads: 2)
         var constants = later.constants
-        let update = try b.prepare(Pipeline().compileUpdate(
-            group: .autoencoder, adamw: AdamW(), clip: nil, slices: later.slices(.autoencoder), layout: later.layout, constants: &constants))
+        let update = try b.prepare(
+            Pipeline().compileUpdate(
+                group: .autoencoder, adamw: AdamW(), clip: nil, slices: later.slices(.autoencoder), layout: later.layout,
+                constants: &constants))
         #expect(try now.run(a, executables[0]) == .done)
         #expect(try later.run(b, storing[0]) == .done)
         #expect(try b.run(update, [.step: .numbers(later.given.inputs[.step]!)]) == .done)

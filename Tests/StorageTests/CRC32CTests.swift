@@ -9,15 +9,15 @@ import Testing
         ([UInt8](repeating: 0, count: 32), 0x8A91_36AA),
         ([UInt8](repeating: 0xFF, count: 32), 0x62A8_AB43),
         ([UInt8](0..<32), 0x46DD_794E),
-        ([UInt8]((0..<32).reversed()), 0x113F_DB5C),
+        ([UInt8]((0..<32).reversed()), 0x113F_DB5C)
     ]
 
-    @Test(arguments: vectors)
+    @Test("known vectors", arguments: vectors)
     func knownVectors(bytes: [UInt8], expected: UInt32) {
         #expect(CRC32C.checksum(bytes) == expected)
     }
 
-    @Test func piecesOfAnyLengthGiveTheSame() {
+    @Test("pieces of any length give the same") func piecesOfAnyLengthGiveTheSame() {
         let bytes: [UInt8] = (0..<100).map { UInt8(($0 * 37 + 11) % 256) }
         let whole = bitByBit(bytes)
         #expect(CRC32C.checksum(bytes) == whole)

@@ -32,7 +32,9 @@ final class PipeReader: Sendable {
         #expect(symlink("disk/target", folder.file("inner")) == 0 && symlink(folder.file("inner"), folder.file("outer")) == 0)
         try DurableFile.write([9], to: folder.file("outer"))
         #expect(try folder.bytes("disk/target") == [9])
-        for name in ["inner", "outer"] { #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.file(name)).isEmpty == false) }
+        for name in ["inner", "outer"] {
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.file(name)).isEmpty == false)
+        }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.file("disk")) == ["target"])
     }
 
@@ -61,7 +63,9 @@ final class PipeReader: Sendable {
         var status = stat()
         #expect(stat(folder.file("null"), &status) == 0 && status.st_mode & S_IFMT == S_IFCHR)
         #expect(symlink("/dev/full", folder.file("full")) == 0)
-        #expect(throws: FileError.refused(.write, path: folder.file("full"), code: ENOSPC)) { try DurableFile.write([7], to: folder.file("full")) }
+        #expect(throws: FileError.refused(.write, path: folder.file("full"), code: ENOSPC)) {
+            try DurableFile.write([7], to: folder.file("full"))
+        }
     }
 
     @Test("a pipe's reader gets the bytes, those that were replaced included, and the pipe stays")

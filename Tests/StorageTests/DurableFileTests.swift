@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 @Suite struct DurableFileTests {
-    @Test func replacesWholeAndLeavesNothingElse() throws {
+    @Test("replaces whole and leaves nothing else") func replacesWholeAndLeavesNothingElse() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("state", [1, 2, 3])
         var file = try DurableFile(replacing: path)
@@ -20,7 +20,7 @@ import TestSupport
         #expect(try folder.names() == ["state"])
     }
 
-    @Test func unpublishedLeavesTheOldFile() throws {
+    @Test("unpublished leaves the old file") func unpublishedLeavesTheOldFile() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("state", [1, 2, 3])
         do {
@@ -31,7 +31,7 @@ import TestSupport
         #expect(try folder.bytes("state") == [1, 2, 3])
     }
 
-    @Test func bytesNotYetWrittenCannotBeReplaced() throws {
+    @Test("bytes not yet written cannot be replaced") func bytesNotYetWrittenCannotBeReplaced() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("state")
         for offset in [-1, 2, 4, Int.max] {
@@ -43,7 +43,7 @@ import TestSupport
         }
     }
 
-    @Test func pathsWithoutAFolderOrAPlace() throws {
+    @Test("paths without a folder or a place") func pathsWithoutAFolderOrAPlace() throws {
         #expect(throws: FileError.refused(.create, path: "/absent-folder/x", code: ENOENT)) {
             try DurableFile.write([1], to: "/absent-folder/x")
         }
@@ -58,7 +58,7 @@ import TestSupport
     }
 
     /// The kernel's own ENOSPC: the temporary's bytes go to /dev/full.
-    @Test func fullDisk() throws {
+    @Test("full disk") func fullDisk() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("state", [1, 2, 3])
         var operations = FileOperations.system
@@ -67,13 +67,14 @@ import TestSupport
             var file = try DurableFile(replacing: path, operations: operations)
             try file.write([9])
         }
-        #expect(FileError.refused(.write, path: "state", code: ENOSPC).description
-            == "cannot write state: No space left on device; free some space or choose another folder")
+        #expect(
+            FileError.refused(.write, path: "state", code: ENOSPC).description
+                == "cannot write state: No space left on device; free some space or choose another folder")
         #expect(try folder.names() == ["state"])
         #expect(try folder.bytes("state") == [1, 2, 3])
     }
 
-    @Test func interruptionsAndShortWritesAreTakenUpAgain() throws {
+    @Test("interruptions and short writes are taken up again") func interruptionsAndShortWritesAreTakenUpAgain() throws {
         let folder = try TemporaryFolder()
         let calls = Atomic(0)
         var operations = FileOperations.system
@@ -92,7 +93,7 @@ import TestSupport
     }
 
     /// Fails the k-th call of a whole publication, for every k until none is left to fail (as SQLite's tests do).
-    @Test(arguments: [ENOSPC, EIO, EACCES, EDQUOT])
+    @Test("every failure leaves old or new and no temporary", arguments: [ENOSPC, EIO, EACCES, EDQUOT])
     func everyFailureLeavesOldOrNewAndNoTemporary(code: Int32) throws {
         var failures = 0
         for failing in 1...100 {

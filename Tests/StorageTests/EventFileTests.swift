@@ -20,7 +20,7 @@ import TestSupport
         }
     }
 
-    @Test func writesTheBytesThatTensorBoardWrites() throws {
+    @Test("writes the bytes that tensor board writes") func writesTheBytesThatTensorBoardWrites() throws {
         let folder = try TemporaryFolder()
         var events = try EventFile(folder: folder.path, clock: clock())
         try events.scalars([("train_loss", 0.75), ("λ", 0)], step: 0)
@@ -41,7 +41,7 @@ import TestSupport
         return ends
     }
 
-    @Test(arguments: [(-1, 1), (0, 2), (299, 2), (300, 3), (301, 4), (Int.max, 4)])
+    @Test("cuts back to a step", arguments: [(-1, 1), (0, 2), (299, 2), (300, 3), (301, 4), (Int.max, 4)])
     func cutsBackToAStep(step: Int, records: Int) throws {
         let bytes = try reference
         let folder = try TemporaryFolder()
@@ -52,7 +52,7 @@ import TestSupport
         #expect(try folder.bytes("events") == Array(bytes[..<ends(bytes)[kept]]))
     }
 
-    @Test func tornTailsAreDroppedAtEveryLength() throws {
+    @Test("torn tails are dropped at every length") func tornTailsAreDroppedAtEveryLength() throws {
         let bytes = try reference
         let ends = ends(bytes)
         #expect(ends.count == 5)
@@ -65,7 +65,7 @@ import TestSupport
         }
     }
 
-    @Test func damageEndsTheFileWhereItIs() throws {
+    @Test("damage ends the file where it is") func damageEndsTheFileWhereItIs() throws {
         let bytes = try reference
         let ends = ends(bytes)
         let folder = try TemporaryFolder()
@@ -79,7 +79,7 @@ import TestSupport
         }
     }
 
-    @Test func resumesInTheNewestFile() throws {
+    @Test("resumes in the newest file") func resumesInTheNewestFile() throws {
         let folder = try TemporaryFolder()
         let bytes = try reference
         let ends = ends(bytes)
@@ -95,7 +95,8 @@ import TestSupport
         #expect(try folder.names().count == 3)
     }
 
-    @Test func aNewRunTakesANewFileAndAResumedOneWithoutAnyBeginsOne() throws {
+    @Test("a new run takes a new file and a resumed one without any begins one")
+    func aNewRunTakesANewFileAndAResumedOneWithoutAnyBeginsOne() throws {
         let folder = try TemporaryFolder()
         for resuming in [5, nil, nil] as [Int?] {
             _ = try EventFile(folder: folder.path, resumingAtStep: resuming, clock: { 1_700_000_000 })

@@ -4,7 +4,7 @@ import Testing
 import TestSupport
 
 @Suite struct PyTorchFileTests {
-    @Test(arguments: [3, 4, 5])
+    @Test("values in every protocol", arguments: [3, 4, 5])
     func valuesInEveryProtocol(version: Int) throws {
         let file = try PyTorchFile(path: checkpointFixture("protocol\(version).pth"))
         #expect(file.names == ["i", "p", "w"])
@@ -12,13 +12,16 @@ import TestSupport
         #expect(try file.floats("w") == [0, 1, 2, 3, 4, 5])
         #expect(try file.floats("p") == [1, 1])
         #expect(try file.integers("i") == [3, -4])
-        #expect(throws: TensorFileError.unsuitable(path: file.path, name: "i", element: .signed64, wanted: "a type of floating point")) { try file.floats("i") }
+        #expect(throws: TensorFileError.unsuitable(path: file.path, name: "i", element: .signed64, wanted: "a type of floating point")) {
+            try file.floats("i")
+        }
         #expect(throws: TensorFileError.missingTensor(path: file.path, name: "x")) { try file.floats("x") }
     }
 
     /// The fixture holds transposed, offset and every-other-element views, in four types; safetensors hold the same packed in F32.
-    @Test func viewsAndTypes() throws {
-        let file = try PyTorchFile(path: checkpointFixture("timm.pth")), packed = try TensorFile(path: checkpointFixture("timm.safetensors"))
+    @Test("views and types") func viewsAndTypes() throws {
+        let file = try PyTorchFile(path: checkpointFixture("timm.pth")),
+            packed = try TensorFile(path: checkpointFixture("timm.safetensors"))
         #expect(try file.integers("counts") == [0, 3, 1, 4, 2, 5])
         #expect(file.names.filter { $0 != "counts" } == packed.names)
         for name in packed.names {
@@ -30,7 +33,7 @@ import TestSupport
         }
     }
 
-    @Test func trainingCheckpointsGiveTheirModelAndArguments() throws {
+    @Test("training checkpoints give their model and arguments") func trainingCheckpointsGiveTheirModelAndArguments() throws {
         let file = try PyTorchFile(path: checkpointFixture("mae.pth"))
         #expect(file.names.contains("decoder_pred.bias") && !file.names.contains { $0.contains("exp_avg") })
         #expect(file.metadata["args.norm_pix_loss"] == "True")
@@ -39,23 +42,25 @@ import TestSupport
         #expect(file.metadata["args.seed"] == nil)  // 2⁷⁰
     }
 
-    @Test func aCallIsRefusedByName() throws {
+    @Test("a call is refused by name") func aCallIsRefusedByName() throws {
         let path = checkpointFixture("evil.pth")
         #expect(throws: PyTorchFileError.refused(path: path, callable: "posix.system")) { try PyTorchFile(path: path) }
         #expect("\(PyTorchFileError.refused(path: path, callable: "posix.system"))".contains("posix.system"))
     }
 
-    @Test func otherContainersAreToldWhatToDo() throws {
+    @Test("other containers are told what to do") func otherContainersAreToldWhatToDo() throws {
         let legacy = checkpointFixture("legacy.pth"), folder = try TemporaryFolder()
         #expect(throws: PyTorchFileError.legacy(path: legacy)) { try PyTorchFile(path: legacy) }
-        #expect(throws: PyTorchFileError.file(.refused(.open, path: folder.file("none"), code: ENOENT))) { try PyTorchFile(path: folder.file("none")) }
+        #expect(throws: PyTorchFileError.file(.refused(.open, path: folder.file("none"), code: ENOENT))) {
+            try PyTorchFile(path: folder.file("none"))
+        }
         for (name, content) in [("empty.pth", []), ("text.pth", Array("not a zip".utf8))] as [(String, [UInt8])] {
             let path = try folder.write(name, content)
             #expect(throws: PyTorchFileError.self) { try PyTorchFile(path: path) }
         }
     }
 
-    @Test func compressedEntriesAreRefusedBeforeTheyUnfold() throws {
+    @Test("compressed entries are refused before they unfold") func compressedEntriesAreRefusedBeforeTheyUnfold() throws {
         #expect(try reason(checkpointFixture("bomb.pth")).contains("more than"))
         #expect(try reason(checkpointFixture("compressed.pth")).contains("is compressed"))
     }
@@ -102,9 +107,11 @@ import TestSupport
         return [0x80, 2, 0x7D] + text("t") + global("torch._utils", "_rebuild_tensor_v2") + arguments + [0x52, 0x73, 0x2E]
     }
 
-    private let fourFloats: [UInt8] = [Float(1), 2, 3, 4].flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> ($0 * 8)) } }
+    private let fourFloats: [UInt8] = [Float(1), 2, 3, 4].flatMap { value in
+        (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> ($0 * 8)) }
+    }
 
-    @Test func theHandMadeTensorIsRead() throws {
+    @Test("the hand made tensor is read") func theHandMadeTensorIsRead() throws {
         #expect(try open(tensor(shape: [2, 2], strides: [2, 1]), storage: fourFloats).get().floats("t") == [1, 2, 3, 4])
         #expect(try open(tensor(shape: [2, 2], strides: [1, 2]), storage: fourFloats).get().floats("t") == [1, 3, 2, 4])
         #expect(try open(tensor(offset: 1, shape: [2], strides: [2]), storage: fourFloats).get().floats("t") == [2, 4])
@@ -117,17 +124,19 @@ import TestSupport
         (0, [2, 2], [3, 1], "reaches element 4"),
         (-1, [2], [1], "impossible"), (0, [-1], [1], "impossible"), (0, [2], [-1], "impossible"), (3, [4], [-1], "impossible"),
         (0, [1 << 40], [0], "repeats the 4 elements"), (0, [1 << 20, 1 << 20], [0, 0], "repeats"), (0, [5], [0], "repeats"),
-        (0, [1 << 62, 4], [1, 1], "impossible"), (0, [3], [Int.max], "impossible"), (Int.max, [2], [1], "impossible"), (Int.max, [1], [1], "reaches element"),
-        (0, [2], [1 << 61], "reaches element"), (0, [1, 1, 1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1, 1], "without storage"), (0, [2], [1, 1], "without storage"),
+        (0, [1 << 62, 4], [1, 1], "impossible"), (0, [3], [Int.max], "impossible"), (Int.max, [2], [1], "impossible"),
+        (Int.max, [1], [1], "reaches element"),
+        (0, [2], [1 << 61], "reaches element"), (0, [1, 1, 1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1, 1], "without storage"),
+        (0, [2], [1, 1], "without storage")
     ]
 
-    @Test(arguments: lies)
+    @Test("tensors beyond their storage", arguments: lies)
     func tensorsBeyondTheirStorage(offset: Int, shape: [Int], strides: [Int], expected: String) throws {
         let found = reason(try open(tensor(offset: offset, shape: shape, strides: strides), storage: fourFloats))
         #expect(found.contains(expected), "\(found)")
     }
 
-    @Test func archivesThatLie() throws {
+    @Test("archives that lie") func archivesThatLie() throws {
         let honest = tensor(shape: [4], strides: [1])
         #expect(reason(try open(honest)).contains("no storage '0'"))
         #expect(reason(try open(honest, storage: fourFloats, claimedSize: 4_000_000_000)).contains("larger than the file"))
@@ -151,27 +160,32 @@ import TestSupport
     private static let refusals: [(module: String, name: String)] = [
         ("os", "system"), ("builtins", "eval"), ("torch", "load"), ("torch._utils", "_rebuild_qtensor"), ("torch", "FloatStorage.x"),
         ("collections", "defaultdict"), ("", ""),
-        ("torch.nn.modules.linear", "Linear"), ("numpy.core.multiarray", "scalar"),
+        ("torch.nn.modules.linear", "Linear"), ("numpy.core.multiarray", "scalar")
     ]
 
-    @Test(arguments: refusals)
+    @Test("every other callable is refused", arguments: refusals)
     func everyOtherCallableIsRefused(module: String, name: String) throws {
         let call = global(module, name) + [0x29, 0x52, 0x2E]
         #expect(reason(try open([0x80, 2] + call)).contains("calls \(module).\(name)"))
         #expect(reason(try open([0x80, 4] + text(module) + text(name) + [0x93, 0x2E])).contains("calls \(module).\(name)"))
     }
 
-    @Test func picklesThatAreNoPickles() throws {
+    @Test("pickles that are no pickles") func picklesThatAreNoPickles() throws {
         let broken: [([UInt8], String)] = [
-            ([], "cut off"), ([0x80, 2], "cut off"), ([0x80, 1, 0x2E], "protocol 1"), ([0x80, 9, 0x2E], "protocol 9"), ([0x2E], "more values"),
+            ([], "cut off"), ([0x80, 2], "cut off"), ([0x80, 1, 0x2E], "protocol 1"), ([0x80, 9, 0x2E], "protocol 9"),
+            ([0x2E], "more values"),
             ([0x80, 2, 0x4E, 0x2E], "no dictionary"), ([0x30], "more values"), ([0x74], "more values"), ([0x28, 0x30], "more values"),
-            ([0x4E, 0x28, 0x30], "more values"), ([0x68, 9], "never stored"), ([0x4E, 0x61], "more values"), ([0x4E, 0x4E, 0x61], "no list"),
+            ([0x4E, 0x28, 0x30], "more values"), ([0x68, 9], "never stored"), ([0x4E, 0x61], "more values"),
+            ([0x4E, 0x4E, 0x61], "no list"),
             ([0x4E, 0x4E, 0x4E, 0x73], "no dictionary"), ([0x7D, 0x28, 0x4E, 0x75], "no dictionary"), ([0x4E, 0x51], "no storage"),
-            ([0x4E, 0x4E, 0x52], "no callable"), ([0x4E, 0x4E, 0x62], "state"), ([0x4E, 0x4E, 0x93], "no text"), ([0x58, 255, 255, 255, 255], "cut off"),
+            ([0x4E, 0x4E, 0x52], "no callable"), ([0x4E, 0x4E, 0x62], "state"), ([0x4E, 0x4E, 0x93], "no text"),
+            ([0x58, 255, 255, 255, 255], "cut off"),
             ([0x8D] + [UInt8](repeating: 255, count: 8), "63 bits"), ([0x8E, 0, 0, 0, 0, 0, 0, 0, 0x70], "cut off"), ([0x49], "opcode 73"),
             ([0x97], "opcode 151"), ([0x63, 0x61], "cut off"),
-            (global("torch", "FloatStorage") + [0x29, 0x52], "calls storage"), (global("collections", "OrderedDict") + [0x4E, 0x85, 0x52], "calls orderedDictionary"),
-            (global("torch._utils", "_rebuild_parameter") + [0x29, 0x52], "parameter"), (global("torch._utils", "_rebuild_tensor_v2") + [0x29, 0x52], "tensor"),
+            (global("torch", "FloatStorage") + [0x29, 0x52], "calls storage"),
+            (global("collections", "OrderedDict") + [0x4E, 0x85, 0x52], "calls orderedDictionary"),
+            (global("torch._utils", "_rebuild_parameter") + [0x29, 0x52], "parameter"),
+            (global("torch._utils", "_rebuild_tensor_v2") + [0x29, 0x52], "tensor")
         ]
         for (pickle, expected) in broken {
             let found = reason(try open(pickle))
@@ -179,12 +193,14 @@ import TestSupport
         }
     }
 
-    @Test func depthCirclesAndNumbersCostNothing() throws {
+    @Test("depth circles and numbers cost nothing") func depthCirclesAndNumbersCostNothing() throws {
         let count = 400_000
         // Tuples in tuples; lists in lists, filled from the outside in; a list and a dictionary that hold themselves.
         let deep = [0x80, 2, 0x29] + [UInt8](repeating: 0x85, count: count) + [0x2E]
         #expect(reason(try open(deep)).contains("no dictionary"))
-        let lists = [0x80, 4, 0x5D, 0x94] + Array(repeatElement([0x5D, 0x94] as [UInt8], count: 100_000).joined()) + [UInt8](repeating: 0x61, count: 100_000) + [0x2E]
+        let lists =
+            [0x80, 4, 0x5D, 0x94] + Array(repeatElement([0x5D, 0x94] as [UInt8], count: 100_000).joined())
+            + [UInt8](repeating: 0x61, count: 100_000) + [0x2E]
         #expect(reason(try open(lists)).contains("no dictionary"))
         #expect(reason(try open([0x80, 2, 0x5D, 0x71, 0, 0x68, 0, 0x61, 0x2E])).contains("no dictionary"))
         let circle: [UInt8] = [0x80, 2, 0x7D, 0x71, 0] + text("model") + [0x68, 0, 0x73, 0x2E]
@@ -194,12 +210,13 @@ import TestSupport
             #expect(reason(try open(many)).contains("more than 1000000 values"))
         }
         // One dictionary as the state of many namespaces: it is shared, not copied.
-        let items = tuple([]) + [0x30, 0x7D, 0x71, 0, 0x28] + Array(repeatElement([0x4E, 0x4E] as [UInt8], count: 100_000).joined()) + [0x75]
+        let items =
+            tuple([]) + [0x30, 0x7D, 0x71, 0, 0x28] + Array(repeatElement([0x4E, 0x4E] as [UInt8], count: 100_000).joined()) + [0x75]
         let namespaces = Array(repeatElement(global("argparse", "Namespace") + [0x29, 0x81, 0x68, 0, 0x62, 0x30], count: 10_000).joined())
         #expect(try open([0x80, 2] + items + namespaces + [0x2E]).get().names == [])
     }
 
-    @Test func everyDamagedByteIsReadOrRefused() throws {
+    @Test("every damaged byte is read or refused") func everyDamagedByteIsReadOrRefused() throws {
         let folder = try TemporaryFolder(), bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: checkpointFixture("protocol4.pth"))))
         var opened = 0
         func tryOpening(_ bytes: [UInt8]) throws {
@@ -217,10 +234,11 @@ import TestSupport
     }
 
     /// As above within the pickle, the archive's checksums made right again, so that the damage reaches the reader.
-    @Test func everyDamagedByteOfAPickle() throws {
+    @Test("every damaged byte of a pickle") func everyDamagedByteOfAPickle() throws {
         let honest = tensor(shape: [2, 2], strides: [2, 1])
         for index in honest.indices {
-            for value: UInt8 in [0, 1, 0x28, 0x29, 0x2E, 0x30, 0x52, 0x62, 0x68, 0x71, 0x73, 0x74, 0x75, 0x7D, 0x80, 0x85, 0x93, 0x94, 0xFF] {
+            for value: UInt8 in [0, 1, 0x28, 0x29, 0x2E, 0x30, 0x52, 0x62, 0x68, 0x71, 0x73, 0x74, 0x75, 0x7D, 0x80, 0x85, 0x93, 0x94, 0xFF]
+            {
                 var damaged = honest
                 damaged[index] = value
                 guard case .success(let file) = try open(damaged, storage: fourFloats) else { continue }

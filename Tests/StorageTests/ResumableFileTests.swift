@@ -6,14 +6,16 @@ import TestSupport
 @Suite struct ResumableFileTests {
     private func rows(_ range: Range<Int>) -> [Float] { range.flatMap { [Float($0), Float($0) + 0.5] } }
 
-    private func append(_ range: Range<Int>, to array: inout NumpyFile) throws { try rows(range).withUnsafeBufferPointer { try array.append($0) } }
+    private func append(_ range: Range<Int>, to array: inout NumpyFile) throws {
+        try rows(range).withUnsafeBufferPointer { try array.append($0) }
+    }
 
-    @Test func whatWasWrittenIsTakenUp() throws {
+    @Test("what was written is taken up") func whatWasWrittenIsTakenUp() throws {
         let folder = try TemporaryFolder(), path = folder.file("f.npy")
         do {
             var array = try NumpyFile(path: path, shape: [5, 2], key: 7)
             try append(0..<3, to: &array)
-        } // as if killed
+        }  // as if killed
         #expect(!FileManager.default.fileExists(atPath: path))
         // Half a row, as a full disk may leave it.
         let part = try #require(try FileManager.default.contentsOfDirectory(atPath: folder.path).first { $0.hasSuffix(".part") })
@@ -40,7 +42,7 @@ import TestSupport
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["f.npy", "whole.npy"])
     }
 
-    @Test func otherQuestionsBeginAfresh() throws {
+    @Test("other questions begin afresh") func otherQuestionsBeginAfresh() throws {
         let folder = try TemporaryFolder(), path = folder.file("f.npy")
         do {
             var array = try NumpyFile(path: path, shape: [5, 2], key: 7)
@@ -48,7 +50,7 @@ import TestSupport
         }
         let array = try NumpyFile(path: path, shape: [5, 2], key: 8)
         #expect(array.rows == 0)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 1) // the old part is gone
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 1)  // the old part is gone
         // Nobody takes the place of one that is being written, whatever he writes.
         let other = #expect(throws: FileError.self) { _ = try NumpyFile(path: path, shape: [5, 2], key: 9) }
         #expect(other == .busy(path: path))

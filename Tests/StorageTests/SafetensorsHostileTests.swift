@@ -7,7 +7,7 @@ import TestSupport
 @Suite struct SafetensorsHostileTests {
     private let reference = fixture("reference.safetensors")
 
-    @Test func truncationAtEveryByteIsRefused() throws {
+    @Test("truncation at every byte is refused") func truncationAtEveryByteIsRefused() throws {
         let folder = try TemporaryFolder()
         let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: reference)))
         for count in 0..<bytes.count {
@@ -44,10 +44,10 @@ import TestSupport
         (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"later":{"x":[1,-2.5e3,null,true,"\u00e9"]}}}"#, 8),
         (#"{"b":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"a":{"dtype":"F32","shape":[1],"data_offsets":[3,7]}}"#, 7),
         (#"{"b":{"dtype":"U8","shape":[0],"data_offsets":[2,2]},"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, 2),
-        (#"{"f4":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}}"#, 2),
+        (#"{"f4":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}}"#, 2)
     ]
 
-    @Test(arguments: valid)
+    @Test("valid oddities", arguments: valid)
     func validOddities(header: String, data: Int) throws {
         #expect(try reason(file(Array(header.utf8), data: data)) == nil)
     }
@@ -66,7 +66,10 @@ import TestSupport
         (#"{"a":{"dtype":"F64","shape":[1152921504606846976],"data_offsets":[0,8]}}"#, 8, "impossible shape"),
         (#"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}"#, 2, "impossible shape"),
         (#"{"a":{"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,0]}}"#, 0, "too large"),
-        (#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[9223372036854775806,9223372036854775807]}}"#, 0, "data_offsets|impossible|beyond|hole"),
+        (
+            #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[9223372036854775806,9223372036854775807]}}"#, 0,
+            "data_offsets|impossible|beyond|hole"
+        ),
         (#"{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,0]}}"#, 0, "0 or more"),
         (#"{"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}}"#, 1, "whole number"),
         (#"{"a":{"dtype":"U8","shape":[1e0],"data_offsets":[0,1]}}"#, 1, "whole number"),
@@ -78,8 +81,14 @@ import TestSupport
         (#"{"a":{"dtype":"U8","shape":[1]}}"#, 1, "lacks"),
         (#"{"a":{}}"#, 0, "lacks"),
         (#"{"a":[]}"#, 0, "'{' expected"),
-        (#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, 1, "'a' appears twice"),
-        (#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\u0061":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#, 2, "'a' appears twice"),
+        (
+            #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, 1,
+            "'a' appears twice"
+        ),
+        (
+            #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\u0061":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#, 2,
+            "'a' appears twice"
+        ),
         (#"{"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, 1, "'dtype' appears twice"),
         (#"{"__metadata__":{},"__metadata__":{}}"#, 0, "__metadata__ appears twice"),
         (#"{"__metadata__":{"k":"1","k":"2"}}"#, 0, "metadata 'k' appears twice"),
@@ -96,10 +105,10 @@ import TestSupport
         (#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},}"#, 1, "expected"),
         (#"{"a":{"dtype":"U8","shape":[1,],"data_offsets":[0,1]}}"#, 1, "0 or more"),
         ("{}x", 0, "after the end"), ("{}{}", 0, "after the end"), ("{", 0, "expected"), ("{}\0", 0, "after the end"),
-        (" {}", 0, "begin with '{'"), ("[]", 0, "begin with '{'"), ("", 0, "begin with '{'"), ("\u{FEFF}{}", 0, "begin with '{'"),
+        (" {}", 0, "begin with '{'"), ("[]", 0, "begin with '{'"), ("", 0, "begin with '{'"), ("\u{FEFF}{}", 0, "begin with '{'")
     ]
 
-    @Test(arguments: broken)
+    @Test("broken rules are named", arguments: broken)
     func brokenRulesAreNamed(header: String, data: Int, expected: String) throws {
         let found = try #require(try reason(file(Array(header.utf8), data: data)))
         #expect(expected.split(separator: "|").contains { found.contains($0) }, "\(found)")
@@ -109,21 +118,25 @@ import TestSupport
     func longHeaders() throws {
         // Building such a text anew at each escape would copy it 1,280,000 times: 10¹² bytes.
         let folder = try TemporaryFolder(), count = 1_280_000
-        let path = try folder.write("escapes", file(Array(#"{"__metadata__":{"a":""#.utf8) + Array(repeatElement(Array(#"\n"#.utf8), count: count).joined()) + Array(#""}}"#.utf8)))
+        let path = try folder.write(
+            "escapes",
+            file(
+                Array(#"{"__metadata__":{"a":""#.utf8) + Array(repeatElement(Array(#"\n"#.utf8), count: count).joined())
+                    + Array(#""}}"#.utf8)))
         #expect(try TensorFile(path: path).metadata["a"] == String(repeating: "\n", count: count))
         func entries(_ count: Int, _ entry: (Int) -> String) -> String { (0..<count).map(entry).joined(separator: ",") }
         for (header, expected) in [
             ("{" + entries(200_001) { #""t\#($0)":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"# } + "}", "more than 200000 tensors"),
             (#"{"__metadata__":{"# + entries(100_001) { #""k\#($0)":"v""# } + "}}", "more than 100000 metadata"),
             (#"{"a":{"# + entries(100) { #""k\#($0)":1"# } + "}}", "more than 64 members"),
-            (#"{"a":{"dtype":"F32","shape":["# + entries(1000) { _ in "1" } + #"],"data_offsets":[0,4]}}"#, "more than 64 numbers"),
+            (#"{"a":{"dtype":"F32","shape":["# + entries(1000) { _ in "1" } + #"],"data_offsets":[0,4]}}"#, "more than 64 numbers")
         ] {
             let found = try #require(try reason(file(Array(header.utf8), data: 4)))
             #expect(found.contains(expected), "\(found)")
         }
     }
 
-    @Test func headerLengthsThatLie() throws {
+    @Test("header lengths that lie") func headerLengthsThatLie() throws {
         let header = Array("{}".utf8)
         for length in [UInt64.max, 1 << 63, UInt64(Int.max), 100_000_001] {
             #expect(try #require(try reason(file(header, length: length))).contains("more than"))
@@ -135,7 +148,7 @@ import TestSupport
         #expect(try reason([]) != nil)
     }
 
-    @Test func deepNestingIsRefusedWithoutRecursion() throws {
+    @Test("deep nesting is refused without recursion") func deepNestingIsRefusedWithoutRecursion() throws {
         for (open, close) in [("[", "]"), ("{\"x\":", "}")] {
             let deep = String(repeating: open, count: 100_000) + "1" + String(repeating: close, count: 100_000)
             let header = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"later\":\(deep)}}"
@@ -144,13 +157,15 @@ import TestSupport
         }
     }
 
-    @Test(arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xE2, 0x82]] as [[UInt8]])
+    @Test(
+        "headers that are not UTF 8",
+        arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xE2, 0x82]] as [[UInt8]])
     func headersThatAreNotUTF8(bad: [UInt8]) throws {
         let header = Array(#"{"__metadata__":{"k":""#.utf8) + bad + Array(#""}}"#.utf8)
         #expect(try #require(try reason(file(header))).contains("not UTF-8"))
     }
 
-    @Test func everySingleByteChangeIsReadOrRefused() throws {
+    @Test("every single byte change is read or refused") func everySingleByteChangeIsReadOrRefused() throws {
         // No crash whatever a byte of the header becomes; and what is accepted still lies within the file.
         let folder = try TemporaryFolder()
         let bytes = file(Array(#"{"__metadata__":{"k":"v"},"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#.utf8), data: 2)

@@ -8,7 +8,7 @@ import TestSupport
 
     // MARK: Against the reference implementation
 
-    @Test func readsEveryTypeOfAFileByPython() throws {
+    @Test("reads every type of a file by python") func readsEveryTypeOfAFileByPython() throws {
         let file = try TensorFile(path: reference)
         let ramp = (0..<6).map { Double($0) }
         #expect(file.metadata == ["format": "pt"])
@@ -31,7 +31,7 @@ import TestSupport
         #expect(try file.floats("quote \" and λ") == [1, 2])
     }
 
-    @Test func writesTheBytesThatPythonWrites() throws {
+    @Test("writes the bytes that python writes") func writesTheBytesThatPythonWrites() throws {
         let folder = try TemporaryFolder()
         let source = try TensorFile(path: reference)
         let declarations = source.tensors.map { name, entry in
@@ -63,7 +63,7 @@ import TestSupport
         var writer = try TensorFileWriter(
             path: path,
             tensors: [
-                .init(name: "step", element: .signed64, shape: [1]), .init(name: "b", shape: [3]), .init(name: "a", shape: [2, 2]),
+                .init(name: "step", element: .signed64, shape: [1]), .init(name: "b", shape: [3]), .init(name: "a", shape: [2, 2])
             ],
             metadata: ["format": "pt", "zeta": "1", "alpha": "line\nbreak \"λ\" \u{1}"])
         #expect(writer.order.map(\.name) == ["step", "a", "b"])
@@ -73,7 +73,7 @@ import TestSupport
         try writer.finish()
     }
 
-    @Test func sameContentGivesSameBytesAndReadsBack() throws {
+    @Test("same content gives same bytes and reads back") func sameContentGivesSameBytesAndReadsBack() throws {
         let folder = try TemporaryFolder()
         try writeSample(folder.file("one"))
         try writeSample(folder.file("two"))
@@ -87,7 +87,7 @@ import TestSupport
         #expect(file.tensors.values.allSatisfy { $0.byteRange.lowerBound % 4 == 0 })
     }
 
-    @Test func checksumIsThatOfTheFileWithZeroedDigits() throws {
+    @Test("checksum is that of the file with zeroed digits") func checksumIsThatOfTheFileWithZeroedDigits() throws {
         let folder = try TemporaryFolder()
         try writeSample(folder.file("one"))
         var bytes = try folder.bytes("one")
@@ -98,7 +98,7 @@ import TestSupport
         #expect(UInt32(stored, radix: 16) == CRC32C.checksum(bytes))
     }
 
-    @Test func everyFlippedByteIsNoticed() throws {
+    @Test("every flipped byte is noticed") func everyFlippedByteIsNoticed() throws {
         let folder = try TemporaryFolder()
         try writeSample(folder.file("one"))
         let bytes = try folder.bytes("one")
@@ -113,7 +113,7 @@ import TestSupport
         }
     }
 
-    @Test func misuseLeavesTheOldFile() throws {
+    @Test("misuse leaves the old file") func misuseLeavesTheOldFile() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("file", [1, 2, 3])
         #expect(throws: TensorFileError.misuse(path: path, reason: "tensor 'b' comes out of order: 'a' is due")) {
@@ -137,7 +137,7 @@ import TestSupport
         #expect(try folder.bytes("file") == [1, 2, 3])
     }
 
-    @Test func emptyFileOfTensorsReadsBack() throws {
+    @Test("empty file of tensors reads back") func emptyFileOfTensorsReadsBack() throws {
         let folder = try TemporaryFolder()
         var writer = try TensorFileWriter(path: folder.file("none"), tensors: [.init(name: "void", shape: [0])])
         try writer.write("void", [])
@@ -147,13 +147,14 @@ import TestSupport
 
     // MARK: What the system and the caller do wrong
 
-    @Test func namesFileAndReason() throws {
+    @Test("names file and reason") func namesFileAndReason() throws {
         let folder = try TemporaryFolder()
         let absent = folder.file("absent")
         #expect(throws: TensorFileError.file(.refused(.open, path: absent, code: ENOENT))) { try TensorFile(path: absent) }
         #expect(throws: TensorFileError.file(.notAFile(path: folder.path))) { try TensorFile(path: folder.path) }
-        #expect(TensorFileError.file(.refused(.open, path: "x", code: ENOENT)).description
-            == "cannot open x: No such file or directory; check the path")
+        #expect(
+            TensorFileError.file(.refused(.open, path: "x", code: ENOENT)).description
+                == "cannot open x: No such file or directory; check the path")
         let file = try TensorFile(path: reference)
         #expect(throws: TensorFileError.missingTensor(path: reference, name: "w")) { try file.floats("w") }
         #expect(throws: TensorFileError.unsuitable(path: reference, name: "i8", element: .signed8, wanted: "a type of floating point")) {

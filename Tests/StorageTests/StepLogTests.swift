@@ -4,24 +4,25 @@ import Testing
 import TestSupport
 
 @Suite struct StepLogTests {
-    @Test func writesOrderedObjectsThatJSONReadersRead() throws {
+    @Test("writes ordered objects that JSON readers read") func writesOrderedObjectsThatJSONReadersRead() throws {
         let folder = try TemporaryFolder()
         var log = try StepLog(path: folder.file("log.jsonl"))
         try log.append([
             ("step", 7), ("loss", .float(0.412)), ("lr", .double(0.1)), ("tiny", .double(.leastNonzeroMagnitude)), ("big", .double(1e300)),
-            ("note", "a \"quote\"\n\\ λ \u{1}"), ("done", true), ("bad", .float(.nan)), ("worse", .double(-.infinity)),
+            ("note", "a \"quote\"\n\\ λ \u{1}"), ("done", true), ("bad", .float(.nan)), ("worse", .double(-.infinity))
         ])
         try log.flush()
         let text = try folder.text("log.jsonl")
-        let expected = #"{"step":7,"loss":0.412,"lr":0.1,"tiny":5e-324,"big":1e+300,"# +
-            #""note":"a \"quote\"\n\\ λ \u0001","done":true,"bad":"NaN","worse":"-Infinity"}"# + "\n"
+        let expected =
+            #"{"step":7,"loss":0.412,"lr":0.1,"tiny":5e-324,"big":1e+300,"#
+            + #""note":"a \"quote\"\n\\ λ \u0001","done":true,"bad":"NaN","worse":"-Infinity"}"# + "\n"
         #expect(text == expected)
         let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
         #expect(object["note"] as? String == "a \"quote\"\n\\ λ \u{1}")
         #expect(object["tiny"] as? Double == .leastNonzeroMagnitude)
     }
 
-    @Test func appendsAfterAnEarlierRun() throws {
+    @Test("appends after an earlier run") func appendsAfterAnEarlierRun() throws {
         let folder = try TemporaryFolder()
         for step in 1...2 {
             var log = try StepLog(path: folder.file("log"))
@@ -31,7 +32,7 @@ import TestSupport
         #expect(try folder.text("log") == "{\"step\":1}\n{\"step\":2}\n")
     }
 
-    @Test func whatIsNotFlushedIsWrittenWhenTheLogGoes() throws {
+    @Test("what is not flushed is written when the log goes") func whatIsNotFlushedIsWrittenWhenTheLogGoes() throws {
         let folder = try TemporaryFolder()
         do {
             var log = try StepLog(path: folder.file("log"))
@@ -46,7 +47,10 @@ import TestSupport
         ("{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n", 3, "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n"),
         ("{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n", 0, ""),
         // Lines without a step go with the steps before them.
-        ("{\"run\":\"x\"}\n{\"step\":1}\n{\"n\":{\"step\":9}}\n{\"step\":2}\n{\"n\":1}\n", 1, "{\"run\":\"x\"}\n{\"step\":1}\n{\"n\":{\"step\":9}}\n"),
+        (
+            "{\"run\":\"x\"}\n{\"step\":1}\n{\"n\":{\"step\":9}}\n{\"step\":2}\n{\"n\":1}\n", 1,
+            "{\"run\":\"x\"}\n{\"step\":1}\n{\"n\":{\"step\":9}}\n"
+        ),
         // A torn last line, whole but for its end, or cut anywhere.
         ("{\"step\":1}\n{\"step\":2}", 9, "{\"step\":1}\n"),
         ("{\"step\":1}\n{\"st", 9, "{\"step\":1}\n"),
@@ -56,10 +60,10 @@ import TestSupport
         // The step elsewhere in the line, in other spellings.
         ("{\"loss\":[1,{\"a\":2}], \"step\" : 10 }\n", 9, ""),
         ("{\"loss\":1,\"step\":1e1}\n", 9, ""),
-        ("{\"step\":\"11\"}\n{\"step\":10}\n", 9, "{\"step\":\"11\"}\n"),
+        ("{\"step\":\"11\"}\n{\"step\":10}\n", 9, "{\"step\":\"11\"}\n")
     ]
 
-    @Test(arguments: cuts)
+    @Test("cuts back to a step", arguments: cuts)
     func cutsBackToAStep(text: String, step: Int, left: String) throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("log", Array(text.utf8))
@@ -69,7 +73,7 @@ import TestSupport
         #expect(try folder.text("log") == left)
     }
 
-    @Test func tornTailGoesWhenTheLogIsOpened() throws {
+    @Test("torn tail goes when the log is opened") func tornTailGoesWhenTheLogIsOpened() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("log", Array("{\"step\":1}\n{\"ste".utf8))
         var log = try StepLog(path: path)
@@ -78,7 +82,7 @@ import TestSupport
         #expect(try folder.text("log") == "{\"step\":1}\n{\"step\":2}\n")
     }
 
-    @Test func absentLogIsLeftSoAndAnUnwritableOneIsNamed() throws {
+    @Test("absent log is left so and an unwritable one is named") func absentLogIsLeftSoAndAnUnwritableOneIsNamed() throws {
         let folder = try TemporaryFolder()
         try StepLog.truncate(path: folder.file("absent"), toStep: 1)
         #expect(try folder.names() == [])
@@ -88,7 +92,7 @@ import TestSupport
         #expect(throws: FileError.notAFile(path: folder.path)) { _ = try StepLog(path: folder.path) }
     }
 
-    @Test func fullDiskIsNamed() throws {
+    @Test("full disk is named") func fullDiskIsNamed() throws {
         // The kernel's own ENOSPC.
         #expect(throws: FileError.refused(.write, path: "/dev/full", code: ENOSPC)) {
             var file = try AppendFile(path: "/dev/full")

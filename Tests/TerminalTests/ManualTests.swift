@@ -13,21 +13,25 @@ private let paint = Command(
         .value("depth", "N", .whole(1...9), "how deep, don't ask"),
         .value("canvas", "FILE", .path(.file), "where to: .png or a\\b"),
         .value("album", "DIR", .path(.folder), "where it is kept", section: "Place"),
-        .flag("wet", "[still] wet: careful", section: "Place"),
+        .flag("wet", "[still] wet: careful", section: "Place")
     ],
     arguments: "FILE…", example: "tool paint -c red a.png")
 private let mix = Command(
-    name: "mix", summary: "mix colours", options: [], arguments: "loud|quiet", argumentForm: .word(of: ["loud", "quiet"]), argumentCount: 1...1,
+    name: "mix", summary: "mix colours", options: [], arguments: "loud|quiet", argumentForm: .word(of: ["loud", "quiet"]),
+    argumentCount: 1...1,
     example: "tool mix loud")
 private let commands = [paint, mix]
 
 /// A program of this machine: its path, or nil where it is not installed.
 private func installed(_ name: String) -> String? {
-    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }.first(where: FileManager.default.isExecutableFile)
+    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }.first(
+        where: FileManager.default.isExecutableFile)
 }
 
 /// What a program says of its input file; standard output and errors, and its exit code.
-private func run(_ path: String, _ arguments: [String], on text: String, environment: [String: String] = [:]) throws -> (text: String, code: Int32) {
+private func run(
+    _ path: String, _ arguments: [String], on text: String, environment: [String: String] = [:]
+) throws -> (text: String, code: Int32) {
     let file = NSTemporaryDirectory() + "/manual-\(UUID().uuidString)"
     try Data(text.utf8).write(to: URL(fileURLWithPath: file))
     defer { try? FileManager.default.removeItem(atPath: file) }
@@ -49,14 +53,18 @@ private func run(_ path: String, _ arguments: [String], on text: String, environ
     func options() {
         let page = ManPage.text(for: paint, program)
         #expect(page.hasPrefix(".TH TOOL\\-PAINT 1\n.SH NAME\ntool\\-paint \\- paint a picture\n.SH SYNOPSIS\n.B tool paint\n"))
-        #expect(page.contains(".SS Options\n.TP\n\\fB\\-c\\fR, \\fB\\-\\-colour\\fR \\fINAME\\fR\nwhat to paint with: red, gr\\[u00FC]n [red].\n"))
+        #expect(
+            page.contains(
+                ".SS Options\n.TP\n\\fB\\-c\\fR, \\fB\\-\\-colour\\fR \\fINAME\\fR\nwhat to paint with: red, gr\\[u00FC]n [red].\n"))
         #expect(page.contains("how deep, don\\(aqt ask.\n"))
         #expect(page.contains(".SS Place\n.TP\n\\fB\\-\\-album\\fR \\fIDIR\\fR\n"))
         #expect(page.contains(".png or a\\eb") && page.contains(".TP\n.B 2\nbad input\n") && page.contains("\ntool paint \\-c red a.png\n"))
         #expect(page.split(separator: "\n").allSatisfy { $0.unicodeScalars.allSatisfy(\.isASCII) })
     }
 
-    @Test("groff renders the pages of commands and of the program without a warning", .enabled(if: installed("groff") != nil, "groff is not installed"))
+    @Test(
+        "groff renders the pages of commands and of the program without a warning",
+        .enabled(if: installed("groff") != nil, "groff is not installed"))
     func rendered() throws {
         let groff = try #require(installed("groff"))
         for page in [ManPage.text(for: paint, program), ManPage.text(for: mix, program), ManPage.text(program, commands)] {
@@ -70,7 +78,11 @@ private func run(_ path: String, _ arguments: [String], on text: String, environ
     @Test("tables have a row an option, and a bar does not end a cell")
     func tables() {
         let text = OptionTables.text(program, [paint, mix])
-        #expect(text.contains("## paint\n\npaint a picture.\n\n    tool paint [options] FILE…\n    tool paint -c red a.png\n\n| Options | | Default |\n|---|---|---|\n"))
+        #expect(
+            text.contains(
+                "## paint\n\npaint a picture.\n\n    tool paint [options] FILE…\n    tool paint -c red a.png\n\n| Options | | Default "
+                    + "|\n|---|---|---|\n"
+            ))
         #expect(text.contains("| `-c, --colour NAME` | what to paint with | `red` |\n"))
         #expect(text.contains("## mix\n\nmix colours.\n\n    tool mix [options] loud|quiet\n"))
     }
@@ -81,14 +93,18 @@ private func run(_ path: String, _ arguments: [String], on text: String, environ
     private func replies(_ words: [String], in folder: String = "/") throws -> Set<String> {
         let bash = try #require(installed("bash"))
         let list = words.map { "'\($0)'" }.joined(separator: " ")
-        let script = Completions.text(for: .bash, program, commands)
-            + "cd '\(folder)'\nCOMP_WORDS=(\(list))\nCOMP_CWORD=\(words.count - 1)\n_tool\n[ ${#COMPREPLY[@]} = 0 ] || printf '%s\\n' \"${COMPREPLY[@]}\"\n"
+        let script =
+            Completions.text(for: .bash, program, commands)
+            + "cd '\(folder)'\nCOMP_WORDS=(\(list))\nCOMP_CWORD=\(words.count - 1)\n_tool\n[ ${#COMPREPLY[@]} = 0 ] || printf '%s\\n' "
+            + "\"${COMPREPLY[@]}\"\n"
         let (text, code) = try run(bash, [], on: script)
         #expect(code == 0, "\(text)")
         return Set(text.split(separator: "\n").map(String.init))
     }
 
-    @Test("bash offers commands, options, words and paths where each belongs", .enabled(if: installed("bash") != nil, "bash is not installed"))
+    @Test(
+        "bash offers commands, options, words and paths where each belongs", .enabled(if: installed("bash") != nil, "bash is not installed")
+    )
     func bash() throws {
         let folder = NSTemporaryDirectory() + "/completions-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder + "/album one", withIntermediateDirectories: true)
@@ -124,7 +140,9 @@ private func run(_ path: String, _ arguments: [String], on text: String, environ
         let (message, code) = try run(fish, ["-n"], on: text)
         #expect(code == 0 && message.isEmpty, "\(message)")
         func offered(_ line: String) throws -> [String] {
-            try run(fish, ["--no-config"], on: text + "complete -C '\(line)'\n").text.split(separator: "\n").map { String($0.prefix { $0 != "\t" }) }
+            try run(fish, ["--no-config"], on: text + "complete -C '\(line)'\n").text.split(separator: "\n").map {
+                String($0.prefix { $0 != "\t" })
+            }
         }
         #expect(try offered("tool ") == ["mix", "paint"] || Set(offered("tool ")) == ["mix", "paint"])
         #expect(try Set(offered("tool paint --colour ")) == ["red", "grün"])

@@ -12,39 +12,45 @@ import Testing
 
     // MARK: Lines
 
-    @Test(arguments: [
-        (90, "epoch 3/20 [#############...............]  48%  eta 4:05  loss 0.412  λ +0.60  img/s 312"),
-        (80, "epoch 3/20 [#########...........]  48%  eta 4:05  loss 0.412  λ +0.60  img/s 312"),
-        (65, "epoch 3/20 [#######.........]  48%  eta 4:05  loss 0.412  λ +0.60"),
-        (34, "epoch 3/20 [##....]  48%  eta 4:05"),
-        (33, "epoch 3/20  48%  eta 4:05"), (12, "epoch 3/20  "), (0, ""), (-1, ""),
-    ])
+    @Test(
+        "fits the width",
+        arguments: [
+            (90, "epoch 3/20 [#############...............]  48%  eta 4:05  loss 0.412  λ +0.60  img/s 312"),
+            (80, "epoch 3/20 [#########...........]  48%  eta 4:05  loss 0.412  λ +0.60  img/s 312"),
+            (65, "epoch 3/20 [#######.........]  48%  eta 4:05  loss 0.412  λ +0.60"),
+            (34, "epoch 3/20 [##....]  48%  eta 4:05"),
+            (33, "epoch 3/20  48%  eta 4:05"), (12, "epoch 3/20  "), (0, ""), (-1, "")
+        ])
     func fitsTheWidth(width: Int, expected: String) {
         let text = line.live(width: width, style: ProgressBarTests.plainTerminal)
         #expect(text == expected)
         #expect(text.count <= max(0, width))
     }
 
-    @Test func neverWiderThanTheTerminal() {
+    @Test("never wider than the terminal") func neverWiderThanTheTerminal() {
         for width in 0..<200 { #expect(line.live(width: width, style: ProgressBarTests.unicodeTerminal).count <= width) }
     }
 
-    @Test(arguments: [
-        (0.0, "░░░░"), (1.0, "████"), (0.5, "██░░"), (0.25, "█░░░"), (1.0 / 32, "▏░░░"), (31.0 / 32, "███▉"), (0.99, "███▉"),
-    ])
+    @Test(
+        "bars of eighths",
+        arguments: [
+            (0.0, "░░░░"), (1.0, "████"), (0.5, "██░░"), (0.25, "█░░░"), (1.0 / 32, "▏░░░"), (31.0 / 32, "███▉"), (0.99, "███▉")
+        ])
     func barsOfEighths(share: Double, expected: String) {
         #expect(ProgressLine.bar(share, cells: 4, unicode: true) == expected)
     }
 
-    @Test(arguments: [
-        (0.0, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00"), (86399, "23:59:59"),
-        (183_600, "2d 03:00"), (.infinity, "--:--"), (.nan, "--:--"), (-1, "--:--"),
-    ])
+    @Test(
+        "durations",
+        arguments: [
+            (0.0, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00"), (86399, "23:59:59"),
+            (183_600, "2d 03:00"), (.infinity, "--:--"), (.nan, "--:--"), (-1, "--:--")
+        ])
     func durations(seconds: Double, expected: String) {
         #expect(ProgressLine.duration(seconds) == expected)
     }
 
-    @Test func plainLinesAndOddTotals() {
+    @Test("plain lines and odd totals") func plainLinesAndOddTotals() {
         #expect(line.plain == "epoch 3/20  120/250  48%  eta 4:05  loss 0.412  λ +0.60  img/s 312")
         let empty = ProgressLine(label: "x", completed: 5, total: 0, secondsLeft: nil, fields: [])
         #expect(empty.plain == "x  5/0  0%  eta --:--")
@@ -63,14 +69,14 @@ import Testing
         #expect(long.plain == "epoch 3/20  120/250  48%  eta 4:05")
     }
 
-    @Test func colourOnlyAroundTheBar() {
+    @Test("colour only around the bar") func colourOnlyAroundTheBar() {
         let style = TerminalStyle(isTerminal: true, usesUnicode: false, usesColor: true)
         #expect(line.live(width: 34, style: style) == "epoch 3/20 \u{1B}[36m[##....]\u{1B}[0m  48%  eta 4:05")
     }
 
     // MARK: Environment
 
-    @Test func environmentDecides() {
+    @Test("environment decides") func environmentDecides() {
         let unicode = { (environment: [String: String]) in TerminalStyle(isTerminal: true, environment: environment).usesUnicode }
         #expect(unicode(["LANG": "en_US.UTF-8"]))
         #expect(unicode(["LANG": "C.utf8"]))
@@ -104,7 +110,7 @@ import Testing
         }
     }
 
-    @Test func terminalRedrawsTenTimesASecond() {
+    @Test("terminal redraws ten times a second") func terminalRedrawsTenTimesASecond() {
         let recorder = Recorder()
         var progress = ProgressBar(total: 100, output: recorder.output(ProgressBarTests.plainTerminal))
         var asked = 0
@@ -124,7 +130,7 @@ import Testing
         #expect(recorder.text.hasSuffix("\r\u{1B}[K"))
     }
 
-    @Test func messagesStandAboveTheLiveLine() {
+    @Test("messages stand above the live line") func messagesStandAboveTheLiveLine() {
         let recorder = Recorder()
         var progress = ProgressBar(total: 2, output: recorder.output(ProgressBarTests.plainTerminal))
         progress.message("before")
@@ -136,7 +142,7 @@ import Testing
         #expect(recorder.text == "\r\u{1B}[Kbefore\n" + live + "\r\u{1B}[Khello\n" + live)
     }
 
-    @Test func elsewherePlainLinesNowAndThen() {
+    @Test("elsewhere plain lines now and then") func elsewherePlainLinesNowAndThen() {
         let recorder = Recorder()
         let style = TerminalStyle(isTerminal: false, usesUnicode: true, usesColor: false)
         var progress = ProgressBar(total: 60, completed: 10, plainInterval: 10, output: recorder.output(style))
@@ -148,12 +154,13 @@ import Testing
         progress.message("note")
         progress.finish()
         // A second a step; the ten steps of an earlier process do not count for the speed.
-        #expect(recorder.text == """
-            epoch 1/2  20/60  33%  eta 0:40  loss 20
-            epoch 1/2  30/60  50%  eta 0:30  loss 30
-            epoch 1/2  30/60  50%  eta 0:30  loss 0
-            note
+        #expect(
+            recorder.text == """
+                epoch 1/2  20/60  33%  eta 0:40  loss 20
+                epoch 1/2  30/60  50%  eta 0:30  loss 30
+                epoch 1/2  30/60  50%  eta 0:30  loss 0
+                note
 
-            """)
+                """)
     }
 }

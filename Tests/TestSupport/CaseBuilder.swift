@@ -88,7 +88,7 @@ public struct CaseBuilder {
         given.inputs[.pixelScaleShift] = (0..<2 * shape[3]).map { _ in Float(random.uniform(-1, 1)) }
         return [
             try graph.append(.input(.pixels), type: TensorType(shape, .uint8))[0],
-            try graph.append(.input(.pixelScaleShift), type: TensorType([2, shape[3]]))[0],
+            try graph.append(.input(.pixelScaleShift), type: TensorType([2, shape[3]]))[0]
         ]
     }
 

@@ -5,7 +5,8 @@ import Testing
 /// Demands that every number is within `ulps` units in the last place of the largest expected magnitude, and NaN where NaN is expected.
 /// - Parameter scale: a magnitude to take instead of the largest expected, where cancellation makes that one too small.
 public func expectClose(
-    _ actual: [Float]?, _ expected: [Double]?, ulps: Double, scale: Double? = nil, _ what: String, sourceLocation: SourceLocation = #_sourceLocation
+    _ actual: [Float]?, _ expected: [Double]?, ulps: Double, scale: Double? = nil, _ what: String,
+    sourceLocation: SourceLocation = #_sourceLocation
 ) {
     guard let actual, let expected, actual.count == expected.count else {
         Issue.record("\(what): \(actual?.count ?? -1) numbers, not \(expected?.count ?? -1)", sourceLocation: sourceLocation)
@@ -36,7 +37,8 @@ public func onEveryISA(
         let first = try compiled.run(isa: isa, threads: threads[0])
         for count in threads.dropFirst() {
             let other = try compiled.run(isa: isa, threads: count)
-            #expect(other.bits == first.bits, "\(count) threads give other bits than \(threads[0]) on \(isa)", sourceLocation: sourceLocation)
+            #expect(
+                other.bits == first.bits, "\(count) threads give other bits than \(threads[0]) on \(isa)", sourceLocation: sourceLocation)
         }
         if isa != .baseline {
             #expect(withFMA == nil || withFMA!.bits == first.bits, "\(isa) gives other bits", sourceLocation: sourceLocation)

@@ -36,11 +36,12 @@ extension OperationCase {
             return [try b.append(.selectRows(RowSelection(first: 0, count: 1)), [y])]
         },
         OperationCase("indexed rows of a product, scored", ulps: 64, gradientULPs: 512) { b in
-            let x = try b.tensor([2, 10, 20]), order = try b.order(2, 9), removed = RowSelection(first: 4, count: 5, offset: 1, indexed: true)
+            let x = try b.tensor([2, 10, 20]), order = try b.order(2, 9),
+                removed = RowSelection(first: 4, count: 5, offset: 1, indexed: true)
             let rows = try b.append(.selectRows(removed), [try b.norm(x), order]), prediction = try b.linear(rows, to: 27)
             let error = PatchErrorForm(normalized: true, first: 4, indexed: true)
             return [try b.append(.patchError(error), [prediction, try b.patches([2, 9, 27]), order])]
-        },
+        }
     ]
 }
 

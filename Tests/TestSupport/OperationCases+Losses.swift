@@ -20,7 +20,9 @@ extension OperationCase {
     }
 
     /// Targets as mixing and smoothing make them, and some that do not add up to one.
-    static let crossEntropies: [OperationCase] = [1, 2, 15, 16, 17, 100].flatMap { classes in [crossEntropy(classes), crossEntropyGradient(classes)] }
+    static let crossEntropies: [OperationCase] = [1, 2, 15, 16, 17, 100].flatMap { classes in
+        [crossEntropy(classes), crossEntropyGradient(classes)]
+    }
 
     static func crossEntropy(_ classes: Int) -> OperationCase {
         OperationCase("crossEntropy \(classes)", ulps: 32, gradientULPs: 256) { b in
@@ -29,7 +31,10 @@ extension OperationCase {
     }
     static func crossEntropyGradient(_ classes: Int) -> OperationCase {
         OperationCase("crossEntropyGradient \(classes)", ulps: 32) { b in
-            [try b.append(.crossEntropyGradient(weight: 0.2), [try b.tensor([5, classes], in: -8...8), try b.constant([5, classes], in: 0...1)])]
+            [
+                try b.append(
+                    .crossEntropyGradient(weight: 0.2), [try b.tensor([5, classes], in: -8...8), try b.constant([5, classes], in: 0...1)])
+            ]
         }
     }
 

@@ -3,9 +3,10 @@ import Graph
 extension OperationCase {
     /// Selections of rows by position or by an order of 16 patches, and how many rows they choose from.
     static let rowSelections: [OperationCase] = [
-        (RowSelection(first: 0, count: 1), 9), (RowSelection(first: 3, count: 5, offset: 1), 9), (RowSelection(first: 1, count: 4, lead: true), 17),
+        (RowSelection(first: 0, count: 1), 9), (RowSelection(first: 3, count: 5, offset: 1), 9),
+        (RowSelection(first: 1, count: 4, lead: true), 17),
         (RowSelection(first: 2, count: 7, indexed: true), 16), (RowSelection(first: 0, count: 5, offset: 1, indexed: true, lead: true), 17),
-        (RowSelection(first: 5, count: 11, offset: 1, indexed: true), 17),
+        (RowSelection(first: 5, count: 11, offset: 1, indexed: true), 17)
     ].flatMap { selection, rows in [select(selection, of: rows), place(selection, in: rows)] }
 
     static func select(_ selection: RowSelection, of rows: Int) -> OperationCase {
@@ -46,11 +47,15 @@ extension OperationCase {
         }
     }
     static func meanRows(_ width: Int) -> OperationCase {
-        OperationCase("meanRows 2..<6 of \(width)", ulps: 4, gradientULPs: 128) { b in [try b.append(.meanRows(first: 2, count: 4), [try b.tensor([3, 7, width])])] }
+        OperationCase("meanRows 2..<6 of \(width)", ulps: 4, gradientULPs: 128) { b in
+            [try b.append(.meanRows(first: 2, count: 4), [try b.tensor([3, 7, width])])]
+        }
     }
 
     static func meanRowsGradient(_ width: Int) -> OperationCase {
-        OperationCase("meanRowsGradient 2..<6 of \(width)", ulps: 1) { b in [try b.append(.meanRowsGradient(first: 2, count: 4, rows: 7), [try b.tensor([3, width])])] }
+        OperationCase("meanRowsGradient 2..<6 of \(width)", ulps: 1) { b in
+            [try b.append(.meanRowsGradient(first: 2, count: 4, rows: 7), [try b.tensor([3, width])])]
+        }
     }
 
     static let patchifies: [OperationCase] = [(6, 3), (7, 3), (14, 3), (16, 1), (5, 4)].map { patch, channels in

@@ -4,10 +4,12 @@ extension OperationCase {
     /// Every operation with a kernel, at sizes that end inside vectors, tiles, panels, blocks and chunks.
     public static let all: [OperationCase] = [
         linears, linearsInSections, fusedLinears, [repeatingResidual, transposedPanels], norms, attentions, splitAttentions,
-        elementwise, repeatingAdds, rowSelections, tokenRows, patchifies, orders, patchErrors, crossEntropies, means, maskerLosses, composed,
+        elementwise, repeatingAdds, rowSelections, tokenRows, patchifies, orders, patchErrors, crossEntropies, means, maskerLosses, composed
     ].flatMap { $0 }
 
-    static let linears: [OperationCase] = [(1, 1, 1), (15, 16, 17), (3, 1, 37), (50, 40, 36), (97, 33, 7), (13, 48, 300), (5, 22, 521), (13, 33, 1037), (25, 17, 1024)].map(linear)
+    static let linears: [OperationCase] = [
+        (1, 1, 1), (15, 16, 17), (3, 1, 37), (50, 40, 36), (97, 33, 7), (13, 48, 300), (5, 22, 521), (13, 33, 1037), (25, 17, 1024)
+    ].map(linear)
 
     static func linear(_ rows: Int, _ columns: Int, _ depth: Int) -> OperationCase {
         OperationCase("linear \(rows)×\(columns)×\(depth)", ulps: 8 + Double(depth) / 8, gradientULPs: 256) { b in
@@ -28,7 +30,7 @@ extension OperationCase {
 
     static let fusedLinears: [OperationCase] = [
         LinearForm(bias: true, residual: true), LinearForm(multiplier: true), LinearForm(bias: true, gelu: true),
-        LinearForm(bias: true, residual: true, multiplier: true, gelu: true),
+        LinearForm(bias: true, residual: true, multiplier: true, gelu: true)
     ].flatMap { form in [fused(form, 19, 21, 40), fused(form, 7, 48, 260), fused(form, 30, 15, 600)] }
 
     static func fused(_ form: LinearForm, _ rows: Int, _ columns: Int, _ depth: Int) -> OperationCase {
@@ -63,7 +65,7 @@ extension OperationCase {
     }
 
     static let attentions: [OperationCase] = [
-        (1, 1, 1, 1), (2, 15, 2, 10), (1, 16, 3, 15), (2, 17, 1, 22), (1, 33, 2, 16), (1, 67, 1, 7), (3, 5, 5, 3),
+        (1, 1, 1, 1), (2, 15, 2, 10), (1, 16, 3, 15), (2, 17, 1, 22), (1, 33, 2, 16), (1, 67, 1, 7), (3, 5, 5, 3)
     ].map(attention)
 
     static func attention(_ images: Int, _ tokens: Int, _ heads: Int, _ headWidth: Int) -> OperationCase {
@@ -76,20 +78,27 @@ extension OperationCase {
 
     static func splitAttention(_ images: Int, _ queries: Int, _ tokens: Int, _ heads: Int, _ headWidth: Int) -> OperationCase {
         OperationCase("attention \(queries) queries of \(tokens), \(heads) heads of \(headWidth)", ulps: 32, gradientULPs: 512) { b in
-            let width = heads * headWidth, query = try b.tensor([images, queries, width]), keyValue = try b.tensor([images, tokens, 2 * width])
+            let width = heads * headWidth, query = try b.tensor([images, queries, width]),
+                keyValue = try b.tensor([images, tokens, 2 * width])
             return try b.graph.append(.attention(heads: heads), [query, keyValue])
         }
     }
 
     static let elementwise: [OperationCase] = [1, 15, 16, 17, 331].flatMap { count in
-        [gelu(count), sigmoid(count), sigmoidGradient(count), multiply(count), scaledSum(count), add(count), scaleRows(count), rowDot(count)]
+        [
+            gelu(count), sigmoid(count), sigmoidGradient(count), multiply(count), scaledSum(count), add(count), scaleRows(count),
+            rowDot(count)
+        ]
     }
 
     static func gelu(_ count: Int) -> OperationCase {
-        OperationCase("gelu \(count)", ulps: 4, gradientULPs: 128) { b in try b.graph.append(.gelu, [try b.tensor([1, count], in: -3...3)]) }
+        OperationCase("gelu \(count)", ulps: 4, gradientULPs: 128) { b in try b.graph.append(.gelu, [try b.tensor([1, count], in: -3...3)])
+        }
     }
     static func sigmoid(_ count: Int) -> OperationCase {
-        OperationCase("sigmoid \(count)", ulps: 4, gradientULPs: 128) { b in [try b.append(.sigmoid, [try b.tensor([1, count], in: -6...6)])] }
+        OperationCase("sigmoid \(count)", ulps: 4, gradientULPs: 128) { b in
+            [try b.append(.sigmoid, [try b.tensor([1, count], in: -6...6)])]
+        }
     }
     static func sigmoidGradient(_ count: Int) -> OperationCase {
         OperationCase("sigmoidGradient \(count)", ulps: 4) { b in
@@ -130,7 +139,7 @@ extension OperationCase {
         OperationCase("scaleRows, a scale an image", ulps: 1, gradientULPs: 128) { b in
             let x = try b.tensor([5, 7, 19]), scale = try b.constant([1, 1, 5])
             return [try b.append(.scaleRows, [x, scale])]
-        },
+        }
     ]
     static func scaleRows(_ width: Int) -> OperationCase {
         OperationCase("scaleRows 7×\(width)", ulps: 1, gradientULPs: 256) { b in

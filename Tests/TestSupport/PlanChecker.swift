@@ -17,7 +17,9 @@ public enum PlanChecker {
         var problems: [String] = []
         for (i, b) in buffers.enumerated() {
             if b.offset % alignment != 0 { problems.append("buffer \(i) begins at \(b.offset)") }
-            if b.offset < 0 || b.offset + b.bytes > arenaBytes { problems.append("buffer \(i) ends at \(b.offset + b.bytes) of \(arenaBytes)") }
+            if b.offset < 0 || b.offset + b.bytes > arenaBytes {
+                problems.append("buffer \(i) ends at \(b.offset + b.bytes) of \(arenaBytes)")
+            }
         }
         // Only where a buffer is born can a new pair come to live together.
         let births = buffers.indices.sorted { buffers[$0].lifetime.lowerBound < buffers[$1].lifetime.lowerBound }
@@ -25,7 +27,8 @@ public enum PlanChecker {
         for i in births {
             let now = buffers[i].lifetime.lowerBound
             living.removeAll { buffers[$0].lifetime.upperBound < now }
-            for j in living where buffers[j].offset < buffers[i].offset + buffers[i].bytes && buffers[i].offset < buffers[j].offset + buffers[j].bytes {
+            for j in living
+            where buffers[j].offset < buffers[i].offset + buffers[i].bytes && buffers[i].offset < buffers[j].offset + buffers[j].bytes {
                 problems.append("buffers \(i) and \(j) overlap while both live")
             }
             living.append(i)
@@ -44,7 +47,9 @@ public enum PlanChecker {
             living.removeAll { buffers[$0].lifetime.upperBound < step }
             for (slot, operand) in instruction.operands.enumerated() {
                 guard let operand, operand.segment == .arena else { continue }
-                if !living.contains(where: { buffers[$0].offset <= operand.offset && operand.offset < buffers[$0].offset + buffers[$0].bytes }) {
+                if !living.contains(where: {
+                    buffers[$0].offset <= operand.offset && operand.offset < buffers[$0].offset + buffers[$0].bytes
+                }) {
                     problems.append("instruction \(step), \(instruction.name), operand \(slot): nothing lives at \(operand.offset)")
                 }
             }

@@ -13,7 +13,10 @@ public struct UpdateCase: Sendable, CustomTestStringConvertible {
     static let step: [Float] = [2e-3, 1.5e-2, 4.25, 0.5]
 
     /// The gradient's norm is near 2: one limit cuts it, one does not.
-    public static let all = [UpdateCase(clip: nil, rate: 1), UpdateCase(clip: 0.05, rate: 1), UpdateCase(clip: 1e3, rate: 0.25), UpdateCase(clip: 0.5, rate: 0.75)]
+    public static let all = [
+        UpdateCase(clip: nil, rate: 1), UpdateCase(clip: 0.05, rate: 1), UpdateCase(clip: 1e3, rate: 0.25),
+        UpdateCase(clip: 0.5, rate: 0.75)
+    ]
 
     public var testDescription: String { "clip \(clip.map { "\($0)" } ?? "none"), rate \(rate)" }
 
@@ -21,7 +24,7 @@ public struct UpdateCase: Sendable, CustomTestStringConvertible {
         [
             Parameter(name: "weight", shape: [33, 7], group: .autoencoder, decays: true, rateScale: rate),
             Parameter(name: "bias", shape: [33], group: .autoencoder, decays: false, rateScale: rate),
-            Parameter(name: "packed", shape: [30, 5], sections: 3, group: .autoencoder, decays: true, rateScale: rate),
+            Parameter(name: "packed", shape: [30, 5], sections: 3, group: .autoencoder, decays: true, rateScale: rate)
         ]
     }
     private var layout: ParameterLayout { ParameterLayout(parameters) }
@@ -64,7 +67,8 @@ public struct UpdateCase: Sendable, CustomTestStringConvertible {
         let rates = rate == 1 ? [] : [try graph.define(constant: "rate", [rate], shape: [1])]
         for (p, gradient) in zip(parameters, gradients) {
             let slice = ParameterSlice(p)
-            try graph.append(.adamw(slice, AdamW(), clipped: clip != nil), [try graph.append(.parameter(slice))[0], gradient, step] + scale + rates)
+            try graph.append(
+                .adamw(slice, AdamW(), clipped: clip != nil), [try graph.append(.parameter(slice))[0], gradient, step] + scale + rates)
         }
         var out: [String: [Double]] = [:]
         for (slice, after) in try interpreter.evaluate(graph).updates {
@@ -78,14 +82,16 @@ public struct UpdateCase: Sendable, CustomTestStringConvertible {
     public func run(isa: ISA, threads: Int) throws -> [String: [Float]] {
         let (program, constants) = try compiled()
         let session = try Session(parameterBytes: layout.bytes, trains: true, storesGradients: true, threads: threads, isa: isa)
-        let first = try #require(session.firstMoments), second = try #require(session.secondMoments), gradients = try #require(session.gradients)
+        let first = try #require(session.firstMoments), second = try #require(session.secondMoments),
+            gradients = try #require(session.gradients)
         func places(_ p: Parameter) throws -> (order: PanelOrder, start: Int) {
             (PanelOrder(shape: p.shape, sections: p.sections), try #require(layout.offset(of: p.name)) / 4)
         }
         for p in parameters {
             let (order, start) = try places(p)
             let contents = [
-                (session.parameters, numbers(p, 1)), (gradients, numbers(p, 2)), (first, numbers(p, 3)), (second, numbers(p, 4, squared: true)),
+                (session.parameters, numbers(p, 1)), (gradients, numbers(p, 2)), (first, numbers(p, 3)),
+                (second, numbers(p, 4, squared: true))
             ]
             for (memory, values) in contents { for (i, x) in order.packed(values).enumerated() { memory.floats[start + i] = x } }
         }

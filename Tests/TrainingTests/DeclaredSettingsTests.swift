@@ -13,14 +13,16 @@ import Vision
 
 @Suite("Declared settings") struct DeclaredSettingsTests {
     private let model = ModelConfiguration(
-        imageHeight: 8, imageWidth: 8, patchSize: 2, channels: 1, embedWidth: 16, depth: 1, heads: 2, decoderWidth: 16, decoderDepth: 1, decoderHeads: 2)
+        imageHeight: 8, imageWidth: 8, patchSize: 2, channels: 1, embedWidth: 16, depth: 1, heads: 2, decoderWidth: 16, decoderDepth: 1,
+        decoderHeads: 2)
 
     /// Written by the version before settings were declared; only its states could say otherwise.
     @Test("a pretraining run's config.json has the keys, the order and the values that it always had")
     func pretraining() {
         var settings = PretrainSettings(
             model: model, step: StepOptions(maskRatio: 0.5, normalizedTargets: true, masking: .random),
-            schedule: Schedule(epochs: 2, warmupEpochs: 0.5, learningRate: 0.001), batchSize: 8, accumulation: 2, clip: 1, augmentation: .none,
+            schedule: Schedule(epochs: 2, warmupEpochs: 0.5, learningRate: 0.001), batchSize: 8, accumulation: 2, clip: 1,
+            augmentation: .none,
             normalization: PixelNormalization(mean: [0.5], std: [0.25]), seed: 7, dropLast: true)
         settings.decoding = DecodeOptions(appliesOrientation: true, background: BackgroundColor("white"), fastDecode: 16)
         settings.pieceImages = 3
@@ -76,41 +78,43 @@ import Vision
         var tuned = model
         tuned.normalizesPooled = true
         let settings = FinetuneSettings(
-            model: tuned, classes: ["a", "b"], schedule: Schedule(epochs: 2, warmupEpochs: 0.4, learningRate: 3.125e-05, minimumLearningRate: 1e-6),
+            model: tuned, classes: ["a", "b"],
+            schedule: Schedule(epochs: 2, warmupEpochs: 0.4, learningRate: 3.125e-05, minimumLearningRate: 1e-6),
             batchSize: 16, normalization: PixelNormalization(mean: [0.5], std: [0.5]))
-        #expect(settings.json == """
-            {
-              "image-size": 8,
-              "patch-size": 2,
-              "channels": 1,
-              "embed-dim": 16,
-              "depth": 1,
-              "num-heads": 2,
-              "classes": 2,
-              "class-names": "a,b",
-              "batch-size": 16,
-              "epochs": 2,
-              "accum-iter": 1,
-              "pool": "mean",
-              "lr": 3.125e-05,
-              "min-lr": 1e-06,
-              "warmup-epochs": 0.4,
-              "weight-decay": 0.05,
-              "layer-decay": 0.65,
-              "drop-path": 0.1,
-              "clip-grad": 0.0,
-              "mixup": 0.8,
-              "cutmix": 1.0,
-              "smoothing": 0.1,
-              "augment": "finetune",
-              "aa": "rand-m9-n2-p0.5-mstd0.5-inc1",
-              "reprob": 0.25,
-              "mean": "0.5",
-              "std": "0.5",
-              "seed": 0
-            }
+        #expect(
+            settings.json == """
+                {
+                  "image-size": 8,
+                  "patch-size": 2,
+                  "channels": 1,
+                  "embed-dim": 16,
+                  "depth": 1,
+                  "num-heads": 2,
+                  "classes": 2,
+                  "class-names": "a,b",
+                  "batch-size": 16,
+                  "epochs": 2,
+                  "accum-iter": 1,
+                  "pool": "mean",
+                  "lr": 3.125e-05,
+                  "min-lr": 1e-06,
+                  "warmup-epochs": 0.4,
+                  "weight-decay": 0.05,
+                  "layer-decay": 0.65,
+                  "drop-path": 0.1,
+                  "clip-grad": 0.0,
+                  "mixup": 0.8,
+                  "cutmix": 1.0,
+                  "smoothing": 0.1,
+                  "augment": "finetune",
+                  "aa": "rand-m9-n2-p0.5-mstd0.5-inc1",
+                  "reprob": 0.25,
+                  "mean": "0.5",
+                  "std": "0.5",
+                  "seed": 0
+                }
 
-            """)
+                """)
     }
 
     @Test("defaults are MAE's and CL-MAE's")
@@ -118,11 +122,14 @@ import Vision
         let shown = Dictionary(uniqueKeysWithValues: PretrainSettings.declared.map { ($0.name, $0.option(PretrainSettings()).fallback) })
         let expected = [
             "model": "tiny-p16", "epochs": "200", "mask-ratio": "0.75", "masking": "learned", "lambda-gauss": "1", "lambda-kl": "0.1",
-            "lambda-diversity": "2", "blr": "0.001", "min-lr": "0", "warmup-epochs": "40", "weight-decay": "0.05", "clip-grad": "0", "augment": "mae",
-            "save-ckpt-freq": "50", "on-nonfinite": "stop", "seed": "0",
+            "lambda-diversity": "2", "blr": "0.001", "min-lr": "0", "warmup-epochs": "40", "weight-decay": "0.05", "clip-grad": "0",
+            "augment": "mae",
+            "save-ckpt-freq": "50", "on-nonfinite": "stop", "seed": "0"
         ]
         for (name, value) in expected { #expect(shown[name] == value, "\(name)") }
-        for name in ["lr", "batch-size", "image-size", "mean", "micro-batch", "memory-limit", "max-steps"] { #expect(shown[name] == .some(nil), "\(name)") }
+        for name in ["lr", "batch-size", "image-size", "mean", "micro-batch", "memory-limit", "max-steps"] {
+            #expect(shown[name] == .some(nil), "\(name)")
+        }
         let tuning = Dictionary(uniqueKeysWithValues: FinetuneSettings.declared.map { ($0.name, $0.option(FinetuneSettings()).fallback) })
         for (name, value) in ["epochs": "50", "blr": "0.0005", "min-lr": "1e-06", "warmup-epochs": "5", "layer-decay": "0.65"] {
             #expect(tuning[name] == value, "\(name)")
@@ -142,7 +149,8 @@ import Vision
             }
             #expect(Set(Root.declared.map(\.name)).count == Root.declared.count)
         }
-        var pretraining = PretrainSettings(model: model, step: StepOptions(maskRatio: 0.6, masking: .random, weights: MaskerWeights(gauss: 3, kl: 4, diversity: 5)))
+        var pretraining = PretrainSettings(
+            model: model, step: StepOptions(maskRatio: 0.6, masking: .random, weights: MaskerWeights(gauss: 3, kl: 4, diversity: 5)))
         pretraining.model.imageWidth = 16
         pretraining.clip = 2
         pretraining.pieceImages = 4
@@ -172,7 +180,9 @@ import Vision
         settings.model.channels = 1
         settings.decoding.fastDecode = 0
         settings.settle { $0 == "mean" }
-        #expect(settings.normalization.mean == PixelNormalization.imageNet.mean && settings.normalization.std == [0.5] && settings.decoding.fastDecode == 448)
+        #expect(
+            settings.normalization.mean == PixelNormalization.imageNet.mean && settings.normalization.std == [0.5]
+                && settings.decoding.fastDecode == 448)
     }
 
     @Test("weights say how they were trained, and are read by the same declarations")
@@ -180,6 +190,8 @@ import Vision
         let options = StepOptions(maskRatio: 0.6, normalizedTargets: true, masking: .random)
         #expect(options.metadata == ["curricle.mask_ratio": "0.6", "curricle.norm_pix_loss": "true", "curricle.masking": "random"])
         #expect(StepOptions(weights: options.metadata) == options)
-        #expect(StepOptions(weights: [:]) == StepOptions() && StepOptions(weights: ["curricle.mask_ratio": "2", "curricle.masking": "odd"]) == StepOptions())
+        #expect(
+            StepOptions(weights: [:]) == StepOptions()
+                && StepOptions(weights: ["curricle.mask_ratio": "2", "curricle.masking": "odd"]) == StepOptions())
     }
 }

@@ -20,7 +20,7 @@ struct FeatureWatchTests {
     }
 
     /// The log has what the evaluation finds for the snapshot of that epoch, in every second epoch and the last.
-    @Test(arguments: [Masking.learned, .random]) func isWhatTheSavedWeightsGive(masking: Masking) throws {
+    @Test("is what the saved weights give", arguments: [Masking.learned, .random]) func isWhatTheSavedWeightsGive(masking: Masking) throws {
         let folder = try TemporaryFolder(), run = folder.file("run")
         #expect(try LabelledRun.begin(LabelledRun.settings(epochs: 5, masking: masking), run, threads: 2).run() == .finished)
         let lines = try epochs(run)
@@ -42,7 +42,7 @@ struct FeatureWatchTests {
     }
 
     /// It changes nothing of what is learned, and a run that was stopped anywhere, also while judging, ends in the same bits and lines.
-    @Test func trainingAndResumingStayTheSame() throws {
+    @Test("training and resuming stay the same") func trainingAndResumingStayTheSame() throws {
         let folder = try TemporaryFolder(), settings = LabelledRun.settings(epochs: 3)
         func weights(_ run: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: "\(folder.file(run))/model.safetensors")) }
         #expect(try LabelledRun.begin(settings, folder.file("whole"), threads: 2).run() == .finished)
@@ -59,18 +59,21 @@ struct FeatureWatchTests {
         }
         var told: [Int] = []
         let training = try LabelledRun.begin(settings, folder.file("judging"), threads: 2)
-        #expect(try training.run(isInterrupted: { !told.isEmpty }, judging: { epoch, done, total in told += [epoch, done, total] }) == .interrupted)
+        #expect(
+            try training.run(isInterrupted: { !told.isEmpty }, judging: { epoch, done, total in told += [epoch, done, total] })
+                == .interrupted)
         #expect(told.prefix(3) == [2, 64, 310])
         #expect(try epochs(folder.file("judging")).count == 1)
         #expect(try LabelledRun.begin(settings, folder.file("judging"), threads: 1, resumes: true).run() == .finished)
         #expect(try weights("judging") == weights("whole") && logWithoutTimes(folder.file("judging/log.jsonl")) == expected)
     }
 
-    @Test func theArenaDoesNotGrow() throws {
+    @Test("the arena does not grow") func theArenaDoesNotGrow() throws {
         let folder = try TemporaryFolder()
         var sizes: [Int] = []
         for knnEpochs in [0, 1] {
-            let training = try LabelledRun.begin(LabelledRun.settings(epochs: 2, knnEpochs: knnEpochs), folder.file("run\(knnEpochs)"), threads: 2)
+            let training = try LabelledRun.begin(
+                LabelledRun.settings(epochs: 2, knnEpochs: knnEpochs), folder.file("run\(knnEpochs)"), threads: 2)
             _ = try training.run()
             sizes.append(training.model.session.arenaBytes)
         }
@@ -78,21 +81,24 @@ struct FeatureWatchTests {
     }
 
     /// What watching takes is in the plan: features of every image twice over, at least.
-    @Test func itsMemoryIsPlanned() throws {
+    @Test("its memory is planned") func itsMemoryIsPlanned() throws {
         let settings = LabelledRun.settings(epochs: 2), plain = try TrainingPlan(settings, threads: 2, isa: .best)
         let watched = try TrainingPlan(settings, threads: 2, isa: .best, data: DataMemory(judgedImages: 10_000))
         #expect(watched.arenaBytes == plain.arenaBytes)
         #expect(watched.residentBytes - plain.residentBytes >= 2 * 10_000 * 16 * 4 + 3 * 64 * 9 * 16 * 4)
         let limit = plain.residentBytes + plain.residentBytes / 50
         #expect(throws: Never.self) { try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: limit) }
-        #expect(throws: LearningError.self) { try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: limit, data: DataMemory(judgedImages: 10_000)) }
+        #expect(throws: LearningError.self) {
+            try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: limit, data: DataMemory(judgedImages: 10_000))
+        }
     }
 
-    @Test func whatItNeedsIsSaid() throws {
+    @Test("what it needs is said") func whatItNeedsIsSaid() throws {
         let good = LabelledImages(count: 20)
         for (training, test, word) in [
-            (LabelledImages(count: 20, labels: false), good, "give knn-train PATH"), (good, LabelledImages(count: 20, labels: false), "and knn-test PATH"),
-            (LabelledImages(count: 4), good, "at least 5"),
+            (LabelledImages(count: 20, labels: false), good, "give knn-train PATH"),
+            (good, LabelledImages(count: 20, labels: false), "and knn-test PATH"),
+            (LabelledImages(count: 4), good, "at least 5")
         ] {
             let error = #expect(throws: LearningError.self) { try FeatureWatch(training: training, test: test) }
             #expect(error?.description.contains(word) == true, "\(String(describing: error))")
@@ -104,7 +110,7 @@ struct FeatureWatchTests {
     }
 
     /// Every class of a folder sorted by class is in a part of it.
-    @Test func aPartIsSpreadOverTheWhole() {
+    @Test("a part is spread over the whole") func aPartIsSpreadOverTheWhole() {
         let source = LabelledImages(count: 1000), part = ImageSelection(source, most: 7)
         #expect((0..<part.count).map { part.name(at: $0) } == [0, 142, 285, 428, 571, 714, 857].map { "labelled#\($0)" })
         #expect(ImageSelection(source, most: 5000).count == 1000)

@@ -29,7 +29,8 @@ private struct FinetuningFixture {
         var c = ModelConfiguration(imageHeight: 16, imageWidth: 16, patchSize: 4, embedWidth: 24, depth: 3, heads: 4)
         c.normalizesPooled = pool == "avg" ? true : nil
         let model = try ModelRuntime(
-            c, parts: .classifier(ClassifierShape(classes: Self.classes, layerDecay: 0.65)), trains: true, storesGradients: storesGradients, threads: threads, isa: isa)
+            c, parts: .classifier(ClassifierShape(classes: Self.classes, layerDecay: 0.65)), trains: true, storesGradients: storesGradients,
+            threads: threads, isa: isa)
         for parameter in model.parameters.all {
             #expect(file.shape(of: "\(pool).before.\(parameter.parameter.name)") == parameter.referenceShape)
             model.set(parameter, in: model.session.parameters, try file.floats("\(pool).before.\(parameter.parameter.name)"))
@@ -62,7 +63,8 @@ private struct FinetuningFixture {
     /// The largest difference of a parameter from PyTorch's, as a share of how far PyTorch's rates could move it.
     func worst(_ model: ModelRuntime, _ prefix: String, rate: Float) throws -> Float {
         try model.parameters.all.map { parameter in
-            let ours = model.values(of: parameter, in: model.session.parameters), theirs = try file.floats("\(pool).\(prefix).\(parameter.parameter.name)")
+            let ours = model.values(of: parameter, in: model.session.parameters),
+                theirs = try file.floats("\(pool).\(prefix).\(parameter.parameter.name)")
             // A key's bias moves all scores of a query alike: its gradient is zero, and what AdamW makes of it is rounding.
             let isKey = { (i: Int) in parameter.parameter.name.hasSuffix("qkv.bias") && i / 24 == 1 }
             return ours.indices.map { isKey($0) ? 0 : abs(ours[$0] - theirs[$0]) }.max()! / (rate * parameter.parameter.rateScale)
@@ -73,7 +75,7 @@ private struct FinetuningFixture {
 @Suite struct FinetuningTests {
     private let adamw = AdamW(beta1: 0.9, beta2: 0.999, weightDecay: 0.05)
 
-    @Test(arguments: ["avg", "token"], ISA.available)
+    @Test("updates as timm and py PyTorch do", arguments: ["avg", "token"], ISA.available)
     func updatesAsTimmAndPyTorchDo(pool: String, isa: ISA) throws {
         let fixture = try FinetuningFixture(pool: pool), model = try fixture.model(storesGradients: false, isa: isa)
         let losses = try fixture.file.floats("\(pool).losses"), rates = try fixture.file.floats("rates")
@@ -86,18 +88,19 @@ private struct FinetuningFixture {
         #expect(try fixture.worst(model, "after", rate: rates.reduce(0, +)) < 2e-3)
     }
 
-    @Test(arguments: ["avg", "token"])
+    @Test("accumulates and clips as py PyTorch does", arguments: ["avg", "token"])
     func accumulatesAndClipsAsPyTorchDoes(pool: String) throws {
         let fixture = try FinetuningFixture(pool: pool), model = try fixture.model(storesGradients: true)
         let rate = try fixture.file.floats("rates")[0]
         for step in 0..<2 { _ = try fixture.run(model, step: step, update: .store(adding: step > 0)) }
-        let update = try model.update(.classifier, adamw, clip: 0.4), scalars = adamw.scalars(update: 1, learningRate: Double(rate), batches: 2)
+        let update = try model.update(.classifier, adamw, clip: 0.4),
+            scalars = adamw.scalars(update: 1, learningRate: Double(rate), batches: 2)
         #expect(try model.session.run(update, [.step: .numbers(scalars)]) == .done)
         #expect(relativeError(try model.result("gradient norm", of: update), try fixture.file.floats("\(pool).norm")) < 1e-5)
         #expect(try fixture.worst(model, "clipped", rate: rate) < 2e-3)
     }
 
-    @Test func threadsDoNotChangeTheBits() throws {
+    @Test("threads do not change the bits") func threadsDoNotChangeTheBits() throws {
         let fixture = try FinetuningFixture(pool: "avg")
         let runs = try [1, 2, 5].map { threads in
             let model = try fixture.model(storesGradients: false, threads: threads)
@@ -108,7 +111,7 @@ private struct FinetuningFixture {
         #expect(runs[0] == runs[1] && runs[1] == runs[2])
     }
 
-    @Test func dropPathDropsMoreInLaterBlocks() {
+    @Test("drop path drops more in later blocks") func dropPathDropsMoreInLaterBlocks() {
         let paths = DropPath(rate: 0.4, depth: 5, seed: 3), samples = Array(0..<4000)
         let scales = paths.scales(samples: samples, epoch: 2)
         #expect(zip(paths.rates, [0, 0.1, 0.2, 0.3, 0.4]).allSatisfy { abs($0 - $1) < 1e-12 })
@@ -120,13 +123,13 @@ private struct FinetuningFixture {
                 #expect(abs(Double(row.count { $0 == 0 }) / 4000 - rate) <= 5 * (rate * (1 - rate) / 4000).squareRoot())
             }
         }
-        #expect(Array(scales[(9 * 4000)...]) != Array(scales[(8 * 4000)..<(9 * 4000)])) // the branches of a block on their own
+        #expect(Array(scales[(9 * 4000)...]) != Array(scales[(8 * 4000)..<(9 * 4000)]))  // the branches of a block on their own
         // A function of the image alone: the same in another batch.
         let few = paths.scales(samples: [17, 3], epoch: 2)
         for branch in 0..<10 { #expect(few[2 * branch] == scales[branch * 4000 + 17] && few[2 * branch + 1] == scales[branch * 4000 + 3]) }
     }
 
-    @Test func scoresCountAsTheyShould() {
+    @Test("scores count as they should") func scoresCountAsTheyShould() {
         var score = ClassifierScore()
         score.add([0, 1, 0, 0, 0, 0] as [Float], label: 1)
         score.add([1, 1, 1, 1, 1, 1] as [Float], label: 4)

@@ -24,7 +24,9 @@ import Testing
         let rows = (0..<images).map { Array(scores[($0 * patches)..<(($0 + 1) * patches)]) }
         let kept = scores.map { 1 - $0 }
         let recon = zip(errors, kept).reduce(0) { $0 + $1.0 * $1.1 } / kept.reduce(0, +)
-        let gauss = scores.reduce(0) { $0 + exp(-($1 - 0.5) * ($1 - 0.5) / (2 * 0.12 * 0.12)) * 0.12 * (2 * Double.pi).squareRoot() } / Double(scores.count)
+        let gauss =
+            scores.reduce(0) { $0 + exp(-($1 - 0.5) * ($1 - 0.5) / (2 * 0.12 * 0.12)) * 0.12 * (2 * Double.pi).squareRoot() }
+            / Double(scores.count)
         let kl = rows.reduce(0) { sum, row in
             let mean = row.reduce(0, +) / Double(patches)
             return sum + mean * log(mean / 0.25) + (1 - mean) * log((1 - mean) / 0.75)
@@ -34,7 +36,7 @@ import Testing
             for j in 0..<i { diversity += exp(-0.1 * zip(rows[i], rows[j]).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()) }
         }
         let parts = [
-            recon, Double(weights.gauss) * gauss, klWeight * kl, Double(weights.diversity) * diversity / Double(images * (images - 1) / 2),
+            recon, Double(weights.gauss) * gauss, klWeight * kl, Double(weights.diversity) * diversity / Double(images * (images - 1) / 2)
         ]
         return parts + [curriculum * recon + parts[1] + parts[2] + parts[3]]
     }
@@ -44,7 +46,8 @@ import Testing
         let model = try ModelRuntime(SmallTraining.configuration, trains: true, threads: 2, isa: isa)
         let program = try model.executable(.maskerLosses(images: images, StepOptions(weights: weights, klReduction: reduction)))
         let given: RunInputs = [
-            .scores: .numbers(scores.map { Float($0) }), .errors: .numbers(errors.map { Float($0) }), .curriculum: .numbers([Float(curriculum)]),
+            .scores: .numbers(scores.map { Float($0) }), .errors: .numbers(errors.map { Float($0) }),
+            .curriculum: .numbers([Float(curriculum)])
         ]
         let status = try model.session.run(program, given)
         #expect(status == .done)
@@ -73,7 +76,8 @@ import Testing
     func pieces(pieceImages: Int) throws {
         let data = SmallTraining(images: 6)
         func step(_ reduction: KLReduction, pieceImages: Int?) throws -> (losses: [Float], gradient: [Float]) {
-            let trainer = try SmallTraining.trainer(StepOptions(klReduction: reduction), accumulates: pieceImages == nil, pieceImages: pieceImages)
+            let trainer = try SmallTraining.trainer(
+                StepOptions(klReduction: reduction), accumulates: pieceImages == nil, pieceImages: pieceImages)
             let losses = try data.iterate(trainer, images: 6, rate: 0)
             let model = trainer.model, memory = try #require(model.session.gradients)
             return (
@@ -81,7 +85,8 @@ import Testing
                 model.parameters.all.filter { $0.parameter.group == .masker }.flatMap { model.values(of: $0, in: memory) }
             )
         }
-        let sum = try step(.sum, pieceImages: nil), whole = try step(.mean, pieceImages: nil), pieces = try step(.mean, pieceImages: pieceImages)
+        let sum = try step(.sum, pieceImages: nil), whole = try step(.mean, pieceImages: nil),
+            pieces = try step(.mean, pieceImages: pieceImages)
         #expect(abs(whole.losses[2] * 6 - sum.losses[2]) < 1e-5 * abs(sum.losses[2]) && sum.losses[2] > 1e-4)
         for (one, other) in zip(whole.losses, pieces.losses) { #expect(abs(one - other) <= 1e-5 * max(1, abs(one))) }
         let largest = whole.gradient.reduce(0) { max($0, abs($1)) }
@@ -99,6 +104,9 @@ import Testing
         #expect(try text(.sum).contains("kl 0.1 ") && text(.sum).replacingOccurrences(of: "kl 0.1 ", with: "kl 0.025 ") == text(.mean))
         let plain = PretrainSettings(step: StepOptions()), changed = PretrainSettings(step: StepOptions(klReduction: .mean))
         #expect(!plain.json.contains("kl-reduction"))
-        #expect(changed.json == plain.json.replacingOccurrences(of: "  \"lambda-kl\": 0.1,\n", with: "  \"lambda-kl\": 0.1,\n  \"kl-reduction\": \"mean\",\n"))
+        #expect(
+            changed.json
+                == plain.json.replacingOccurrences(
+                    of: "  \"lambda-kl\": 0.1,\n", with: "  \"lambda-kl\": 0.1,\n  \"kl-reduction\": \"mean\",\n"))
     }
 }

@@ -31,7 +31,7 @@ struct PrintedProgramTests {
     /// What a run is given was addressed by segments of fixed names; each input has one of its own now.
     private static let renamed: [(now: String, then: String)] = [
         (" patches+0", " batch+0"), (" pixels+0", " batch+0"), (" curriculum+0", " scalars+0"), (" step+0", " scalars+64"),
-        (" pixelScaleShift+0", " scalars+128"),
+        (" pixelScaleShift+0", " scalars+128")
     ]
 
     private struct Printed {
@@ -62,7 +62,7 @@ struct PrintedProgramTests {
             ("features", .features(images: images, [.cls, .mean])),
             ("features of pixels", .features(images: images, [.clsAndMean], fromPixels: true)),
             ("tokens", .features(images: images, [.tokens])),
-            ("queries, keys and values", .queriesKeysValues(images: images, layer: 2)),
+            ("queries, keys and values", .queriesKeysValues(images: images, layer: 2))
         ]
         let layoutBound = try compile(model, .masker(images: images, step, now)).arenaBytes * 6 / 10
         var printed = try keys.map { Printed(name: "\(title): \($0.0)", text: text(try compile(model, $0.1))) }
@@ -76,7 +76,7 @@ struct PrintedProgramTests {
             ("classifier", .classifier(images: images, dropsPaths: true, now)),
             ("classifier without drop path, stored", .classifier(images: images, dropsPaths: false, .store(adding: false))),
             ("classification", .classification(images: images)),
-            ("update of the classifier, clipped", .update(.classifier, adamw, clip: 1)),
+            ("update of the classifier, clipped", .update(.classifier, adamw, clip: 1))
         ]
         printed += try classifying.map { Printed(name: "\(title): \($0.0)", text: text(try compile(classifier, $0.1, parts: parts))) }
         return printed
@@ -86,7 +86,7 @@ struct PrintedProgramTests {
         _ model: ModelConfiguration, _ key: ProgramKey, parts: ModelParameters.Parts = .all, arenaLimit: Int? = nil
     ) throws -> Program {
         var pipeline = Pipeline()
-        pipeline.guardBytes = 0 // debug builds leave some
+        pipeline.guardBytes = 0  // debug builds leave some
         var programs = ModelPrograms(model, parts: parts, arenaLimit: arenaLimit, pipeline: pipeline)
         return try programs.compile(key)
     }
@@ -123,7 +123,9 @@ struct PrintedProgramTests {
     @Test("larger and oblong models' programs have the recorded hashes")
     func larger() throws {
         let tiny = try #require(ModelConfiguration.preset("tiny-p16")), base = try #require(ModelConfiguration.preset("base-p16"))
-        let printed = try Self.programs("oblong", Self.oblong, images: 5) + Self.programs("tiny-p16", tiny, images: 16) + Self.programs("base-p16", base, images: 2)
+        let printed =
+            try Self.programs("oblong", Self.oblong, images: 5) + Self.programs("tiny-p16", tiny, images: 16)
+            + Self.programs("base-p16", base, images: 2)
         try expectRecorded("program-hashes.txt", printed.map { "\(Self.hash($0.text.utf8)) \($0.name)" })
     }
 
@@ -134,21 +136,25 @@ struct PrintedProgramTests {
         func label(at index: Int) -> Int? { index % 2 }
         func name(at index: Int) -> ByteName { "wave#\(index)" }
         func image(at index: Int) throws(VisionError) -> PixelImage {
-            PixelImage(width: 20, height: 15, channels: 2, pixels: (0..<600).map { UInt8(truncatingIfNeeded: $0 * (index + 3) * (1 + index % 2) * 29 >> 3) })
+            PixelImage(
+                width: 20, height: 15, channels: 2,
+                pixels: (0..<600).map { UInt8(truncatingIfNeeded: $0 * (index + 3) * (1 + index % 2) * 29 >> 3) })
         }
     }
 
     private func finalBits(_ model: ModelRuntime) -> String {
-        Self.hash(model.parameters.all.flatMap { model.values(of: $0, in: model.session.parameters) }.flatMap { value in
-            withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
-        })
+        Self.hash(
+            model.parameters.all.flatMap { model.values(of: $0, in: model.session.parameters) }.flatMap { value in
+                withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
+            })
     }
 
     private func pretrained(_ folder: TemporaryFolder, _ name: String, change: (inout PretrainSettings) -> Void) throws -> Pretraining {
         var model = Self.oblong
         (model.imageHeight, model.imageWidth) = (15, 20)
         var settings = PretrainSettings(
-            model: model, step: StepOptions(normalizedTargets: true), adamw: AdamW(), schedule: Schedule(epochs: 3, warmupEpochs: 1, learningRate: 2e-3),
+            model: model, step: StepOptions(normalizedTargets: true), adamw: AdamW(),
+            schedule: Schedule(epochs: 3, warmupEpochs: 1, learningRate: 2e-3),
             batchSize: 5, augmentation: .mae, normalization: PixelNormalization(mean: [0.5], std: [0.25]), seed: 13)
         change(&settings)
         let run = try Pretraining(settings, source: Waves(count: 23), output: folder.file(name), threads: 2, isa: .best)
@@ -157,14 +163,15 @@ struct PrintedProgramTests {
         return run
     }
 
-    @Test("short trainings end in the recorded bits", .enabled(if: ISA.best != .baseline, "without fused multiply-adds the bits are others"))
+    @Test(
+        "short trainings end in the recorded bits", .enabled(if: ISA.best != .baseline, "without fused multiply-adds the bits are others"))
     func trainings() throws {
         let folder = try TemporaryFolder()
         let runs: [(String, (inout PretrainSettings) -> Void)] = [
             ("learned", { _ in }),
             ("random", { $0.step.masking = .random }),
             ("accumulated and clipped", { ($0.accumulation, $0.clip) = (2, 0.02) }),
-            ("in pieces", { $0.pieceImages = 2 }),
+            ("in pieces", { $0.pieceImages = 2 })
         ]
         var lines: [String] = []
         var weights = ""
@@ -182,7 +189,8 @@ struct PrintedProgramTests {
             (settings.accumulation, settings.clip) = (accumulation, accumulation == 1 ? nil : 0.5)
             (settings.augmentation, settings.seed) = (.mae, 7)
             let run = try Finetuning(
-                settings, training: Waves(count: 23), test: Waves(count: 8), output: folder.file("tuned \(accumulation)"), threads: 2, isa: .best)
+                settings, training: Waves(count: 23), test: Waves(count: 8), output: folder.file("tuned \(accumulation)"), threads: 2,
+                isa: .best)
             try run.begin(from: Checkpoint(path: weights))
             #expect(try run.run() == .finished)
             lines.append("\(finalBits(run.model)) finetune, accumulation \(accumulation)")

@@ -15,22 +15,25 @@ struct ResumeTests {
     private func settings(accumulation: Int = 1, masking: Masking = .learned, epochs: Int = 3) -> PretrainSettings {
         PretrainSettings(
             model: ModelConfiguration(
-                imageHeight: 12, imageWidth: 12, patchSize: 4, channels: 1, embedWidth: 16, depth: 1, heads: 2, decoderWidth: 16, decoderDepth: 1, decoderHeads: 2),
+                imageHeight: 12, imageWidth: 12, patchSize: 4, channels: 1, embedWidth: 16, depth: 1, heads: 2, decoderWidth: 16,
+                decoderDepth: 1, decoderHeads: 2),
             step: StepOptions(masking: masking), adamw: AdamW(), schedule: Schedule(epochs: epochs, warmupEpochs: 1, learningRate: 1e-3),
-            batchSize: 4, accumulation: accumulation, augmentation: .mae, normalization: PixelNormalization(mean: [0.5], std: [0.25]), seed: 9)
+            batchSize: 4, accumulation: accumulation, augmentation: .mae, normalization: PixelNormalization(mean: [0.5], std: [0.25]),
+            seed: 9)
     }
 
     /// Runs to the end or to `maxSteps`; returns the newest state's bytes.
     private func run(_ settings: PretrainSettings, _ folder: String, maxSteps: Int? = nil, resume: Bool, threads: Int = 2) throws -> Data {
         var settings = settings
         settings.maxSteps = maxSteps
-        let training = try Pretraining(settings, source: GeneratedImages(count: 22), output: folder, threads: threads, isa: .best, resumes: resume)
+        let training = try Pretraining(
+            settings, source: GeneratedImages(count: 22), output: folder, threads: threads, isa: .best, resumes: resume)
         if !(try resume && training.resume()) { try training.begin(from: nil) }
         _ = try training.run()
         return try Data(contentsOf: URL(fileURLWithPath: try #require(try training.files.states.first)))
     }
 
-    @Test(arguments: [1, 2], [Masking.learned, .random])
+    @Test("a resumed run ends in the same bits", arguments: [1, 2], [Masking.learned, .random])
     func aResumedRunEndsInTheSameBits(accumulation: Int, masking: Masking) throws {
         let folder = try TemporaryFolder()
         let settings = settings(accumulation: accumulation, masking: masking)
@@ -46,7 +49,7 @@ struct ResumeTests {
     }
 
     /// A limit that the whole batch does not fit: the way it is met is recorded and kept, whatever resuming finds.
-    @Test func aLimitIsMetTheSameWayAfterResuming() throws {
+    @Test("a limit is met the same way after resuming") func aLimitIsMetTheSameWayAfterResuming() throws {
         let folder = try TemporaryFolder()
         var settings = settings()
         // A byte less than the plain plan takes, beside the hundredth that a limit keeps back.
@@ -59,7 +62,7 @@ struct ResumeTests {
     }
 
     /// Pieces of three images, batches of four, and two at the end of an epoch: resumed just before that smaller batch, too.
-    @Test(arguments: [1, 2]) func piecesResumeAnywhere(accumulation: Int) throws {
+    @Test("pieces resume anywhere", arguments: [1, 2]) func piecesResumeAnywhere(accumulation: Int) throws {
         let folder = try TemporaryFolder()
         var settings = settings(accumulation: accumulation)
         settings.pieceImages = 3
@@ -72,7 +75,7 @@ struct ResumeTests {
         }
     }
 
-    @Test func aTornStateIsPassedOver() throws {
+    @Test("a torn state is passed over") func aTornStateIsPassedOver() throws {
         let folder = try TemporaryFolder()
         let settings = settings()
         let whole = try run(settings, folder.file("whole"), resume: false)
@@ -86,7 +89,7 @@ struct ResumeTests {
         #expect(try run(settings, path, resume: true) == whole)
     }
 
-    @Test func otherSettingsAreRefusedByName() throws {
+    @Test("other settings are refused by name") func otherSettingsAreRefusedByName() throws {
         let folder = try TemporaryFolder()
         _ = try run(settings(), folder.file("run"), maxSteps: 2, resume: false)
         var other = settings()
@@ -100,7 +103,7 @@ struct ResumeTests {
     }
 
     /// What a state was made with and the settings do not have is found too.
-    @Test func settingsThatAreMissingAreRefused() throws {
+    @Test("settings that are missing are refused") func settingsThatAreMissingAreRefused() throws {
         let folder = try TemporaryFolder()
         var pieces = settings()
         pieces.pieceImages = 2
@@ -116,7 +119,9 @@ struct ResumeTests {
         var metadata = file.metadata
         metadata["crc32c"] = nil
         change(&metadata)
-        let tensors = try file.tensors.map { ($0.key, $0.value.shape, try file.floats($0.key)) }.map { entry in (entry.0, entry.1, { entry.2 }) }
+        let tensors = try file.tensors.map { ($0.key, $0.value.shape, try file.floats($0.key)) }.map { entry in
+            (entry.0, entry.1, { entry.2 })
+        }
         try WeightsFile.write(tensors, metadata: metadata, to: state)
     }
 
@@ -151,7 +156,10 @@ struct ResumeTests {
         let whole = try run(settings(), folder.file("whole"), resume: false)
         _ = try run(settings(), path, maxSteps: 3, resume: false)
         let first = try #require(try RunFiles(folder: path).states.first)
-        let copies = ["state-backup.safetensors", "state-999999999-old.safetensors", "state-3.safetensors", "state-000000099.safetensors.bak", "xstate-000000099.safetensors"]
+        let copies = [
+            "state-backup.safetensors", "state-999999999-old.safetensors", "state-3.safetensors", "state-000000099.safetensors.bak",
+            "xstate-000000099.safetensors"
+        ]
         for copy in copies { try FileManager.default.copyItem(atPath: first, toPath: "\(path)/\(copy)") }
         #expect(try RunFiles(folder: path).states == [first])
         #expect(try run(settings(), path, resume: true) == whole)
@@ -168,7 +176,9 @@ struct ResumeTests {
         #expect(error?.description.contains("state-000000017.safetensors: is the state after 3 steps") == true)
     }
 
-    @Test("numbers that no run can have are refused, whatever the checksum says", arguments: ["step", "epoch", "batch", "log_lines", "updates.autoencoder"])
+    @Test(
+        "numbers that no run can have are refused, whatever the checksum says",
+        arguments: ["step", "epoch", "batch", "log_lines", "updates.autoencoder"])
     func impossibleNumbers(key: String) throws {
         let folder = try TemporaryFolder(), path = folder.file("run")
         _ = try run(settings(), path, maxSteps: 3, resume: false)
@@ -176,7 +186,7 @@ struct ResumeTests {
             try rewrite(path) { $0[key] = number }
             #expect(throws: LearningError.self) { try begun(path).resume() }
         }
-        try rewrite(path) { ($0["step"], $0["batch"]) = ("3", "7") } // an epoch has 6
+        try rewrite(path) { ($0["step"], $0["batch"]) = ("3", "7") }  // an epoch has 6
         #expect(throws: LearningError.self) { try begun(path).resume() }
     }
 
@@ -216,7 +226,7 @@ struct ResumeTests {
         #expect(kept.allSatisfy { FileManager.default.fileExists(atPath: "\(path)/\($0)") })
     }
 
-    @Test func onlyTwoStatesAreKept() throws {
+    @Test("only two states are kept") func onlyTwoStatesAreKept() throws {
         let folder = try TemporaryFolder()
         var settings = settings()
         settings.saveEverySteps = 1
@@ -227,7 +237,7 @@ struct ResumeTests {
     }
 
     /// Weights go out under the reference's names and shapes, and come back.
-    @Test func weightsRoundTrip() throws {
+    @Test("weights round trip") func weightsRoundTrip() throws {
         let folder = try TemporaryFolder()
         _ = try run(settings(), folder.file("run"), maxSteps: 3, resume: false)
         let file = try TensorFile(path: folder.file("run/model.safetensors"))

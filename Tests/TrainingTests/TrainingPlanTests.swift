@@ -15,7 +15,7 @@ struct TrainingPlanTests {
             schedule: Schedule(epochs: 1, warmupEpochs: 0, learningRate: 1e-3), batchSize: batch)
     }
 
-    @Test func itsPartsAddUp() throws {
+    @Test("its parts add up") func itsPartsAddUp() throws {
         let settings = try settings("tiny-p16", batch: 4), plan = try TrainingPlan(settings, threads: 2, isa: .best)
         // Panels pad nothing here: every width is a multiple of 16 but the 196 scores, which take 208.
         let parameters = ModelParameters(settings.model).parameters.reduce(0) { $0 + $1.shape.reduce(1, *) } + 12 * 192 + 12
@@ -27,7 +27,7 @@ struct TrainingPlanTests {
     }
 
     /// Ever smaller limits: each is kept, costs no less work than the one before, and the last is refused with the least there is.
-    @Test func limitsAreKept() throws {
+    @Test("limits are kept") func limitsAreKept() throws {
         let settings = try settings("tiny-p16", batch: 8), plain = try TrainingPlan(settings, threads: 2, isa: .best)
         var work = plain.flops
         for share in [0.9, 0.7, 0.5, 0.3] {
@@ -37,7 +37,9 @@ struct TrainingPlanTests {
             #expect(plan.flops >= work && plan.flops < 1.6 * plain.flops)
             work = plan.flops
         }
-        let error = #expect(throws: LearningError.self) { try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: plain.residentBytes - plain.arenaBytes) }
+        let error = #expect(throws: LearningError.self) {
+            try TrainingPlan(settings, threads: 2, isa: .best, memoryLimit: plain.residentBytes - plain.arenaBytes)
+        }
         guard case .memory(_, let least)? = error else {
             Issue.record("not a limit's error: \(String(describing: error))")
             return
@@ -50,9 +52,10 @@ struct TrainingPlanTests {
         let settings = try settings("tiny-p16", batch: 16), plain = try TrainingPlan(settings, threads: 1, isa: .best)
         for share in [0.8, 0.4, 0.25] {
             let limit = plain.residentBytes - Int(Double(plain.arenaBytes) * (1 - share))
-            let pieces = try Set([1, 2, 4].flatMap { threads in
-                try ISA.available.map { try TrainingPlan(settings, threads: threads, isa: $0, memoryLimit: limit).pieceImages }
-            })
+            let pieces = try Set(
+                [1, 2, 4].flatMap { threads in
+                    try ISA.available.map { try TrainingPlan(settings, threads: threads, isa: $0, memoryLimit: limit).pieceImages }
+                })
             #expect(pieces.count == 1, "\(pieces)")
         }
     }
@@ -99,7 +102,9 @@ struct TrainingPlanTests {
         #expect(try choice(2 * plain.residentBytes, recorded: recorded) == recorded)
     }
 
-    @Test("the batch is the largest power of two that gives 20 updates an epoch, between 8 and 256, or all images", arguments: [(1, 1), (7, 7), (100, 8), (320, 16), (319, 8), (5000, 128), (5120, 256), (1_281_167, 256)])
+    @Test(
+        "the batch is the largest power of two that gives 20 updates an epoch, between 8 and 256, or all images",
+        arguments: [(1, 1), (7, 7), (100, 8), (320, 16), (319, 8), (5000, 128), (5120, 256), (1_281_167, 256)])
     func defaultBatch(images: Int, batch: Int) {
         #expect(PretrainSettings.batchSize(images: images, accumulation: 1) == batch)
         #expect(PretrainSettings.batchSize(images: 2 * images, accumulation: 2) == (images < 8 ? min(2 * images, 8) : batch))

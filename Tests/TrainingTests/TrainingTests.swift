@@ -13,7 +13,8 @@ import Vision
 /// A small model and batch for tests of training.
 struct SmallTraining {
     static let configuration = ModelConfiguration(
-        imageHeight: 20, imageWidth: 15, patchSize: 5, channels: 2, embedWidth: 24, depth: 2, heads: 3, decoderWidth: 20, decoderDepth: 1, decoderHeads: 2)
+        imageHeight: 20, imageWidth: 15, patchSize: 5, channels: 2, embedWidth: 24, depth: 2, heads: 3, decoderWidth: 20, decoderDepth: 1,
+        decoderHeads: 2)
     let patches: [Float]
 
     init(images: Int, seed: Int = 3) {
@@ -22,19 +23,25 @@ struct SmallTraining {
     }
 
     static func trainer(
-        _ options: StepOptions = StepOptions(), clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil, threads: Int = 2, isa: ISA = .best
+        _ options: StepOptions = StepOptions(), clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil, threads: Int = 2,
+        isa: ISA = .best
     ) throws -> JointTrainer {
-        let model = try ModelRuntime(configuration, trains: true, storesGradients: clip != nil || accumulates || pieceImages != nil, threads: threads, isa: isa)
+        let model = try ModelRuntime(
+            configuration, trains: true, storesGradients: clip != nil || accumulates || pieceImages != nil, threads: threads, isa: isa)
         model.initialize(seed: 5)
         return JointTrainer(model: model, options: options, adamw: AdamW(), clip: clip, accumulates: accumulates, pieceImages: pieceImages)
     }
 
     /// Runs a joint iteration on the whole batch, or on it cut in equal pieces.
-    func iterate(_ trainer: JointTrainer, images: Int, pieces: Int = 1, curriculum: Double = 0.5, rate: Double = 1e-3, policy: Bool = false) throws -> IterationLosses {
+    func iterate(
+        _ trainer: JointTrainer, images: Int, pieces: Int = 1, curriculum: Double = 0.5, rate: Double = 1e-3, policy: Bool = false
+    ) throws -> IterationLosses {
         let each = images / pieces, floats = patches.count / pieces
         return try patches.withUnsafeBufferPointer { all in
             let batches = (0..<pieces).map { piece in
-                TrainingBatch(images: each, patches: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: all[(piece * floats)..<((piece + 1) * floats)])))
+                TrainingBatch(
+                    images: each,
+                    patches: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: all[(piece * floats)..<((piece + 1) * floats)])))
             }
             return try trainer.iterate(batches, IterationSettings(learningRate: rate, curriculum: curriculum), mayContinue: { _ in policy })
         }
@@ -50,7 +57,7 @@ extension JointTrainer {
 }
 
 struct TrainingTests {
-    @Test(arguments: ISA.available)
+    @Test("same bits for any number of threads", arguments: ISA.available)
     func sameBitsForAnyNumberOfThreads(isa: ISA) throws {
         var results: [[Float]] = []
         for threads in [1, 2, 3, 5, 8] {
@@ -65,7 +72,7 @@ struct TrainingTests {
         for other in results.dropFirst() { #expect(other.map(\.bitPattern) == results[0].map(\.bitPattern)) }
     }
 
-    @Test(.enabled(if: ISA.avx2.isAvailable && ISA.avx512.isAvailable))
+    @Test("same bits on AVX 2 and AVX 512", .enabled(if: ISA.avx2.isAvailable && ISA.avx512.isAvailable))
     func sameBitsOnAVX2AndAVX512() throws {
         let all = try [ISA.avx2, .avx512].map { isa in
             let trainer = try SmallTraining.trainer(isa: isa)
@@ -76,7 +83,7 @@ struct TrainingTests {
     }
 
     /// Step A's loss is a mean over images: the averaged gradient of two halves is that of the whole, and so is the update.
-    @Test func accumulationIsTheWholeBatchsGradient() throws {
+    @Test("accumulation is the whole batchs gradient") func accumulationIsTheWholeBatchsGradient() throws {
         let options = StepOptions(masking: .learned)
         let whole = try SmallTraining.trainer(options), halves = try SmallTraining.trainer(options, accumulates: true)
         let data = SmallTraining(images: 6)
@@ -91,14 +98,17 @@ struct TrainingTests {
     }
 
     /// Pieces of a batch give the whole batch's losses and gradients, to rounding, though step B's losses couple its images.
-    @Test(arguments: [1, 2, 4, 6], [Masking.learned, .random])
+    @Test("pieces are the whole batch", arguments: [1, 2, 4, 6], [Masking.learned, .random])
     func piecesAreTheWholeBatch(pieceImages: Int, masking: Masking) throws {
         let options = StepOptions(normalizedTargets: true, masking: masking), data = SmallTraining(images: 6)
         let orders = try Memory(bytes: 6 * SmallTraining.configuration.patches * 4, purpose: "masks")
-        let order = RandomOrders(seed: 1, patches: SmallTraining.configuration.patches).fill(orders, row: 0, samples: Array(0..<6), epoch: 0)
+        let order = RandomOrders(seed: 1, patches: SmallTraining.configuration.patches).fill(
+            orders, row: 0, samples: Array(0..<6), epoch: 0)
         func gradients(_ trainer: JointTrainer) throws -> (losses: IterationLosses, gradients: [(name: String, values: [Float])]) {
             let losses = try data.patches.withUnsafeBytes {
-                try trainer.iterate([TrainingBatch(images: 6, patches: $0, order: masking == .random ? order : nil)], IterationSettings(learningRate: 0, curriculum: -0.7))
+                try trainer.iterate(
+                    [TrainingBatch(images: 6, patches: $0, order: masking == .random ? order : nil)],
+                    IterationSettings(learningRate: 0, curriculum: -0.7))
             }
             let model = trainer.model, memory = try #require(model.session.gradients)
             return (losses, model.parameters.all.map { ($0.parameter.name, model.values(of: $0, in: memory)) })
@@ -117,7 +127,7 @@ struct TrainingTests {
     }
 
     /// A group of one through stored gradients does what the immediate update does, bit for bit.
-    @Test func storedAndImmediateUpdatesAgree() throws {
+    @Test("stored and immediate updates agree") func storedAndImmediateUpdatesAgree() throws {
         let immediate = try SmallTraining.trainer(), stored = try SmallTraining.trainer(accumulates: true)
         for i in 0..<2 {
             _ = try SmallTraining(images: 4, seed: i).iterate(immediate, images: 4)
@@ -126,7 +136,7 @@ struct TrainingTests {
         #expect(immediate.allParameters.map(\.bitPattern) == stored.allParameters.map(\.bitPattern))
     }
 
-    @Test func reportedNormIsTheGradients() throws {
+    @Test("reported norm is the gradients") func reportedNormIsTheGradients() throws {
         let trainer = try SmallTraining.trainer(clip: 1e-2)
         let data = SmallTraining(images: 4)
         let norms = try data.iterate(trainer, images: 4, curriculum: 0.5).gradientNorms
@@ -141,7 +151,7 @@ struct TrainingTests {
     }
 
     /// Each half moves only its own parameters.
-    @Test func frozenHalvesDoNotMove() throws {
+    @Test("frozen halves do not move") func frozenHalvesDoNotMove() throws {
         let trainer = try SmallTraining.trainer(StepOptions(masking: .learned))
         let before = trainer.parameters(.masker)
         let data = SmallTraining(images: 4)
@@ -157,7 +167,7 @@ struct TrainingTests {
         #expect(trainer.parameters(.masker) != before)
     }
 
-    @Test func nothingMovesWhereALossIsNotFinite() throws {
+    @Test("nothing moves where a loss is not finite") func nothingMovesWhereALossIsNotFinite() throws {
         let trainer = try SmallTraining.trainer()
         let before = trainer.allParameters
         var data = SmallTraining(images: 4)
@@ -172,7 +182,7 @@ struct TrainingTests {
 
 extension TrainingTests {
     /// A batch that fails in its last piece has left gradients of its first ones behind: no update may use them.
-    @Test func aBatchThatFailsInAPieceIsNoPartOfAnUpdate() throws {
+    @Test("a batch that fails in a piece is no part of an update") func aBatchThatFailsInAPieceIsNoPartOfAnUpdate() throws {
         let trainer = try SmallTraining.trainer(accumulates: true, pieceImages: 1)
         let before = trainer.allParameters, good = SmallTraining(images: 3).patches
         var bad = good
@@ -180,7 +190,8 @@ extension TrainingTests {
         let losses = try good.withUnsafeBytes { good in
             try bad.withUnsafeBytes { bad in
                 try trainer.iterate(
-                    [TrainingBatch(images: 3, patches: good), TrainingBatch(images: 3, patches: bad)], IterationSettings(learningRate: 1e-3, curriculum: 0.5),
+                    [TrainingBatch(images: 3, patches: good), TrainingBatch(images: 3, patches: bad)],
+                    IterationSettings(learningRate: 1e-3, curriculum: 0.5),
                     mayContinue: { _ in true })
             }
         }

@@ -17,18 +17,21 @@ import Testing
     }
 
     /// Pillow below 13 on 200 pictures of random sizes, boxes and targets.
-    @Test func twoHundredResizesEqualPillow() throws {
+    @Test("two hundred resizes equal Pillow") func twoHundredResizesEqualPillow() throws {
         let cases = try #require(AugmentationCases.all?.resize)
         let equal = cases.count { one in
             let image = noise(height: one.height, width: one.width, channels: one.channels, seed: one.seed)
             let box = CropBox(top: one.top, left: one.left, height: one.boxHeight, width: one.boxWidth)
-            return String(fnv(resizeBicubic(image, box: box, width: one.toWidth, height: one.toHeight, order: .horizontalFirst).pixels)) == one.hash
+            return String(fnv(resizeBicubic(image, box: box, width: one.toWidth, height: one.toHeight, order: .horizontalFirst).pixels))
+                == one.hash
         }
         print("resized as Pillow does, bit for bit: \(equal) of \(cases.count)")
         #expect(cases.count == 200 && equal == cases.count)
     }
 
-    @Test(arguments: RandAugment.Operation.allCases) func operationEqualsTimm(_ operation: RandAugment.Operation) throws {
+    @Test("operation equals timm", arguments: RandAugment.Operation.allCases) func operationEqualsTimm(
+        _ operation: RandAugment.Operation
+    ) throws {
         let cases = try #require(AugmentationCases.all?.operations).filter { $0.operation == operation.rawValue }
         #expect(cases.count >= 30)
         for one in cases {
@@ -42,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func adjustmentsEqualPillow() throws {
+    @Test("adjustments equal Pillow") func adjustmentsEqualPillow() throws {
         let cases = try #require(AugmentationCases.all?.adjustments)
         #expect(cases.count == 50)
         for one in cases {
@@ -59,7 +62,7 @@ import Testing
 
     // What chance does
 
-    @Test func singleTryBoxesFollowMAE() {
+    @Test("single try boxes follow MAE") func singleTryBoxesFollowMAE() {
         var areas: [Double] = []
         for sample in 0..<400 {
             var random = Philox(seed: 5, stream: (0, UInt32(sample), 0)), again = random
@@ -77,7 +80,7 @@ import Testing
         #expect(CropBox.single(width: 1, height: 1, area: 0.08...1, using: &random) == CropBox(top: 0, left: 0, height: 1, width: 1))
     }
 
-    @Test func randAugmentChoosesAllOperationsAndOftenNone() {
+    @Test("rand augment chooses all operations and often none") func randAugmentChoosesAllOperationsAndOftenNone() {
         let image = picture("scene", height: 20, width: 20, channels: 3)
         let results = (0..<600).map { sample -> PixelImage in
             var random = Philox(seed: 2, stream: (0, UInt32(sample), 0)), result = image
@@ -93,7 +96,7 @@ import Testing
         #expect(result == image)
     }
 
-    @Test func jitterStaysWithinItsStrengths() {
+    @Test("jitter stays within its strengths") func jitterStaysWithinItsStrengths() {
         let grey = PixelImage(width: 4, height: 4, color: [100, 100, 100])
         let values = (0..<300).map { sample -> Int in
             var random = Philox(seed: 3, stream: (0, UInt32(sample), 0)), result = grey
@@ -106,7 +109,7 @@ import Testing
         #expect(result == picture("noise", height: 9, width: 9, channels: 3))
     }
 
-    @Test func erasingDrawsBoxesOfItsArea() {
+    @Test("erasing draws boxes of its area") func erasingDrawsBoxesOfItsArea() {
         var boxes: [CropBox] = []
         for sample in 0..<2000 {
             var random = Philox(seed: 4, stream: (0, UInt32(sample), 0))
@@ -120,7 +123,7 @@ import Testing
         #expect((aspects.min() ?? 1) < 0.35 && (aspects.max() ?? 1) > 2.9)
     }
 
-    @Test func erasedPixelsAreNormalDeviates() throws {
+    @Test("erased pixels are normal deviates") func erasedPixelsAreNormalDeviates() throws {
         let grid = PatchGrid(imageHeight: 64, imageWidth: 64, patchSize: 8, channels: 3)
         var erasing = RandomErasing()
         erasing.probability = 1
@@ -135,13 +138,15 @@ import Testing
             let erased = (box.top..<(box.top + box.height)).contains(y) && (box.left..<(box.left + box.width)).contains(x)
             if erased { inside.append(Double(planes[place])) } else { #expect(planes[place] == 100) }
         }
-        let mean = inside.reduce(0, +) / Double(inside.count), variance = inside.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(inside.count)
+        let mean = inside.reduce(0, +) / Double(inside.count),
+            variance = inside.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(inside.count)
         let error = 1 / Double(inside.count).squareRoot()
         #expect(inside.count > 200 && abs(mean) < 5 * error && abs(variance - 1) < 8 * error)
     }
 
-    @Test func pipelineAppliesTrainingAugmentation() {
-        let grid = PatchGrid(imageHeight: 32, imageWidth: 32, patchSize: 8, channels: 3), image = picture("scene", height: 50, width: 70, channels: 3)
+    @Test("pipeline applies training augmentation") func pipelineAppliesTrainingAugmentation() {
+        let grid = PatchGrid(imageHeight: 32, imageWidth: 32, patchSize: 8, channels: 3),
+            image = picture("scene", height: 50, width: 70, channels: 3)
         func patches(_ training: TrainingAugmentation, sample: Int) -> [Float] {
             let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: .imageNet, seed: 9, training: training)
             return [Float](unsafeUninitializedCapacity: grid.count * grid.patchWidth) { out, count in
@@ -150,21 +155,23 @@ import Testing
             }
         }
         #expect((0..<20).allSatisfy { patches(.fineTuning, sample: $0) == patches(.fineTuning, sample: $0) })
-        #expect(Set((0..<40).map { patches(.fineTuning, sample: $0) }).count == 40 && Set((0..<40).map { patches(.probing, sample: $0) }).count == 40)
+        #expect(
+            Set((0..<40).map { patches(.fineTuning, sample: $0) }).count == 40
+                && Set((0..<40).map { patches(.probing, sample: $0) }).count == 40)
         // An erased image has values that no byte can have.
         let whole = TrainingAugmentation(randAugment: RandAugment())
         let erased = (0..<200).count { patches(.fineTuning, sample: $0) != patches(whole, sample: $0) }
         #expect((30...70).contains(erased))
     }
 
-    @Test func wrongNumbersAreNamed() {
+    @Test("wrong numbers are named") func wrongNumbersAreNamed() {
         #expect(TrainingAugmentation.fineTuning.problem == nil && TrainingAugmentation.probing.problem == nil)
         var erasing = RandomErasing(), augment = RandAugment()
         erasing.probability = .nan
         augment.magnitude = 11
         for wrong in [
             TrainingAugmentation(area: 0...1), TrainingAugmentation(flipProbability: 2), TrainingAugmentation(randAugment: augment),
-            TrainingAugmentation(jitter: ColorJitter(hue: 0.7)), TrainingAugmentation(erasing: erasing),
+            TrainingAugmentation(jitter: ColorJitter(hue: 0.7)), TrainingAugmentation(erasing: erasing)
         ] { #expect(wrong.problem != nil) }
     }
 }

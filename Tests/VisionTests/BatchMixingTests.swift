@@ -15,7 +15,7 @@ import Testing
         return (share, patches)
     }
 
-    @Test func blendsWithTheBatchReversed() {
+    @Test("blends with the batch reversed") func blendsWithTheBatchReversed() {
         let (share, patches) = mixed(4, .blend(share: 0.25))
         #expect(share == 0.25)
         // 0.25 · 1 + 0.75 · 4, and so on.
@@ -24,7 +24,7 @@ import Testing
         #expect(mixed(4, .none).patches == batch(4) && mixed(4, .none).share == 1)
     }
 
-    @Test func replacesTheBox() {
+    @Test("replaces the box") func replacesTheBox() {
         let (share, patches) = mixed(2, .replace(CropBox(top: 1, left: 2, height: 2, width: 2)))
         #expect(share == 0.75)
         let first = Array(patches[..<16]).withUnsafeBufferPointer { unpatchify($0, grid: grid) }
@@ -34,24 +34,31 @@ import Testing
     }
 
     /// timm 1.0's `mixup_target(torch.tensor([0, 2, 1, 2]), 3, lam=0.3, smoothing=0.1)`.
-    @Test func targetsEqualTimm() {
-        let expected: [Float] = [0.3033333, 0.0333333, 0.6633333, 0.0333333, 0.6633333, 0.3033333, 0.0333333, 0.3033333, 0.6633333, 0.6633333, 0.0333333, 0.3033333]
+    @Test("targets equal timm") func targetsEqualTimm() {
+        let expected: [Float] = [
+            0.3033333, 0.0333333, 0.6633333, 0.0333333, 0.6633333, 0.3033333, 0.0333333, 0.3033333, 0.6633333, 0.6633333, 0.0333333,
+            0.3033333
+        ]
         let targets = BatchMixing().targets(labels: [0, 2, 1, 2], classes: 3, share: 0.3)
         #expect(targets.count == 12 && zip(targets, expected).allSatisfy { abs($0 - $1) < 1e-6 })
     }
 
-    @Test func choicesFollowTheirLaws() {
+    @Test("choices follow their laws") func choicesFollowTheirLaws() {
         let wide = PatchGrid(imageHeight: 64, imageWidth: 64, patchSize: 8, channels: 3)
         let choices = (0..<2000).map { BatchMixing().choice(grid: wide, seed: 1, epoch: 2, batch: $0) }
         #expect(choices == (0..<2000).map { BatchMixing().choice(grid: wide, seed: 1, epoch: 2, batch: $0) })
         let shares = choices.compactMap { if case .blend(let share) = $0 { share } else { nil } }
         #expect((900...1100).contains(shares.count) && shares.allSatisfy { $0 >= 0 && $0 <= 1 })
         // Beta(0.8, 0.8): mean 1/2, variance 1 / (4 · 2.6).
-        let mean = shares.reduce(0, +) / Double(shares.count), variance = shares.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(shares.count)
+        let mean = shares.reduce(0, +) / Double(shares.count),
+            variance = shares.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(shares.count)
         #expect(abs(mean - 0.5) < 0.04 && abs(variance - 1 / 10.4) < 0.012)
         let boxes = choices.compactMap { if case .replace(let box) = $0 { box } else { nil } }
         #expect(boxes.count + shares.count == 2000)
-        #expect(boxes.allSatisfy { $0.top >= 0 && $0.left >= 0 && $0.height >= 0 && $0.width >= 0 && $0.top + $0.height <= 64 && $0.left + $0.width <= 64 })
+        #expect(
+            boxes.allSatisfy {
+                $0.top >= 0 && $0.left >= 0 && $0.height >= 0 && $0.width >= 0 && $0.top + $0.height <= 64 && $0.left + $0.width <= 64
+            })
         var mixing = BatchMixing()
         (mixing.mixup, mixing.cutmix) = (0, 0)
         #expect(mixing.choice(grid: wide, seed: 1, epoch: 2, batch: 0) == .none && mixing.problem == nil && BatchMixing().problem == nil)
@@ -62,7 +69,7 @@ import Testing
     }
 
     /// timm's `rand_bbox` by hand: λ = 0.75 of a 40 × 60 image cuts 20 × 30.
-    @Test func boxesAreCutAtTheBorder() {
+    @Test("boxes are cut at the border") func boxesAreCutAtTheBorder() {
         for seed in 0..<50 as Range<UInt64> {
             var random = Philox(seed: seed), again = random
             let box = BatchMixing.box(share: 0.75, height: 40, width: 60, using: &random)

@@ -15,11 +15,13 @@ import Testing
     func failure(_ name: String = "", _ role: DatasetRole = .train) -> VisionError? {
         error { () throws(VisionError) in try opened(name, role) }
     }
-    func relative(_ source: any ImageSource) -> [String] { (0..<source.count).map { String("\(source.name(at: $0))".dropFirst(folder.path.count + 1)) } }
+    func relative(_ source: any ImageSource) -> [String] {
+        (0..<source.count).map { String("\(source.name(at: $0))".dropFirst(folder.path.count + 1)) }
+    }
 
     // Folders of files
 
-    @Test func flatFolder() throws {
+    @Test("flat folder") func flatFolder() throws {
         for name in ["ä.jpg", "a.jpeg", "Z.jpg", "notes.txt", ".hidden.png"] { try folder.write(name, jpeg) }
         try folder.write("b.PNG", png)
         let source = try opened()
@@ -29,7 +31,7 @@ import Testing
         #expect(error { () throws(VisionError) in try source.image(at: 4) } == .indexOutOfRange(index: 4, count: 4))
     }
 
-    @Test func classFolders() throws {
+    @Test("class folders") func classFolders() throws {
         for name in ["dog/2.png", "dog/deep/1.png", "cat/9.png", "Ant/1.png"] { try folder.write(name, png) }
         let source = try opened()
         #expect(relative(source) == ["Ant/1.png", "cat/9.png", "dog/2.png", "dog/deep/1.png"])
@@ -37,13 +39,13 @@ import Testing
         #expect((0..<5).map { source.label(at: $0) } == [0, 1, 2, 2, nil])
     }
 
-    @Test func nestedWithALooseFileIsUnlabelled() throws {
+    @Test("nested with a loose file is unlabelled") func nestedWithALooseFileIsUnlabelled() throws {
         for name in ["dog/2.png", "cat/9.png", "loose.png"] { try folder.write(name, png) }
         let source = try opened()
         #expect(source.count == 3 && source.classNames.isEmpty)
     }
 
-    @Test func partsByRole() throws {
+    @Test("parts by role") func partsByRole() throws {
         for name in ["train/a/1.png", "train/b/1.png", "val/a/7.png", "val/b/8.png"] { try folder.write(name, png) }
         #expect(relative(try opened("", .train)) == ["train/a/1.png", "train/b/1.png"])
         #expect(relative(try opened("", .test)) == ["val/a/7.png", "val/b/8.png"])
@@ -52,13 +54,13 @@ import Testing
         #expect(relative(try opened("", .test)) == ["test/a/9.png"])
     }
 
-    @Test func missingPartIsNamed() throws {
+    @Test("missing part is named") func missingPartIsNamed() throws {
         try folder.write("train/1.png", png)
         #expect(failure("", .test) == .missingRole(path: folder.path, wanted: "test", found: "train/"))
         #expect(isOneLine(failure("", .test)))
     }
 
-    @Test func singleFileAndLinks() throws {
+    @Test("single file and links") func singleFileAndLinks() throws {
         let path = try folder.write("x/one.png", png)
         #expect(try openDataset(at: path, role: .train).count == 1)
         try FileManager.default.createSymbolicLink(atPath: folder.path + "/x/loop", withDestinationPath: folder.path)
@@ -68,7 +70,7 @@ import Testing
         #expect(try opened("elsewhere").count >= 1)
     }
 
-    @Test func nothingToOpen() throws {
+    @Test("nothing to open") func nothingToOpen() throws {
         #expect(failure("nowhere") == .notFound(path: folder.path + "/nowhere"))
         try folder.folder("empty/deep")
         #expect(failure("empty") == .emptyFolder(path: folder.path + "/empty", passedOver: []))
@@ -82,7 +84,7 @@ import Testing
 
     // IDX
 
-    @Test(arguments: [("-", ""), (".", ""), ("-", ".gz")]) func indexFolder(_ separator: String, _ suffix: String) throws {
+    @Test("index folder", arguments: [("-", ""), (".", ""), ("-", ".gz")]) func indexFolder(_ separator: String, _ suffix: String) throws {
         try writePair("train", 7, separator, suffix)
         try writePair("t10k", 3, separator, suffix)
         for (role, count, prefix) in [(DatasetRole.train, 7, "train"), (.test, 3, "t10k")] {
@@ -103,7 +105,7 @@ import Testing
         try folder.write("\(prefix)-labels\(separator)idx1-ubyte\(suffix)", suffix.isEmpty ? labels : gzip(labels))
     }
 
-    @Test func indexRoles() throws {
+    @Test("index roles") func indexRoles() throws {
         try folder.write("train-images-idx3-ubyte", indexImages(2))
         #expect(failure("", .test) == .missingRole(path: folder.path, wanted: "test", found: "train-images-idx3-ubyte"))
         try folder.write("test-images-idx3-ubyte", indexImages(4))
@@ -112,7 +114,7 @@ import Testing
         #expect(unlabelled.classNames.isEmpty && unlabelled.label(at: 0) == nil)
     }
 
-    @Test func indexFileByPath() throws {
+    @Test("index file by path") func indexFileByPath() throws {
         try folder.write("my-images", indexImages(5))
         #expect(try opened("my-images").classNames.isEmpty)
         try folder.write("my-labels.gz", gzip(indexLabels([0, 1, 0, 2, 1])))
@@ -120,7 +122,7 @@ import Testing
         #expect(source.classNames == ["0", "1", "2"] && source.label(at: 3) == 2)
     }
 
-    @Test func indexLies() throws {
+    @Test("index lies") func indexLies() throws {
         let sound = indexImages(3)
         func plain(_ bytes: [UInt8]) throws -> VisionError? {
             try folder.write("images", bytes)
@@ -147,7 +149,7 @@ import Testing
         guard case .badIndexFile = try packed(sound + [UInt8](repeating: 0, count: 3_000_000)) else { Issue.record("bomb"); return }
     }
 
-    @Test func labelsMustMatch() throws {
+    @Test("labels must match") func labelsMustMatch() throws {
         let images = try folder.write("images", indexImages(3))
         let labels = try folder.write("labels", indexLabels([1, 2]))
         #expect(failure("images") == .labelCountMismatch(images: images, imageCount: 3, labels: labels, labelCount: 2))

@@ -10,10 +10,12 @@ struct AugmentationCases: Decodable {
         var testDescription: String { "\(file) upright \(upright) background \(background ?? "none") shortest \(shortest ?? 0)" }
     }
     struct Resize: Decodable {
-        let seed: UInt32, height: Int, width: Int, channels: Int, top: Int, left: Int, boxHeight: Int, boxWidth: Int, toHeight: Int, toWidth: Int, hash: String
+        let seed: UInt32, height: Int, width: Int, channels: Int, top: Int, left: Int, boxHeight: Int, boxWidth: Int, toHeight: Int,
+            toWidth: Int, hash: String
     }
     struct Operation: Decodable {
-        let operation: String, kind: String, height: Int, width: Int, channels: Int, magnitude: Double, negative: Bool, resample: String, hash: String
+        let operation: String, kind: String, height: Int, width: Int, channels: Int, magnitude: Double, negative: Bool, resample: String,
+            hash: String
     }
     struct Adjustment: Decodable { let adjustment: String, kind: String, factor: Double, hash: String }
     let decode: [Decode], resize: [Resize], operations: [Operation], adjustments: [Adjustment]
@@ -22,7 +24,7 @@ struct AugmentationCases: Decodable {
 }
 
 @Suite struct DecodeOptionsTests {
-    @Test(arguments: AugmentationCases.all?.decode ?? []) func equalsPillow(_ one: AugmentationCases.Decode) throws {
+    @Test("equals Pillow", arguments: AugmentationCases.all?.decode ?? []) func equalsPillow(_ one: AugmentationCases.Decode) throws {
         let color = try one.background.map { try #require(BackgroundColor($0)) }
         let options = DecodeOptions(appliesOrientation: one.upright, background: color, fastDecode: one.shortest)
         let image = try decodeImage(bytes: Fixture.bytes(one.file), name: one.file, options: options)
@@ -30,17 +32,21 @@ struct AugmentationCases: Decodable {
         #expect(String(fnv(image.pixels)) == one.hash)
     }
 
-    @Test func casesAreThere() { #expect(AugmentationCases.all?.decode.count == 87) }
+    @Test("cases are there") func casesAreThere() { #expect(AugmentationCases.all?.decode.count == 87) }
 
-    @Test func colorsAreRead() {
-        #expect(BackgroundColor("white") == BackgroundColor("#ffffff") && BackgroundColor("black") == BackgroundColor(red: 0, green: 0, blue: 0))
+    @Test("colors are read") func colorsAreRead() {
+        #expect(
+            BackgroundColor("white") == BackgroundColor("#ffffff") && BackgroundColor("black") == BackgroundColor(red: 0, green: 0, blue: 0)
+        )
         #expect(BackgroundColor("#0a64FF") == BackgroundColor(red: 10, green: 100, blue: 255))
         #expect(BackgroundColor("#0a64FF")?.description == "#0a64ff")
-        for text in ["", "#", "grey", "#fff", "#12345g", "#+12345", "123456", "#1234567"] { #expect(BackgroundColor(text) == nil, "\(text)") }
+        for text in ["", "#", "grey", "#fff", "#12345g", "#+12345", "123456", "#1234567"] {
+            #expect(BackgroundColor(text) == nil, "\(text)")
+        }
     }
 
     /// Damaged EXIF changes nothing, and never crashes.
-    @Test func damagedOrientationIsNone() throws {
+    @Test("damaged orientation is none") func damagedOrientationIsNone() throws {
         let file = Fixture.bytes("orientation-6.jpg"), plain = try decodeImage(bytes: file, name: "plain")
         let turned = try decodeImage(bytes: file, name: "turned", options: DecodeOptions(appliesOrientation: true))
         #expect(turned.width == plain.height && turned.height == plain.width)
@@ -59,7 +65,8 @@ struct AugmentationCases: Decodable {
 
     // WebP
 
-    @Test(arguments: ["lossy.webp", "lossless.webp", "lossy-alpha.webp", "animated.webp", "orientation-5.webp"]) func everyCutIsAnError(_ name: String) {
+    @Test("every cut is an error", arguments: ["lossy.webp", "lossless.webp", "lossy-alpha.webp", "animated.webp", "orientation-5.webp"])
+    func everyCutIsAnError(_ name: String) {
         let file = Fixture.bytes(name)
         #expect(file.count > 50)
         for length in 0..<file.count {
@@ -68,7 +75,12 @@ struct AugmentationCases: Decodable {
         }
     }
 
-    @Test(arguments: ["lossy.webp", "lossless-alpha.webp", "animated-alpha.webp", "orientation-5.webp", "palette-alpha.png", "orientation-6.jpg"]) func damageNeverCrashes(_ name: String) {
+    @Test(
+        "damage never crashes",
+        arguments: [
+            "lossy.webp", "lossless-alpha.webp", "animated-alpha.webp", "orientation-5.webp", "palette-alpha.png", "orientation-6.jpg"
+        ]) func damageNeverCrashes(_ name: String)
+    {
         let file = Fixture.bytes(name), options = DecodeOptions(appliesOrientation: true, background: BackgroundColor("white"))
         for place in file.indices {
             var damaged = file
@@ -81,7 +93,7 @@ struct AugmentationCases: Decodable {
     }
 
     /// A canvas of 16384 × 16384, in the extended header of an animation: refused before anything is allocated.
-    @Test func hugeWebPIsRefused() throws {
+    @Test("huge web p is refused") func hugeWebPIsRefused() throws {
         var file = Fixture.bytes("animated.webp")
         let header = try #require((12..<(file.count - 18)).first { file[$0..<($0 + 4)].elementsEqual(Array("VP8X".utf8)) })
         file.replaceSubrange((header + 12)..<(header + 18), with: [0xFF, 0x3F, 0, 0xFF, 0x3F, 0])
@@ -89,7 +101,7 @@ struct AugmentationCases: Decodable {
         #expect(found == .badDimensions(name: "bomb", width: 16384, height: 16384))
     }
 
-    @Test func foldersHoldWebP() throws {
+    @Test("folders hold web p") func foldersHoldWebP() throws {
         let folder = try TemporaryFolder()
         try folder.write("a.webp", Fixture.bytes("orientation-5.webp"))
         try folder.write("b.WEBP", Fixture.bytes("lossless-alpha.webp"))

@@ -6,7 +6,7 @@ import Testing
     /// Kinds in which libpng's 16-to-8-bit scaling rounds where Pillow cuts: at most one level.
     static let rounded = ["rgba-16bit.png"]
 
-    @Test(arguments: Fixture.cases?.decode ?? []) func equalsPillow(_ kind: Cases.Decode) throws {
+    @Test("equals Pillow", arguments: Fixture.cases?.decode ?? []) func equalsPillow(_ kind: Cases.Decode) throws {
         let image = try decodeImage(bytes: Fixture.bytes(kind.file), name: kind.file)
         #expect(image.width == kind.width && image.height == kind.height && image.channels == 3)
         let expected = Fixture.pixels(kind.offset, kind.width * kind.height * 3)
@@ -17,9 +17,9 @@ import Testing
         }
     }
 
-    @Test func allKindsAreThere() { #expect((Fixture.cases?.decode.count ?? 0) == 32) }
+    @Test("all kinds are there") func allKindsAreThere() { #expect((Fixture.cases?.decode.count ?? 0) == 32) }
 
-    @Test func photographEqualsGolden() throws {
+    @Test("photograph equals golden") func photographEqualsGolden() throws {
         let flower = try #require(Fixture.cases?.flower)
         let image = try decodeImage(bytes: Fixture.bytes("flower.jpg"), name: "flower.jpg")
         #expect(image.width == flower.width && image.height == flower.height)
@@ -27,7 +27,12 @@ import Testing
     }
 
     /// A file cut anywhere is an error, never a picture.
-    @Test(arguments: ["420.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "rgb.png", "palette.png", "interlaced.png", "rgb-16bit.png", "grey-alpha-16bit.png"])
+    @Test(
+        "every cut is an error",
+        arguments: [
+            "420.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "rgb.png", "palette.png", "interlaced.png", "rgb-16bit.png",
+            "grey-alpha-16bit.png"
+        ])
     func everyCutIsAnError(_ name: String) {
         let file = Fixture.bytes(name)
         #expect(file.count > 100)
@@ -38,7 +43,8 @@ import Testing
     }
 
     /// No byte flipped in a PNG's pixels passes its checksum, and nothing crashes whatever is changed.
-    @Test(arguments: ["420.jpg", "progressive.jpg", "rgb.png", "palette.png", "interlaced.png"]) func damageNeverCrashes(_ name: String) {
+    @Test("damage never crashes", arguments: ["420.jpg", "progressive.jpg", "rgb.png", "palette.png", "interlaced.png"])
+    func damageNeverCrashes(_ name: String) {
         let file = Fixture.bytes(name)
         for place in file.indices {
             var damaged = file
@@ -51,7 +57,7 @@ import Testing
         #expect(found == .corrupt(name: "x", reason: "checksum of PNG chunk IDAT"))
     }
 
-    @Test func hugeHeadersAreRefused() throws {
+    @Test("huge headers are refused") func hugeHeadersAreRefused() throws {
         var png = Array(Fixture.bytes("rgb.png").prefix(33))
         png.replaceSubrange(16..<24, with: bigEndian(60000) + bigEndian(60000))
         png.replaceSubrange(29..<33, with: bigEndian(Int(checksum(Array(png[12..<29])))))
@@ -70,9 +76,9 @@ import Testing
     }
 
     /// libpng decodes by the first header, so a later, smaller one must not decide how much memory it writes to.
-    @Test func aSecondHeaderIsRefused() throws {
+    @Test("a second header is refused") func aSecondHeaderIsRefused() throws {
         var file = Fixture.bytes("rgb.png")
-        let header = Array(file[8..<33]) // length, IHDR, 13 bytes, checksum
+        let header = Array(file[8..<33])  // length, IHDR, 13 bytes, checksum
         file.insert(contentsOf: header, at: file.count - 12)
         let error = #expect(throws: VisionError.self) { try decodeImage(bytes: file, name: "twice.png") }
         guard case .corrupt(_, let reason)? = error else {
@@ -82,7 +88,7 @@ import Testing
         #expect(reason.contains("second"))
     }
 
-    @Test func otherFormatsAreNamed() {
+    @Test("other formats are named") func otherFormatsAreNamed() {
         let gif = error { () throws(VisionError) in try decodeImage(bytes: Array("GIF89a....".utf8), name: "a.jpg") }
         #expect(gif == .foreignFile(path: "a.jpg", what: "a GIF picture", advice: "convert it to JPEG, PNG or WebP"))
         let unknown = error { () throws(VisionError) in try decodeImage(bytes: [1, 2, 3, 4], name: "a.jpg") }
@@ -94,12 +100,12 @@ import Testing
     }
 
     /// Garbage behind the stream does not matter, as with Pillow.
-    @Test(arguments: ["420.jpg", "rgb.png"]) func trailingBytesAreIgnored(_ name: String) throws {
+    @Test("trailing bytes are ignored", arguments: ["420.jpg", "rgb.png"]) func trailingBytesAreIgnored(_ name: String) throws {
         let file = Fixture.bytes(name)
         #expect(try decodeImage(bytes: file + [1, 2, 3], name: name) == decodeImage(bytes: file, name: name))
     }
 
-    @Test(arguments: [1, 3]) func encodedPNGDecodes(_ channels: Int) throws {
+    @Test("encoded PNG decodes", arguments: [1, 3]) func encodedPNGDecodes(_ channels: Int) throws {
         for (height, width) in [(1, 1), (7, 13), (200, 1), (64, 257)] {
             let image = noise(height: height, width: width, channels: channels)
             let decoded = try decodeImage(bytes: encodePNG(image), name: "own")
@@ -108,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func otherChannelsAreNotEncoded() {
+    @Test("other channels are not encoded") func otherChannelsAreNotEncoded() {
         let found = error { () throws(VisionError) in try encodePNG(noise(height: 2, width: 2, channels: 4)) }
         #expect(found == .cannotEncode(reason: "the image has 4 channels"))
     }

@@ -10,8 +10,11 @@ struct Cases: Decodable {
         var testDescription: String { file }
     }
     struct Resize: Decodable, CustomTestStringConvertible {
-        let height: Int, width: Int, channels: Int, top: Int, left: Int, boxHeight: Int, boxWidth: Int, toHeight: Int, toWidth: Int, offset: Int
-        var testDescription: String { "\(height)×\(width)×\(channels) box \(top),\(left) \(boxHeight)×\(boxWidth) to \(toHeight)×\(toWidth)" }
+        let height: Int, width: Int, channels: Int, top: Int, left: Int, boxHeight: Int, boxWidth: Int, toHeight: Int, toWidth: Int,
+            offset: Int
+        var testDescription: String {
+            "\(height)×\(width)×\(channels) box \(top),\(left) \(boxHeight)×\(boxWidth) to \(toHeight)×\(toWidth)"
+        }
     }
     struct Evaluation: Decodable, CustomTestStringConvertible {
         let height: Int, width: Int, channels: Int, toHeight: Int, toWidth: Int, resizeTo: Int, offset: Int
@@ -57,7 +60,9 @@ final class TemporaryFolder {
         return path + "/" + name
     }
 
-    func folder(_ name: String) throws { try FileManager.default.createDirectory(atPath: path + "/" + name, withIntermediateDirectories: true) }
+    func folder(_ name: String) throws {
+        try FileManager.default.createDirectory(atPath: path + "/" + name, withIntermediateDirectories: true)
+    }
 }
 
 func bigEndian(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }

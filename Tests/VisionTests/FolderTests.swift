@@ -12,19 +12,30 @@ import Testing
     private func open(_ name: String = "", _ role: DatasetRole = .train) throws(VisionError) -> any ImageSource {
         try openDataset(at: name.isEmpty ? folder.path : folder.path + "/" + name, role: role)
     }
-    private func relative(_ source: any ImageSource) -> [String] { (0..<source.count).map { String("\(source.name(at: $0))".dropFirst(folder.path.count + 1)) } }
-    private func link(_ name: String, to target: String) throws { try FileManager.default.createSymbolicLink(atPath: folder.path + "/" + name, withDestinationPath: target) }
-    private func failure(_ name: String = "", _ role: DatasetRole = .train) -> VisionError? { error { () throws(VisionError) in try open(name, role) } }
+    private func relative(_ source: any ImageSource) -> [String] {
+        (0..<source.count).map { String("\(source.name(at: $0))".dropFirst(folder.path.count + 1)) }
+    }
+    private func link(_ name: String, to target: String) throws {
+        try FileManager.default.createSymbolicLink(atPath: folder.path + "/" + name, withDestinationPath: target)
+    }
+    private func failure(_ name: String = "", _ role: DatasetRole = .train) -> VisionError? {
+        error { () throws(VisionError) in try open(name, role) }
+    }
 
     // What is passed over
 
     @Test("other kinds are counted by suffix, and classes that they leave empty are named")
     func otherKinds() throws {
-        for name in ["a/1.jpg", "a/2.jpg", "b/1.bmp", "b/2.BMP", "c/1.png", "d/1.jfif", "c/readme", "c/.hidden"] { try folder.write(name, png) }
+        for name in ["a/1.jpg", "a/2.jpg", "b/1.bmp", "b/2.BMP", "c/1.png", "d/1.jfif", "c/readme", "c/.hidden"] {
+            try folder.write(name, png)
+        }
         try folder.folder("e")
         let source = try open()
         #expect(source.count == 3 && source.classNames == ["a", "c"])
-        #expect(source.notes.contains { $0.contains(".bmp 2, .jfif 1, without a suffix 1: not read") || $0.contains(".bmp 2, without a suffix 1, .jfif 1: not read") })
+        #expect(
+            source.notes.contains {
+                $0.contains(".bmp 2, .jfif 1, without a suffix 1: not read") || $0.contains(".bmp 2, without a suffix 1, .jfif 1: not read")
+            })
         #expect(source.notes.contains { $0.contains("no images in b/, d/, e/") } && source.notes.count == 2)
         for name in ["only/1.heic", "only/2.HEIC", "only/3.tif"] { try folder.write(name, png) }
         let found = failure("only")
@@ -64,12 +75,12 @@ import Testing
         for name in ["cat/0.jpg", "cat/1.jpg", "cat/@eaDir/0.jpg/SYNOPHOTO_THUMB_M.jpg"] { try folder.write(name, png) }
         try folder.folder("cat/empty.png")
         #expect(relative(try open()) == ["cat/0.jpg", "cat/1.jpg", "cat/@eaDir/0.jpg/SYNOPHOTO_THUMB_M.jpg"])
-        for role in ["train", "t10k"] { // Kaggle's MNIST: each file in a folder of its own name
+        for role in ["train", "t10k"] {  // Kaggle's MNIST: each file in a folder of its own name
             try folder.write("mnist/\(role)-images-idx3-ubyte/\(role)-images-idx3-ubyte", indexImages(role == "train" ? 3 : 2))
             try folder.write("mnist/\(role)-labels-idx1-ubyte/\(role)-labels-idx1-ubyte", indexLabels(role == "train" ? [0, 1, 2] : [1, 0]))
         }
         #expect(try open("mnist").count == 3 && open("mnist", .test).count == 2 && open("mnist").label(at: 2) == 2)
-        for role in ["train", "t10k"] { // … or beside them
+        for role in ["train", "t10k"] {  // … or beside them
             try folder.write("both/\(role)-images.idx3-ubyte", indexImages(4))
             try folder.write("both/\(role)-images-idx3-ubyte/\(role)-images-idx3-ubyte", indexImages(4))
             try folder.write("both/\(role)-labels-idx1-ubyte/\(role)-labels-idx1-ubyte", indexLabels([3, 2, 1, 0]))
@@ -81,16 +92,21 @@ import Testing
     func stray() throws {
         for name in ["a/0.png", "b/0.png", "preview.png"] { try folder.write(name, png) }
         let source = try open()
-        #expect(source.count == 3 && source.classNames.isEmpty && source.missingLabels?.contains("preview.png lies beside the class folders") == true)
+        #expect(
+            source.count == 3 && source.classNames.isEmpty
+                && source.missingLabels?.contains("preview.png lies beside the class folders") == true)
         for name in ["flat/0.png", "flat/1.png"] { try folder.write(name, png) }
         #expect(try open("flat").missingLabels == nil)
     }
 
     // Parts
 
-    @Test("parts are known by their usual spellings, whatever their case", arguments: [
-        ("Train", "Test"), ("training", "validation"), ("Training", "Testing"), ("TRAIN", "VAL"), ("train", "valid"), ("training_set", "test_set"), ("train-images", "eval"),
-    ])
+    @Test(
+        "parts are known by their usual spellings, whatever their case",
+        arguments: [
+            ("Train", "Test"), ("training", "validation"), ("Training", "Testing"), ("TRAIN", "VAL"), ("train", "valid"),
+            ("training_set", "test_set"), ("train-images", "eval")
+        ])
     func spellings(_ train: String, _ test: String) throws {
         for (part, count) in [(train, 3), (test, 2)] {
             for index in 0..<count { try folder.write("\(part)/a/\(index).png", png); try folder.write("\(part)/b/\(index).png", png) }
@@ -104,7 +120,9 @@ import Testing
     @Test("a class named train among others is a class")
     func aClassNamedTrain() throws {
         for name in ["boat", "plane", "train"] { for index in 0..<2 { try folder.write("\(name)/\(index).png", png) } }
-        for role in DatasetRole.allCases { #expect(try open("", role).count == 6 && open("", role).classNames == ["boat", "plane", "train"]) }
+        for role in DatasetRole.allCases {
+            #expect(try open("", role).count == 6 && open("", role).classNames == ["boat", "plane", "train"])
+        }
         #expect(try open().notes.contains { $0.contains("train/ is a folder like boat/ beside it") })
         // Folders without images beside the parts change nothing.
         try folder.write("set/train/a/0.png", png)
@@ -132,7 +150,9 @@ import Testing
     @Test("several folders are one dataset, classes of the same name one class")
     func joined() throws {
         for name in ["x/b/0.png", "x/c/1.png", "y/a/0.png", "y/b/1.png", "z/0.png"] { try folder.write(name, png) }
-        func joined(_ names: String...) throws -> any ImageSource { try openDataset(at: names.map { ByteName(folder.path + "/" + $0) }, role: .train) }
+        func joined(_ names: String...) throws -> any ImageSource {
+            try openDataset(at: names.map { ByteName(folder.path + "/" + $0) }, role: .train)
+        }
         let source = try joined("x", "y")
         #expect(relative(source) == ["x/b/0.png", "x/c/1.png", "y/a/0.png", "y/b/1.png"] && source.classNames == ["a", "b", "c"])
         #expect((0..<5).map { source.label(at: $0) } == [1, 2, 0, 1, nil] && source.notes.isEmpty)
@@ -168,7 +188,9 @@ import Testing
 
     @Test("arrays, shards and index files that are cut or rewritten while they are used are an error")
     func changes() throws {
-        let cases = [("x.npy", Fixture.bytes("datasets/nhwc.npy")), ("x.tar", Fixture.bytes("datasets/ustar.tar")), ("x-images", indexImages(4))]
+        let cases = [
+            ("x.npy", Fixture.bytes("datasets/nhwc.npy")), ("x.tar", Fixture.bytes("datasets/ustar.tar")), ("x-images", indexImages(4))
+        ]
         for (name, bytes) in cases {
             for change in ["cut", "rewritten", "emptied"] {
                 let path = try folder.write(name, bytes), source = try openDataset(at: path, role: .train)
@@ -190,12 +212,17 @@ import Testing
     // What else a file may be
 
     /// How files of other kinds begin, in Latin-1; text is all there is of a file.
-    @Test("files of other kinds are told what they look like", arguments: [
-        ("TIFF", "II*\0", false), ("TIFF", "MM\0*", false), ("zip archive", "PK\u{3}\u{4}\u{14}", false), ("Parquet", "PAR1\u{15}", false),
-        ("HDF5", "\u{89}HDF\r\n\u{1A}\n", false), ("Git LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", true),
-        ("web page", "\n<!DOCTYPE html><html>", true), ("BMP", "BM\u{8}\0\0\0\0\0\0\0\u{36}\0\0\0\u{28}", false), ("GIF", "GIF89a\u{1}", false),
-        ("HEIC", "\0\0\0\u{18}ftypheic", false), ("AVIF", "\0\0\0\u{18}ftypavif", false),
-    ])
+    @Test(
+        "files of other kinds are told what they look like",
+        arguments: [
+            ("TIFF", "II*\0", false), ("TIFF", "MM\0*", false), ("zip archive", "PK\u{3}\u{4}\u{14}", false),
+            ("Parquet", "PAR1\u{15}", false),
+            ("HDF5", "\u{89}HDF\r\n\u{1A}\n", false),
+            ("Git LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", true),
+            ("web page", "\n<!DOCTYPE html><html>", true), ("BMP", "BM\u{8}\0\0\0\0\0\0\0\u{36}\0\0\0\u{28}", false),
+            ("GIF", "GIF89a\u{1}", false),
+            ("HEIC", "\0\0\0\u{18}ftypheic", false), ("AVIF", "\0\0\0\u{18}ftypavif", false)
+        ])
     func foreign(_ what: String, _ start: String, _ isText: Bool) throws {
         let bytes = start.unicodeScalars.map { UInt8($0.value) } + [UInt8](repeating: 0, count: isText ? 0 : 600)
         for name in ["x.png", "x.jpg", "x", "x.npz", "x.parquet", "x.tar", "x.npy"] {
@@ -208,7 +235,9 @@ import Testing
     @Test("empty files and lists of other programs are told so")
     func emptyAndLists() throws {
         for name in ["x", "x.npy", "x.tar", "x.bin"] {
-            guard case .foreignFile(_, "empty", _) = firstError(try folder.write(name, [UInt8]())) else { Issue.record("\(name)"); continue }
+            guard case .foreignFile(_, "empty", _) = firstError(try folder.write(name, [UInt8]())) else {
+                Issue.record("\(name)"); continue
+            }
         }
         try folder.write("p 0.png", png)
         let marked = try openDataset(at: folder.write("bom.txt", [0xEF, 0xBB, 0xBF] + Array("p 0.png\r\np 0.png\r\n".utf8)), role: .train)
@@ -221,12 +250,15 @@ import Testing
 
     private func packed(_ bytes: [UInt8]) throws -> [UInt8] {
         var size = compressBound(UInt(bytes.count)) + 32, stream = z_stream()
-        try #require(deflateInit2_(&stream, 9, Z_DEFLATED, 31, 9, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK)
+        try #require(
+            deflateInit2_(&stream, 9, Z_DEFLATED, 31, 9, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK)
         defer { deflateEnd(&stream) }
         var input = bytes, output = [UInt8](repeating: 0, count: Int(size))
         input.withUnsafeMutableBufferPointer { input in
             output.withUnsafeMutableBufferPointer { output in
-                (stream.next_in, stream.avail_in, stream.next_out, stream.avail_out) = (input.baseAddress, UInt32(input.count), output.baseAddress, UInt32(output.count))
+                (stream.next_in, stream.avail_in, stream.next_out, stream.avail_out) = (
+                    input.baseAddress, UInt32(input.count), output.baseAddress, UInt32(output.count)
+                )
                 #expect(deflate(&stream, Z_FINISH) == Z_STREAM_END)
                 size = stream.total_out
             }
@@ -239,7 +271,9 @@ import Testing
         let header: [UInt8] = [0, 0, 8, 3] + bigEndian(1_000_000) + bigEndian(32) + bigEndian(32)
         let small = try packed(header + [UInt8](repeating: 0, count: 3000))
         #expect(small.count < 1000)
-        guard case .truncated(_, let reason) = firstError(try folder.write("small-images.gz", small)) else { Issue.record("not refused"); return }
+        guard case .truncated(_, let reason) = firstError(try folder.write("small-images.gz", small)) else {
+            Issue.record("not refused"); return
+        }
         #expect(reason.contains("promises 1024000000 bytes and at most"))
         // 96 MiB of images, the last of them not zero.
         let count = 96 << 10
@@ -247,6 +281,8 @@ import Testing
         bytes[bytes.count - 1] = 9
         let source = try openDataset(at: folder.write("large-images.gz", packed(bytes)), role: .train)
         #expect(source.count == count)
-        #expect(try source.image(at: count - 1).pixels == [UInt8](repeating: 0, count: 1023) + [9] && source.image(at: 5).pixels.allSatisfy { $0 == 0 })
+        #expect(
+            try source.image(at: count - 1).pixels == [UInt8](repeating: 0, count: 1023) + [9]
+                && source.image(at: 5).pixels.allSatisfy { $0 == 0 })
     }
 }

@@ -21,7 +21,8 @@ struct NumberedSource: ImageSource {
     static let grid = PatchGrid(imageHeight: 6, imageWidth: 6, patchSize: 3, channels: 3)
 
     func loader(
-        _ source: any ImageSource, batchSize: Int = 4, dropLast: Bool = false, shuffle: Bool = true, workers: Int = 1, prefetch: Int = 2, broken: BrokenImages = .substitute,
+        _ source: any ImageSource, batchSize: Int = 4, dropLast: Bool = false, shuffle: Bool = true, workers: Int = 1, prefetch: Int = 2,
+        broken: BrokenImages = .substitute,
         augmentation: Augmentation = .none
     ) -> BatchLoader {
         let normalization = PixelNormalization(mean: [0], std: [1.0 / 255])
@@ -41,7 +42,7 @@ struct NumberedSource: ImageSource {
         return copies
     }
 
-    @Test func anEpochHoldsEveryImageOnce() throws {
+    @Test("an epoch holds every image once") func anEpochHoldsEveryImageOnce() throws {
         let loader = loader(NumberedSource(count: 22))
         #expect(loader.batchesPerEpoch == 6)
         var orders: [[Int]] = []
@@ -64,7 +65,7 @@ struct NumberedSource: ImageSource {
         #expect(try loader.next() == nil)
     }
 
-    @Test func withoutShuffleInOrderAndDropLast() throws {
+    @Test("without shuffle in order and drop last") func withoutShuffleInOrderAndDropLast() throws {
         let loader = loader(NumberedSource(count: 11), dropLast: true, shuffle: false)
         #expect(loader.batchesPerEpoch == 2)
         loader.start(epoch: 0)
@@ -74,12 +75,14 @@ struct NumberedSource: ImageSource {
         #expect(try none.batchesPerEpoch == 0 && none.next() == nil)
     }
 
-    @Test func workersAndResumeChangeNoBit() throws {
+    @Test("workers and resume change no bit") func workersAndResumeChangeNoBit() throws {
         let source = NumberedSource(count: 45, broken: [3, 17, 18, 30])
         let reference = loader(source, augmentation: .mae)
         reference.start(epoch: 5)
         let expected = try rest(reference)
-        func silent(_ batches: [Copy]) -> [Copy] { batches.map { Copy(index: $0.index, samples: $0.samples, patches: $0.patches, skipped: []) } }
+        func silent(_ batches: [Copy]) -> [Copy] {
+            batches.map { Copy(index: $0.index, samples: $0.samples, patches: $0.patches, skipped: []) }
+        }
         for (workers, prefetch) in [(1, 1), (2, 2), (4, 4), (4, 1), (2, 7)] {
             let other = loader(source, workers: workers, prefetch: prefetch, augmentation: .mae)
             other.start(epoch: 5)
@@ -134,13 +137,13 @@ struct NumberedSource: ImageSource {
         #expect(try rest(loader).allSatisfy(\.skipped.isEmpty))
     }
 
-    @Test func oneGoodImageIsEnough() throws {
+    @Test("one good image is enough") func oneGoodImageIsEnough() throws {
         let loader = loader(NumberedSource(count: 6, broken: [0, 1, 2, 4, 5]), workers: 2)
         loader.start(epoch: 0)
         #expect(try rest(loader).flatMap(\.samples) == [3, 3, 3, 3, 3, 3])
     }
 
-    @Test func noGoodImageIsAnError() {
+    @Test("no good image is an error") func noGoodImageIsAnError() {
         let loader = loader(NumberedSource(count: 6, broken: Set(0..<6)), workers: 2)
         loader.start(epoch: 0)
         let found = error { () throws(VisionError) in try loader.next() }
@@ -149,7 +152,7 @@ struct NumberedSource: ImageSource {
         #expect(error { () throws(VisionError) in try loader.next() } == nil)
     }
 
-    @Test(arguments: [1, 2, 4]) func strictThrowsInItsTurn(_ workers: Int) throws {
+    @Test("strict throws in its turn", arguments: [1, 2, 4]) func strictThrowsInItsTurn(_ workers: Int) throws {
         let loader = loader(NumberedSource(count: 12, broken: [6]), shuffle: false, workers: workers, broken: .refuse)
         loader.start(epoch: 0)
         #expect(try loader.next()?.samples == [0, 1, 2, 3])
@@ -158,13 +161,15 @@ struct NumberedSource: ImageSource {
         #expect(try loader.next() == nil)
     }
 
-    @Test func wrongChannelsEndTheEpoch() {
+    @Test("wrong channels end the epoch") func wrongChannelsEndTheEpoch() {
         let loader = loader(NumberedSource(count: 6, channels: 2))
         loader.start(epoch: 0)
-        guard case .channelMismatch(_, 2, 3) = error({ () throws(VisionError) in try loader.next() }) else { Issue.record("no mismatch"); return }
+        guard case .channelMismatch(_, 2, 3) = error({ () throws(VisionError) in try loader.next() }) else {
+            Issue.record("no mismatch"); return
+        }
     }
 
-    @Test(arguments: [1, 2, 4]) func stopsAtAnyMoment(_ workers: Int) throws {
+    @Test("stops at any moment", arguments: [1, 2, 4]) func stopsAtAnyMoment(_ workers: Int) throws {
         let source = NumberedSource(count: 100)
         for taken in 0..<6 {
             let loader = loader(source, workers: workers, prefetch: 3)
@@ -180,7 +185,7 @@ struct NumberedSource: ImageSource {
         }
     }
 
-    @Test func theRingIsAllThereIs() {
+    @Test("the ring is all there is") func theRingIsAllThereIs() {
         #expect(loader(NumberedSource(count: 6), prefetch: 3).bufferBytes == 4 * (4 * 4 * 27 * 4))
     }
 }

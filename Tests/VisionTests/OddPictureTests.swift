@@ -24,10 +24,13 @@ struct OddCases: Decodable {
 @Suite("Odd pictures") struct OddPictureTests {
     @Test("the cases are there")
     func casesAreThere() {
-        #expect(OddCases.all?.decode.count == 42 && OddCases.all?.damaged.count == 3 && OddCases.all?.resize.count == 60 && OddCases.all?.evaluation.count == 12)
+        #expect(
+            OddCases.all?.decode.count == 42 && OddCases.all?.damaged.count == 3 && OddCases.all?.resize.count == 60
+                && OddCases.all?.evaluation.count == 12)
     }
 
-    /// Warnings of libjpeg that touch no pixel, zlib windows that are too small, orientations of every type, ImageMagick's profiles, grey and alpha.
+    /// Warnings of libjpeg that touch no pixel, zlib windows that are too small, orientations of every type, ImageMagick's profiles, grey
+    /// and alpha.
     @Test("sound pictures are what Pillow makes of them", arguments: OddCases.all?.decode ?? [])
     func equalsPillow(_ one: OddCases.Picture) throws {
         let options = DecodeOptions(appliesOrientation: one.upright, channels: one.channels)
@@ -49,7 +52,9 @@ struct OddCases: Decodable {
     func otherChannels() throws {
         for (name, channels) in [("rgb.png", 1), ("420.jpg", 1), ("palette.png", 1), ("rgb.png", 4), ("grey.jpg", 4), ("lossy.webp", 4)] {
             let bytes = Fixture.bytes(name)
-            #expect(try decodeImage(bytes: bytes, name: name, options: DecodeOptions(channels: channels)) == decodeImage(bytes: bytes, name: name))
+            #expect(
+                try decodeImage(bytes: bytes, name: name, options: DecodeOptions(channels: channels))
+                    == decodeImage(bytes: bytes, name: name))
         }
         // 16-bit grey keeps its high byte, in one channel as in three.
         let deep = Fixture.bytes("grey-16bit.png")
@@ -67,7 +72,9 @@ struct OddCases: Decodable {
         for bad in ["", "\nexif", "\nexif\n 8\n494", "\nexif\n 8\n4g"] { #expect(exifBlock(ofRawProfile: Array(bad.utf8)) == []) }
     }
 
-    @Test("mending a stream never crashes, wherever it is cut or changed", arguments: ["adobe-9-and-scan.jpg", "progressive-bytes-between.jpg"])
+    @Test(
+        "mending a stream never crashes, wherever it is cut or changed",
+        arguments: ["adobe-9-and-scan.jpg", "progressive-bytes-between.jpg"])
     func mendingNeverCrashes(_ name: String) {
         let file = Fixture.bytes("odd/" + name)
         for length in 0..<file.count { _ = mendedJPEG(Array(file[..<length])) }
@@ -87,7 +94,9 @@ struct OddCases: Decodable {
         for one in cases {
             let image = noise(height: one.height, width: one.width, channels: one.channels, seed: one.seed), box = CropBox(whole: image)
             #expect(String(fnv(resizeBicubic(image, box: box, width: one.toWidth, height: one.toHeight).pixels)) == one.hash)
-            #expect(String(fnv(resizeBicubic(image, box: box, width: one.toWidth, height: one.toHeight, order: .horizontalFirst).pixels)) == one.horizontalFirst)
+            #expect(
+                String(fnv(resizeBicubic(image, box: box, width: one.toWidth, height: one.toHeight, order: .horizontalFirst).pixels))
+                    == one.horizontalFirst)
         }
         #expect(cases.count { $0.hash != $0.horizontalFirst } == 30)
     }
@@ -95,13 +104,19 @@ struct OddCases: Decodable {
     @Test("a part of a resize is that part of the whole, in either order of the passes")
     func parts() {
         for (height, width, channels) in [(50, 40, 3), (9, 31, 1), (70, 11, 4), (16, 16, 2), (20, 17, 6)] {
-            let image = noise(height: height, width: width, channels: channels, seed: 4), box = CropBox(top: 1, left: 2, height: height - 1, width: width - 3)
+            let image = noise(height: height, width: width, channels: channels, seed: 4),
+                box = CropBox(top: 1, left: 2, height: height - 1, width: width - 3)
             for (toHeight, toWidth) in [(20, 30), (height - 1, 24), (33, width - 3), (height - 1, width - 3)] {
                 for order in [PassOrder.pillow13, .horizontalFirst] {
                     let whole = resizeBicubic(image, box: box, width: toWidth, height: toHeight, order: order)
-                    for part in [CropBox(top: 0, left: 0, height: 3, width: 2), CropBox(top: 2, left: 1, height: toHeight - 4, width: toWidth - 3), CropBox(top: toHeight - 1, left: toWidth - 1, height: 1, width: 1)] {
+                    for part in [
+                        CropBox(top: 0, left: 0, height: 3, width: 2), CropBox(top: 2, left: 1, height: toHeight - 4, width: toWidth - 3),
+                        CropBox(top: toHeight - 1, left: toWidth - 1, height: 1, width: 1)
+                    ] {
                         let made = resizeBicubic(image, box: box, width: toWidth, height: toHeight, part: part, order: order)
-                        let expected = (0..<part.height).flatMap { y in (0..<(part.width * channels)).map { x in whole.pixels[((y + part.top) * toWidth + part.left) * channels + x] } }
+                        let expected = (0..<part.height).flatMap { y in
+                            (0..<(part.width * channels)).map { x in whole.pixels[((y + part.top) * toWidth + part.left) * channels + x] }
+                        }
                         #expect(made.pixels == expected)
                     }
                 }

@@ -4,12 +4,13 @@ import Testing
 
 @Suite struct PatchTests {
     static let grids = [
-        (6, 12, 18, 3), (7, 7, 21, 1), (14, 28, 14, 3), (6, 18, 12, 4), (7, 14, 14, 2), (16, 32, 48, 3), (1, 3, 5, 3), (4, 28, 28, 1),
+        (6, 12, 18, 3), (7, 7, 21, 1), (14, 28, 14, 3), (6, 18, 12, 4), (7, 14, 14, 2), (16, 32, 48, 3), (1, 3, 5, 3), (4, 28, 28, 1)
     ].map { PatchGrid(imageHeight: $0.1, imageWidth: $0.2, patchSize: $0.0, channels: $0.3) }
 
     /// One statistic a channel, for any number of channels.
     static func normalization(_ channels: Int) -> PixelNormalization {
-        PixelNormalization(mean: Array([0.485, 0.456, 0.406, 0.5].prefix(channels)), std: Array([0.229, 0.224, 0.225, 0.3].prefix(channels)))
+        PixelNormalization(
+            mean: Array([0.485, 0.456, 0.406, 0.5].prefix(channels)), std: Array([0.229, 0.224, 0.225, 0.3].prefix(channels)))
     }
 
     /// The place of (y, x, channel) among the patches.
@@ -26,7 +27,7 @@ import Testing
         }
     }
 
-    @Test(arguments: grids) func patchifyEqualsPlainLoops(_ grid: PatchGrid) {
+    @Test("patchify equals plain loops", arguments: grids) func patchifyEqualsPlainLoops(_ grid: PatchGrid) {
         let image = noise(height: grid.imageHeight, width: grid.imageWidth, channels: grid.channels)
         let normalization = Self.normalization(grid.channels)
         let patches = Self.patches(image, grid, normalization)
@@ -48,14 +49,15 @@ import Testing
         #expect(back == image)
     }
 
-    @Test(arguments: [2, 3, 4]) func greyFillsTheModelsChannels(_ channels: Int) {
+    @Test("grey fills the models channels", arguments: [2, 3, 4]) func greyFillsTheModelsChannels(_ channels: Int) {
         let grid = PatchGrid(imageHeight: 14, imageWidth: 21, patchSize: 7, channels: channels)
         let grey = noise(height: 14, width: 21, channels: 1)
-        let spread = PixelImage(width: 21, height: 14, channels: channels, pixels: grey.pixels.flatMap { [UInt8](repeating: $0, count: channels) })
+        let spread = PixelImage(
+            width: 21, height: 14, channels: channels, pixels: grey.pixels.flatMap { [UInt8](repeating: $0, count: channels) })
         #expect(Self.patches(grey, grid, Self.normalization(channels)) == Self.patches(spread, grid, Self.normalization(channels)))
     }
 
-    @Test func oneStatisticServesAllChannels() {
+    @Test("one statistic serves all channels") func oneStatisticServesAllChannels() {
         let grid = PatchGrid(imageHeight: 6, imageWidth: 6, patchSize: 6, channels: 3)
         let image = noise(height: 6, width: 6, channels: 3)
         let one = PixelNormalization(mean: [0.4], std: [0.2])
@@ -63,10 +65,11 @@ import Testing
         #expect(Self.patches(image, grid, one) == Self.patches(image, grid, three))
     }
 
-    @Test(arguments: grids) func planesEqualPlainLoops(_ grid: PatchGrid) {
+    @Test("planes equal plain loops", arguments: grids) func planesEqualPlainLoops(_ grid: PatchGrid) {
         let planes = (0..<(grid.channels * grid.imageHeight * grid.imageWidth)).map { Float($0) }
         var patches = [Float](repeating: -1, count: grid.count * grid.patchWidth)
-        planes.withUnsafeBufferPointer { planes in patches.withUnsafeMutableBufferPointer { patchify(planes: planes, grid: grid, into: $0) } }
+        planes.withUnsafeBufferPointer { planes in patches.withUnsafeMutableBufferPointer { patchify(planes: planes, grid: grid, into: $0) }
+        }
         var equal = true
         for c in 0..<grid.channels {
             for y in 0..<grid.imageHeight {
@@ -79,7 +82,7 @@ import Testing
         #expect(patches.withUnsafeBufferPointer { unpatchify($0, grid: grid) } == planes)
     }
 
-    @Test func picturesAreClampedAndRounded() {
+    @Test("pictures are clamped and rounded") func picturesAreClampedAndRounded() {
         let grid = PatchGrid(imageHeight: 1, imageWidth: 6, patchSize: 1, channels: 1)
         let values: [Float] = [-3, 9, .nan, .infinity, 0.5 / 255 + 0.001 / 255, 100.4 / 255]
         let image = values.withUnsafeBufferPointer { unpatchify($0, grid: grid, normalization: .unit) }
@@ -87,7 +90,7 @@ import Testing
     }
 
     /// All bytes come back from every normalisation.
-    @Test func bytesSurviveTheRoundTrip() {
+    @Test("bytes survive the round trip") func bytesSurviveTheRoundTrip() {
         let grid = PatchGrid(imageHeight: 16, imageWidth: 16, patchSize: 8, channels: 3)
         let image = PixelImage(width: 16, height: 16, channels: 3, pixels: (0..<768).map { UInt8($0 / 3) })
         for normalization in [PixelNormalization.imageNet, .unit, PixelNormalization(mean: [0.9], std: [0.01])] {
@@ -96,7 +99,7 @@ import Testing
         }
     }
 
-    @Test func patchesAreNormalizedByThemselves() {
+    @Test("patches are normalized by themselves") func patchesAreNormalizedByThemselves() {
         let width = 27
         let original = noise(height: 5, width: width, channels: 1).pixels.map { Float($0) / 50 - 1 }
         var patches = original
@@ -117,9 +120,13 @@ import Testing
         #expect(flat == [Float](repeating: 0, count: 9))
     }
 
-    @Test func gridsAndNormalizationsAreChecked() throws {
-        for (height, width, patch, channels) in [(10, 12, 5, 3), (12, 10, 0, 3), (0, 12, 4, 3), (12, 12, 4, 257), (12, 12, -4, 3), (20000, 20000, 10, 3)] {
-            let found = error { () throws(VisionError) in try PatchGrid.validated(imageHeight: height, imageWidth: width, patchSize: patch, channels: channels) }
+    @Test("grids and normalizations are checked") func gridsAndNormalizationsAreChecked() throws {
+        for (height, width, patch, channels) in [
+            (10, 12, 5, 3), (12, 10, 0, 3), (0, 12, 4, 3), (12, 12, 4, 257), (12, 12, -4, 3), (20000, 20000, 10, 3)
+        ] {
+            let found = error { () throws(VisionError) in
+                try PatchGrid.validated(imageHeight: height, imageWidth: width, patchSize: patch, channels: channels)
+            }
             #expect(isOneLine(found))
         }
         let grid = try PatchGrid.validated(imageHeight: 12, imageWidth: 18, patchSize: 6, channels: 3)

@@ -4,7 +4,7 @@ import Testing
 @testable import Vision
 
 @Suite struct PipelineTests {
-    @Test func randomBoxesKeepTheRules() {
+    @Test("random boxes keep the rules") func randomBoxesKeepTheRules() {
         for (width, height) in [(640, 427), (28, 28), (3, 500), (1, 1)] {
             var (areas, inside) = ([Double](), true)
             for sample in 0..<300 {
@@ -16,7 +16,8 @@ import Testing
             }
             #expect(inside)
             if width == 640 {
-                // What fits is at most 8/9 of this picture (427 high, 4/3 wide); a midpoint integration of the law gives the mean 0.4514, deviation 0.17.
+                // What fits is at most 8/9 of this picture (427 high, 4/3 wide); a midpoint integration of the law gives the mean 0.4514,
+                // deviation 0.17.
                 let mean = areas.reduce(0, +) / 300
                 #expect(areas.allSatisfy { $0 > 0.195 && $0 < 0.893 })
                 #expect(abs(mean - 0.4514) < 0.04 && (areas.min() ?? 1) < 0.23 && (areas.max() ?? 0) > 0.8)
@@ -25,7 +26,7 @@ import Testing
     }
 
     /// torchvision's own fallbacks, worked out by hand.
-    @Test func fallbackIsCentral() {
+    @Test("fallback is central") func fallbackIsCentral() {
         let aspect = (3.0 / 4)...(4.0 / 3)
         #expect(CropBox.central(width: 30, height: 100, aspect: aspect) == CropBox(top: 30, left: 0, height: 40, width: 30))
         #expect(CropBox.central(width: 100, height: 30, aspect: aspect) == CropBox(top: 0, left: 30, height: 30, width: 40))
@@ -34,7 +35,7 @@ import Testing
         #expect(CropBox.random(width: 2, height: 1000, using: &random) == CropBox(top: 498, left: 0, height: 3, width: 2))
     }
 
-    @Test func eachAugmentationDoesItsPart() {
+    @Test("each augmentation does its part") func eachAugmentationDoesItsPart() {
         let grid = PatchGrid(imageHeight: 12, imageWidth: 12, patchSize: 6, channels: 3)
         let image = noise(height: 12, width: 12, channels: 1)
         var mirrored = image
@@ -52,18 +53,23 @@ import Testing
         #expect(Set(crops.map { fnv($0.pixels) }).count > 100)
     }
 
-    @Test func choicesDependOnSeedEpochAndSampleOnly() {
+    @Test("choices depend on seed epoch and sample only") func choicesDependOnSeedEpochAndSampleOnly() {
         let grid = PatchGrid(imageHeight: 12, imageWidth: 12, patchSize: 6, channels: 3)
         let image = noise(height: 20, width: 30, channels: 3)
         func fingerprint(seed: UInt64, epoch: Int, sample: Int) -> UInt64 {
-            fnv(ImagePipeline(grid: grid, augmentation: .mae, normalization: .imageNet, seed: seed).prepared(image, epoch: epoch, sample: sample).pixels)
+            fnv(
+                ImagePipeline(grid: grid, augmentation: .mae, normalization: .imageNet, seed: seed).prepared(
+                    image, epoch: epoch, sample: sample
+                ).pixels)
         }
         #expect(fingerprint(seed: 1, epoch: 2, sample: 3) == fingerprint(seed: 1, epoch: 2, sample: 3))
-        let others = [fingerprint(seed: 2, epoch: 2, sample: 3), fingerprint(seed: 1, epoch: 3, sample: 3), fingerprint(seed: 1, epoch: 2, sample: 4)]
+        let others = [
+            fingerprint(seed: 2, epoch: 2, sample: 3), fingerprint(seed: 1, epoch: 3, sample: 3), fingerprint(seed: 1, epoch: 2, sample: 4)
+        ]
         #expect(Set(others + [fingerprint(seed: 1, epoch: 2, sample: 3)]).count == 4)
     }
 
-    @Test func channelsAreChecked() throws {
+    @Test("channels are checked") func channelsAreChecked() throws {
         let grid = PatchGrid(imageHeight: 6, imageWidth: 6, patchSize: 6, channels: 3)
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: .imageNet, seed: 0)
         try pipeline.check(noise(height: 6, width: 6, channels: 3), name: "rgb")
@@ -72,7 +78,7 @@ import Testing
         #expect(found == .channelMismatch(name: "cmyk", has: 4, wants: 3) && isOneLine(found))
     }
 
-    @Test func tilesStandInTheirCells() {
+    @Test("tiles stand in their cells") func tilesStandInTheirCells() {
         let red = PixelImage(width: 2, height: 1, color: [255, 0, 0])
         let grey = PixelImage(width: 1, height: 2, color: [9])
         let picture = tile([[red, grey], [grey]], padding: 1, background: 200)
@@ -85,12 +91,12 @@ import Testing
         #expect(tile([], padding: 0).pixels.count == 3)
     }
 
-    @Test func scaledRepeatsPixels() {
+    @Test("scaled repeats pixels") func scaledRepeatsPixels() {
         let image = PixelImage(width: 2, height: 1, channels: 1, pixels: [3, 8])
         #expect(scaled(image, by: 2).pixels == [3, 3, 8, 8, 3, 3, 8, 8])
     }
 
-    @Test func heatmapGetsLighter() {
+    @Test("heatmap gets lighter") func heatmapGetsLighter() {
         let picture = heatmap(values: (0..<32).map { Float($0) }, rows: 1, columns: 32, cell: 1)
         let pixels = picture.pixels.map { Double($0) }
         let lightness = stride(from: 0, to: 96, by: 3).map { place -> Double in

@@ -13,7 +13,7 @@ private struct Named: ImageSource {
 }
 
 @Suite struct RelabelledSourceTests {
-    @Test func labelsAreThoseOfTheSameName() throws {
+    @Test("labels are those of the same name") func labelsAreThoseOfTheSameName() throws {
         let few = try Named(classNames: ["cat", "yak"]).labelled(byNames: ["ape", "cat", "dog", "yak"])
         #expect((0..<2).map { few.label(at: $0) } == [1, 3])
         #expect(few.classNames == ["ape", "cat", "dog", "yak"] && few.name(at: 1) == "image#1" && few.file(of: 1) == "image")
@@ -21,7 +21,7 @@ private struct Named: ImageSource {
         #expect((0..<2).map { same.label(at: $0) } == [0, 1])
     }
 
-    @Test func anUnknownClassIsNamed() {
+    @Test("an unknown class is named") func anUnknownClassIsNamed() {
         let error = #expect(throws: VisionError.self) { try Named(classNames: ["ape", "gnu"]).labelled(byNames: ["ape", "cat"]) }
         #expect(error == .unknownClass("gnu", image: "image#0", known: ["ape", "cat"]))
     }

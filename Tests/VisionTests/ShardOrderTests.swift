@@ -10,7 +10,7 @@ import Testing
 
     func shards(_ count: Int, of size: Int) -> [Range<Int>] { (0..<count).map { ($0 * size)..<(($0 + 1) * size) } }
 
-    @Test func oneShardKeepsTheOrderOfAllOthers() {
+    @Test("one shard keeps the order of all others") func oneShardKeepsTheOrderOfAllOthers() {
         for shards in [[], [0..<30]] {
             let plan = EpochPlan(epoch: 4, count: 30, shards: shards, batchSize: 8, shuffle: true, seed: 3)
             var random = Philox(seed: 3, stream: (4, 0, 0x6F72_6465))
@@ -19,7 +19,7 @@ import Testing
         #expect(EpochPlan(epoch: 4, count: 30, shards: shards(3, of: 10), batchSize: 8, shuffle: false, seed: 3).order == Array(0..<30))
     }
 
-    @Test func everySampleOnceAndAnewEachEpoch() {
+    @Test("every sample once and anew each epoch") func everySampleOnceAndAnewEachEpoch() {
         let shards = shards(25, of: 1000)
         let orders = (0..<3).map { order(shards, epoch: $0) }
         for order in orders { #expect(order.sorted() == Array(0..<25_000)) }
@@ -27,7 +27,7 @@ import Testing
     }
 
     /// The definition, step by step, with a buffer small enough to follow.
-    @Test func isAShuffleBufferOverShuffledShards() {
+    @Test("is a shuffle buffer over shuffled shards") func isAShuffleBufferOverShuffledShards() {
         let shards = [0..<4, 4..<5, 5..<9, 9..<12]
         var random = Philox(seed: 11), same = Philox(seed: 11)
         let order = EpochPlan.shardOrder(shards, buffer: 3, using: &random)
@@ -44,7 +44,7 @@ import Testing
         for (place, sample) in order.enumerated() { #expect(stream.firstIndex(of: sample).map { $0 <= place + 3 } == true) }
     }
 
-    @Test func aSampleComesNoEarlierThanTheBufferAllows() {
+    @Test("a sample comes no earlier than the buffer allows") func aSampleComesNoEarlierThanTheBufferAllows() {
         let shards = shards(30, of: 1000)
         let order = order(shards, epoch: 0)
         var random = Philox(seed: 3, stream: (0, 0, 0x6F72_6465))

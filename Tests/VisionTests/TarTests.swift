@@ -12,9 +12,11 @@ import Testing
     /// The picture the script makes: 3×2 of one colour.
     func picture(_ level: UInt8) -> PixelImage { PixelImage(width: 3, height: 2, color: [level, 255 - level, 7]) }
 
-    @Test func casesAreThere() { #expect(DatasetCases.all?.shards.map(\.samples.count) == [5, 5, 5, 2, 2, 2, 2]) }
+    @Test("cases are there") func casesAreThere() { #expect(DatasetCases.all?.shards.map(\.samples.count) == [5, 5, 5, 2, 2, 2, 2]) }
 
-    @Test(arguments: DatasetCases.all?.shards ?? []) func equalsWebdatasetAndTarfile(_ one: DatasetCases.Shard) throws {
+    @Test("equals WebDataset and tarfile", arguments: DatasetCases.all?.shards ?? []) func equalsWebdatasetAndTarfile(
+        _ one: DatasetCases.Shard
+    ) throws {
         let path = DatasetCases.path(one.file)
         let source = try openDataset(at: path, role: .train)
         #expect((0..<source.count).map { source.name(at: $0) } == one.samples.map { ByteName(path + "/" + $0.name) })
@@ -25,21 +27,25 @@ import Testing
         for (number, sample) in one.samples.enumerated() { #expect(try source.image(at: number) == picture(sample.level)) }
         #expect(source.classNames == (0..<((one.samples.map(\.label).max() ?? -1) + 1)).map { ByteName("\($0)") })
         #expect(source.label(at: source.count) == nil)
-        #expect(error { () throws(VisionError) in try source.image(at: source.count) } == .indexOutOfRange(index: source.count, count: source.count))
+        #expect(
+            error { () throws(VisionError) in try source.image(at: source.count) }
+                == .indexOutOfRange(index: source.count, count: source.count))
     }
 
-    @Test func folderOfShards() throws {
+    @Test("folder of shards") func folderOfShards() throws {
         let three = ["s-002.tar": "pax.tar", "s-000.tar": "gnu.tar", "s-010.tar": "sparse-1.0.tar"]
         for (name, file) in three { try folder.write(name, shard(file)) }
         try folder.write("s-011.tar", [UInt8](repeating: 0, count: 1024))  // an empty one
         let source = try openDataset(at: folder.path, role: .train)
         #expect(source.shards == [0..<5, 5..<10, 10..<12] && source.count == 12)
-        #expect(source.name(at: 5) == ByteName(folder.path + "/s-002.tar/a/0001.png") && source.name(at: 11) == ByteName(folder.path + "/s-010.tar/4.png"))
+        #expect(
+            source.name(at: 5) == ByteName(folder.path + "/s-002.tar/a/0001.png")
+                && source.name(at: 11) == ByteName(folder.path + "/s-010.tar/4.png"))
         #expect(try source.image(at: 6) == picture(2) && source.image(at: 11) == picture(4))
         #expect((source as? TarSource)?.files.count == 4)
     }
 
-    @Test func rolesByNameAndFolder() throws {
+    @Test("roles by name and folder") func rolesByNameAndFolder() throws {
         try folder.write("words/set-train-0.tar", shard("gnu.tar"))
         try folder.write("words/set-val-0.tar", shard("sparse-gnu.tar"))
         try folder.write("folders/train/0.tar", shard("gnu.tar"))
@@ -51,19 +57,24 @@ import Testing
         try folder.write("restrained/restrained-0.tar", shard("gnu.tar"))
         #expect(try openDataset(at: folder.path + "/restrained", role: .test).count == 5)
         try folder.write("one/train.tar", shard("gnu.tar"))
-        #expect(error { () throws(VisionError) in try openDataset(at: folder.path + "/one", role: .test) }
-            == .missingRole(path: folder.path + "/one", wanted: "test", found: "train.tar"))
+        #expect(
+            error { () throws(VisionError) in try openDataset(at: folder.path + "/one", role: .test) }
+                == .missingRole(path: folder.path + "/one", wanted: "test", found: "train.tar"))
     }
 
-    @Test func imagesBesideAnArchiveAreTheDataset() throws {
+    @Test("images beside an archive are the dataset") func imagesBesideAnArchiveAreTheDataset() throws {
         try folder.write("archive.tar", shard("gnu.tar"))
         try folder.write("dog/1.png", Fixture.bytes("rgb.png"))
         #expect(try openDataset(at: folder.path, role: .train).name(at: 0) == ByteName(folder.path + "/dog/1.png"))
     }
 
-    @Test(arguments: [
-        ("gunzip", [0x1F, 0x8B, 8, 0]), ("bunzip2", [0x42, 0x5A, 0x68, 0x39]), ("unxz", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]), ("unzstd", [0x28, 0xB5, 0x2F, 0xFD]),
-    ]) func compressedIsRefused(_ tool: String, _ mark: [UInt8]) throws {
+    @Test(
+        "compressed is refused",
+        arguments: [
+            ("gunzip", [0x1F, 0x8B, 8, 0]), ("bunzip2", [0x42, 0x5A, 0x68, 0x39]), ("unxz", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]),
+            ("unzstd", [0x28, 0xB5, 0x2F, 0xFD])
+        ]) func compressedIsRefused(_ tool: String, _ mark: [UInt8]) throws
+    {
         for name in ["a.tar", "b.tar.gz", "c/d.tgz"] {
             let path = try folder.write(name, mark + [UInt8](repeating: 1, count: 600))
             let found = firstError(name.hasPrefix("c") ? folder.path + "/c" : path)
@@ -72,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func notAShard() throws {
+    @Test("not a shard") func notAShard() throws {
         for bytes in [[UInt8](), [1, 2, 3], noise(height: 1, width: 2000, channels: 1).pixels, [UInt8](repeating: 0, count: 2048)] {
             let found = firstError(try folder.write("x.tar", bytes))
             #expect(isOneLine(found) && found?.subject == folder.path + "/x.tar", "\(String(describing: found))")
@@ -80,7 +91,7 @@ import Testing
     }
 
     /// A whole archive, or an error, or fewer samples that are all whole: nothing else, wherever it is cut.
-    @Test(arguments: ["ustar.tar", "pax.tar"]) func truncatedAnywhere(_ name: String) throws {
+    @Test("truncated anywhere", arguments: ["ustar.tar", "pax.tar"]) func truncatedAnywhere(_ name: String) throws {
         let whole = shard(name), samples = DatasetCases.all?.shards.first { $0.file == name }?.samples ?? []
         let path = try folder.write("cut.tar", whole)
         for length in stride(from: whole.count - 1024, through: 0, by: -1) {
@@ -89,10 +100,14 @@ import Testing
             let found = error { () throws(VisionError) in
                 let source = try openDataset(at: path, role: .train)
                 count = source.count
-                for index in 0..<count where try source.image(at: index) != picture(samples[index].level) { Issue.record("\(length): image \(index)") }
+                for index in 0..<count where try source.image(at: index) != picture(samples[index].level) {
+                    Issue.record("\(length): image \(index)")
+                }
             }
             // A cut between members looks like a shorter archive; one inside of a member's bytes is found.
-            #expect(found.map(isOneLine) ?? (count <= samples.count && length % 512 == 0 || length > samples.last.map { $0.offset + $0.size } ?? 0), "\(length)")
+            #expect(
+                found.map(isOneLine)
+                    ?? (count <= samples.count && length % 512 == 0 || length > samples.last.map { $0.offset + $0.size } ?? 0), "\(length)")
             if let inside = samples.first(where: { ($0.offset..<($0.offset + $0.size)).contains(length) }) {
                 guard case .truncated = found else { Issue.record("\(length) in \(inside.name): \(String(describing: found))"); continue }
             }
@@ -109,7 +124,7 @@ import Testing
         return file
     }
 
-    @Test func lyingSizes() throws {
+    @Test("lying sizes") func lyingSizes() throws {
         let file = shard("ustar.tar")
         // The first image's header is the second block.
         for size in ["77777777777\0", "00000100000\0"] {
@@ -133,7 +148,7 @@ import Testing
         }
     }
 
-    @Test func everyTypeOfMember() throws {
+    @Test("every type of member") func everyTypeOfMember() throws {
         let file = shard("ustar.tar")
         for type in UInt8.min...UInt8.max {
             let path = try folder.write("type.tar", changed(file, header: 512, at: 156, to: [type]))
@@ -146,7 +161,7 @@ import Testing
         }
     }
 
-    @Test func everyByteOfTheHeaders() throws {
+    @Test("every byte of the headers") func everyByteOfTheHeaders() throws {
         let file = shard("pax.tar")
         for start in stride(from: 0, to: file.count - 1024, by: 512) {
             for place in [0, 100, 124, 130, 135, 148, 156, 157, 257, 263, 345, 386, 482] {
@@ -158,7 +173,7 @@ import Testing
         }
     }
 
-    @Test func endlessSpecialHeaders() throws {
+    @Test("endless special headers") func endlessSpecialHeaders() throws {
         // A long-name header that is followed by nothing but others of its kind.
         let file = shard("gnu.tar")
         let start = try #require(stride(from: 0, to: file.count, by: 512).first { file[$0 + 156] == UInt8(ascii: "L") })
@@ -167,7 +182,7 @@ import Testing
         #expect(isOneLine(found) && found?.subject == folder.path + "/loop.tar")
     }
 
-    @Test func labels() throws {
+    @Test("labels") func labels() throws {
         let file = shard("ustar.tar")
         // The label of the first image lies in the fifth block.
         #expect(file[2048] == UInt8(ascii: "3"))
@@ -175,8 +190,9 @@ import Testing
             var changed = file
             changed.replaceSubrange(2048..<2050, with: Array(text.utf8))
             let path = try folder.write("label.tar", changed)
-            if let label { #expect(try openDataset(at: path, role: .train).label(at: 0) == label) }
-            else {
+            if let label {
+                #expect(try openDataset(at: path, role: .train).label(at: 0) == label)
+            } else {
                 let found = firstError(path)
                 guard case .badArchive(path, let reason) = found else { Issue.record("\(text): \(String(describing: found))"); continue }
                 #expect(reason.contains("a/0001.cls") && isOneLine(found))

@@ -22,6 +22,6 @@ struct ExpectedFeatures: Decodable {
 func features(_ weights: String, _ pool: Pooling, heads: Int? = 4, oblong: Bool = false) throws -> [Float] {
     let extractor = try FeatureExtractor(
         weights: weights, heads: heads, imageHeight: oblong ? 48 : nil, imageWidth: oblong ? 40 : nil, pool: pool, threads: 2, isa: .best)
-    extractor.preprocessing = .none // theirs are of these very pixels
+    extractor.preprocessing = .none  // theirs are of these very pixels
     return try extractor.features(try openDataset(at: checkpointFixture(oblong ? "oblong" : "square"), role: .test), pool: pool)
 }

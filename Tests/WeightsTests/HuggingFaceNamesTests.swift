@@ -2,7 +2,6 @@
 import Models
 import Testing
 
-
 @Suite("Hugging Face's names")
 struct HuggingFaceNamesTests {
     private static let configuration = ModelConfiguration(
@@ -31,16 +30,18 @@ struct HuggingFaceNamesTests {
     }
 
     /// As transformers 4 and 5 write them (`models/vit_mae`, `models/vit`).
-    @Test("both generations of names are read", arguments: [
-        ("vit.encoder.layer.3.attention.attention.key.bias", "blocks.3.attn.qkv.bias", 1),
-        ("layers.3.attention.v_proj.weight", "blocks.3.attn.qkv.weight", 2),
-        ("vit.layers.0.mlp.fc1.weight", "blocks.0.mlp.fc1.weight", nil),
-        ("encoder.layer.0.output.dense.bias", "blocks.0.mlp.fc2.bias", nil),
-        ("decoder.decoder_encoder.layer.1.attention.o_proj.weight", "decoder_blocks.1.attn.proj.weight", nil),
-        ("decoder.mask_token", "mask_token", nil), ("classifier.weight", "head.weight", nil), ("vit.layernorm.bias", "norm.bias", nil),
-        ("vit.pooler.dense.weight", "pooler.dense.weight", nil),
-        ("vit.encoder.layer.0.layer_scale1.lambda1", "blocks.0.layer_scale1.lambda1", nil),
-    ] as [(String, String, Int?)])
+    @Test(
+        "both generations of names are read",
+        arguments: [
+            ("vit.encoder.layer.3.attention.attention.key.bias", "blocks.3.attn.qkv.bias", 1),
+            ("layers.3.attention.v_proj.weight", "blocks.3.attn.qkv.weight", 2),
+            ("vit.layers.0.mlp.fc1.weight", "blocks.0.mlp.fc1.weight", nil),
+            ("encoder.layer.0.output.dense.bias", "blocks.0.mlp.fc2.bias", nil),
+            ("decoder.decoder_encoder.layer.1.attention.o_proj.weight", "decoder_blocks.1.attn.proj.weight", nil),
+            ("decoder.mask_token", "mask_token", nil), ("classifier.weight", "head.weight", nil), ("vit.layernorm.bias", "norm.bias", nil),
+            ("vit.pooler.dense.weight", "pooler.dense.weight", nil),
+            ("vit.encoder.layer.0.layer_scale1.lambda1", "blocks.0.layer_scale1.lambda1", nil)
+        ] as [(String, String, Int?)])
     func generations(_ theirs: String, _ reference: String, _ third: Int?) {
         let found = HuggingFaceNames.reference(theirs)
         #expect(found.name == reference && found.third == third)

@@ -20,33 +20,45 @@ import Vision
     }
 
     private static func expected(_ name: String) throws -> Expected {
-        let object = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path("features.json")))) as? [String: Any])
+        let object = try #require(
+            JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path("features.json")))) as? [String: Any])
         return try JSONDecoder().decode(Expected.self, from: JSONSerialization.data(withJSONObject: try #require(object[name])))
     }
 
-    private static func extractor(_ path: String, _ pool: Pooling = .cls, key: String? = nil, image: (height: Int, width: Int)? = nil, heads: Int? = 2) throws -> FeatureExtractor {
-        let extractor = try FeatureExtractor(weights: path, heads: heads, imageHeight: image?.height, imageWidth: image?.width, pool: pool, key: key, threads: 1, isa: .best)
+    private static func extractor(
+        _ path: String, _ pool: Pooling = .cls, key: String? = nil, image: (height: Int, width: Int)? = nil, heads: Int? = 2
+    ) throws -> FeatureExtractor {
+        let extractor = try FeatureExtractor(
+            weights: path, heads: heads, imageHeight: image?.height, imageWidth: image?.width, pool: pool, key: key, threads: 1, isa: .best)
         extractor.preprocessing = .none
         return extractor
     }
 
-    private static func error(_ name: String, key: String? = nil, image: (height: Int, width: Int)? = nil, pixels: String = "8x8", _ expected: String) throws -> Float {
-        let pools: [Pooling] = [.cls, .mean, .normalizedMean], source = try openDataset(at: ByteName(stored: path("\(pixels).npy")), role: .train)
+    private static func error(
+        _ name: String, key: String? = nil, image: (height: Int, width: Int)? = nil, pixels: String = "8x8", _ expected: String
+    ) throws -> Float {
+        let pools: [Pooling] = [.cls, .mean, .normalizedMean],
+            source = try openDataset(at: ByteName(stored: path("\(pixels).npy")), role: .train)
         let theirs = try Self.expected(expected)
         return try pools.map { pool in
             Float(relativeError(try extractor(path(name), pool, key: key, image: image).features(source, pool: pool), theirs.values(pool)))
         }.max() ?? .infinity
     }
 
-    @Test("the only vision transformer of a file is taken, whatever stands before its names", arguments: [
-        "module.pth", "lightning.ckpt", "lightly.ckpt", "deepspeed.pt", "config.pth", "net.pth", "kinds.pth", "backbone.safetensors", "safetensors-as.pth",
-    ])
+    @Test(
+        "the only vision transformer of a file is taken, whatever stands before its names",
+        arguments: [
+            "module.pth", "lightning.ckpt", "lightly.ckpt", "deepspeed.pt", "config.pth", "net.pth", "kinds.pth", "backbone.safetensors",
+            "safetensors-as.pth"
+        ])
     func wrapped(name: String) throws {
         #expect(try Self.error(name, "plain") < 1e-5)
         #expect(try Checkpoint(path: Self.path(name)).notes.isEmpty)
     }
 
-    @Test("of a model and its average the average is taken, as timm does, and both are named", arguments: [("ema.pth.tar", "state_dict"), ("model-ema.pth", "model")])
+    @Test(
+        "of a model and its average the average is taken, as timm does, and both are named",
+        arguments: [("ema.pth.tar", "state_dict"), ("model-ema.pth", "model")])
     func average(name: String, plain: String) throws {
         #expect(try Self.error(name, "plain") < 1e-5)
         let note = try #require(Self.extractor(Self.path(name)).description.notes.first).description
@@ -54,9 +66,12 @@ import Vision
         #expect(try Self.error(name, key: plain, "other") < 1e-5)
     }
 
-    @Test("of several that are no average of each other one must be named", arguments: [
-        ("dino.pth", "student.backbone", "teacher.backbone", "teacher", "plain"), ("two.pth", "encoder", "target_encoder", "target_encoder", "other"),
-    ])
+    @Test(
+        "of several that are no average of each other one must be named",
+        arguments: [
+            ("dino.pth", "student.backbone", "teacher.backbone", "teacher", "plain"),
+            ("two.pth", "encoder", "target_encoder", "target_encoder", "other")
+        ])
     func several(name: String, first: String, second: String, key: String, expected: String) throws {
         let error = try #require(#expect(throws: LearningError.self) { try Checkpoint(path: Self.path(name)) })
         #expect(error.message.description.contains("give weights-key, one of \(first), \(second)"))
@@ -66,7 +81,8 @@ import Vision
 
     @Test("floats of eight bits are torch's", arguments: ["e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz"])
     func eightBits(name: String) throws {
-        let object = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: Self.path("features.json")))) as? [String: Any])
+        let object = try #require(
+            JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: Self.path("features.json")))) as? [String: Any])
         let theirs = try #require(object[name] as? [String]).map { try #require(Float($0)) }
         let found = try PyTorchFile(path: Self.path("\(name).pth")).floats("every")
         #expect(found.count == 256 && zip(found, theirs).allSatisfy { $0 == $1 && $0.sign == $1.sign || $0.isNaN && $1.isNaN })
@@ -94,10 +110,13 @@ import Vision
         #expect(throws: LearningError.self) { try Checkpoint(path: folder.path) }
     }
 
-    @Test("what is no weights is said to be what it is", arguments: [
-        ("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 3\n", "Git LFS pointer"), ("<!DOCTYPE html>\n<html>", "web page"), ("", "empty"),
-        ("{\"model_type\": \"vit\"}", "JSON"), ("GGUF\u{3}\0\0\0", "GGUF"), ("GIF89a........", "GIF"),
-    ])
+    @Test(
+        "what is no weights is said to be what it is",
+        arguments: [
+            ("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 3\n", "Git LFS pointer"),
+            ("<!DOCTYPE html>\n<html>", "web page"), ("", "empty"),
+            ("{\"model_type\": \"vit\"}", "JSON"), ("GGUF\u{3}\0\0\0", "GGUF"), ("GIF89a........", "GIF")
+        ])
     func foreign(text: String, what: String) throws {
         let folder = try TemporaryFolder()
         for name in ["a.pth", "a.safetensors"] {
@@ -110,13 +129,19 @@ import Vision
     func notFinite() throws {
         let folder = try TemporaryFolder(), source = try TensorFile(path: Self.path("square.safetensors"))
         let tensors: [WeightsFile.Source] = source.names.map { name in
-            (name, source.shape(of: name) ?? [], { try source.floats(name).enumerated().map { name == "blocks.1.attn.proj.weight" && $0 == 5 ? .nan : $1 } })
+            (
+                name, source.shape(of: name) ?? [],
+                { try source.floats(name).enumerated().map { name == "blocks.1.attn.proj.weight" && $0 == 5 ? .nan : $1 } }
+            )
         }
         try WeightsFile.write(tensors, metadata: [:], to: folder.file("nan.safetensors"))
         let file = try Checkpoint(path: folder.file("nan.safetensors"))
         for attempt in [
             { _ = try Self.extractor(folder.file("nan.safetensors")) },
-            { try CheckpointContents(file, WeightsDescription(file, heads: 2, imageHeight: nil, imageWidth: nil)).importTo(folder.file("out.safetensors")) },
+            {
+                try CheckpointContents(file, WeightsDescription(file, heads: 2, imageHeight: nil, imageWidth: nil)).importTo(
+                    folder.file("out.safetensors"))
+            }
         ] {
             let error = #expect(throws: LearningError.self, performing: attempt)
             #expect(try #require(error).message.description.contains("blocks.1.attn.proj.weight"))
@@ -137,14 +162,15 @@ import Vision
         (#"{"do_normalize": false, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}"#, [0], [1]),
         (#"{"rescale_factor": 0.00784313725490196, "image_mean": [1, 1, 1], "image_std": [1, 1, 1]}"#, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]),
         (#"{"do_rescale": false, "image_mean": [51, 102, 153], "image_std": [255, 51, 25.5]}"#, [0.2, 0.4, 0.6], [1, 0.2, 0.1]),
-        (#"{"do_resize": true}"#, [0.5], [0.5]),
+        (#"{"do_resize": true}"#, [0.5], [0.5])
     ]
 
     @Test("pixels are transformers': rescaled and normalised as its processor says, or not", arguments: processors)
     func pixels(text: String, mean: [Float], deviation: [Float]) throws {
         let configuration = #"{"model_type": "vit", "num_attention_heads": 4, "image_size": 32}"#
         for files in [["preprocessor_config.json": text], ["processor_config.json": "{\"image_processor\": \(text)}"]] {
-            let found = try facts(files.merging(["config.json": "\u{FEFF}" + configuration]) { $1 }, of: "hf-new-names.safetensors").normalization
+            let found = try facts(files.merging(["config.json": "\u{FEFF}" + configuration]) { $1 }, of: "hf-new-names.safetensors")
+                .normalization
             #expect(found.mean.count == mean.count && zip(found.mean, mean).allSatisfy { abs($0 - $1) < 1e-6 })
             #expect(found.std.count == deviation.count && zip(found.std, deviation).allSatisfy { abs($0 - $1) < 1e-6 })
         }
@@ -153,14 +179,22 @@ import Vision
         }
     }
 
-    @Test("what timm's configuration says of layers is computed, or refused by its name", arguments: [
-        (#""act_layer": "gelu", "norm_layer": "layernorm", "num_heads": 4"#, nil), (#""act_layer": "quick_gelu", "num_heads": 4"#, "act_layer quick_gelu"),
-        (#""act_layer": "gelu_tanh""#, "act_layer gelu_tanh"), (#""norm_layer": "rmsnorm""#, "norm_layer rmsnorm"), (#""global_pool": "avgmax""#, "global_pool avgmax"),
-        (#""pool_include_prefix": true"#, "pool_include_prefix true"), (#""rope_type": "axial""#, "rope_type axial"),
-    ])
+    @Test(
+        "what timm's configuration says of layers is computed, or refused by its name",
+        arguments: [
+            (#""act_layer": "gelu", "norm_layer": "layernorm", "num_heads": 4"#, nil),
+            (#""act_layer": "quick_gelu", "num_heads": 4"#, "act_layer quick_gelu"),
+            (#""act_layer": "gelu_tanh""#, "act_layer gelu_tanh"), (#""norm_layer": "rmsnorm""#, "norm_layer rmsnorm"),
+            (#""global_pool": "avgmax""#, "global_pool avgmax"),
+            (#""pool_include_prefix": true"#, "pool_include_prefix true"), (#""rope_type": "axial""#, "rope_type axial")
+        ])
     func timmsArguments(arguments: String, refused: String?) throws {
-        let text = "{\"architecture\": \"vit_test\", \"model_args\": {\(arguments)}, \"pretrained_cfg\": {\"mean\": [0.1, 0.2, 0.3], \"std\": [1, 1, 1]}}"
-        guard let refused else { return #expect(try facts(["config.json": text], of: "timm.safetensors").normalization.mean == [0.1, 0.2, 0.3]) }
+        let text =
+            "{\"architecture\": \"vit_test\", \"model_args\": {\(arguments)}, \"pretrained_cfg\": {\"mean\": [0.1, 0.2, 0.3], "
+                + "\"std\": [1, 1, 1]}}"
+        guard let refused else {
+            return #expect(try facts(["config.json": text], of: "timm.safetensors").normalization.mean == [0.1, 0.2, 0.3])
+        }
         let error = #expect(throws: LearningError.self) { try facts(["config.json": text], of: "timm.safetensors") }
         #expect(try #require(error).message.description.contains("config.json says \(refused)"))
     }
@@ -171,16 +205,22 @@ import Vision
         let folder = try TemporaryFolder()
         func describe(width: Int) throws -> WeightsDescription {
             let c = ModelConfiguration(imageHeight: 32, imageWidth: 32, patchSize: 16, embedWidth: width, depth: 12, heads: width / 64)
-            let tensors: [WeightsFile.Source] = ModelParameters(c, parts: .encoder).all.filter { !$0.parameter.name.contains("mlp") }.map { parameter in
-                (parameter.parameter.name, parameter.referenceShape, { Array(repeating: 0, count: parameter.referenceShape.reduce(1, *)) })
-            } + [("pos_embed", [1, 5, width], { Array(repeating: 0, count: 5 * width) })]
+            let tensors: [WeightsFile.Source] =
+                ModelParameters(c, parts: .encoder).all.filter { !$0.parameter.name.contains("mlp") }.map { parameter in
+                    (
+                        parameter.parameter.name, parameter.referenceShape,
+                        { Array(repeating: 0, count: parameter.referenceShape.reduce(1, *)) }
+                    )
+                } + [("pos_embed", [1, 5, width], { Array(repeating: 0, count: 5 * width) })]
             try WeightsFile.write(tensors, metadata: [:], to: folder.file("a.safetensors"))
             return try WeightsDescription(Checkpoint(path: folder.file("a.safetensors")), heads: nil, imageHeight: nil, imageWidth: nil)
         }
         let base = try describe(width: 768)
         #expect(base.model.heads == 12 && base.notes.contains { $0.description.contains("12 heads are assumed") })
         let error = try #require(#expect(throws: LearningError.self) { try describe(width: 384) })
-        #expect(error.message.description.contains("6 (") && error.message.description.contains("12 (") && error.message.description.contains("num-heads"))
+        #expect(
+            error.message.description.contains("6 (") && error.message.description.contains("12 (")
+                && error.message.description.contains("num-heads"))
     }
 
     @Test("a rectangle's decoder is not exported for Hugging Face, whose ViTMAE decodes squares alone; its encoder is")

@@ -26,10 +26,12 @@ public struct CosineNeighbours: Sendable {
 
     /// Share of test rows whose heaviest class is right, for each k; of equally heavy classes the smallest label counts.
     /// - Parameter leftOut: of each test row, the training rows of the same image, which do not vote; empty for none at all.
-    /// - Throws: `FeaturesError.neighbourCount` unless every k is in 1…training rows; `.differentWidths`; `RuntimeError` where memory is lacking.
+    /// - Throws: `FeaturesError.neighbourCount` unless every k is in 1…training rows; `.differentWidths`; `RuntimeError` where memory is
+    ///   lacking.
     public func accuracy(on test: LabelledFeatures, ks: [Int], leavingOut leftOut: [[Int]] = []) throws -> [Double] {
         for k in ks { guard (1...places.count).contains(k) else { throw FeaturesError.neighbourCount(k, training: places.count) } }
-        let nearest = try NeighbourSearch(training, .negatedCosine, threads: threads, isa: isa).nearest(ks.max() ?? 0, to: test, leavingOut: leftOut)
+        let nearest = try NeighbourSearch(training, .negatedCosine, threads: threads, isa: isa).nearest(
+            ks.max() ?? 0, to: test, leavingOut: leftOut)
         return ks.map { k in
             let right = zip(nearest, test.labels).count { list, label in vote(list.entries.prefix(k)) == label }
             return Double(right) / Double(test.count)

@@ -45,7 +45,9 @@ public struct NearestNeighbours: Sendable {
     /// For each test row the k nearest training rows, nearest first; of equally near ones the first.
     /// - Throws: as ``accuracy(on:leavingOut:)``.
     public func neighbours(of test: LabelledFeatures, leavingOut leftOut: [[Int]] = []) throws -> [[Int]] {
-        try NeighbourSearch(training, .squaredEuclidean, threads: threads, isa: isa).nearest(k, to: test, leavingOut: leftOut).map { $0.entries.map(\.index) }
+        try NeighbourSearch(training, .squaredEuclidean, threads: threads, isa: isa).nearest(k, to: test, leavingOut: leftOut).map {
+            $0.entries.map(\.index)
+        }
     }
 
     /// The most frequent label; of equally frequent ones the smallest.

@@ -11,8 +11,8 @@ enum RowDistance {
 
 /// For rows of features the nearest of a training set's, in memory that does not depend on how many rows there are.
 ///
-/// Products in Float (`RowProducts`) say of each pair how near it can be at most, and so sort out nearly all; what is left is measured in Double
-/// from the features as they are: the result is that of Double loops over all pairs.
+/// Products in Float (`RowProducts`) say of each pair how near it can be at most, and so sort out nearly all; what is left is measured in
+/// Double from the features as they are: the result is that of Double loops over all pairs.
 struct NeighbourSearch {
     private static let trainingRows = 1024, testRows = 256
     /// Bytes of a block of rows, which are fewer where they are wide (whole images).
@@ -34,7 +34,8 @@ struct NeighbourSearch {
     }
 
     /// For each test row the k nearest training rows, nearest first; of equally near ones the first.
-    /// - Parameter leftOut: of each test row, the training rows that are no neighbours of it, as they are the same image; empty for none at all.
+    /// - Parameter leftOut: of each test row, the training rows that are no neighbours of it, as they are the same image; empty for none at
+    ///   all.
     /// - Throws: `FeaturesError.differentWidths`, `.neighbourCount` where fewer than k are left, `RuntimeError` where memory is lacking.
     func nearest(_ k: Int, to test: LabelledFeatures, leavingOut leftOut: [[Int]] = []) throws -> [NearestList] {
         let width = training.width
@@ -72,8 +73,8 @@ struct NeighbourSearch {
         }
     }
 
-    /// The least that a distance can be whose product is that, with the rows' squared lengths. Rounding the rows and adding up their `width`
-    /// products takes a product by at most (width + 12)·2⁻²⁴ of |a|·|b|; twice that is allowed.
+    /// The least that a distance can be whose product is that, with the rows' squared lengths. Rounding the rows and adding up their
+    /// `width` products takes a product by at most (width + 12)·2⁻²⁴ of |a|·|b|; twice that is allowed.
     private func least(_ product: Double, _ a: Double, _ b: Double) -> Double {
         let error = Double(training.width + 12) * Double(Float.ulpOfOne)
         return switch distance {

@@ -34,7 +34,7 @@ public struct KernelBenchmark {
         var model = ModelPrograms(configuration)
         let programs = [
             try model.compile(.autoencoder(images: setting.batchSize, options, .immediate(.init()), examined: false)),
-            try model.compile(.masker(images: setting.batchSize, options, .immediate(.init()), examined: false)),
+            try model.compile(.masker(images: setting.batchSize, options, .immediate(.init()), examined: false))
         ]
         var counts: [Shape: Int] = [:]
         for instruction in programs.flatMap(\.instructions) {
@@ -44,12 +44,16 @@ public struct KernelBenchmark {
                 counts[Shape(opcode: .linear, rows: Int(p.rows), columns: Int(p.columns), depth: Int(p.depth)), default: 0] += 1
             case .linear_weight_gradient:
                 let p = instruction.linear_weight_gradient_places
-                counts[Shape(opcode: .linear_weight_gradient, rows: Int(p.rows), columns: Int(p.columns), depth: Int(p.depth)), default: 0] += 1
+                counts[
+                    Shape(opcode: .linear_weight_gradient, rows: Int(p.rows), columns: Int(p.columns), depth: Int(p.depth)), default: 0] +=
+                    1
             default: continue
             }
         }
         return counts.map { ($0.key, $0.value) }.sorted {
-            ($0.shape.opcode.rawValue, $0.shape.rows, $0.shape.columns, $0.shape.depth) < ($1.shape.opcode.rawValue, $1.shape.rows, $1.shape.columns, $1.shape.depth)
+            ($0.shape.opcode.rawValue, $0.shape.rows, $0.shape.columns, $0.shape.depth) < (
+                $1.shape.opcode.rawValue, $1.shape.rows, $1.shape.columns, $1.shape.depth
+            )
         }
     }
 
@@ -69,12 +73,17 @@ public struct KernelBenchmark {
         let end = bias + padded(panels)
         func at(_ offset: Int) -> UInt64 { Operand(.arena, offset).encoded }
         let isGradient = shape.opcode == .linear_weight_gradient, rows = Int32(m), columns = Int32(n), depth = Int32(k)
-        let instruction: Instruction = isGradient
-            ? .linear_weight_gradient(linear_weight_gradient_places(
-                flags: 0, rows: rows, columns: columns, depth: depth, section: columns, d_weight: at(weight), d_bias: at(bias), dy: at(y), x: at(x)))
-            : .linear(linear_places(
-                flags: 0, rows: rows, columns: columns, depth: depth, section: columns, period: rows, y: at(y), derivative: .max, x: at(x),
-                weight: at(weight), bias: at(bias), residual: .max, multiplier: .max))
+        let instruction: Instruction =
+            isGradient
+            ? .linear_weight_gradient(
+                linear_weight_gradient_places(
+                    flags: 0, rows: rows, columns: columns, depth: depth, section: columns, d_weight: at(weight), d_bias: at(bias),
+                    dy: at(y), x: at(x)))
+            : .linear(
+                linear_places(
+                    flags: 0, rows: rows, columns: columns, depth: depth, section: columns, period: rows, y: at(y), derivative: .max,
+                    x: at(x),
+                    weight: at(weight), bias: at(bias), residual: .max, multiplier: .max))
         let session = try Session(parameterBytes: 0, trains: false, threads: setting.threads, isa: setting.isa)
         let program = Program(instructions: [instruction], arenaBytes: end, lowerBoundBytes: end, naiveBytes: end)
         let executable = try session.prepare(program)
@@ -88,7 +97,8 @@ public struct KernelBenchmark {
             _ = try session.run(executable)
             let middle = DispatchTime.now().uptimeNanoseconds
             algebra.product(
-                rows: m, columns: n, depth: k, y: place(y), x: place(x), weight: place(weight), isWeightGradient: isGradient, threads: setting.threads)
+                rows: m, columns: n, depth: k, y: place(y), x: place(x), weight: place(weight), isWeightGradient: isGradient,
+                threads: setting.threads)
             ours = min(ours, Double(middle - start) * 1e-9)
             theirs = min(theirs, Double(DispatchTime.now().uptimeNanoseconds - middle) * 1e-9)
         }

@@ -24,18 +24,25 @@ public struct LeastWork: Sendable {
 
     public init(_ c: ModelConfiguration, maskRatio: Double) {
         func linear(_ rows: Int, _ input: Int, _ output: Int) -> Double { LeastWork.linear(rows, input, output) }
-        func block(_ n: Int, _ d: Int, rows: Int? = nil) -> (linear: Double, attention: Double) { LeastWork.block(n, d, c.mlpRatio, rows: rows) }
+        func block(_ n: Int, _ d: Int, rows: Int? = nil) -> (linear: Double, attention: Double) {
+            LeastWork.block(n, d, c.mlpRatio, rows: rows)
+        }
         /// Forward, input gradient and, unless frozen, weight gradient; attention's backward is twice its forward.
-        func train(_ b: (linear: Double, attention: Double), frozen: Bool = false) -> Double { (frozen ? 2 : 3) * b.linear + 3 * b.attention }
+        func train(_ b: (linear: Double, attention: Double), frozen: Bool = false) -> Double {
+            (frozen ? 2 : 3) * b.linear + 3 * b.attention
+        }
         let patches = c.patches, tokens = patches + 1, kept = c.kept(maskRatio: maskRatio), removed = patches - kept
         let d = c.embedWidth, w = c.decoderWidth, p = c.patchWidth
         let whole = Double(c.maskerDepth - 1), masker = block(tokens, d), last = block(tokens, d, rows: 1)
         let maskerForward = whole * (masker.linear + masker.attention) + last.linear + last.attention + linear(1, d, patches)
         let maskerTrain = whole * train(masker) + train(last) + 3 * linear(1, d, patches) - linear(tokens, d, 3 * d)
         let embed = linear(patches, p, d), depth = Double(c.depth), deeper = Double(c.decoderDepth - 1)
-        stepA = embed + maskerForward + depth * train(block(kept + 1, d)) + linear(kept, p, d) + 3 * linear(kept + 1, d, w)
+        stepA =
+            embed + maskerForward + depth * train(block(kept + 1, d)) + linear(kept, p, d) + 3 * linear(kept + 1, d, w)
             + deeper * train(block(tokens, w)) + train(block(tokens, w, rows: removed)) + 3 * linear(removed, w, p)
-        stepB = embed + maskerTrain + depth * train(block(tokens, d), frozen: true) + 2 * linear(tokens, d, w)
-            + deeper * train(block(tokens, w), frozen: true) + train(block(tokens, w, rows: patches), frozen: true) + 2 * linear(patches, w, p)
+        stepB =
+            embed + maskerTrain + depth * train(block(tokens, d), frozen: true) + 2 * linear(tokens, d, w)
+            + deeper * train(block(tokens, w), frozen: true) + train(block(tokens, w, rows: patches), frozen: true) + 2
+            * linear(patches, w, p)
     }
 }

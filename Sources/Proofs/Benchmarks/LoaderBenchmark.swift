@@ -29,7 +29,8 @@ public struct LoaderBenchmark: Sendable {
     /// One epoch of a source, after a warm-up batch.
     public func run(_ source: any ImageSource, progress: (Int, Int) -> Void = { _, _ in }) throws -> Result {
         let loader = BatchLoader(
-            source: source, pipeline: pipeline, batchSize: min(batchSize, source.count), dropLast: false, shuffle: true, seed: 0, workers: workers,
+            source: source, pipeline: pipeline, batchSize: min(batchSize, source.count), dropLast: false, shuffle: true, seed: 0,
+            workers: workers,
             prefetch: workers + 1, broken: .substitute)
         defer { loader.stop() }
         loader.start(epoch: 0)
@@ -42,7 +43,8 @@ public struct LoaderBenchmark: Sendable {
             images += batch.samples.count
             progress(images, source.count)
         }
-        return Result(images: images, seconds: Double(DispatchTime.now().uptimeNanoseconds - clock) * 1e-9, coreSeconds: processorSeconds() - cpu)
+        return Result(
+            images: images, seconds: Double(DispatchTime.now().uptimeNanoseconds - clock) * 1e-9, coreSeconds: processorSeconds() - cpu)
     }
 
     private func processorSeconds() -> Double {

@@ -39,10 +39,13 @@ public struct ProgramBenchmark: Sendable {
         var features = [Float](repeating: 0, count: shape.outputCount)
         let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
         let times = try setting.times(progress) {
-            try pixels.withUnsafeBufferPointer { pixels in try features.withUnsafeMutableBufferPointer { try encoder.encoder.run(pixels, into: $0) } }
+            try pixels.withUnsafeBufferPointer { pixels in
+                try features.withUnsafeMutableBufferPointer { try encoder.encoder.run(pixels, into: $0) }
+            }
         }
         return Result(
-            batch: quantile(times, 0.5), batchP90: quantile(times, 0.9), open: open, openChecked: openChecked, images: shape.images, flops: encoder.encoder.flops,
+            batch: quantile(times, 0.5), batchP90: quantile(times, 0.9), open: open, openChecked: openChecked, images: shape.images,
+            flops: encoder.encoder.flops,
             peakGFLOPs: peak, arenaBytes: encoder.encoder.arenaBytes)
     }
 }

@@ -70,8 +70,10 @@ public struct StepBenchmark: Sendable {
         peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
         let kernels = KernelTime.table(instructions, clock, repeats: setting.repeats, byShape: byShape)
         return Result(
-            step: quantile(steps, 0.5), stepP90: quantile(steps, 0.9), stepA: quantile(stepsA, 0.5), stepB: quantile(stepsB, 0.5), images: batchSize,
-            flops: LeastWork(configuration, maskRatio: options.maskRatio).flops * Double(batchSize), peakGFLOPs: peak, arenaBytes: session.arenaBytes,
+            step: quantile(steps, 0.5), stepP90: quantile(steps, 0.9), stepA: quantile(stepsA, 0.5), stepB: quantile(stepsB, 0.5),
+            images: batchSize,
+            flops: LeastWork(configuration, maskRatio: options.maskRatio).flops * Double(batchSize), peakGFLOPs: peak,
+            arenaBytes: session.arenaBytes,
             residentBytes: Machine.residentBytes.peak,
             kernels: kernels)
     }

@@ -31,7 +31,8 @@ public struct GoldenDigest {
         let check: [String: [Double]]
         enum CodingKeys: String, CodingKey {
             case format, preset, batch, seed, norm_pix_loss, lambda_cl, mask_ratio, lambda_gauss, lambda_kl, lambda_diversity, scores, check
-            case maeLoss = "mae.loss", recon = "masker.loss.recon", gauss = "masker.loss.gauss", kl = "masker.loss.kl", diversity = "masker.loss.diversity"
+            case maeLoss = "mae.loss", recon = "masker.loss.recon", gauss = "masker.loss.gauss", kl = "masker.loss.kl", diversity =
+                "masker.loss.diversity"
             case maeGradients = "mae.grad", maskerGradients = "masker.grad"
         }
     }
@@ -43,7 +44,10 @@ public struct GoldenDigest {
         do { contents = try JSONDecoder().decode(Contents.self, from: data) } catch {
             throw LearningError.file(path: path, reason: "is not a digest: \(error)")
         }
-        guard contents.format == "clmae-digest/1", (1...4096).contains(contents.batch), (0...1).contains(contents.mask_ratio) else { throw LearningError.file(path: path, reason: "is not a digest of format clmae-digest/1, or its batch or mask ratio is out of range") }
+        guard contents.format == "clmae-digest/1", (1...4096).contains(contents.batch), (0...1).contains(contents.mask_ratio) else {
+            throw LearningError.file(
+                path: path, reason: "is not a digest of format clmae-digest/1, or its batch or mask ratio is out of range")
+        }
     }
 
     /// Replays the iteration at the formula's parameters.
@@ -61,8 +65,12 @@ public struct GoldenDigest {
             model.set(parameter, in: model.session.parameters, values)
         }
         let grid = try configuration.grid
-        let images = GoldenDigest.uniform("images", seed: contents.seed, count: contents.batch * grid.count * grid.patchWidth).map { Float(2 * $0) }
-        if let expected = contents.check["images"] { formula.note(Array(images.prefix(expected.count)), expected.map(Float.init), "images") }
+        let images = GoldenDigest.uniform("images", seed: contents.seed, count: contents.batch * grid.count * grid.patchWidth).map {
+            Float(2 * $0)
+        }
+        if let expected = contents.check["images"] {
+            formula.note(Array(images.prefix(expected.count)), expected.map(Float.init), "images")
+        }
         let patches = patchBatchOf(planes: images, grid: grid, images: contents.batch)
         defer { patches.deallocate() }
         return VerificationReport(path: path, comparisons: [formula] + (try compare(model, UnsafeRawBufferPointer(patches))))
@@ -79,7 +87,9 @@ public struct GoldenDigest {
             let norm = ours.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
             norms.noteRelative(norm, expected.norm, name)
             let largest = ours.reduce(0.0) { max($0, abs(Double($1))) }
-            guard expected.max > 0, !expected.at.isEmpty, expected.at.count == expected.values.count else { return values.note(.infinity, name) }
+            guard expected.max > 0, !expected.at.isEmpty, expected.at.count == expected.values.count else {
+                return values.note(.infinity, name)
+            }
             values.note(abs(largest - expected.max) / expected.max, name)
             for (at, value) in zip(expected.at, expected.values) {
                 values.note(ours.indices.contains(at) ? abs(Double(ours[at]) - value) / expected.max : .infinity, name)

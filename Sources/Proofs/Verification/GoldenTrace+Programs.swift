@@ -21,7 +21,7 @@ extension GoldenTrace {
         return [
             ("step-a", try model.session.saved(a, [.patches: patchesGiven])),
             ("step-b", try model.session.saved(b, [.patches: patchesGiven, .curriculum: factor])),
-            ("features", try model.session.saved(f, [.patches: patchesGiven])),
+            ("features", try model.session.saved(f, [.patches: patchesGiven]))
         ]
     }
 }

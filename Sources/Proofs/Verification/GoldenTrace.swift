@@ -47,14 +47,19 @@ public struct GoldenTrace {
         }
         let images = try file.entry("images").shape
         guard images.count == 4, images[0] == header.batch, images[2] == header.img_size, images[3] == header.img_size else {
-            throw LearningError.file(path: path, reason: "images have shape \(images), not [\(header.batch), C, \(header.img_size), \(header.img_size)]")
+            throw LearningError.file(
+                path: path, reason: "images have shape \(images), not [\(header.batch), C, \(header.img_size), \(header.img_size)]")
         }
         configuration = ModelConfiguration(
-            imageHeight: header.img_size, imageWidth: header.img_size, patchSize: header.patch_size, channels: images[1], embedWidth: header.embed_dim,
+            imageHeight: header.img_size, imageWidth: header.img_size, patchSize: header.patch_size, channels: images[1],
+            embedWidth: header.embed_dim,
             depth: header.depth, heads: header.num_heads, decoderWidth: header.decoder_embed_dim, decoderDepth: header.decoder_depth,
-            decoderHeads: header.decoder_num_heads, maskerDepth: header.masker_depth, maskerHeads: header.masker_heads, mlpRatio: header.mlp_ratio)
+            decoderHeads: header.decoder_num_heads, maskerDepth: header.masker_depth, maskerHeads: header.masker_heads,
+            mlpRatio: header.mlp_ratio)
         if let problem = configuration.problem { throw LearningError.file(path: path, reason: Message(problem)) }
-        guard header.iterations > 0, header.batch > 0, (0...1).contains(header.mask_ratio), (1..<configuration.patches).contains(configuration.kept(maskRatio: header.mask_ratio)) else {
+        guard header.iterations > 0, header.batch > 0, (0...1).contains(header.mask_ratio),
+            (1..<configuration.patches).contains(configuration.kept(maskRatio: header.mask_ratio))
+        else {
             throw LearningError.file(path: path, reason: "its config keeps no patch, or all of them, or has no iterations")
         }
         options = StepOptions(
@@ -85,7 +90,8 @@ public struct GoldenTrace {
         for parameter in model.parameters.all {
             let name = "param.\(parameter.parameter.name)"
             guard try file.entry(name).shape == parameter.referenceShape else {
-                throw LearningError.file(path: path, reason: "\(name) has shape \(try file.entry(name).shape), not \(parameter.referenceShape)")
+                throw LearningError.file(
+                    path: path, reason: "\(name) has shape \(try file.entry(name).shape), not \(parameter.referenceShape)")
             }
             model.set(parameter, in: model.session.parameters, try file.floats(name))
         }
@@ -119,7 +125,9 @@ public struct GoldenTrace {
         features.note(try model.result("latent_cls", of: a), try file.floats("mae.latent_cls"), "mae.latent_cls")
         losses.noteRelative(Double(try model.result("losses", of: a)[0]), try expectedValue("mae.loss"), "mae.loss")
         for parameter in model.parameters.all where parameter.parameter.group == .autoencoder {
-            gradients.note(try exposedGradient(parameter, model, a), try file.floats("mae.grad.\(parameter.parameter.name)"), "mae.grad.\(parameter.parameter.name)")
+            gradients.note(
+                try exposedGradient(parameter, model, a), try file.floats("mae.grad.\(parameter.parameter.name)"),
+                "mae.grad.\(parameter.parameter.name)")
         }
 
         let b = try model.maskerStep(images: batch.images, options, update: .expose, examined: true)
@@ -130,12 +138,16 @@ public struct GoldenTrace {
             losses.noteRelative(Double(value), try expectedValue(tensor), tensor, absolute: name == "kl" ? klTolerance : 0)
         }
         for parameter in model.parameters.all where parameter.parameter.group == .masker {
-            gradients.note(try exposedGradient(parameter, model, b), try file.floats("masker.grad.\(parameter.parameter.name)"), "masker.grad.\(parameter.parameter.name)")
+            gradients.note(
+                try exposedGradient(parameter, model, b), try file.floats("masker.grad.\(parameter.parameter.name)"),
+                "masker.grad.\(parameter.parameter.name)")
         }
 
         let f = try model.features(images: batch.images)
         _ = try session.run(f, [.patches: patches])
-        for name in ["cls", "mean"] { features.note(try model.result(name, of: f), try file.floats("features.\(name)"), "features.\(name)") }
+        for name in ["cls", "mean"] {
+            features.note(try model.result(name, of: f), try file.floats("features.\(name)"), "features.\(name)")
+        }
         return [scores, order, predictions, losses, gradients, features]
     }
 
@@ -149,7 +161,8 @@ public struct GoldenTrace {
         var trajectory = Comparison("trajectory", "relative", tolerance: 1e-5)
         var finals = Comparison("final parameters", "of the move", tolerance: 3e-3)
         let trainer = JointTrainer(model: model, options: options, adamw: adamw)
-        let expected = try Dictionary(uniqueKeysWithValues: ["mae", "recon", "gauss", "kl", "diversity"].map { ($0, try file.floats("trajectory.\($0)")) })
+        let expected = try Dictionary(
+            uniqueKeysWithValues: ["mae", "recon", "gauss", "kl", "diversity"].map { ($0, try file.floats("trajectory.\($0)")) })
         for i in 0..<iterations {
             let factor = sweeps && iterations > 1 ? curriculum * (1 - 2 * Double(i) / Double(iterations - 1)) : curriculum
             let losses = try trainer.iterate([batch], IterationSettings(learningRate: learningRate, curriculum: factor))
@@ -165,7 +178,7 @@ public struct GoldenTrace {
             var start = try file.floats("param.\(name)"), end = try file.floats("final.\(name)")
             var ours = model.values(of: parameter, in: model.session.parameters)
             guard ours.count == end.count, start.count == end.count else { finals.note(.infinity, "final.\(name)"); continue }
-            if name.hasSuffix("attn.qkv.bias") { // softmax ignores a bias of the keys: its true gradient is 0
+            if name.hasSuffix("attn.qkv.bias") {  // softmax ignores a bias of the keys: its true gradient is 0
                 let third = start.count / 3
                 for range in [third..<2 * third] {
                     start.removeSubrange(range)
@@ -200,8 +213,9 @@ func patchBatchOf(planes: [Float], grid: PatchGrid, images: Int) -> UnsafeMutabl
     let patches = UnsafeMutableBufferPointer<Float>.allocate(capacity: images * each)
     planes.withUnsafeBufferPointer { all in
         for i in 0..<images {
-            patchify(planes: UnsafeBufferPointer(rebasing: all[(i * each)..<((i + 1) * each)]), grid: grid,
-                     into: UnsafeMutableBufferPointer(rebasing: patches[(i * each)..<((i + 1) * each)]))
+            patchify(
+                planes: UnsafeBufferPointer(rebasing: all[(i * each)..<((i + 1) * each)]), grid: grid,
+                into: UnsafeMutableBufferPointer(rebasing: patches[(i * each)..<((i + 1) * each)]))
         }
     }
     return patches

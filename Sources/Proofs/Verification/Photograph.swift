@@ -55,11 +55,14 @@ public struct Photograph {
         return VerificationReport(path: path, comparisons: [bytes.largest, bytes.further, values])
     }
 
-    /// The view for evaluation [3, H, W]: its bytes are found again from the expected numbers; where they are equal, so must be the numbers.
+    /// The view for evaluation [3, H, W]: its bytes are found again from the expected numbers; where they are equal, so must be the
+    /// numbers.
     private func evaluation(of image: PixelImage, _ bytes: inout ByteComparison) throws -> Comparison {
         var values = Comparison("evaluation", "for equal bytes", tolerance: 1e-5)
         let shape = try file.entry("eval224").shape
-        guard shape.count == 3, shape[0] == 3 else { throw LearningError.file(path: path, reason: "eval224 has shape \(shape), not [3, H, W]") }
+        guard shape.count == 3, shape[0] == 3 else {
+            throw LearningError.file(path: path, reason: "eval224 has shape \(shape), not [3, H, W]")
+        }
         let grid = try PatchGrid.validated(imageHeight: shape[1], imageWidth: shape[2], patchSize: 1, channels: 3)
         let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: .imageNet, seed: 0)
         let view = pipeline.prepared(image, epoch: 0, sample: 0).pixels
@@ -73,13 +76,17 @@ public struct Photograph {
             value.isFinite ? Int(min(max((value * deviation[place % 3] + mean[place % 3]) * 255, -1e6), 1e6).rounded()) : -1_000_000
         }
         bytes.note(view, wantedBytes, "eval224")
-        for place in view.indices where Int(view[place]) == wantedBytes[place] { values.note(abs(Double(ours[place]) - Double(wanted[place])), "eval224") }
+        for place in view.indices where Int(view[place]) == wantedBytes[place] {
+            values.note(abs(Double(ours[place]) - Double(wanted[place])), "eval224")
+        }
         return values
     }
 
     private func expected(_ name: String, shape: [Int]) throws -> [Int] {
         let entry = try file.entry(name)
-        guard entry.shape == shape else { throw LearningError.file(path: path, reason: "\(name) has shape \(entry.shape), not \(shape): is it another photograph's?") }
+        guard entry.shape == shape else {
+            throw LearningError.file(path: path, reason: "\(name) has shape \(entry.shape), not \(shape): is it another photograph's?")
+        }
         return try file.integers(name)
     }
 }

@@ -32,7 +32,8 @@ extension FeatureExtractor {
     /// - Parameter layer: the encoder's block, from 1; nil for the last.
     /// - Throws: `LearningError.configuration` for a layer that it has not.
     public func attention(_ images: HeldImages, layer: Int? = nil, progress: (Int, Int) -> Void = { _, _ in }) throws -> Attention {
-        let m = description.model, pictures = try pictures, weights = try classAttention(images, layer: layer ?? m.depth, progress: progress)
+        let m = description.model, pictures = try pictures,
+            weights = try classAttention(images, layer: layer ?? m.depth, progress: progress)
         var onPatches = [Double](repeating: 0, count: m.heads)
         let rows = (0..<images.count).map { image -> [PixelImage] in
             var mean = [Float](repeating: 0, count: m.patches)
@@ -86,7 +87,9 @@ extension FeatureExtractor {
             return [pictures.image(images.patches(of: image)), scaled(small, by: m.patchSize)]
         }
         // Images beside one another: tokens are compared along a row.
-        let sheet = blocks(of: rows.count, size: FeatureExtractor.batch).flatMap { range in [range.map { rows[$0][0] }, range.map { rows[$0][1] }] }
+        let sheet = blocks(of: rows.count, size: FeatureExtractor.batch).flatMap { range in
+            [range.map { rows[$0][0] }, range.map { rows[$0][1] }]
+        }
         return TokenColours(picture: try PictureSheet(images.grid).draw(sheet), shares: components.shares)
     }
 

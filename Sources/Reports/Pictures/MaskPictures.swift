@@ -33,19 +33,26 @@ public struct MaskPictures {
     public static let leastMeasured = 64
 
     /// A row an image: the image, and for each file its scores as a heat map and the mask they make.
-    public init(files: [String], _ source: any ImageSource, images: Int, _ choices: Reconstructor.Choices, threads: Int, isa: ISA, progress: (Int, Int) -> Void = { _, _ in }) throws {
-        try self.init(files.map { (path: $0, epoch: nil, curriculum: nil) }, source, images: images, choices, showsScores: true, threads: threads, isa: isa, progress: progress)
+    public init(
+        files: [String], _ source: any ImageSource, images: Int, _ choices: Reconstructor.Choices, threads: Int, isa: ISA,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws {
+        try self.init(
+            files.map { (path: $0, epoch: nil, curriculum: nil) }, source, images: images, choices, showsScores: true, threads: threads,
+            isa: isa, progress: progress)
     }
 
     /// A row an image: the image, and as each of the run's snapshots masks it.
     /// - Parameter most: snapshots drawn, spread over the run where there are more.
     /// - Throws: `LearningError.file` where the run has no snapshot, or no masker that learned.
     public init(
-        run: String, _ source: any ImageSource, images: Int, most: Int, _ choices: Reconstructor.Choices, threads: Int, isa: ISA, progress: (Int, Int) -> Void = { _, _ in }
+        run: String, _ source: any ImageSource, images: Int, most: Int, _ choices: Reconstructor.Choices, threads: Int, isa: ISA,
+        progress: (Int, Int) -> Void = { _, _ in }
     ) throws {
         let files = RunFiles(folder: run), snapshots = try spread(files.snapshots, most: most)
         guard !snapshots.isEmpty else {
-            throw LearningError.file(path: run, reason: "holds no checkpoint-N.safetensors: pass the folder of a run, made with a smaller \(.snapshotEpochs)")
+            throw LearningError.file(
+                path: run, reason: "holds no checkpoint-N.safetensors: pass the folder of a run, made with a smaller \(.snapshotEpochs)")
         }
         let curriculum = Dictionary(((try? RunLog(path: files.log))?.curriculum ?? []).map { ($0.epoch, $0.factor) }) { first, _ in first }
         let steps = snapshots.map { (path: $0.path, epoch: Int?.some($0.epoch), curriculum: curriculum[$0.epoch]) }
@@ -53,7 +60,8 @@ public struct MaskPictures {
     }
 
     private init(
-        _ files: [(path: String, epoch: Int?, curriculum: Double?)], _ source: any ImageSource, images: Int, _ given: Reconstructor.Choices, showsScores: Bool,
+        _ files: [(path: String, epoch: Int?, curriculum: Double?)], _ source: any ImageSource, images: Int, _ given: Reconstructor.Choices,
+        showsScores: Bool,
         threads: Int, isa: ISA, progress: (Int, Int) -> Void
     ) throws {
         var rows: [[PixelImage]] = [], moments: [Moment] = [], sheet: PictureSheet?, broken: [String] = [], measured = 0
@@ -63,9 +71,15 @@ public struct MaskPictures {
         var read: (sizes: [Int], pixels: PixelNormalization, images: HeldImages)?
         for (done, file) in files.enumerated() {
             let reconstructor = try Reconstructor(weights: file.path, choices, threads: threads, isa: isa)
-            let description = reconstructor.description, sizes = [description.model.imageHeight, description.model.imageWidth, description.model.patchSize, description.model.channels]
+            let description = reconstructor.description,
+                sizes = [
+                    description.model.imageHeight, description.model.imageWidth, description.model.patchSize, description.model.channels
+                ]
             if read?.sizes != sizes || read?.pixels != description.normalization {
-                read = (sizes, description.normalization, try HeldImages(first: max(images, MaskPictures.leastMeasured), of: source, for: description))
+                read = (
+                    sizes, description.normalization,
+                    try HeldImages(first: max(images, MaskPictures.leastMeasured), of: source, for: description)
+                )
             }
             guard let held = read?.images else { continue }
             let shown = min(images, held.count)
@@ -78,9 +92,11 @@ public struct MaskPictures {
             }
             sheet = sheet ?? PictureSheet(held.grid)
             (broken, measured) = (held.broken, held.count)
-            moments.append(Moment(
-                path: file.path, epoch: file.epoch, curriculum: file.curriculum, meanScore: outcome.scores.reduce(0) { $0 + Double($1) } / Double(max(1, outcome.scores.count)),
-                maskedError: reading.maskedError, randomError: reading.randomError, collapse: reading.collapse))
+            moments.append(
+                Moment(
+                    path: file.path, epoch: file.epoch, curriculum: file.curriculum,
+                    meanScore: outcome.scores.reduce(0) { $0 + Double($1) } / Double(max(1, outcome.scores.count)),
+                    maskedError: reading.maskedError, randomError: reading.randomError, collapse: reading.collapse))
             progress(done + 1, files.count)
         }
         guard let sheet else { throw LearningError.configuration("masks needs at least one weights file") }

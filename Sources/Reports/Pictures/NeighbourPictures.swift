@@ -26,36 +26,47 @@ public struct NeighbourPictures {
     ///   - report: told of each broken image, which is left out.
     /// - Throws: `LearningError.configuration` where there are too few images.
     public init(
-        _ extractor: FeatureExtractor, training: any ImageSource, test: (any ImageSource)?, report: (String) -> Void = { _ in }, progress: (Int, Int) -> Void = { _, _ in }
+        _ extractor: FeatureExtractor, training: any ImageSource, test: (any ImageSource)?, report: (String) -> Void = { _ in },
+        progress: (Int, Int) -> Void = { _, _ in }
     ) throws {
-        let known = ImageSelection(training, most: NeighbourPictures.most), queries = ImageSelection(test ?? known, most: NeighbourPictures.rows)
+        let known = ImageSelection(training, most: NeighbourPictures.most),
+            queries = ImageSelection(test ?? known, most: NeighbourPictures.rows)
         // An image that is looked for among itself is its own first neighbour.
         let own = test == nil ? 1 : 0
         // Of each row, the image that it is: broken ones have none.
         func features(_ images: ImageSelection, _ done: Int) throws -> (rows: LabelledFeatures, samples: [Int]) {
-            let computed = try extractor.compute(images, .mean, 64, nil, strict: false, report) { now, _ in progress(done + now, known.count + queries.count) }
-            let rows = try LabelledFeatures(features: computed.features, width: extractor.width(.mean), labels: Array(repeating: 0, count: computed.samples.count))
+            let computed = try extractor.compute(images, .mean, 64, nil, strict: false, report) { now, _ in
+                progress(done + now, known.count + queries.count)
+            }
+            let rows = try LabelledFeatures(
+                features: computed.features, width: extractor.width(.mean), labels: Array(repeating: 0, count: computed.samples.count))
             return (rows, computed.samples)
         }
         let others = try features(known, 0), asked = try features(queries, known.count)
         let count = min(NeighbourPictures.neighbours, others.samples.count - own)
         guard count > 0 else { throw LearningError.configuration("nearest neighbours need more than \(others.samples.count) images") }
-        let found = try NearestNeighbours(training: others.rows, k: count + own, threads: extractor.threads, isa: extractor.isa).neighbours(of: asked.rows)
+        let found = try NearestNeighbours(training: others.rows, k: count + own, threads: extractor.threads, isa: extractor.isa).neighbours(
+            of: asked.rows)
         let grid = try extractor.description.model.grid
-        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: extractor.description.normalization, seed: 0), sheet = PictureSheet(grid)
+        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: extractor.description.normalization, seed: 0),
+            sheet = PictureSheet(grid)
         func drawn(_ images: ImageSelection, _ index: Int) throws -> PixelImage {
-            narrowed(scaled(pipeline.prepared(try images.image(at: index), epoch: 0, sample: index), by: sheet.factor), to: NeighbourPictures.widest)
+            narrowed(
+                scaled(pipeline.prepared(try images.image(at: index), epoch: 0, sample: index), by: sheet.factor),
+                to: NeighbourPictures.widest)
         }
         var same = 0, labelled = 0
         let rows = try asked.samples.enumerated().map { row, query -> [PixelImage] in
-            let itself = test == nil ? queries.indices[query] : nil, nearest = found[row].map { others.samples[$0] }.filter { $0 != itself }.prefix(count)
-            return [try drawn(queries, query)] + (try nearest.map { neighbour in
-                let image = try drawn(known, neighbour)
-                guard let label = queries.label(at: query), let other = known.label(at: neighbour) else { return image }
-                labelled += 1
-                same += label == other ? 1 : 0
-                return framed(image, by: max(2, image.height / 32), NeighbourPictures.frames[label == other ? 1 : 0])
-            })
+            let itself = test == nil ? queries.indices[query] : nil,
+                nearest = found[row].map { others.samples[$0] }.filter { $0 != itself }.prefix(count)
+            return [try drawn(queries, query)]
+                + (try nearest.map { neighbour in
+                    let image = try drawn(known, neighbour)
+                    guard let label = queries.label(at: query), let other = known.label(at: neighbour) else { return image }
+                    labelled += 1
+                    same += label == other ? 1 : 0
+                    return framed(image, by: max(2, image.height / 32), NeighbourPictures.frames[label == other ? 1 : 0])
+                })
         }
         picture = try Picture(tile(rows, padding: PictureSheet.padding))
         compared = others.samples.count

@@ -14,7 +14,7 @@ public struct PlanPicture {
         var lines = [
             ##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \##(number(width + 2 * margin)) \##(number(total))" font-family="system-ui, sans-serif" font-size="13">"##,
             ##"<style>rect.b{stroke:#fff;stroke-width:.4}rect.b:hover{stroke:#000;stroke-width:1.5}text{fill:#333}line{stroke:#999;stroke-width:.6}</style>"##,
-            ##"<rect width="100%" height="100%" fill="#fff"/>"##,
+            ##"<rect width="100%" height="100%" fill="#fff"/>"##
         ]
         for (index, panel) in programs.enumerated() {
             lines += self.panel(panel.title, panel.program, top: margin + Double(index) * (height + gap), most: most)
@@ -31,14 +31,17 @@ public struct PlanPicture {
         ]
         for quarter in 0...4 {
             let bytes = most * quarter / 4
-            lines.append(##"<line x1="\##(number(margin))" x2="\##(number(right))" y1="\##(number(y(bytes)))" y2="\##(number(y(bytes)))"/>"##)
-            lines.append(##"<text x="\##(number(margin - 8))" y="\##(number(y(bytes) + 4))" text-anchor="end">\##(ByteCount.text(bytes))</text>"##)
+            lines.append(
+                ##"<line x1="\##(number(margin))" x2="\##(number(right))" y1="\##(number(y(bytes)))" y2="\##(number(y(bytes)))"/>"##)
+            lines.append(
+                ##"<text x="\##(number(margin - 8))" y="\##(number(y(bytes) + 4))" text-anchor="end">\##(ByteCount.text(bytes))</text>"##)
         }
         for buffer in program.buffers {
             let from = x(buffer.lifetime.lowerBound), to = x(buffer.lifetime.upperBound + 1), upper = y(buffer.offset + buffer.bytes)
             lines.append(
                 ##"<rect class="b" x="\##(number(from))" y="\##(number(upper))" width="\##(number(to - from))" height="\##(number(y(buffer.offset) - upper))" fill="\##(colour(buffer.name))">"##
-                    + "<title>\(buffer.name): \(ByteCount.text(buffer.bytes)) at \(buffer.offset), instructions \(buffer.lifetime.lowerBound)–\(buffer.lifetime.upperBound)</title></rect>")
+                    + "<title>\(buffer.name): \(ByteCount.text(buffer.bytes)) at \(buffer.offset), instructions \(buffer.lifetime.lowerBound)–\(buffer.lifetime.upperBound)</title></rect>"
+            )
         }
         lines.append(##"<text x="\##(number(margin))" y="\##(number(top + height + 18))">first instruction</text>"##)
         lines.append(##"<text x="\##(number(right))" y="\##(number(top + height + 18))" text-anchor="end">last instruction</text>"##)

@@ -36,10 +36,12 @@ public final class Reconstructor {
 
     /// - Throws: `LearningError.file` naming what the file lacks, with what to do; what `Checkpoint` and `WeightsDescription` throw.
     public init(weights path: String, _ choices: Choices, threads: Int, isa: ISA) throws {
-        let file = try Checkpoint(path: path, key: choices.key, image: choices.imageHeight.flatMap { height in choices.imageWidth.map { (height, $0) } })
+        let file = try Checkpoint(
+            path: path, key: choices.key, image: choices.imageHeight.flatMap { height in choices.imageWidth.map { (height, $0) } })
         self.path = path
         description = try WeightsDescription(
-            file, heads: choices.heads, decoderHeads: choices.decoderHeads, imageHeight: choices.imageHeight, imageWidth: choices.imageWidth,
+            file, heads: choices.heads, decoderHeads: choices.decoderHeads, imageHeight: choices.imageHeight,
+            imageWidth: choices.imageWidth,
             mean: choices.mean, deviation: choices.deviation)
         options = try Reconstructor.options(file, choices)
         seed = choices.seed
@@ -74,7 +76,7 @@ public final class Reconstructor {
     private static func require(_ parts: [ModelPart], in file: Checkpoint, _ description: WeightsDescription) throws {
         let remedies: [ModelPart: Message] = [
             .decoder: "reconstructions need the weights of a whole model, such as a run's model.safetensors",
-            .masker: "it was trained with random masks, which reconstruct takes with \(.masking, Masking.random.rawValue)",
+            .masker: "it was trained with random masks, which reconstruct takes with \(.masking, Masking.random.rawValue)"
         ]
         for part in parts {
             let wanted = ModelParameters(description.model).all.filter { $0.part == part }.map(\.parameter.name)
@@ -82,9 +84,12 @@ public final class Reconstructor {
             if missing.count == wanted.count, let remedy = remedies[part] {
                 throw LearningError.file(path: file.path, reason: "has no \(part.rawValue), as it lacks \(missing[0]): \(remedy)")
             }
-            guard missing.isEmpty else { throw LearningError.file(path: file.path, reason: "lacks \(WeightsFile.listed(missing)): its \(part.rawValue) is not whole") }
+            guard missing.isEmpty else {
+                throw LearningError.file(path: file.path, reason: "lacks \(WeightsFile.listed(missing)): its \(part.rawValue) is not whole")
+            }
             if let obstacle = try CheckpointContents.obstacle(part, file, description) {
-                let remedy: Message = part == .masker ? "; leave out \(.imageSize), or reconstruct with \(.masking, Masking.random.rawValue)" : ""
+                let remedy: Message =
+                    part == .masker ? "; leave out \(.imageSize), or reconstruct with \(.masking, Masking.random.rawValue)" : ""
                 throw LearningError.file(path: file.path, reason: "its \(part.rawValue) cannot be used: \(obstacle)\(remedy)")
             }
         }
@@ -103,6 +108,7 @@ public final class Reconstructor {
         let outcome = try images.outcome(images: images.count, model, options, seed: seed, progress: progress)
         let rows = pictures.rows(images, outcome, count: images.count, normalized: options.normalizedTargets, scores: false)
         return Reconstruction(
-            picture: try PictureSheet(images.grid).draw(rows), error: outcome.loss, errors: images.errors(outcome, normalized: options.normalizedTargets))
+            picture: try PictureSheet(images.grid).draw(rows), error: outcome.loss,
+            errors: images.errors(outcome, normalized: options.normalizedTargets))
     }
 }

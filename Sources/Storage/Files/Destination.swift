@@ -18,7 +18,7 @@ enum Destination: Sendable, Equatable {
         var status = stat()
         if stat(path, &status) == 0 {
             switch status.st_mode & S_IFMT {
-            case S_IFREG, S_IFDIR: break // a folder refuses what is renamed over it
+            case S_IFREG, S_IFDIR: break  // a folder refuses what is renamed over it
             case S_IFIFO, S_IFCHR:
                 self = .stream
                 return
@@ -80,7 +80,9 @@ final class StreamWriter: Sendable {
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw .refused(.read, path: path, code: errno) }
             guard count > 0 else { return }
-            let code = bytes.withUnsafeBytes { FileOperations.system.writeFully(descriptor, UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            let code = bytes.withUnsafeBytes {
+                FileOperations.system.writeFully(descriptor, UnsafeRawBufferPointer(rebasing: $0[..<count]))
+            }
             guard code == 0 else { throw .refused(.write, path: path, code: code) }
             offset += count
         }

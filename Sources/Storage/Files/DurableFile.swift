@@ -37,7 +37,9 @@ public struct DurableFile: ~Copyable, Sendable {
         let begun = try DurableFile.begin(path, operations)
         self.path = path
         self.operations = operations
-        (place, stream, temporaryPath, descriptor, hasName) = (begun.place, begun.stream, begun.temporaryPath, begun.descriptor, begun.stream == nil)
+        (place, stream, temporaryPath, descriptor, hasName) = (
+            begun.place, begun.stream, begun.temporaryPath, begun.descriptor, begun.stream == nil
+        )
     }
 
     deinit {
@@ -110,7 +112,7 @@ extension DurableFile {
             return (target, nil, made.path, made.descriptor)
         case .stream:
             let stream = try StreamWriter(path: path), made = try make(in: temporaryFolder, "curricle", for: path, operations)
-            _ = operations.remove(made.path) // nobody else is to see it, and no kill leaves it
+            _ = operations.remove(made.path)  // nobody else is to see it, and no kill leaves it
             return (nil, stream, made.path, made.descriptor)
         }
     }

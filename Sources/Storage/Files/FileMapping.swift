@@ -2,8 +2,8 @@ import Foundation
 
 /// The bytes of a file, mapped read-only: pages are read when touched and never count twice.
 ///
-/// A file that is cut while it is mapped ends the process where it is touched: this is for a look at a file's beginning. What is used is read
-/// (``FileReader``).
+/// A file that is cut while it is mapped ends the process where it is touched: this is for a look at a file's beginning. What is used is
+/// read (``FileReader``).
 package final class FileMapping: Sendable {
     // Never written after init, and the pages are read-only: sharing them is safe.
     private nonisolated(unsafe) let bytes: UnsafeRawBufferPointer

@@ -1,6 +1,7 @@
 import Foundation
 
-/// An open file that is read piece by piece. What is mapped ends the process where somebody cuts the file meanwhile; what is read gives an error.
+/// An open file that is read piece by piece. What is mapped ends the process where somebody cuts the file meanwhile; what is read gives an
+/// error.
 package final class FileReader: Sendable {
     package let path: String
     /// Bytes of the file, as it was opened.

@@ -13,7 +13,9 @@ package func names(in folder: String) throws(FileError) -> [String] {
             guard code == 0 else { throw .refused(.list, path: folder, code: code) }
             return names
         }
-        let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
         if name != ".", name != ".." { names.append(name) }
     }
 }

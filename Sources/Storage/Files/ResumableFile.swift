@@ -2,8 +2,8 @@ import Foundation
 
 /// A file that grows in hiding and appears whole, and whose writer may be killed: the next one that writes the same goes on where it ended.
 ///
-/// Bytes go to `.NAME.KEY.part` in the same folder, where the key stands for everything that decides them; ``publish()`` flushes it and puts it
-/// in its place. Unlike a ``DurableFile``'s, what was written stays when a writer fails.
+/// Bytes go to `.NAME.KEY.part` in the same folder, where the key stands for everything that decides them; ``publish()`` flushes it and
+/// puts it in its place. Unlike a ``DurableFile``'s, what was written stays when a writer fails.
 struct ResumableFile: ~Copyable {
     let path: String
     let temporaryPath: String
@@ -47,7 +47,7 @@ struct ResumableFile: ~Copyable {
             let stream = try StreamWriter(path: path)
             let hidden = Destination.joined(DurableFile.temporaryFolder, hiddenName("curricle-\(UInt64.random(in: 0...UInt64.max))", key))
             let descriptor = try open(hidden, for: path)
-            unlink(hidden) // nobody else is to see it, and no kill leaves it
+            unlink(hidden)  // nobody else is to see it, and no kill leaves it
             return (nil, stream, hidden, descriptor)
         }
     }

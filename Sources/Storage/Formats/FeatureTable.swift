@@ -12,7 +12,9 @@ public struct FeatureTable: ~Copyable {
     public mutating func append(_ name: [UInt8], _ values: some Sequence<Float>) throws(FileError) {
         let quote = UInt8(ascii: "\"")
         let isPlain = !name.contains { [quote, UInt8(ascii: ","), 0x0A, 0x0D].contains($0) }
-        let field = isPlain ? name : [quote] + name.split(separator: quote, omittingEmptySubsequences: false).joined(separator: [quote, quote]) + [quote]
+        let field =
+            isPlain
+            ? name : [quote] + name.split(separator: quote, omittingEmptySubsequences: false).joined(separator: [quote, quote]) + [quote]
         try file.write(field + Array(values.map { ",\($0)" }.joined().utf8) + [0x0A])
     }
 

@@ -38,18 +38,23 @@ extension TensorElement {
         case .float16: TensorElement.decode(bytes, UInt16.self) { Float(Float16(bitPattern: $0)) }
         case .bfloat16: TensorElement.decode(bytes, UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
         case .float64: TensorElement.decode(bytes, UInt64.self) { Float(Double(bitPattern: $0)) }
-        case .float8E4M3: TensorElement.decode(bytes, UInt8.self) { $0 & 0x7F == 0x7F ? .nan : TensorElement.small($0, mantissaBits: 3, bias: 7) }
+        case .float8E4M3:
+            TensorElement.decode(bytes, UInt8.self) { $0 & 0x7F == 0x7F ? .nan : TensorElement.small($0, mantissaBits: 3, bias: 7) }
         case .float8E5M2: TensorElement.decode(bytes, UInt8.self) { Float(Float16(bitPattern: UInt16($0) << 8)) }
-        case .float8E4M3FNUZ: TensorElement.decode(bytes, UInt8.self) { $0 == 0x80 ? .nan : TensorElement.small($0, mantissaBits: 3, bias: 8) }
-        case .float8E5M2FNUZ: TensorElement.decode(bytes, UInt8.self) { $0 == 0x80 ? .nan : TensorElement.small($0, mantissaBits: 2, bias: 16) }
-        case .float8E8M0: TensorElement.decode(bytes, UInt8.self) { $0 == 0xFF ? .nan : Float(sign: .plus, exponent: Int($0) - 127, significand: 1) }
+        case .float8E4M3FNUZ:
+            TensorElement.decode(bytes, UInt8.self) { $0 == 0x80 ? .nan : TensorElement.small($0, mantissaBits: 3, bias: 8) }
+        case .float8E5M2FNUZ:
+            TensorElement.decode(bytes, UInt8.self) { $0 == 0x80 ? .nan : TensorElement.small($0, mantissaBits: 2, bias: 16) }
+        case .float8E8M0:
+            TensorElement.decode(bytes, UInt8.self) { $0 == 0xFF ? .nan : Float(sign: .plus, exponent: Int($0) - 127, significand: 1) }
         default: nil
         }
     }
 
     /// A float of 8 bits: a sign, an exponent and a mantissa, subnormal where the exponent is 0, without infinities.
     private static func small(_ bits: UInt8, mantissaBits: Int, bias: Int) -> Float {
-        let magnitude = Int(bits & 0x7F), exponent = magnitude >> mantissaBits, mantissa = Float(magnitude & (1 << mantissaBits - 1)) / Float(1 << mantissaBits)
+        let magnitude = Int(bits & 0x7F), exponent = magnitude >> mantissaBits,
+            mantissa = Float(magnitude & (1 << mantissaBits - 1)) / Float(1 << mantissaBits)
         let value = Float(sign: .plus, exponent: max(1, exponent) - bias, significand: exponent == 0 ? mantissa : 1 + mantissa)
         return bits < 0x80 ? value : -value
     }

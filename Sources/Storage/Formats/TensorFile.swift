@@ -5,7 +5,8 @@
 public struct TensorFile: Sendable {
     /// Bytes of header that the format allows.
     public static let greatestHeaderSize = 100_000_000
-    /// What a header may hold, so that none takes long: tensors, entries of its metadata, members of a tensor's entry, and numbers of its shape.
+    /// What a header may hold, so that none takes long: tensors, entries of its metadata, members of a tensor's entry, and numbers of its
+    /// shape.
     private static let greatestTensors = 200_000, greatestMetadata = 100_000, greatestMembers = 64, greatestRank = 64
     /// The metadata key of the file's checksum: CRC-32C of the whole file in eight hexadecimal digits, counted with these
     /// eight digits taken as `00000000`.
@@ -20,7 +21,8 @@ public struct TensorFile: Sendable {
     private let file: FileReader
 
     /// Opens and checks a file.
-    /// - Parameter verifyChecksum: whether to read all bytes and compare their checksum, if the file holds one (ours do, other programs' do not).
+    /// - Parameter verifyChecksum: whether to read all bytes and compare their checksum, if the file holds one (ours do, other programs' do
+    ///   not).
     /// - Throws: ``TensorFileError``: `.file`, `.malformed` or `.torn`.
     public init(path: String, verifyChecksum: Bool = true) throws(TensorFileError) {
         let file: FileReader
@@ -137,7 +139,9 @@ extension TensorFile {
                 try parseMetadata(&scanner, into: &header)
             } else {
                 guard header.tensors[name] == nil else { throw scanner.failure("tensor '\(name)' appears twice") }
-                guard header.tensors.count < greatestTensors else { throw scanner.failure("there are more than \(greatestTensors) tensors") }
+                guard header.tensors.count < greatestTensors else {
+                    throw scanner.failure("there are more than \(greatestTensors) tensors")
+                }
                 header.tensors[name] = try parseEntry(&scanner, name: name, dataStart: header.size)
             }
         }
@@ -148,7 +152,9 @@ extension TensorFile {
     private static func parseMetadata(_ scanner: inout JSONScanner, into header: inout Header) throws(JSONScanner.Failure) {
         try scanner.object { (scanner, key) throws(JSONScanner.Failure) in
             guard header.metadata[key] == nil else { throw scanner.failure("metadata '\(key)' appears twice") }
-            guard header.metadata.count < greatestMetadata else { throw scanner.failure("there are more than \(greatestMetadata) metadata") }
+            guard header.metadata.count < greatestMetadata else {
+                throw scanner.failure("there are more than \(greatestMetadata) metadata")
+            }
             let (text, range) = try scanner.stringAndRange()
             header.metadata[key] = text
             if key == checksumKey { header.checksumRange = (range.lowerBound + 8)..<(range.upperBound + 8) }

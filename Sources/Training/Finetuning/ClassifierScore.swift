@@ -56,18 +56,24 @@ extension ModelRuntime {
     ///   - report: told of each broken image.
     /// - Throws: `VisionError`; `LearningError.nonfinite` for weights that compute no numbers.
     package func score(
-        _ source: any ImageSource, _ normalization: PixelNormalization, images: Int, preprocessing: Preprocessing = .reference, passOrder: PassOrder = .pillow13, strict: Bool, report: (String) -> Void,
+        _ source: any ImageSource, _ normalization: PixelNormalization, images: Int, preprocessing: Preprocessing = .reference,
+        passOrder: PassOrder = .pillow13, strict: Bool, report: (String) -> Void,
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> ClassifierScore {
         var score = ClassifierScore()
-        try configuration.forEachBatch(of: source, normalization, images: images, preprocessing: preprocessing, passOrder: passOrder, strict: strict, report: report) { batch in
+        try configuration.forEachBatch(
+            of: source, normalization, images: images, preprocessing: preprocessing, passOrder: passOrder, strict: strict, report: report
+        ) { batch in
             let executable = try classification(images: batch.samples.count)
             _ = try session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
             let logits = try result("logits", of: executable), classes = logits.count / batch.samples.count
             guard logits.allSatisfy(\.isFinite) else {
-                throw LearningError.nonfinite("what the classifier says of an image is not finite: lower \(.learningRate), or check the weights")
+                throw LearningError.nonfinite(
+                    "what the classifier says of an image is not finite: lower \(.learningRate), or check the weights")
             }
-            for (i, sample) in batch.images { score.add(logits[(i * classes)..<((i + 1) * classes)], label: source.label(at: sample) ?? -1) }
+            for (i, sample) in batch.images {
+                score.add(logits[(i * classes)..<((i + 1) * classes)], label: source.label(at: sample) ?? -1)
+            }
             progress(score.images, source.count)
             return true
         }

@@ -21,12 +21,13 @@ extension ModelRuntime {
         }
         for parameter in parameters.all {
             let name = parameter.parameter.name
-            let values: [Float]? = switch (parameter.part, parameter.initialValue) {
-            case (.head, _): hasHead ? try file.floats(name) : nil
-            case (_, .positions):
-                try WeightsFile.encoderPosition(file, configuration).map { Array(repeating: 0, count: configuration.embedWidth) + $0 }
-            default: file.shape(of: name) == nil ? nil : try WeightsFile.values(file, name, parameter)
-            }
+            let values: [Float]? =
+                switch (parameter.part, parameter.initialValue) {
+                case (.head, _): hasHead ? try file.floats(name) : nil
+                case (_, .positions):
+                    try WeightsFile.encoderPosition(file, configuration).map { Array(repeating: 0, count: configuration.embedWidth) + $0 }
+                default: file.shape(of: name) == nil ? nil : try WeightsFile.values(file, name, parameter)
+                }
             if let values { set(parameter, in: session.parameters, values) } else { fresh.append(name) }
         }
         return fresh

@@ -24,5 +24,5 @@ struct DropPath: Sendable {
         return scales
     }
 
-    private static let use: UInt32 = 0x6472_6F70 // "drop"
+    private static let use: UInt32 = 0x6472_6F70  // "drop"
 }

@@ -32,7 +32,8 @@ extension FinetuneSettings {
                 "share of residual branches left out at random in the last block; in earlier ones less", section: .training),
             clipping,
             Setting(
-                \.mixing.mixup, "mixup", "A", in: 0...4, "blend pairs of images, their share from Beta(A, A); 0 for never", section: .images),
+                \.mixing.mixup, "mixup", "A", in: 0...4, "blend pairs of images, their share from Beta(A, A); 0 for never", section: .images
+            ),
             Setting(
                 \.mixing.cutmix, "cutmix", "A", in: 0...4, "or paste a part of one into the other, likewise; 0 for never", section: .images),
             Setting(\.mixing.smoothing, "smoothing", "S", in: 0...1, "share of a label that all classes get", section: .images),
@@ -53,7 +54,7 @@ extension FinetuneSettings {
                 $0.randAugment = policy
                 return true
             },
-            Setting(\.erasing, "reprob", "P", in: 0...1, "how likely a part of a picture is erased", section: .images),
+            Setting(\.erasing, "reprob", "P", in: 0...1, "how likely a part of a picture is erased", section: .images)
         ]
         + PixelNormalization.declared.map { $0.at(\.normalization) }
         + [
@@ -70,7 +71,7 @@ extension FinetuneSettings {
                 guard case .number(let share) = $1 else { return false }
                 $0.holdout = share
                 return true
-            },
+            }
         ]
         + DecodeOptions.declared.map { $0.at(\.decoding) }
         + stopping
@@ -83,12 +84,7 @@ extension FinetuneSettings {
 
     public mutating func settle(isGiven: (SettingName) -> Bool) {
         settleSchedule(isGiven: isGiven)
-<<<<<<< HEAD
         decoding.settle(size: max(model.imageHeight, model.imageWidth), channels: model.channels)
-=======
-        decoding.settle(size: max(model.imageHeight, model.imageWidth))
-        decoding.channels = model.channels
->>>>>>> acb7e30440f8b545e006d5d1fe551a5fb1f04f3b
         // Neither is done with another augmentation.
         if augmentation != .finetune { (randAugment, erasing) = (nil, 0) }
     }

@@ -72,8 +72,14 @@ public struct FinetuneSettings: RunSettings, ScheduledSettings {
                 training: TrainingAugmentation(randAugment: randAugment, erasing: erasing))
         case .mae: ImagePipeline(grid: grid, augmentation: .mae, normalization: normalization, seed: seed, passOrder: passOrder)
         // As they are judged.
-        case .flip: ImagePipeline(grid: grid, augmentation: .flip, normalization: normalization, seed: seed, preprocessing: preprocessing, passOrder: passOrder)
-        case .none: ImagePipeline(grid: grid, augmentation: .none, normalization: normalization, seed: seed, preprocessing: preprocessing, passOrder: passOrder)
+        case .flip:
+            ImagePipeline(
+                grid: grid, augmentation: .flip, normalization: normalization, seed: seed, preprocessing: preprocessing,
+                passOrder: passOrder)
+        case .none:
+            ImagePipeline(
+                grid: grid, augmentation: .none, normalization: normalization, seed: seed, preprocessing: preprocessing,
+                passOrder: passOrder)
         }
     }
 

@@ -53,11 +53,17 @@ public final class Finetuning: TrainingRecipe {
 
     /// - Parameter output: the run's folder; nil to keep nothing.
     /// - Throws: `LearningError.configuration`, `RuntimeError`, `VisionError`.
-    public init(_ settings: FinetuneSettings, training: any ImageSource, test: any ImageSource, output: String?, threads: Int, isa: ISA) throws {
+    public init(
+        _ settings: FinetuneSettings, training: any ImageSource, test: any ImageSource, output: String?, threads: Int, isa: ISA
+    ) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
-        for source in [training, test] where !(0..<source.count).allSatisfy({ source.label(at: $0).map(settings.classes.indices.contains) ?? false }) {
+        for source in [training, test]
+        where !(0..<source.count).allSatisfy({ source.label(at: $0).map(settings.classes.indices.contains) ?? false }) {
             if let reason = source.missingLabels { throw LearningError.configuration("images have no labels: \(reason)") }
-            throw LearningError.configuration("\(source.name(at: 0)): images have no labels, or others than the training images': give a folder per class, or a dataset's own label files")
+            throw LearningError.configuration(
+                "\(source.name(at: 0)): images have no labels, or others than the training images': give a folder per class, or a "
+                    + "dataset's own label files"
+            )
         }
         self.settings = settings
         self.training = training
@@ -68,7 +74,8 @@ public final class Finetuning: TrainingRecipe {
         let m = settings.model, batchSize = min(settings.batchSize, training.count)
         model = try ModelRuntime(
             m, parts: .classifier(settings.shape), trains: true, storesGradients: settings.storesGradients, threads: threads, isa: isa,
-            arenaLimit: settings.arenaLimit(images: batchSize, threads: threads, isa: isa, data: DataMemory([training, test], judgedImages: 0)))
+            arenaLimit: settings.arenaLimit(
+                images: batchSize, threads: threads, isa: isa, data: DataMemory([training, test], judgedImages: 0)))
         grid = try m.grid
         loader = BatchLoader(
             source: training, pipeline: settings.pipeline(grid), batchSize: batchSize, dropLast: false, shuffle: true, seed: settings.seed,
@@ -101,7 +108,9 @@ public final class Finetuning: TrainingRecipe {
 
     /// Accuracy on the test images as things stand.
     public func score() throws -> ClassifierScore {
-        try model.score(test, settings.normalization, images: min(settings.batchSize, 64), preprocessing: settings.preprocessing, passOrder: settings.passOrder,
+        try model.score(
+            test, settings.normalization, images: min(settings.batchSize, 64), preprocessing: settings.preprocessing,
+            passOrder: settings.passOrder,
             strict: settings.strict,
             report: { loop.reportOnce(Message($0)) }, progress: testing)
     }
@@ -137,9 +146,12 @@ public final class Finetuning: TrainingRecipe {
                 images: count, dropsPaths: settings.dropPath > 0, update: updates.update(adding: outcome.batches > 0))
             prepare(batch, epoch: position.epoch)
             var inputs: RunInputs = [
-                .patches: .memory(UnsafeRawBufferPointer(batch.patches)), .targets: .memory(targets.contents(numbers: 0..<(count * settings.classes.count))),
+                .patches: .memory(UnsafeRawBufferPointer(batch.patches)),
+                .targets: .memory(targets.contents(numbers: 0..<(count * settings.classes.count)))
             ]
-            if executable.program.input(.branchScales) != nil { inputs[.branchScales] = .memory(branchScales.contents(numbers: 0..<(count * 2 * settings.model.depth))) }
+            if executable.program.input(.branchScales) != nil {
+                inputs[.branchScales] = .memory(branchScales.contents(numbers: 0..<(count * 2 * settings.model.depth)))
+            }
             try updates.complete(&inputs, .classifier, rate: rate)
             guard try model.session.run(executable, inputs) == .done else {
                 throw LearningError.nonfinite(
@@ -160,12 +172,13 @@ public final class Finetuning: TrainingRecipe {
     }
 
     func stepEnded(_ position: RunPosition, _ outcome: StepOutcome, _ times: EpochTimes, endsEpoch: Bool) {
-        if endsEpoch { return } // told with the score
+        if endsEpoch { return }  // told with the score
         var before = position
         before.batch -= outcome.batches
-        progress(FinetuneProgress(
-            position: position, learningRate: rate(before), loss: outcome.means.first.map { Double($0.value) } ?? .nan,
-            imagesPerSecond: times.imagesPerSecond, score: nil, best: best))
+        progress(
+            FinetuneProgress(
+                position: position, learningRate: rate(before), loss: outcome.means.first.map { Double($0.value) } ?? .nan,
+                imagesPerSecond: times.imagesPerSecond, score: nil, best: best))
     }
 
     func epochEnded(_ position: inout RunPosition, files: RunFiles?, isInterrupted: () -> Bool) throws -> EpochOutcome? {
@@ -181,8 +194,10 @@ public final class Finetuning: TrainingRecipe {
     }
 
     func epochKept(_ position: RunPosition, _ times: EpochTimes) {
-        progress(FinetuneProgress(
-            position: position, learningRate: rate(position), loss: lastLoss, imagesPerSecond: times.imagesPerSecond, score: lastScore, best: best))
+        progress(
+            FinetuneProgress(
+                position: position, learningRate: rate(position), loss: lastLoss, imagesPerSecond: times.imagesPerSecond, score: lastScore,
+                best: best))
     }
 
     /// Mixes a batch's images, and writes their targets and what their branches are multiplied by.

@@ -11,7 +11,8 @@ extension TrainingPlan {
             var changed = settings
             changed.batchSize = images
             return try TrainingPlan(
-                changed, Team(threads: threads, isa: isa), pieceImages: settings.pieceImages, arenaLimit: nil, DataMemory(), plansMemory: plansMemory
+                changed, Team(threads: threads, isa: isa), pieceImages: settings.pieceImages, arenaLimit: nil, DataMemory(),
+                plansMemory: plansMemory
             ).residentBytes
         }
         let most = 65536

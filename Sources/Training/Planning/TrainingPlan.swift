@@ -69,8 +69,9 @@ public struct TrainingPlan: Sendable {
     public let workspaceBytes: Int
     /// Batches ready ahead, copies of those that one update needs together, and what pieces of a batch hand on.
     public let loaderBytes: Int
-    /// The process besides: its code and libraries as they lie in memory, the data's lists, what decoders, logs and stacks take, two copies of
-    /// the largest parameter, which is turned into the files' layout when it is saved, the images that are looked at after an epoch, and those whose features are judged.
+    /// The process besides: its code and libraries as they lie in memory, the data's lists, what decoders, logs and stacks take, two copies
+    /// of the largest parameter, which is turned into the files' layout when it is saved, the images that are looked at after an epoch, and
+    /// those whose features are judged.
     public let processBytes: Int
     /// Matrix-product FLOPs of the two steps.
     public let flopsA, flopsB: Double
@@ -101,15 +102,17 @@ public struct TrainingPlan: Sendable {
     ///   - data: what the images take beside the run.
     /// - Throws: `LearningError.memory` where nothing fits, naming the least that would; `LearningError.configuration`.
     public init(
-        _ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil, recorded: MemoryChoice? = nil, data: DataMemory = DataMemory()
+        _ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil, recorded: MemoryChoice? = nil,
+        data: DataMemory = DataMemory()
     ) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         let team = Team(threads: threads, isa: isa)
         guard let memoryLimit else {
-            self = try TrainingPlan(settings, team, pieceImages: recorded?.pieceImages ?? settings.pieceImages, arenaLimit: recorded?.arenaBytes, data)
+            self = try TrainingPlan(
+                settings, team, pieceImages: recorded?.pieceImages ?? settings.pieceImages, arenaLimit: recorded?.arenaBytes, data)
             return
         }
-        let limit = memoryLimit - memoryLimit / 100 // a hundredth for what allocators and pages round up
+        let limit = memoryLimit - memoryLimit / 100  // a hundredth for what allocators and pages round up
         // What no way to save memory can do without is known without a plan.
         let least = TrainingPlan.aloneBytes + 3 * ModelPrograms(settings.model).layout.bytes
         guard least <= limit else { throw LearningError.memory(limit: memoryLimit, least: least + least / 50) }
@@ -150,7 +153,9 @@ public struct TrainingPlan: Sendable {
     }
 
     /// The largest pieces that fit so many bytes where a whole batch does not; nil where none do.
-    private static func largestPieces(_ settings: PretrainSettings, threads: Int, isa: ISA, within bytes: Int, _ data: DataMemory) throws -> Int? {
+    private static func largestPieces(
+        _ settings: PretrainSettings, threads: Int, isa: ISA, within bytes: Int, _ data: DataMemory
+    ) throws -> Int? {
         var changed = settings
         for count in pieceCounts(images: settings.batchSize).dropFirst() {
             changed.pieceImages = (settings.batchSize + count - 1) / count
@@ -164,14 +169,15 @@ public struct TrainingPlan: Sendable {
         return nil
     }
 
-    /// How a run keeps to its limit, and to four fifths of what this process may take where there is none or it is higher; nil where nothing needs
-    /// to be done for it.
+    /// How a run keeps to its limit, and to four fifths of what this process may take where there is none or it is higher; nil where
+    /// nothing needs to be done for it.
     /// - Parameters:
     ///   - recorded: how it does so already; nil for a run that begins.
     ///   - machineBytes: what this process may take.
     /// - Throws: `LearningError.memory`; `LearningError.configuration` naming the largest pieces that fit where the whole batch does not.
     static func choice(
-        _ settings: PretrainSettings, threads: Int, isa: ISA, recorded: MemoryChoice?, data: DataMemory, machineBytes: Int = Machine.memoryBytes
+        _ settings: PretrainSettings, threads: Int, isa: ISA, recorded: MemoryChoice?, data: DataMemory,
+        machineBytes: Int = Machine.memoryBytes
     ) throws -> MemoryChoice? {
         let available = machineBytes / 5 * 4
         if let limit = settings.memoryLimit, limit <= available {
@@ -179,17 +185,22 @@ public struct TrainingPlan: Sendable {
                 ?? TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, recorded: recorded, data: data).choice
         }
         var recorded = recorded
-        if let limit = settings.memoryLimit, recorded == nil { // its pieces are what the limit says
+        if let limit = settings.memoryLimit, recorded == nil {  // its pieces are what the limit says
             recorded = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, data: data).choice
         }
         if let recorded, let kept = try keeps(recorded, settings, threads, isa, data, within: available) { return kept }
         do throws {
-            let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: available, recorded: recorded.map { MemoryChoice(pieceImages: $0.pieceImages, arenaBytes: .max) }, data: data)
+            let plan = try TrainingPlan(
+                settings, threads: threads, isa: isa, memoryLimit: available,
+                recorded: recorded.map { MemoryChoice(pieceImages: $0.pieceImages, arenaBytes: .max) }, data: data)
             return plan.arenaLimit == nil && plan.pieceImages == nil ? nil : plan.choice
         } catch let error as LearningError {
             guard case .memory(_, let least) = error else { throw error }
-            let need = "this training takes \(ByteCount.text(least)) at least, and four fifths of what there is are \(ByteCount.text(available))"
-            guard settings.pieceImages == nil, recorded == nil, let pieces = try largestPieces(settings, threads: threads, isa: isa, within: available, data) else {
+            let need =
+                "this training takes \(ByteCount.text(least)) at least, and four fifths of what there is are \(ByteCount.text(available))"
+            guard settings.pieceImages == nil, recorded == nil,
+                let pieces = try largestPieces(settings, threads: threads, isa: isa, within: available, data)
+            else {
                 throw LearningError.configuration("\(need): lower \(.batchSize), or choose a smaller model")
             }
             throw LearningError.configuration("\(need): give \(.pieceImages, "\(pieces)"), which fits")
@@ -216,12 +227,13 @@ public struct TrainingPlan: Sendable {
         let isa: ISA
         /// What scratch is multiplied by.
         var margin = 1
-        /// What pieces are chosen by on every machine: four threads, and the kernels that all have, their scratch doubled, since wider ones take more.
+        /// What pieces are chosen by on every machine: four threads, and the kernels that all have, their scratch doubled, since wider ones
+        /// take more.
         static let reckoned = Team(threads: 4, isa: .baseline, margin: 2)
     }
 
-    /// The process before it trains: its code and libraries as they lie in memory. Between 24 and 36 MB were measured; a figure of the moment would
-    /// make the pieces, and so the bits, a matter of chance.
+    /// The process before it trains: its code and libraries as they lie in memory. Between 24 and 36 MB were measured; a figure of the
+    /// moment would make the pieces, and so the bits, a matter of chance.
     private static let startBytes = 40_000_000
     /// Decoders, logs, threads' stacks and the compiler: about the same for every run (measured).
     private static let workingBytes = 14_000_000
@@ -242,7 +254,8 @@ public struct TrainingPlan: Sendable {
         var flops: [ParameterGroup: Double] = [:], recomputed = 0.0, programs: [(title: String, program: Program)] = []
         for (group, list) in [(ParameterGroup.autoencoder, keys.autoencoder), (.masker, keys.masker)] {
             for key in list {
-                let program = try models.compile(key), times = Double(StepPrograms.repeats(key, images: settings.batchSize, pieceImages: pieceImages))
+                let program = try models.compile(key),
+                    times = Double(StepPrograms.repeats(key, images: settings.batchSize, pieceImages: pieceImages))
                 flops[group, default: 0] += times * program.flops
                 recomputed += times * program.recomputedFlops
                 programs.append((key.title, program))
@@ -252,16 +265,23 @@ public struct TrainingPlan: Sendable {
         momentBytes = 2 * parameterBytes
         gradientBytes = stores ? parameterBytes : 0
         // Features are computed of as many images as the arena has room for, but of one at least.
-        let judging = try data.judgedImages == 0 ? [] : [1, min(FeatureWatch.batch, data.judgedImages)].map { try models.compile(.features(images: $0, [.cls, .mean])) }
+        let judging =
+            try data.judgedImages == 0
+            ? [] : [1, min(FeatureWatch.batch, data.judgedImages)].map { try models.compile(.features(images: $0, [.cls, .mean])) }
         arenaBytes = (programs.map(\.program) + judging.prefix(1)).map(\.arenaBytes).max() ?? 0
         lowerBoundBytes = programs.map(\.program.lowerBoundBytes).max() ?? 0
         naiveBytes = programs.map(\.program.naiveBytes).max() ?? 0
-        workspaceBytes = try team.margin * ((programs.map(\.program) + judging).map { try $0.workspaceBytes(threads: team.threads, isa: team.isa) }.max() ?? 0)
+        workspaceBytes =
+            try team.margin
+            * ((programs.map(\.program) + judging).map { try $0.workspaceBytes(threads: team.threads, isa: team.isa) }.max() ?? 0)
         let patches = settings.batchSize * settings.model.patches, batch = patches * settings.model.patchWidth * ElementType.float32.bytes
-        loaderBytes = batch * (Pretraining.batchesAhead(threads: team.threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
-            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * patches * ElementType.float32.bytes : 0) + Pretraining.loaderWorkers(threads: team.threads) * 2 * data.imageBytes
+        loaderBytes =
+            batch * (Pretraining.batchesAhead(threads: team.threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
+            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * patches * ElementType.float32.bytes : 0) + Pretraining.loaderWorkers(
+                threads: team.threads) * 2 * data.imageBytes
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
-        processBytes = TrainingPlan.aloneBytes + data.listBytes + 2 * largest
+        processBytes =
+            TrainingPlan.aloneBytes + data.listBytes + 2 * largest
             + HeldImages.bytes(values: settings.model.patches * settings.model.patchWidth)
             + (data.judgedImages > 0 ? FeatureWatch.bytes(images: data.judgedImages, settings.model, imageBytes: data.imageBytes) : 0)
         flopsA = flops[.autoencoder] ?? 0
@@ -275,7 +295,8 @@ public struct TrainingPlan: Sendable {
     private static func keys(_ settings: PretrainSettings, pieceImages: Int?) -> StepPrograms {
         let stores = settings.storesGradients(pieceImages: pieceImages)
         return StepPrograms(
-            images: settings.batchSize, pieceImages: pieceImages, settings.step, update: stores ? .store(adding: false) : .immediate(settings.adamw))
+            images: settings.batchSize, pieceImages: pieceImages, settings.step,
+            update: stores ? .store(adding: false) : .immediate(settings.adamw))
     }
 
     /// Writes the graph after each pass and the final program, of each program of a step, as text: `1-step-a-01-prune.txt` ….
@@ -290,7 +311,8 @@ public struct TrainingPlan: Sendable {
             var models = ModelPrograms(settings.model, arenaLimit: arenaLimit, pipeline: pipeline)
             _ = try models.compile(key)
             for (index, entry) in texts.withLock({ $0 }).enumerated() {
-                let name = "\(number + 1)-\(key.title)-\(index < 9 ? "0" : "")\(index + 1)-\(entry.pass)".lowercased().replacingOccurrences(of: " ", with: "-")
+                let name = "\(number + 1)-\(key.title)-\(index < 9 ? "0" : "")\(index + 1)-\(entry.pass)".lowercased().replacingOccurrences(
+                    of: " ", with: "-")
                 try DurableFile.write(Array((entry.text + "\n").utf8), to: "\(folder)/\(name).txt")
             }
         }

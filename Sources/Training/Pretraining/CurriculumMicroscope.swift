@@ -35,7 +35,13 @@ package struct CurriculumMicroscope {
             self.maskedError = maskedError
             self.randomError = randomError
             let spread = (scores.max() ?? 0) - (scores.min() ?? 0)
-            if images > 1, maskDistance == 0 { collapse = "it gives every image the same mask" } else if spread < 1e-4 { collapse = "all its scores are equal" } else { collapse = nil }
+            if images > 1, maskDistance == 0 {
+                collapse = "it gives every image the same mask"
+            } else if spread < 1e-4 {
+                collapse = "all its scores are equal"
+            } else {
+                collapse = nil
+            }
         }
 
         /// For the log.
@@ -48,7 +54,7 @@ package struct CurriculumMicroscope {
         package var scalars: [(tag: String, value: Float)] {
             [
                 ("masker/entropy", Float(entropy)), ("masker/saturated", Float(saturated)), ("masker/mask_distance", Float(maskDistance)),
-                ("masker/masked_error", Float(maskedError)), ("masker/random_error", Float(randomError)),
+                ("masker/masked_error", Float(maskedError)), ("masker/random_error", Float(randomError))
             ]
         }
 
@@ -60,14 +66,17 @@ package struct CurriculumMicroscope {
 
     /// - Parameter model: as it is after the epoch; nothing of it changes.
     /// - Returns: what its own masks lead to, and the reading.
-    package static func look(_ held: HeldImages, _ model: ModelRuntime, _ options: StepOptions, seed: UInt64) throws -> (outcome: HeldImages.Outcome, reading: Reading) {
+    package static func look(
+        _ held: HeldImages, _ model: ModelRuntime, _ options: StepOptions, seed: UInt64
+    ) throws -> (outcome: HeldImages.Outcome, reading: Reading) {
         let images = held.samples.count
         let learned = try held.outcome(images: images, model, options, seed: seed)
         var randomly = options
         randomly.masking = .random
         let random = try held.outcome(images: images, model, randomly, seed: seed)
         let reading = Reading(
-            scores: learned.scores, order: learned.order, images: images, kept: learned.kept, maskedError: learned.loss, randomError: random.loss)
+            scores: learned.scores, order: learned.order, images: images, kept: learned.kept, maskedError: learned.loss,
+            randomError: random.loss)
         return (learned, reading)
     }
 }

@@ -67,11 +67,15 @@ public struct HeldImages {
     }
 
     /// Calls `body` with the first images, `size` at a time, as patches [images, L, P].
-    package func batches(images: Int, of size: Int, progress: (Int, Int) -> Void = { _, _ in }, _ body: (Range<Int>, UnsafeRawBufferPointer) throws -> Void) throws {
+    package func batches(
+        images: Int, of size: Int, progress: (Int, Int) -> Void = { _, _ in }, _ body: (Range<Int>, UnsafeRawBufferPointer) throws -> Void
+    ) throws {
         let each = grid.count * grid.patchWidth
         for first in stride(from: 0, to: images, by: size) {
             let range = first..<min(images, first + size)
-            try body(range, UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: memory.floats[(range.lowerBound * each)..<(range.upperBound * each)])))
+            try body(
+                range,
+                UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: memory.floats[(range.lowerBound * each)..<(range.upperBound * each)])))
             progress(range.upperBound, images)
         }
     }
@@ -90,14 +94,19 @@ public struct HeldImages {
 
         package func scores(of image: Int) -> ArraySlice<Float> { scores[(image * patches)..<((image + 1) * patches)] }
         package func visible(of image: Int) -> Set<Int> { Set(order[(image * patches)..<(image * patches + kept)]) }
-        package func predictions(of image: Int) -> [Float] { Array(predictions[(image * patches * patchWidth)..<((image + 1) * patches * patchWidth)]) }
+        package func predictions(of image: Int) -> [Float] {
+            Array(predictions[(image * patches * patchWidth)..<((image + 1) * patches * patchWidth)])
+        }
     }
 
     /// Runs step A without an update, on as many images at a time as the arena has room for.
-    package func outcome(images: Int, _ model: ModelRuntime, _ options: StepOptions, seed: UInt64, progress: (Int, Int) -> Void = { _, _ in }) throws -> Outcome {
+    package func outcome(
+        images: Int, _ model: ModelRuntime, _ options: StepOptions, seed: UInt64, progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> Outcome {
         let size = try model.examinedImages(most: min(images, 8), options)
         let orders = try Memory(integers: size * grid.count, purpose: "masks")
-        var outcome = Outcome(patches: grid.count, patchWidth: grid.patchWidth, kept: model.configuration.kept(maskRatio: options.maskRatio))
+        var outcome = Outcome(
+            patches: grid.count, patchWidth: grid.patchWidth, kept: model.configuration.kept(maskRatio: options.maskRatio))
         try batches(images: images, of: size, progress: progress) { range, batch in
             let order = RandomOrders(seed: seed, patches: grid.count).fill(orders, row: 0, samples: Array(samples[range]), epoch: 0)
             let executable = try model.autoencoderStep(images: range.count, options, update: nil, examined: true)

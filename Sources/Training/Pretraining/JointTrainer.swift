@@ -24,7 +24,9 @@ extension IterationLosses {
     /// The masker's losses in the order that its programs give them.
     package static let maskerNames = ["recon", "gauss", "kl", "diversity", "total"]
 
-    private var masking: [(name: String, value: Float)] { masker.map { Array(zip(IterationLosses.maskerNames, $0)).map { ($0.0, $0.1) } } ?? [] }
+    private var masking: [(name: String, value: Float)] {
+        masker.map { Array(zip(IterationLosses.maskerNames, $0)).map { ($0.0, $0.1) } } ?? []
+    }
 
     /// What an epoch's line has the means of.
     var means: [(name: String, value: Float)] {
@@ -108,7 +110,9 @@ public final class JointTrainer {
     /// - Parameters:
     ///   - clip: largest norm of a step's gradient; nil for none.
     ///   - accumulates: groups of more than one batch may come; the model must store gradients, as it must for pieces.
-    public init(model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil) {
+    public init(
+        model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil
+    ) {
         self.model = model
         self.options = options
         self.pieceImages = pieceImages
@@ -144,7 +148,8 @@ public final class JointTrainer {
         var sums: [Float] = [], scores: Float = 0, count = 0
         isSpoiled = false
         for batch in batches {
-            let done = try group == .autoencoder ? autoencoder(batch, settings, adding: count > 0) : masker(batch, settings, adding: count > 0)
+            let done =
+                try group == .autoencoder ? autoencoder(batch, settings, adding: count > 0) : masker(batch, settings, adding: count > 0)
             guard let done else {
                 losses.skipped.append(group)
                 if !mayContinue(group) { return nil }
@@ -167,7 +172,8 @@ public final class JointTrainer {
         var loss: Float = 0
         for piece in batch.pieces(of: pieceImages) {
             let weight = Float(piece.images) / Float(batch.images)
-            let executable = try model.autoencoderStep(images: piece.images, options, update: updates.update(adding: adding || piece.first > 0), weight: weight)
+            let executable = try model.autoencoderStep(
+                images: piece.images, options, update: updates.update(adding: adding || piece.first > 0), weight: weight)
             var inputs: RunInputs = [.patches: .memory(piece.patches)]
             if let order = piece.order { inputs[.order] = .memory(order) }
             try updates.complete(&inputs, .autoencoder, rate: settings.learningRate)

@@ -40,7 +40,9 @@ struct MaskerPieces {
         }
         let whole = try model.executable(.maskerLosses(images: batch.images, options))
         errors.floats.update(repeating: 0)
-        let given: RunInputs = [.scores: part(scores, 0..<batch.images), .errors: part(errors, 0..<batch.images), .curriculum: .numbers([curriculum])]
+        let given: RunInputs = [
+            .scores: part(scores, 0..<batch.images), .errors: part(errors, 0..<batch.images), .curriculum: .numbers([curriculum])
+        ]
         guard try session.run(whole, given) == .done else { return nil }
         errorGradients.fill(try model.result("grad.errors", of: whole))
         for piece in pieces {

@@ -14,12 +14,12 @@ extension PretrainSettings {
         + rates
         + [
             clipping,
-            Setting(\.augmentation, "augment", "KIND", "mae (random crop and flip), flip or none", section: .images),
+            Setting(\.augmentation, "augment", "KIND", "mae (random crop and flip), flip or none", section: .images)
         ]
         + PixelNormalization.declared.map { $0.at(\.normalization).adding("(default: ImageNet's for 3 channels, else 0.5)") }
         + [
             seeding("parameters, order, crops and random masks"),
-            Setting(\.dropLast, .dropLast, "leave out a last batch that is smaller", section: .training),
+            Setting(\.dropLast, .dropLast, "leave out a last batch that is smaller", section: .training)
         ]
         + DecodeOptions.declared.map { $0.at(\.decoding) }
         + [
@@ -45,12 +45,13 @@ extension PretrainSettings {
                 section: .run, record: .never),
             Setting(
                 \.knnEpochs, .knnEpochs, "EPOCHS", in: 0...Int.max,
-                "epochs between looks at the features' kNN accuracy, on the data's labelled parts; 0 for none", section: .run, record: .never),
+                "epochs between looks at the features' kNN accuracy, on the data's labelled parts; 0 "
+                    + "for none", section: .run, record: .never),
             Setting(\.passOrder, .passOrder, "KIND", PassOrder.help, section: .images, record: .whereItDiffers),
             Setting(\.preprocessing, .preprocessing, "KIND", "with --knn-every: " + Preprocessing.help, section: .images, record: .never),
             Setting(
                 \.saveEverySteps, "save-every-steps", "N", in: 0...Int.max,
-                "steps between states to resume from; 0: at the end of epochs only", section: .run, record: .never),
+                "steps between states to resume from; 0: at the end of epochs only", section: .run, record: .never)
         ]
         + stopping
 
@@ -59,11 +60,6 @@ extension PretrainSettings {
     public mutating func settle(isGiven: (SettingName) -> Bool) {
         settleSchedule(isGiven: isGiven)
         normalization.settle(channels: model.channels, isGiven: isGiven)
-<<<<<<< HEAD
         decoding.settle(size: max(model.imageHeight, model.imageWidth), channels: model.channels)
-=======
-        decoding.settle(size: max(model.imageHeight, model.imageWidth))
-        decoding.channels = model.channels
->>>>>>> acb7e30440f8b545e006d5d1fe551a5fb1f04f3b
     }
 }

@@ -58,7 +58,8 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
 
     public init(
         model: ModelConfiguration = ModelConfiguration.presets[0].configuration, step: StepOptions, adamw: AdamW = AdamW(),
-        schedule: Schedule = Schedule(epochs: 200, warmupEpochs: 40, learningRate: 1e-3), batchSize: Int = 256, accumulation: Int = 1, clip: Float? = nil,
+        schedule: Schedule = Schedule(epochs: 200, warmupEpochs: 40, learningRate: 1e-3), batchSize: Int = 256, accumulation: Int = 1,
+        clip: Float? = nil,
         augmentation: Augmentation = .mae, normalization: PixelNormalization = .imageNet, seed: UInt64 = 0, dropLast: Bool = false
     ) {
         self.model = model
@@ -83,7 +84,9 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
         if let problem = step.problem(model) { return problem }
         if step.normalizedTargets, model.patchWidth < 2 { return "\(.normalizedTargets) needs patches of at least 2 values" }
         if let problem = normalization.problem(channels: model.channels) { return problem }
-        if Double(batchSize) * Double(model.patches) * Double(model.patchWidth) > 1e12 { return "a batch of \(batchSize) would have more than 10¹² values" }
+        if Double(batchSize) * Double(model.patches) * Double(model.patchWidth) > 1e12 {
+            return "a batch of \(batchSize) would have more than 10¹² values"
+        }
         if let pieceImages, pieceImages < 1 { return "\(.pieceImages) must be at least 1, not \(pieceImages)" }
         return scheduleProblem
     }

@@ -54,7 +54,8 @@ public final class Pretraining: TrainingRecipe {
     /// - Parameter watch: labelled images that the features are judged by every `knnEpochs`.
     /// - Throws: `LearningError.configuration`, `LearningError.memory`, `RuntimeError`, `VisionError`.
     public init(
-        _ settings: PretrainSettings, source: any ImageSource, output: String, threads: Int, isa: ISA, resumes: Bool = false, heldOut: (any ImageSource)? = nil,
+        _ settings: PretrainSettings, source: any ImageSource, output: String, threads: Int, isa: ISA, resumes: Bool = false,
+        heldOut: (any ImageSource)? = nil,
         watch: FeatureWatch? = nil
     ) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
@@ -78,18 +79,24 @@ public final class Pretraining: TrainingRecipe {
             settings.model, trains: true, storesGradients: settings.storesGradients(pieceImages: pieceImages), threads: threads, isa: isa,
             arenaLimit: memoryChoice?.arenaBytes)
         trainer = JointTrainer(
-            model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1, pieceImages: pieceImages)
+            model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1,
+            pieceImages: pieceImages)
         let m = settings.model, batchSize = min(settings.batchSize, source.count)
         let grid = try m.grid
         guard source.count >= settings.batchSize || !settings.dropLast else {
-            throw LearningError.configuration("\(source.count) images give no batch of \(settings.batchSize): lower \(.batchSize) or leave out \(.dropLast)")
+            throw LearningError.configuration(
+                "\(source.count) images give no batch of \(settings.batchSize): lower \(.batchSize) or leave out \(.dropLast)")
         }
-        let pipeline = ImagePipeline(grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed, passOrder: settings.passOrder)
+        let pipeline = ImagePipeline(
+            grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed,
+            passOrder: settings.passOrder)
         loader = BatchLoader(
-            source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast, shuffle: true, seed: settings.seed,
+            source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast,
+            shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
             broken: settings.strict ? .refuse : .substitute)
-        orders = settings.step.masking == .random ? try Memory(integers: batchSize * settings.accumulation * m.patches, purpose: "masks") : nil
+        orders =
+            settings.step.masking == .random ? try Memory(integers: batchSize * settings.accumulation * m.patches, purpose: "masks") : nil
         group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
         held = try HeldImages(source: heldOut ?? source, pipeline: pipeline)
     }
@@ -169,18 +176,21 @@ public final class Pretraining: TrainingRecipe {
         return StepOutcome(
             means: losses.means, fields: [("lr", .double(now.learningRate)), ("lambda_cl", .double(now.curriculum))] + losses.fields,
             scalars: [("lr", Float(now.learningRate)), ("lambda_cl", Float(now.curriculum))] + losses.scalars,
-            images: batches.reduce(0) { $0 + $1.images }, batches: batches.count, dataSeconds: Double(loaded - started) * 1e-9, broken: broken)
+            images: batches.reduce(0) { $0 + $1.images }, batches: batches.count, dataSeconds: Double(loaded - started) * 1e-9,
+            broken: broken)
     }
 
     private func iterationSettings(_ position: RunPosition) -> IterationSettings {
         let share = Double(position.batch) / Double(loader.batchesPerEpoch)
         return IterationSettings(
-            learningRate: settings.schedule.learningRate(at: Double(position.epoch) + share), curriculum: settings.schedule.curriculum(epoch: position.epoch))
+            learningRate: settings.schedule.learningRate(at: Double(position.epoch) + share),
+            curriculum: settings.schedule.curriculum(epoch: position.epoch))
     }
 
     private func leaveOut(_ losses: IterationLosses, _ now: IterationSettings, _ position: inout RunPosition, _ lastState: String?) throws {
         let halves = losses.skipped.map { $0 == .autoencoder ? "A (autoencoder)" : "B (masker)" }.joined(separator: ", ")
-        let numbers = "step \(position.step + 1), epoch \(position.epoch), batch \(position.batch), lr \(now.learningRate), λ \(now.curriculum)"
+        let numbers =
+            "step \(position.step + 1), epoch \(position.epoch), batch \(position.batch), lr \(now.learningRate), λ \(now.curriculum)"
         if settings.onNonfinite == .stop {
             let state = lastState.map { "the last good state is \($0)" } ?? "no state was saved yet"
             throw LearningError.nonfinite(
@@ -194,9 +204,10 @@ public final class Pretraining: TrainingRecipe {
     func stepEnded(_ position: RunPosition, _ outcome: StepOutcome, _ times: EpochTimes, endsEpoch: Bool) {
         var before = position
         before.batch -= outcome.batches
-        progress(TrainingProgress(
-            position: position, stepsPerEpoch: stepsPerEpoch, settings: iterationSettings(before), losses: lastLosses,
-            imagesPerSecond: times.imagesPerSecond, dataShare: times.dataShare, endsEpoch: endsEpoch))
+        progress(
+            TrainingProgress(
+                position: position, stepsPerEpoch: stepsPerEpoch, settings: iterationSettings(before), losses: lastLosses,
+                imagesPerSecond: times.imagesPerSecond, dataShare: times.dataShare, endsEpoch: endsEpoch))
     }
 
     /// What the epoch came to: accuracy of the features where it is due, what the masker does to the held images, and their picture.
@@ -205,7 +216,8 @@ public final class Pretraining: TrainingRecipe {
         var outcome = EpochOutcome(), judged: LogFields = []
         if let watch, settings.judgesFeatures(after: epoch) {
             let accuracy = try watch.look(
-                model, settings.normalization, isInterrupted: isInterrupted, strict: settings.strict, report: { loop.reportOnce(Message($0)) }
+                model, settings.normalization, isInterrupted: isInterrupted, strict: settings.strict,
+                report: { loop.reportOnce(Message($0)) }
             ) { judging(epoch, $0, $1) }
             guard let accuracy else { return nil }
             let isPart = accuracy.images < watch.test.count || accuracy.known < watch.training.count

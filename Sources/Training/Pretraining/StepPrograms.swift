@@ -17,16 +17,20 @@ struct StepPrograms {
             masker = []
             return
         }
-        masker = pieceImages == nil
+        masker =
+            pieceImages == nil
             ? [.masker(images: images, options, update)]
-            : sizes.flatMap { [.scoring(images: $0, nil), .maskerErrors(images: $0, options), .scoring(images: $0, update)] } + [.maskerLosses(images: images, options)]
+            : sizes.flatMap { [.scoring(images: $0, nil), .maskerErrors(images: $0, options), .scoring(images: $0, update)] } + [
+                .maskerLosses(images: images, options)
+            ]
     }
 
     /// How often a step runs each of its programs.
     static func repeats(_ key: ProgramKey, images: Int, pieceImages: Int?) -> Int {
         let size = pieceImages ?? images
         switch key {
-        case .autoencoder(let count, _, _, _, _), .scoring(let count, _), .maskerErrors(let count, _): return count == size ? images / size : 1
+        case .autoencoder(let count, _, _, _, _), .scoring(let count, _), .maskerErrors(let count, _):
+            return count == size ? images / size : 1
         case .maskerLosses: return 2
         case .masker, .update, .features, .queriesKeysValues, .classifier, .classification: return 1
         }

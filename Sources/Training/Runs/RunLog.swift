@@ -34,7 +34,9 @@ package struct RunLog {
     package var curriculum: [(epoch: Int, factor: Double)] {
         var points: [(epoch: Int, factor: Double)] = []
         for line in steps {
-            guard let epoch = line.numbers["epoch"].flatMap({ Int(exactly: $0) }), let factor = line.numbers["lambda_cl"], points.last?.epoch != epoch + 1 else { continue }
+            guard let epoch = line.numbers["epoch"].flatMap({ Int(exactly: $0) }), let factor = line.numbers["lambda_cl"],
+                points.last?.epoch != epoch + 1
+            else { continue }
             points.append((epoch + 1, factor))
         }
         return points

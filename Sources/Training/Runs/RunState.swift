@@ -124,7 +124,9 @@ public struct RunFiles: Sendable {
 
     /// Publishes the state, then the weights.
     /// - Throws: `TensorFileError`; what was there before stays.
-    package func save(_ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, samples: Int, _ model: ModelRuntime) throws {
+    package func save(
+        _ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, samples: Int, _ model: ModelRuntime
+    ) throws {
         var metadata = ["format": "pt", "curricle": RunFiles.format, "settings": settings.json, "command": type(of: settings).command]
         metadata["step"] = String(position.step)
         metadata["epoch"] = String(position.epoch)
@@ -140,8 +142,10 @@ public struct RunFiles: Sendable {
         var tensors = WeightsFile.tensors(of: model)
         if let first = model.session.firstMoments, let second = model.session.secondMoments {
             for parameter in model.parameters.all {
-                tensors.append(("optimizer.first.\(parameter.parameter.name)", parameter.referenceShape, { model.values(of: parameter, in: first) }))
-                tensors.append(("optimizer.second.\(parameter.parameter.name)", parameter.referenceShape, { model.values(of: parameter, in: second) }))
+                tensors.append(
+                    ("optimizer.first.\(parameter.parameter.name)", parameter.referenceShape, { model.values(of: parameter, in: first) }))
+                tensors.append(
+                    ("optimizer.second.\(parameter.parameter.name)", parameter.referenceShape, { model.values(of: parameter, in: second) }))
             }
         }
         try WeightsFile.write(tensors, metadata: metadata, to: state(step: position.step))
@@ -208,7 +212,7 @@ public struct RunFiles: Sendable {
             passingOver(path)
         }
         guard let newest = states.first else { return nil }
-        _ = try TensorFile(path: newest) // says what is wrong with it
+        _ = try TensorFile(path: newest)  // says what is wrong with it
         return nil
     }
 
@@ -235,7 +239,8 @@ public struct RunFiles: Sendable {
         var position = RunPosition()
         position.step = try number("step")
         guard state(step: position.step) == file.path else {
-            throw LearningError.file(path: file.path, reason: "is the state after \(position.step) steps under another's name: rename it, or move it away")
+            throw LearningError.file(
+                path: file.path, reason: "is the state after \(position.step) steps under another's name: rename it, or move it away")
         }
         position.epoch = try number("epoch")
         position.batch = try number("batch")
@@ -257,12 +262,15 @@ public struct RunFiles: Sendable {
     /// Compares what decides the run's bits.
     private func check(_ file: TensorFile, _ settings: some RunSettings, _ samples: Int) throws {
         let command = file.metadata["command"] ?? PretrainSettings.command
-        guard command == type(of: settings).command else { throw LearningError.file(path: file.path, reason: "is a state of \(command): choose another folder") }
+        guard command == type(of: settings).command else {
+            throw LearningError.file(path: file.path, reason: "is a state of \(command): choose another folder")
+        }
         // Format 1 recorded none: it is from before any change.
         let theirs = file.metadata["arithmetic"] ?? "1"
         guard theirs == String(Arithmetic.number) else {
             throw LearningError.file(
-                path: file.path, reason: "was computed with arithmetic \(theirs), this version's is \(Arithmetic.number), and gives other bits: "
+                path: file.path,
+                reason: "was computed with arithmetic \(theirs), this version's is \(Arithmetic.number), and gives other bits: "
                     + "finish the run with the version that began it, or begin a new one from its model.safetensors")
         }
         let recorded = try? JSONSerialization.jsonObject(with: Data((file.metadata["settings"] ?? "").utf8)) as? [String: Any]
@@ -270,11 +278,14 @@ public struct RunFiles: Sendable {
         for key in Set((recorded ?? [:]).keys).union((ours ?? [:]).keys).sorted() {
             let (old, new) = (recorded?[key].map { "\($0)" }, ours?[key].map { "\($0)" })
             guard old == new else {
-                throw LearningError.file(path: file.path, reason: "was made with \(key) \(old ?? "not given"), not \(new ?? "its default"): resume with the run's own settings")
+                throw LearningError.file(
+                    path: file.path,
+                    reason: "was made with \(key) \(old ?? "not given"), not \(new ?? "its default"): resume with the run's own settings")
             }
         }
         guard file.metadata["samples"] == String(samples) else {
-            throw LearningError.file(path: file.path, reason: "was made from \(file.metadata["samples"] ?? "?") images, but the data now has \(samples)")
+            throw LearningError.file(
+                path: file.path, reason: "was made from \(file.metadata["samples"] ?? "?") images, but the data now has \(samples)")
         }
     }
 }

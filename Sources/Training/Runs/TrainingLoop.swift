@@ -124,7 +124,7 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
             }
             let outcome: EpochOutcome?
             do {
-                var ended = position // a copy: whoever is told meanwhile may ask where the run stands
+                var ended = position  // a copy: whoever is told meanwhile may ask where the run stands
                 outcome = try recipe.epochEnded(&ended, files: files, isInterrupted: isInterrupted)
                 position = ended
             } catch {
@@ -175,16 +175,17 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         recipe.stepEnded(position, outcome, times, endsEpoch: endsEpoch(position))
     }
 
-    /// The epoch's line: means, what the recipe says, and behind them what may differ when a run is resumed: times, and the machine they were
-    /// taken on.
+    /// The epoch's line: means, what the recipe says, and behind them what may differ when a run is resumed: times, and the machine they
+    /// were taken on.
     private func record(_ outcome: EpochOutcome, _ times: EpochTimes, _ recipe: Recipe, _ records: inout Records) throws {
         let means: LogFields = position.means.all.map { ($0.name, .double($0.mean)) }
         let session = recipe.model.session
         try records.append(
             [("step", .integer(position.step)), ("epoch", .integer(position.epoch))] + means + outcome.fields + [
-                ("time_s", .double(times.seconds)), ("data_s", .double(times.dataSeconds)), ("images_per_second", .double(times.imagesPerSecond)),
+                ("time_s", .double(times.seconds)), ("data_s", .double(times.dataSeconds)),
+                ("images_per_second", .double(times.imagesPerSecond)),
                 ("cpu", .string(Machine.cpu)), ("isa", .string("\(session.isa)")), ("threads", .integer(session.threads)),
-                ("version", .string(Machine.version)),
+                ("version", .string(Machine.version))
             ], &position)
         try records.scalars(outcome.scalars, step: position.step)
         try records.scalars(

@@ -46,7 +46,9 @@ func transformed(_ image: PixelImage, by map: AffineMap, interpolation: Interpol
                     for first in stride(from: 0, to: channels, by: 4) {
                         let lanes = min(4, channels - first)
                         let sampler = Sampler(input: input, width: width, height: height, channels: channels, first: first, lanes: lanes)
-                        let value = interpolation == .bicubic ? sampler.cubic(sourceX - 0.5, sourceY - 0.5) : sampler.linear(sourceX - 0.5, sourceY - 0.5)
+                        let value =
+                            interpolation == .bicubic
+                            ? sampler.cubic(sourceX - 0.5, sourceY - 0.5) : sampler.linear(sourceX - 0.5, sourceY - 0.5)
                         for lane in 0..<lanes { output[place + first + lane] = UInt8(min(max(value[lane], 0), 255)) }
                     }
                 }

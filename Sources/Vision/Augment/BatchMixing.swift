@@ -43,7 +43,9 @@ public struct BatchMixing: Sendable, Equatable, Codable {
         guard random.uniform() < probability, mixup > 0 || cutmix > 0 else { return .none }
         let cuts = cutmix > 0 && (mixup <= 0 || random.uniform() < switchProbability)
         let share = random.symmetricBeta(cuts ? cutmix : mixup)
-        return cuts ? .replace(BatchMixing.box(share: share, height: grid.imageHeight, width: grid.imageWidth, using: &random)) : .blend(share: share)
+        return cuts
+            ? .replace(BatchMixing.box(share: share, height: grid.imageHeight, width: grid.imageWidth, using: &random))
+            : .blend(share: share)
     }
 
     /// A box of 1 − `share` of the image about a random centre, cut off at the image's border; it may be empty.
@@ -97,7 +99,9 @@ public struct BatchMixing: Sendable, Equatable, Codable {
         var targets: [Float] = []
         targets.reserveCapacity(labels.count * classes)
         for (label, other) in zip(labels, labels.reversed()) {
-            for index in 0..<classes { targets.append((index == label ? on : Float(off)) * own + (index == other ? on : Float(off)) * others) }
+            for index in 0..<classes {
+                targets.append((index == label ? on : Float(off)) * own + (index == other ? on : Float(off)) * others)
+            }
         }
         return targets
     }
@@ -106,7 +110,8 @@ public struct BatchMixing: Sendable, Equatable, Codable {
 extension Philox {
     /// A deviate of the beta distribution with both parameters alike (positive), by Jöhnk's method.
     ///
-    /// Source: M. D. Jöhnk, "Erzeugung von betaverteilten und gammaverteilten Zufallszahlen", Metrika 8 (1964); for parameters of 0.01…4: the larger, the more tries.
+    /// Source: M. D. Jöhnk, "Erzeugung von betaverteilten und gammaverteilten Zufallszahlen", Metrika 8 (1964); for parameters of 0.01…4:
+    /// the larger, the more tries.
     mutating func symmetricBeta(_ parameter: Double) -> Double {
         while true {
             let (x, y) = (pow(uniform(), 1 / parameter), pow(uniform(), 1 / parameter))

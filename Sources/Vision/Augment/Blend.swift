@@ -21,8 +21,11 @@ extension PixelImage {
                 count = pixels.count / channels
                 for pixel in 0..<count {
                     let place = pixel * channels
-                    output[pixel] = channels == 3
-                        ? UInt8(truncatingIfNeeded: (Int(pixels[place]) * 19595 + Int(pixels[place + 1]) * 38470 + Int(pixels[place + 2]) * 7471 + 0x8000) >> 16)
+                    output[pixel] =
+                        channels == 3
+                        ? UInt8(
+                            truncatingIfNeeded: (Int(pixels[place]) * 19595 + Int(pixels[place + 1]) * 38470 + Int(pixels[place + 2]) * 7471
+                                + 0x8000) >> 16)
                         : pixels[place]
                 }
             }

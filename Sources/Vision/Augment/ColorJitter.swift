@@ -22,7 +22,9 @@ public struct ColorJitter: Sendable, Equatable, Codable {
         let order = random.permutation(4)
         func factor(_ strength: Double) -> Float { Float(random.uniform(max(0, 1 - strength), 1 + strength)) }
         // All are drawn, whatever the order and the strengths.
-        let factors = (brightness: factor(brightness), contrast: factor(contrast), saturation: factor(saturation), turn: random.uniform(-hue, hue))
+        let factors = (
+            brightness: factor(brightness), contrast: factor(contrast), saturation: factor(saturation), turn: random.uniform(-hue, hue)
+        )
         for adjustment in order {
             switch adjustment {
             case 0: if brightness > 0 { adjustBrightness(&image, factor: factors.brightness) }

@@ -33,25 +33,29 @@ private let identity = (0...255).map { UInt8($0) }
 
 /// Stretches each channel from its smallest and largest value to 0 and 255.
 func autoContrast(_ image: inout PixelImage) {
-    image.look(up: image.histograms.map { histogram in
-        guard let low = histogram.firstIndex(where: { $0 > 0 }), let high = histogram.lastIndex(where: { $0 > 0 }), low < high else { return identity }
-        let scale = 255 / Double(high - low), offset = -Double(low) * scale
-        return (0...255).map { UInt8(min(max(Double($0) * scale + offset, 0), 255)) }
-    })
+    image.look(
+        up: image.histograms.map { histogram in
+            guard let low = histogram.firstIndex(where: { $0 > 0 }), let high = histogram.lastIndex(where: { $0 > 0 }), low < high else {
+                return identity
+            }
+            let scale = 255 / Double(high - low), offset = -Double(low) * scale
+            return (0...255).map { UInt8(min(max(Double($0) * scale + offset, 0), 255)) }
+        })
 }
 
 /// Makes each channel's values about equally frequent.
 func equalize(_ image: inout PixelImage) {
-    image.look(up: image.histograms.map { histogram in
-        let used = histogram.filter { $0 > 0 }
-        let step = (used.reduce(0, +) - (used.last ?? 0)) / 255
-        guard used.count > 1, step > 0 else { return identity }
-        var sum = step / 2
-        return histogram.map { count in
-            defer { sum += count }
-            return UInt8(min(sum / step, 255))
-        }
-    })
+    image.look(
+        up: image.histograms.map { histogram in
+            let used = histogram.filter { $0 > 0 }
+            let step = (used.reduce(0, +) - (used.last ?? 0)) / 255
+            guard used.count > 1, step > 0 else { return identity }
+            var sum = step / 2
+            return histogram.map { count in
+                defer { sum += count }
+                return UInt8(min(sum / step, 255))
+            }
+        })
 }
 
 func invert(_ image: inout PixelImage) { image.look(up: identity.reversed()) }

@@ -17,8 +17,8 @@ public struct RandAugment: Sendable, Equatable, Codable {
 
     public init() {}
 
-    /// From timm's text, e.g. `rand-m9-mstd0.5-inc1`: magnitude m, its deviation mstd, layers n, probability p. `inc1` must be in it, as the
-    /// operations here are those whose effect grows with the strength. Nil for anything else.
+    /// From timm's text, e.g. `rand-m9-mstd0.5-inc1`: magnitude m, its deviation mstd, layers n, probability p. `inc1` must be in it, as
+    /// the operations here are those whose effect grows with the strength. Nil for anything else.
     public init?(_ text: String) {
         var parts = text.split(separator: "-").map(String.init)
         guard parts.first == "rand", parts.contains("inc1") else { return nil }

@@ -22,7 +22,9 @@ public struct RandomErasing: Sendable, Equatable, Codable {
             let boxHeight = Int((target * ratio).squareRoot().rounded(.toNearestOrEven))
             let boxWidth = Int((target / ratio).squareRoot().rounded(.toNearestOrEven))
             guard boxHeight < height, boxWidth < width else { continue }
-            return CropBox(top: random.integer(below: height - boxHeight + 1), left: random.integer(below: width - boxWidth + 1), height: boxHeight, width: boxWidth)
+            return CropBox(
+                top: random.integer(below: height - boxHeight + 1), left: random.integer(below: width - boxWidth + 1), height: boxHeight,
+                width: boxWidth)
         }
         return nil
     }

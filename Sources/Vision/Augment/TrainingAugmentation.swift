@@ -1,7 +1,8 @@
 import Foundation
 import Randomness
 
-/// What happens to a picture when a classifier is trained on it, in this order: crop, flip, RandAugment, colour jitter; after normalisation, erasing.
+/// What happens to a picture when a classifier is trained on it, in this order: crop, flip, RandAugment, colour jitter; after
+/// normalisation, erasing.
 public struct TrainingAugmentation: Sendable, Equatable, Codable {
     /// How the part to keep is chosen; it is then resized with the bicubic filter.
     public enum Crop: String, Sendable, Codable {
@@ -20,7 +21,8 @@ public struct TrainingAugmentation: Sendable, Equatable, Codable {
     public var erasing: RandomErasing?
 
     public init(
-        crop: Crop = .tries, area: ClosedRange<Double> = 0.08...1, flipProbability: Double = 0.5, randAugment: RandAugment? = nil, jitter: ColorJitter? = nil,
+        crop: Crop = .tries, area: ClosedRange<Double> = 0.08...1, flipProbability: Double = 0.5, randAugment: RandAugment? = nil,
+        jitter: ColorJitter? = nil,
         erasing: RandomErasing? = nil
     ) {
         self.crop = crop
@@ -42,17 +44,20 @@ public struct TrainingAugmentation: Sendable, Equatable, Codable {
         guard area.lowerBound > 0, area.upperBound <= 1 else { return "a crop's area must be above 0 and at most 1, not \(area)" }
         guard shares.contains(flipProbability) else { return "the probability of a flip must be 0…1, not \(flipProbability)" }
         if let randAugment {
-            guard (0...10).contains(randAugment.magnitude), (0...10).contains(randAugment.deviation), (0...100).contains(randAugment.layers),
+            guard (0...10).contains(randAugment.magnitude), (0...10).contains(randAugment.deviation),
+                (0...100).contains(randAugment.layers),
                 shares.contains(randAugment.probability)
             else { return "RandAugment takes a magnitude and deviation of 0…10, 0…100 layers and a probability of 0…1" }
         }
         if let jitter {
-            guard [jitter.brightness, jitter.contrast, jitter.saturation].allSatisfy((0...100).contains), (0...0.5).contains(jitter.hue) else {
+            guard [jitter.brightness, jitter.contrast, jitter.saturation].allSatisfy((0...100).contains), (0...0.5).contains(jitter.hue)
+            else {
                 return "colour jitter takes strengths of 0…100 and a hue of 0…0.5"
             }
         }
         if let erasing {
-            guard shares.contains(erasing.probability), erasing.area.lowerBound > 0, erasing.area.upperBound <= 1, erasing.aspect.lowerBound > 0,
+            guard shares.contains(erasing.probability), erasing.area.lowerBound > 0, erasing.area.upperBound <= 1,
+                erasing.aspect.lowerBound > 0,
                 erasing.aspect.upperBound.isFinite
             else { return "random erasing takes a probability of 0…1, an area above 0 and at most 1, and positive aspects" }
         }

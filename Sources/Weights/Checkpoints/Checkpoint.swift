@@ -31,14 +31,15 @@ public struct Checkpoint: TensorSource {
     /// Opens a file of safetensors or of `torch.save`, or the weights of a run's folder or of one that Hugging Face's programs write.
     /// - Parameters:
     ///   - layout: nil to tell it from the names.
-    ///   - key: which of several models of the file, by the keys before its tensors' names (`teacher.backbone`); nil for the only one, or for the
-    ///     average (EMA) where there is a model and its average.
+    ///   - key: which of several models of the file, by the keys before its tensors' names (`teacher.backbone`); nil for the only one, or
+    ///     for the average (EMA) where there is a model and its average.
     ///   - image: the size that the user gives, which may decide what the file's positions are of.
     /// - Throws: `TensorFileError`, `PyTorchFileError`; `LearningError.file` for a file of another kind of model, or one
     ///   whose encoder cannot be computed, with the reason.
     public init(path: String, layout given: CheckpointLayout? = nil, key: String? = nil, image: (height: Int, width: Int)? = nil) throws {
         let path = try Checkpoint.file(at: path)
-        try self.init(try Checkpoint.isSafetensors(path) ? TensorFile(path: path) : PyTorchFile(path: path), layout: given, key: key, image: image)
+        try self.init(
+            try Checkpoint.isSafetensors(path) ? TensorFile(path: path) : PyTorchFile(path: path), layout: given, key: key, image: image)
     }
 
     package init(
@@ -67,9 +68,10 @@ public struct Checkpoint: TensorSource {
             state.note,
             rectangle.flatMap { rows in
                 squareRoot(count - 1).map { side in
-                    "\(source.path): its \(count) positions are taken as those of \(side)×\(side) patches and the class token; if they are of patches alone, as \(rows)×\(count / rows), give \(.imageSize)"
+                    "\(source.path): its \(count) positions are taken as those of \(side)×\(side) patches and the class token; if they "
+                        + "are of patches alone, as \(rows)×\(count / rows), give \(.imageSize)"
                 }
-            },
+            }
         ].compactMap { $0 }
         shapes = try Checkpoint.shapes(source, self.parts, hasClassPosition: hasClassPosition)
         var metadata = source.metadata
@@ -82,7 +84,8 @@ public struct Checkpoint: TensorSource {
         guard let parts = parts[name] else { throw TensorFileError.missingTensor(path: path, name: name) }
         let values = try parts.flatMap { try source.floats($0) }
         guard values.allSatisfy(\.isFinite) else {
-            throw LearningError.file(path: path, reason: "tensor \(parts[0]) holds numbers that are not finite: the training that it comes from went wrong")
+            throw LearningError.file(
+                path: path, reason: "tensor \(parts[0]) holds numbers that are not finite: the training that it comes from went wrong")
         }
         guard let width = shapes["cls_token"]?.last, shapes["pos_embed"] != nil else { return values }
         switch name {
@@ -114,12 +117,15 @@ extension Checkpoint {
         do { mapping = try FileMapping(path: path) } catch { throw TensorFileError.file(error) }
         let start = mapping.withBytes { Array($0.prefix(512)) }
         if start.count > 8, start[8] == 0x7B { return true }
-        if start.starts(with: Array("PK".utf8)) || start.first == 0x80 || start.dropFirst(257).starts(with: Array("ustar".utf8)) { return false }
+        if start.starts(with: Array("PK".utf8)) || start.first == 0x80 || start.dropFirst(257).starts(with: Array("ustar".utf8)) {
+            return false
+        }
         if let reason = ForeignWeights.reason(start) { throw LearningError.file(path: path, reason: reason) }
         return !path.hasSuffix(".pth")
     }
 
-    /// Whether a file of timm's has a position for the class token among `count`: what its configuration or the image size decides; nil for neither.
+    /// Whether a file of timm's has a position for the class token among `count`: what its configuration or the image size decides; nil for
+    /// neither.
     private static func knowsClassPosition(
         _ source: any TensorSource, _ count: Int, _ facts: ModelFacts, _ image: (height: Int, width: Int)?
     ) -> Bool? {
@@ -138,10 +144,14 @@ extension Checkpoint {
     private static func assumesClassPosition(_ source: any TensorSource, _ count: Int) throws(LearningError) -> Bool {
         guard let side = squareRoot(count) else { return true }
         let reading = "\(side)×\(side) patches, or \(count - 1) (as \(side - 1)×\(side + 1)) and the class token"
-        throw LearningError.file(path: source.path, reason: "does not say what its \(count) positions are of: \(reading); give the \(.imageSize) that they are of")
+        throw LearningError.file(
+            path: source.path,
+            reason: "does not say what its \(count) positions are of: \(reading); give the \(.imageSize) that they are of")
     }
 
-    private static func parts(_ source: any TensorSource, _ layout: CheckpointLayout) throws -> (known: [String: [String]], unknown: [String]) {
+    private static func parts(
+        _ source: any TensorSource, _ layout: CheckpointLayout
+    ) throws -> (known: [String: [String]], unknown: [String]) {
         var known: [String: [String]] = [:], thirds: [String: [Int: String]] = [:], unknown: [String] = []
         for name in source.names {
             let (reference, third) = layout == .hf ? HuggingFaceNames.reference(name) : (name, nil)
@@ -150,7 +160,9 @@ extension Checkpoint {
             }
             // None of Hugging Face's names is one of the reference's: what stayed as it was is not theirs.
             if let third {
-                if let twin = thirds[reference]?[third] { throw LearningError.file(path: source.path, reason: "holds one tensor twice: as \(twin) and \(name)") }
+                if let twin = thirds[reference]?[third] {
+                    throw LearningError.file(path: source.path, reason: "holds one tensor twice: as \(twin) and \(name)")
+                }
                 thirds[reference, default: [:]][third] = name
             } else if ReferenceNames.contains(reference), layout != .hf || reference != name {
                 known[reference, default: []].append(name)
@@ -159,7 +171,9 @@ extension Checkpoint {
             }
         }
         for (reference, names) in thirds {
-            guard names.count == 3 else { throw LearningError.file(path: source.path, reason: "lacks one of query, key and value beside \(names.values.sorted()[0])") }
+            guard names.count == 3 else {
+                throw LearningError.file(path: source.path, reason: "lacks one of query, key and value beside \(names.values.sorted()[0])")
+            }
             known[reference] = names.sorted { $0.key < $1.key }.map(\.value)
         }
         if let (reference, names) = known.first(where: { $0.value.count > (thirds[$0.key] == nil ? 1 : 3) }) {
@@ -177,7 +191,8 @@ extension Checkpoint {
             }
             if names.count > 1 {
                 // An empty tensor's sizes are bounded by nothing.
-                guard let rows = shape.first, case let (all, isTooLarge) = rows.multipliedReportingOverflow(by: names.count), !isTooLarge else {
+                guard let rows = shape.first, case let (all, isTooLarge) = rows.multipliedReportingOverflow(by: names.count), !isTooLarge
+                else {
                     throw LearningError.file(path: source.path, reason: "tensor \(names[0]) has shape \(shape)")
                 }
                 shape[0] = all
@@ -196,7 +211,9 @@ extension Checkpoint {
     private static func facts(_ source: any TensorSource, _ layout: CheckpointLayout) throws -> ModelFacts {
         var facts = ModelFacts()
         if layout == .hf { facts.epsilon = 1e-12 }
-        if layout == .timm || source.metadata[WeightsFile.resamplingKey] == PositionResampling.antialiased.rawValue { facts.resampling = .antialiased }
+        if layout == .timm || source.metadata[WeightsFile.resamplingKey] == PositionResampling.antialiased.rawValue {
+            facts.resampling = .antialiased
+        }
         if source.metadata["curricle.model"] == nil { try facts.read(beside: source.path) }
         if let said = source.metadata["args.norm_pix_loss"] { facts.normalizedTargets = said == "True" }
         return facts

@@ -42,9 +42,11 @@ public struct CheckpointContents {
         try WeightsFile.requireAll(described.all, in: file)
         let given = try WeightsFile.encoderPosition(file, c)
         encoderPosition = given
-        encoder = try described.all.map { try CheckpointContents.source(file, $0) } + described.fixed.map { fixed in
-            (fixed.name, fixed.shape, { given.map { Array(repeating: 0, count: c.embedWidth) + $0 } ?? fixed.values() })
-        }
+        encoder =
+            try described.all.map { try CheckpointContents.source(file, $0) }
+            + described.fixed.map { fixed in
+                (fixed.name, fixed.shape, { given.map { Array(repeating: 0, count: c.embedWidth) + $0 } ?? fixed.values() })
+            }
         head = ReferenceNames.patterns(of: .head).compactMap { name in file.shape(of: name).map { (name, $0, { try file.floats(name) }) } }
 
         var notes: [Message] = [], missing: [String] = []

@@ -24,7 +24,10 @@ public enum CheckpointExport {
             try WeightsFile.write(contents.encoder + (part == .all ? contents.head : []), metadata: ["format": "pt"], to: output)
         case .hf: return try writeHuggingFace(contents, part, to: output)
         case .onnx:
-            guard part == .encoder else { throw LearningError.configuration("\(.layout, Format.onnx.rawValue) writes the encoder alone: leave out \(.exportedPart, Part.all.rawValue)") }
+            guard part == .encoder else {
+                throw LearningError.configuration(
+                    "\(.layout, Format.onnx.rawValue) writes the encoder alone: leave out \(.exportedPart, Part.all.rawValue)")
+            }
             try ONNXEncoder(contents).write(to: output)
         }
         return [output]
@@ -32,14 +35,18 @@ public enum CheckpointExport {
 
     private static func writeHuggingFace(_ contents: CheckpointContents, _ part: Part, to output: String) throws -> [String] {
         guard contents.description.model.normalizesPooled != true else {
-            throw LearningError.file(path: contents.path, reason: "ends with fc_norm, which Hugging Face's ViTMAE has no place for: export it as timm")
+            throw LearningError.file(
+                path: contents.path, reason: "ends with fc_norm, which Hugging Face's ViTMAE has no place for: export it as timm")
         }
         let c = contents.description.model
         // transformers 5 takes the positions of any encoder from the file, but its decoder's are made for a square.
         guard c.gridRows == c.gridColumns || part == .encoder || !contents.hasDecoder else {
             throw LearningError.file(
                 path: contents.path,
-                reason: "has \(c.gridRows)×\(c.gridColumns) patches, and transformers' ViTMAE decodes squares alone: give \(.exportedPart, Part.encoder.rawValue)")
+                reason:
+                    "has \(c.gridRows)×\(c.gridColumns) patches, and transformers' ViTMAE decodes squares alone: give "
+                        + "\(.exportedPart, Part.encoder.rawValue)"
+            )
         }
         let isFolder = !output.hasSuffix(".safetensors")
         let file = isFolder ? "\(output)/model.safetensors" : output
@@ -68,11 +75,15 @@ public enum CheckpointExport {
     private static func configuration(_ contents: CheckpointContents, withDecoder: Bool) -> [String: Any] {
         let c = contents.description.model, training = StepOptions(weights: contents.metadata)
         var members: [String: Any] = [
-            "architectures": [withDecoder ? "ViTMAEForPreTraining" : "ViTMAEModel"], "model_type": "vit_mae", "dtype": "float32", "torch_dtype": "float32",
-            "hidden_size": c.embedWidth, "num_hidden_layers": c.depth, "num_attention_heads": c.heads, "intermediate_size": c.mlpRatio * c.embedWidth,
-            "hidden_act": "gelu", "layer_norm_eps": Double("\(c.epsilon)") ?? 1e-6, "qkv_bias": true, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
-            "image_size": c.imageHeight == c.imageWidth ? c.imageHeight : [c.imageHeight, c.imageWidth], "patch_size": c.patchSize, "num_channels": c.channels,
-            "mask_ratio": training.maskRatio, "norm_pix_loss": training.normalizedTargets,
+            "architectures": [withDecoder ? "ViTMAEForPreTraining" : "ViTMAEModel"], "model_type": "vit_mae", "dtype": "float32",
+            "torch_dtype": "float32",
+            "hidden_size": c.embedWidth, "num_hidden_layers": c.depth, "num_attention_heads": c.heads,
+            "intermediate_size": c.mlpRatio * c.embedWidth,
+            "hidden_act": "gelu", "layer_norm_eps": Double("\(c.epsilon)") ?? 1e-6, "qkv_bias": true, "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+            "image_size": c.imageHeight == c.imageWidth ? c.imageHeight : [c.imageHeight, c.imageWidth], "patch_size": c.patchSize,
+            "num_channels": c.channels,
+            "mask_ratio": training.maskRatio, "norm_pix_loss": training.normalizedTargets
         ]
         if withDecoder {
             members["decoder_hidden_size"] = c.decoderWidth
@@ -87,8 +98,10 @@ public enum CheckpointExport {
         let c = contents.description.model, pixels = contents.description.normalization
         func values(_ list: [Float]) -> [Double] { (0..<c.channels).map { Double("\(list[min($0, list.count - 1)])") ?? 0 } }
         return [
-            "image_processor_type": "ViTImageProcessor", "do_resize": true, "size": ["height": c.imageHeight, "width": c.imageWidth], "resample": 3,
-            "do_rescale": true, "rescale_factor": 1.0 / 255, "do_normalize": true, "image_mean": values(pixels.mean), "image_std": values(pixels.std),
+            "image_processor_type": "ViTImageProcessor", "do_resize": true, "size": ["height": c.imageHeight, "width": c.imageWidth],
+            "resample": 3,
+            "do_rescale": true, "rescale_factor": 1.0 / 255, "do_normalize": true, "image_mean": values(pixels.mean),
+            "image_std": values(pixels.std)
         ]
     }
 

@@ -17,7 +17,8 @@ public enum CheckpointLayout: String, Sendable, CaseIterable {
         guard source.shape(of: "patch_embed.proj.weight") != nil else { return nil }
         // timm's training saves under `state_dict` and `state_dict_ema`, with arguments too.
         let isTimms = stateKey?.hasPrefix("state_dict") == true
-        let isReference = source.metadata["curricle.model"] != nil
+        let isReference =
+            source.metadata["curricle.model"] != nil
             || !isTimms && source.metadata.keys.contains { $0.hasPrefix("args.") }
             || source.names.contains { ReferenceNames.part(of: $0) == .decoder } || stateKey == "model" || stateKey == "model_ema"
         return isReference ? .mae : .timm

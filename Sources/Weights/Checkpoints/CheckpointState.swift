@@ -17,7 +17,9 @@ struct CheckpointState: Equatable {
 
     /// Whether these are an average of a model's weights over its training, by one of the names that trainers give it.
     var isAverage: Bool { key.split(separator: ".").contains { CheckpointState.averages.contains(String($0)) } }
-    private static let averages: Set = ["state_dict_ema", "model_ema", "ema", "ema_model", "ema_state_dict", "module_ema", "params_ema", "model_state_dict_ema", "ema_state"]
+    private static let averages: Set = [
+        "state_dict_ema", "model_ema", "ema", "ema_model", "ema_state_dict", "module_ema", "params_ema", "model_state_dict_ema", "ema_state"
+    ]
 
     /// What wrappers of PyTorch put before every name: DistributedDataParallel, torch.compile.
     private static let wrappers = ["module", "_orig_mod"]
@@ -35,7 +37,9 @@ struct CheckpointState: Equatable {
                 for ending in ["patch_embed.proj.weight", HuggingFaceNames.patchWeight] where name.hasSuffix(ending) {
                     var prefix = String(name.dropLast(ending.count))
                     // Hugging Face's own, which its names are read with.
-                    if ending == HuggingFaceNames.patchWeight, prefix == "vit." || prefix.hasSuffix(".vit.") { prefix = String(prefix.dropLast(4)) }
+                    if ending == HuggingFaceNames.patchWeight, prefix == "vit." || prefix.hasSuffix(".vit.") {
+                        prefix = String(prefix.dropLast(4))
+                    }
                     if prefix.isEmpty || prefix.hasSuffix(".") { found.append(CheckpointState(state: state, prefix: prefix)) }
                 }
             }
@@ -44,17 +48,24 @@ struct CheckpointState: Equatable {
     }
 
     /// The model that is meant, and what is to be said of the choice.
-    /// - Parameter key: its ``key``, or the beginning of one that no other begins with; nil for the only one there is. Of a model and its average the
-    ///   average is taken, as timm's loader does.
+    /// - Parameter key: its ``key``, or the beginning of one that no other begins with; nil for the only one there is. Of a model and its
+    ///   average the average is taken, as timm's loader does.
     /// - Parameter isRequired: whether a file without any is refused; else the whole of it is taken.
     /// - Throws: `LearningError.file` where none or several fit.
     static func choose(in source: any TensorSource, key: String?, isRequired: Bool) throws -> (chosen: CheckpointState, note: Message?) {
         let all = all(in: source)
-        func listed(_ states: [CheckpointState]) -> String { states.map { $0.key.isEmpty ? "(the file itself)" : $0.key }.joined(separator: ", ") }
+        func listed(_ states: [CheckpointState]) -> String {
+            states.map { $0.key.isEmpty ? "(the file itself)" : $0.key }.joined(separator: ", ")
+        }
         if let key {
-            let exact = all.filter { $0.key == key }, begun = all.filter { $0.key.hasPrefix("\(key).") }, fitting = exact.isEmpty ? begun : exact
+            let exact = all.filter { $0.key == key }, begun = all.filter { $0.key.hasPrefix("\(key).") },
+                fitting = exact.isEmpty ? begun : exact
             if fitting.count == 1 { return (fitting[0], nil) }
-            let reason: Message = all.isEmpty ? "holds no vision transformer" : "holds \(fitting.isEmpty ? "no" : "more than one") vision transformer under \(.weightsKey, key); there are: \(listed(all))"
+            let reason: Message =
+                all.isEmpty
+                ? "holds no vision transformer"
+                : "holds \(fitting.isEmpty ? "no" : "more than one") vision transformer under \(.weightsKey, key); there are: "
+                    + "\(listed(all))"
             throw LearningError.file(path: source.path, reason: reason)
         }
         if all.count == 1 { return (all[0], nil) }
@@ -80,7 +91,9 @@ struct PrefixedSource: TensorSource {
 
     init(_ source: any TensorSource, prefix: String) {
         self.source = source
-        given = Dictionary(source.names.filter { $0.hasPrefix(prefix) }.map { (String($0.dropFirst(prefix.count)), $0) }) { first, _ in first }
+        given = Dictionary(source.names.filter { $0.hasPrefix(prefix) }.map { (String($0.dropFirst(prefix.count)), $0) }) { first, _ in
+            first
+        }
     }
 
     var path: String { source.path }

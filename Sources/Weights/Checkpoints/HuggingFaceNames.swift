@@ -10,7 +10,7 @@ enum HuggingFaceNames {
     /// Where blocks stand: in classic names, and as transformers 5 has them.
     private static let stacks: [Row] = [
         ("blocks", ["encoder.layer", "layers"]),
-        ("decoder_blocks", ["decoder.decoder_layers", "decoder.decoder_encoder.layer"]),
+        ("decoder_blocks", ["decoder.decoder_layers", "decoder.decoder_encoder.layer"])
     ]
     /// A block's layers: in classic names, and in those of transformers 5.
     private static let block: [Row] = [
@@ -18,19 +18,20 @@ enum HuggingFaceNames {
         ("attn.proj", ["attention.output.dense", "attention.o_proj"]),
         ("norm2", ["layernorm_after"]),
         ("mlp.fc1", ["intermediate.dense", "mlp.fc1"]),
-        ("mlp.fc2", ["output.dense", "mlp.fc2"]),
+        ("mlp.fc2", ["output.dense", "mlp.fc2"])
     ]
     /// Query, key and value, which are thirds of one layer.
     private static let thirds: Row = (
         "attn.qkv",
         ["attention.attention.query", "attention.attention.key", "attention.attention.value"]
-            + ["attention.q_proj", "attention.k_proj", "attention.v_proj"])
+            + ["attention.q_proj", "attention.k_proj", "attention.v_proj"]
+    )
     /// What is in no block. A decoder's are the reference's own, below `decoder.`.
     private static let single: [Row] = [
         ("cls_token", ["embeddings.cls_token"]),
         ("pos_embed", ["embeddings.position_embeddings"]),
         ("patch_embed.proj", ["embeddings.patch_embeddings.projection"]),
-        ("norm", ["layernorm"]),
+        ("norm", ["layernorm"])
     ]
     /// ViT's classifier, which ViTMAE does not have: it is read.
     private static let head: Row = ("head", ["classifier"])

@@ -25,12 +25,13 @@ public struct ModelFacts: Sendable, Equatable {
     /// - Returns: nil where there is none, or where published ones differ.
     public static func publishedHeads(width: Int, depth: Int) -> Int? {
         if otherHeads[width] != nil { return nil }
-        return ModelConfiguration.presets.first { $0.configuration.embedWidth == width && $0.configuration.depth == depth }?.configuration.heads
+        return ModelConfiguration.presets.first { $0.configuration.embedWidth == width && $0.configuration.depth == depth }?.configuration
+            .heads
     }
 
     /// Widths whose published models differ in their heads, which no shape shows, and which have how many.
     static let otherHeads: [Int: String] = [
-        192: "3 (timm's and DeiT's tiny) or 12 (MAE-Lite's)", 384: "6 (timm's, DeiT's and DINO's small) or 12 (MoCo v3's)",
+        192: "3 (timm's and DeiT's tiny) or 12 (MAE-Lite's)", 384: "6 (timm's, DeiT's and DINO's small) or 12 (MoCo v3's)"
     ]
 
     /// From the JSON files that Hugging Face and timm keep beside the weights; none of them has to be there.
@@ -57,17 +58,23 @@ public struct ModelFacts: Sendable, Equatable {
         let size = (configuration["image_size"] as? Int).map { [$0, $0] } ?? configuration["image_size"] as? [Int]
         if let size, size.count == 2 { (imageHeight, imageWidth) = (size[0], size[1]) }
         var pixels = try ModelFacts.object(folder.appendingPathComponent("preprocessor_config.json"))
-        if pixels.isEmpty { pixels = try ModelFacts.object(folder.appendingPathComponent("processor_config.json"))["image_processor"] as? [String: Any] ?? [:] }
+        if pixels.isEmpty {
+            pixels =
+                try ModelFacts.object(folder.appendingPathComponent("processor_config.json"))["image_processor"] as? [String: Any] ?? [:]
+        }
         if !pixels.isEmpty { try readPixels(pixels, path) }
     }
 
-    /// transformers' image processor: pixels · rescale_factor, less the mean, by the deviation; each step may be left out. Ours are of pixels / 255.
+    /// transformers' image processor: pixels · rescale_factor, less the mean, by the deviation; each step may be left out. Ours are of
+    /// pixels / 255.
     private mutating func readPixels(_ pixels: [String: Any], _ path: String) throws(LearningError) {
         // What its ViTImageProcessor takes where nothing is said.
         var (mean, deviation) = (ModelFacts.floats(pixels["image_mean"]) ?? [0.5], ModelFacts.floats(pixels["image_std"]) ?? [0.5])
         if pixels["do_normalize"] as? Bool == false { (mean, deviation) = ([0], [1]) }
         let factor = pixels["do_rescale"] as? Bool == false ? 1 : (pixels["rescale_factor"] as? NSNumber)?.doubleValue ?? 1 / 255
-        guard factor > 0, factor.isFinite else { throw .file(path: path, reason: "its preprocessor_config.json says rescale_factor \(factor): it must be above 0") }
+        guard factor > 0, factor.isFinite else {
+            throw .file(path: path, reason: "its preprocessor_config.json says rescale_factor \(factor): it must be above 0")
+        }
         let scale = 255 * factor
         self.mean = mean.map { Float($0 / scale) }
         self.deviation = deviation.map { Float($0 / scale) }
@@ -75,25 +82,33 @@ public struct ModelFacts: Sendable, Equatable {
 
     /// What timm's models may be told that shows in their tensors, or changes nothing when features are computed.
     private static let harmless: Set = [
-        "img_size", "patch_size", "in_chans", "num_classes", "embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias", "qk_norm", "proj_bias", "init_values",
-        "class_token", "reg_tokens", "pre_norm", "fc_norm", "dynamic_img_size", "dynamic_img_pad", "drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate",
-        "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init", "strict_img_size",
+        "img_size", "patch_size", "in_chans", "num_classes", "embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias", "qk_norm",
+        "proj_bias", "init_values",
+        "class_token", "reg_tokens", "pre_norm", "fc_norm", "dynamic_img_size", "dynamic_img_pad", "drop_rate", "pos_drop_rate",
+        "patch_drop_rate", "proj_drop_rate",
+        "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init", "strict_img_size"
     ]
     /// What else they may be told, with the values that are computed here.
     private static let accepted: [String: [String]] = [
-        "act_layer": ["gelu"], "norm_layer": ["layernorm"], "global_pool": ["token", "avg", ""], "pos_embed": ["learn"], "final_norm": ["true"],
-        "pool_include_prefix": ["false"], "scale_attn_norm": ["false"], "scale_mlp_norm": ["false"],
+        "act_layer": ["gelu"], "norm_layer": ["layernorm"], "global_pool": ["token", "avg", ""], "pos_embed": ["learn"],
+        "final_norm": ["true"],
+        "pool_include_prefix": ["false"], "scale_attn_norm": ["false"], "scale_mlp_norm": ["false"]
     ]
 
     private mutating func readTimm(_ configuration: [String: Any], _ path: String) throws(LearningError) {
         let architecture = configuration["architecture"] as? String ?? "", arguments = configuration["model_args"] as? [String: Any] ?? [:]
         if architecture.contains("quickgelu") {
-            throw .file(path: path, reason: "its config.json says architecture \(architecture), whose activation is quick_gelu: only gelu can be computed here")
+            throw .file(
+                path: path,
+                reason: "its config.json says architecture \(architecture), whose activation is quick_gelu: only gelu can be computed here")
         }
-        for (name, value) in arguments.sorted(by: { $0.key < $1.key }) where name != "no_embed_class" && !ModelFacts.harmless.contains(name) && !(value is NSNull) {
+        for (name, value) in arguments.sorted(by: { $0.key < $1.key })
+        where name != "no_embed_class" && !ModelFacts.harmless.contains(name) && !(value is NSNull) {
             let text = (value as? String) ?? (value as? Bool).map { $0 ? "true" : "false" } ?? "\(value)"
             guard ModelFacts.accepted[name]?.contains(text.lowercased()) == true else {
-                let known = ModelFacts.accepted[name].map { ": only \($0.filter { !$0.isEmpty }.joined(separator: " or ")) can be computed here" }
+                let known = ModelFacts.accepted[name].map {
+                    ": only \($0.filter { !$0.isEmpty }.joined(separator: " or ")) can be computed here"
+                }
                 throw .file(path: path, reason: "its config.json says \(name) \(text)\(known ?? ", which this program does not know")")
             }
         }
@@ -102,7 +117,10 @@ public struct ModelFacts: Sendable, Equatable {
         }
         hasClassPosition = (arguments["no_embed_class"] as? Bool).map { !$0 }
         // A name of timm's stands for a size, of which the heads are known.
-        let named = ["vit_tiny_": 3, "vit_small_": 6, "vit_base_": 12, "vit_large_": 16, "vit_huge_": 16, "deit_tiny_": 3, "deit_small_": 6, "deit_base_": 12]
+        let named = [
+            "vit_tiny_": 3, "vit_small_": 6, "vit_base_": 12, "vit_large_": 16, "vit_huge_": 16, "deit_tiny_": 3, "deit_small_": 6,
+            "deit_base_": 12
+        ]
         heads = arguments["num_heads"] as? Int ?? named.first { architecture.hasPrefix($0.key) }?.value
         let pretrained = configuration["pretrained_cfg"] as? [String: Any] ?? [:], size = arguments["img_size"]
         mean = ModelFacts.floats(pretrained["mean"])?.map { Float($0) }

@@ -11,9 +11,11 @@ extension ReferenceNames {
             return "its blocks have a part that this program does not know"
         }
         let obstacles = [
-            ("reg_token", "it has register tokens"), ("register_token", "it has register tokens"), ("storage_token", "it has register tokens"),
+            ("reg_token", "it has register tokens"), ("register_token", "it has register tokens"),
+            ("storage_token", "it has register tokens"),
             ("det_token", "it has detection tokens"), ("embeddings.detection_tokens", "it has detection tokens"),
-            ("mid_position_embeddings", "it has positions in its blocks"), ("encoder.mid_position_embeddings", "it has positions in its blocks"),
+            ("mid_position_embeddings", "it has positions in its blocks"),
+            ("encoder.mid_position_embeddings", "it has positions in its blocks"),
             ("mid_pos_embed", "it has positions in its blocks"),
             ("rope", "it turns queries and keys by their positions"), ("embeddings.rope", "it turns queries and keys by their positions"),
             ("rel_pos", "its attention knows relative positions"), ("relative_position", "its attention knows relative positions"),
@@ -21,7 +23,7 @@ extension ReferenceNames {
             ("attn_pool.", "its features come from a pool with attention"), ("norm_pre.", "it has a norm before its blocks"),
             ("dist_token", "it has a distillation token"),
             ("patch_embed.", "its patch embedding has a part that this program does not know"),
-            ("embeddings.register_tokens", "it has register tokens"), ("embeddings.distillation_token", "it has a distillation token"),
+            ("embeddings.register_tokens", "it has register tokens"), ("embeddings.distillation_token", "it has a distillation token")
         ]
         return obstacles.first { name.hasPrefix($0.0) }?.1
     }

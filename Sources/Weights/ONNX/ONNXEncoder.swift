@@ -40,7 +40,7 @@ struct ONNXEncoder {
             guard inputs.count == node.inputs.count else {
                 throw GraphError(operation: node.operation.text, problem: "reads what has no form in ONNX here")
             }
-            names[node.outputs[0]] = try describe(node, inputs, graph) // what further outputs there are, training needs
+            names[node.outputs[0]] = try describe(node, inputs, graph)  // what further outputs there are, training needs
         }
         for result in graph.results {
             guard let name = names[result.value] else {
@@ -67,12 +67,12 @@ struct ONNXEncoder {
             return attention(x[0], heads: heads, width: shape(0)[2] / 3)
         case .layerNorm(let epsilon):
             return onnx.node("LayerNormalization", x, [("axis", .integer(-1)), ("epsilon", .float(epsilon))])
-        case .gelu: // x · (1 + erf(x / √2)) / 2
+        case .gelu:  // x · (1 + erf(x / √2)) / 2
             let error = onnx.node("Erf", [onnx.node("Mul", [x[0], scalar(Float(0.5.squareRoot()))])])
             return onnx.node("Mul", [x[0], onnx.node("Mul", [onnx.node("Add", [error, scalar(1)]), scalar(0.5)])])
         case .add where shape(0).suffix(shape(1).count) == shape(1)[...]:
             return onnx.node("Add", x)
-        case .prependRow: // the token once for each image
+        case .prependRow:  // the token once for each image
             let images = onnx.node("Shape", [x[0]], [("start", .integer(0)), ("end", .integer(1))])
             let tokens = onnx.node("Expand", [x[1], onnx.node("Concat", [images, integers([1, shape(0)[2]])], [("axis", .integer(0))])])
             return onnx.node("Concat", [tokens, x[0]], [("axis", .integer(1))])

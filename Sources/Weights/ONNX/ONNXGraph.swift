@@ -66,7 +66,9 @@ struct ONNXGraph {
     }
 
     mutating func integers(_ name: String, _ shape: [Int], _ values: [Int]) -> String {
-        add(name, .int64, shape, byteCount: 8 * values.count) { values.flatMap { ProtocolBuffer.littleEndian(UInt64(bitPattern: Int64($0))) } }
+        add(name, .int64, shape, byteCount: 8 * values.count) {
+            values.flatMap { ProtocolBuffer.littleEndian(UInt64(bitPattern: Int64($0))) }
+        }
         return name
     }
 
@@ -113,9 +115,13 @@ struct ONNXGraph {
             header.delimiter(field: 5, count: initializer.header.count + initializer.byteCount)
             return header.bytes + initializer.header
         }
-        let graphSize = title.bytes.count + nodes.bytes.count + values.bytes.count + headers.reduce(0) { $0 + $1.count } + initializers.reduce(0) { $0 + $1.byteCount }
+        let graphSize =
+            title.bytes.count + nodes.bytes.count + values.bytes.count + headers.reduce(0) { $0 + $1.count }
+            + initializers.reduce(0) { $0 + $1.byteCount }
         guard graphSize < ONNXGraph.greatestSize - (1 << 16) else {
-            throw LearningError.file(path: path, reason: "an ONNX file holds at most 2 GiB, and this model has \(ByteCount.text(graphSize)): export it as safetensors")
+            throw LearningError.file(
+                path: path,
+                reason: "an ONNX file holds at most 2 GiB, and this model has \(ByteCount.text(graphSize)): export it as safetensors")
         }
         model.varint(field: 1, ONNXGraph.irVersion)
         model.text(field: 2, "curricle")

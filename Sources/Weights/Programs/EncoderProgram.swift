@@ -27,7 +27,8 @@ public struct EncoderProgram {
     package init(_ model: ModelRuntime, normalization: PixelNormalization, images: Int, pool: FeaturePooling) throws {
         let m = model.configuration
         guard m.channels <= 256, max(m.imageHeight, m.imageWidth) <= PixelImage.maximumSide else {
-            throw LearningError.configuration("program files take pictures of up to 256 channels and \(PixelImage.maximumSide) pixels a side")
+            throw LearningError.configuration(
+                "program files take pictures of up to 256 channels and \(PixelImage.maximumSide) pixels a side")
         }
         try normalization.validate(channels: m.channels)
         let executable = try model.features(images: images, [pool], fromPixels: true), program = executable.program
@@ -38,11 +39,14 @@ public struct EncoderProgram {
         constants = model.constants
         parameters = UnsafeRawBufferPointer(rebasing: model.session.parameters.contents[..<model.layout.bytes])
         var header = ProgramHeader(
-            pool: pool, images: images, height: m.imageHeight, width: m.imageWidth, channels: m.channels, rows: pool == .tokens ? m.patches : 1,
-            rowWidth: pool == .clsAndMean ? 2 * m.embedWidth : m.embedWidth, instructionCount: program.instructions.count, arenaBytes: program.arenaBytes,
+            pool: pool, images: images, height: m.imageHeight, width: m.imageWidth, channels: m.channels,
+            rows: pool == .tokens ? m.patches : 1,
+            rowWidth: pool == .clsAndMean ? 2 * m.embedWidth : m.embedWidth, instructionCount: program.instructions.count,
+            arenaBytes: program.arenaBytes,
             workspaceBytes: try ISA.available.map { try executable.workspaceBytes(threads: 1, isa: $0) }.max() ?? 0)
         header.layOut(
-            scalars: scalars.count * ElementType.float32.bytes, constants: constants.count * ElementType.float32.bytes, parameters: parameters.count)
+            scalars: scalars.count * ElementType.float32.bytes, constants: constants.count * ElementType.float32.bytes,
+            parameters: parameters.count)
         self.header = header
     }
 

@@ -29,7 +29,9 @@ public final class ProgramFile {
             guard case .badProgram(let reason) = error else { throw error }
             throw LearningError.file(path: path, reason: Message(reason))
         }
-        guard let header = contents.withBytes({ ProgramHeader($0) }) else { throw LearningError.file(path: path, reason: "its header cannot be read") }
+        guard let header = contents.withBytes({ ProgramHeader($0) }) else {
+            throw LearningError.file(path: path, reason: "its header cannot be read")
+        }
         self.path = path
         self.contents = contents
         self.header = header
@@ -51,7 +53,7 @@ public final class ProgramFile {
             ("constants", "at \(h.constants.offset), \(h.constants.bytes) bytes"),
             ("weights", "at \(h.parameters.offset), \(h.parameters.bytes) bytes"),
             ("arena", "\(h.arenaBytes) bytes, with a thread's scratch \(encoder.arenaBytes) (\(encoder.isa))"),
-            ("work", "\((encoder.flops * 1e-7).rounded() / 100) GFLOP a run"),
+            ("work", "\((encoder.flops * 1e-7).rounded() / 100) GFLOP a run")
         ]
     }
 
@@ -78,7 +80,10 @@ public final class ProgramFile {
     private func pixelNumbers() -> (scale: [Float], shift: [Float]) {
         let channels = encoder.shape.channels, count = header.scalars.bytes / MemoryLayout<Float>.size
         let numbers = contents.withBytes { bytes in
-            (0..<count).map { Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: header.scalars.offset + 4 * $0, as: UInt32.self))) }
+            (0..<count).map {
+                Float(
+                    bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: header.scalars.offset + 4 * $0, as: UInt32.self)))
+            }
         }
         return (Array(numbers.suffix(2 * channels).prefix(channels)), Array(numbers.suffix(channels)))
     }

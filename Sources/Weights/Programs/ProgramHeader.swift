@@ -56,7 +56,9 @@ struct ProgramHeader: Equatable {
         append(UInt64(fileBytes))
         append(UInt32(ProgramHeader.bytes))
         append(pool.code)
-        for number in [images, height, width, channels, rows, rowWidth, instructionCount, ProgramHeader.instructionBytes] { append(UInt32(clamping: number)) }
+        for number in [images, height, width, channels, rows, rowWidth, instructionCount, ProgramHeader.instructionBytes] {
+            append(UInt32(clamping: number))
+        }
         for section in [instructions, scalars, constants, parameters] {
             append(UInt64(section.offset))
             append(UInt64(section.bytes))
@@ -72,12 +74,16 @@ extension ProgramHeader {
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= ProgramHeader.bytes else { return nil }
         func number(_ offset: Int) -> Int { Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))) }
-        func wide(_ offset: Int) -> Int { Int(clamping: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))) }
+        func wide(_ offset: Int) -> Int {
+            Int(clamping: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+        }
         func section(_ offset: Int) -> Section { Section(offset: wide(offset), bytes: wide(offset + 8)) }
         guard let pool = FeaturePooling.allCases.first(where: { Int($0.code) == number(28) }) else { return nil }
         self.init(
-            checksum: UInt32(number(12)), fileBytes: wide(16), pool: pool, images: number(32), height: number(36), width: number(40), channels: number(44),
-            rows: number(48), rowWidth: number(52), instructionCount: number(56), instructions: section(64), scalars: section(80), constants: section(96),
+            checksum: UInt32(number(12)), fileBytes: wide(16), pool: pool, images: number(32), height: number(36), width: number(40),
+            channels: number(44),
+            rows: number(48), rowWidth: number(52), instructionCount: number(56), instructions: section(64), scalars: section(80),
+            constants: section(96),
             parameters: section(112), arenaBytes: wide(128), workspaceBytes: wide(136))
     }
 }

@@ -49,7 +49,8 @@ extension ScheduledSettings {
                 section: .training, isDerived: true),
             Setting(\.schedule.epochs, .epochs, "N", in: 1...10_000_000, "passes over the training images", section: .training),
             Setting(
-                \.accumulation, "accum-iter", "N", in: 1...100_000, "batches whose gradients are averaged for one update", section: .training),
+                \.accumulation, "accum-iter", "N", in: 1...100_000, "batches whose gradients are averaged for one update",
+                section: .training)
         ]
     }
 
@@ -65,7 +66,7 @@ extension ScheduledSettings {
             Setting(
                 \.schedule.warmupEpochs, .warmupEpochs, "N", in: 0...1e7,
                 "epochs of linear warm-up (if not given, a run that is no longer warms up for a fifth of its own)", section: .training),
-            Setting(\.adamw.weightDecay, "weight-decay", "W", in: 0...1000, "AdamW's decay of weights", section: .training),
+            Setting(\.adamw.weightDecay, "weight-decay", "W", in: 0...1000, "AdamW's decay of weights", section: .training)
         ]
     }
 
@@ -87,11 +88,12 @@ extension ScheduledSettings {
         [
             Setting(
                 \.maxSteps, "max-steps", "N", in: 0...Int.max, "end cleanly after so many updates in all", section: .run, record: .never),
-            Setting(\.strict, "strict", "stop at a broken image instead of leaving it out", section: .images, record: .never),
+            Setting(\.strict, "strict", "stop at a broken image instead of leaving it out", section: .images, record: .never)
         ]
     }
 
-    /// Images a batch where that is not given: the largest power of two from 8 to 256 that gives 20 updates an epoch, or all images where they are fewer.
+    /// Images a batch where that is not given: the largest power of two from 8 to 256 that gives 20 updates an epoch, or all images where
+    /// they are fewer.
     package static func batchSize(images: Int, accumulation: Int) -> Int {
         let powers = [256, 128, 64, 32, 16, 8]
         return max(1, min(images, powers.first { images / ($0 * accumulation) >= 20 } ?? 8))

@@ -21,13 +21,13 @@ extension ModelConfiguration {
         size(\.channels, "channels", "of the images"),
         size(\.embedWidth, "embed-dim", "encoder width"),
         size(\.depth, "depth", "encoder blocks", most: 1024),
-        size(\.heads, .heads, "encoder heads"),
+        size(\.heads, .heads, "encoder heads")
     ]
 
     public static let decoderSizes: [Setting<ModelConfiguration>] = [
         size(\.decoderWidth, "decoder-embed-dim", "decoder width"),
         size(\.decoderDepth, "decoder-depth", "decoder blocks", most: 1024),
-        size(\.decoderHeads, .decoderHeads, "decoder heads"),
+        size(\.decoderHeads, .decoderHeads, "decoder heads")
     ]
 
     /// A named set of sizes.
@@ -52,7 +52,7 @@ extension ModelConfiguration {
 extension PixelNormalization {
     public static let declared: [Setting<PixelNormalization>] = [
         values(\.mean, .mean, "M[,M…]", -1e6...1e6, "pixel mean, one for all channels or one each"),
-        values(\.std, .standardDeviation, "S[,S…]", 1e-6...1e6, "pixel deviation, likewise"),
+        values(\.std, .standardDeviation, "S[,S…]", 1e-6...1e6, "pixel deviation, likewise")
     ]
 
     private static func values(
@@ -111,7 +111,7 @@ extension DecodeOptions {
             $0.fastDecode != nil
         } set: {
             $0.fastDecode = $1 ? 0 : nil
-        },
+        }
     ]
 
     /// What follows from a model: reduced decoding goes by the size that it takes.

@@ -17,7 +17,7 @@ extension StepOptions {
             "the KL loss of a batch: sum over its images, as in the reference, so that its weight beside the other losses grows with "
                 + "the batch; or mean, so that it does not",
             section: .training, record: .whereItDiffers),
-        Setting(\.weights.diversity, .diversityWeight, "L", in: 0...1e6, "weight of the loss that keeps masks apart", section: .training),
+        Setting(\.weights.diversity, .diversityWeight, "L", in: 0...1e6, "weight of the loss that keeps masks apart", section: .training)
     ]
 
     /// What weights files say of how they were trained: the keys of their metadata.

@@ -231,7 +231,9 @@ extension PickleReader {
         case .namespace where parts.isEmpty: push(.namespace(PickleItems()))
         case .rebuildTensor: push(.tensor(try tensor(parts)))
         case .rebuildTypedTensor:
-            guard parts.count >= 7, case .callable(.elementType(let element?)) = nodes[parts[6]] else { throw .malformed("its pickle has a tensor of an unknown type") }
+            guard parts.count >= 7, case .callable(.elementType(let element?)) = nodes[parts[6]] else {
+                throw .malformed("its pickle has a tensor of an unknown type")
+            }
             push(.tensor(try tensor(parts, element)))
         case .plain: push(.opaque)
         case .bytes:
@@ -239,7 +241,9 @@ extension PickleReader {
             guard let first = parts.first, case .text(let text) = nodes[first] else { return push(.opaque) }
             push(.text(text))
         case .rebuildParameter:
-            guard let first = parts.first, case .tensor(let tensor) = nodes[first] else { throw .malformed("its pickle has a parameter without a tensor") }
+            guard let first = parts.first, case .tensor(let tensor) = nodes[first] else {
+                throw .malformed("its pickle has a parameter without a tensor")
+            }
             push(.tensor(tensor))
         default: throw .malformed("its pickle calls \(function) in a way that torch.save does not")
         }

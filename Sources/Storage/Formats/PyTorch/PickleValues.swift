@@ -32,10 +32,15 @@ enum PickleCallable: Equatable {
         case ("collections", "Counter"): self = .plain
         case ("_codecs", "encode"): self = .bytes
         case ("torch", _):
-            if let element = PickleCallable.storages[name] { self = .storage(element) }
-            else if let element = PickleCallable.types[name] { self = .elementType(element) }
-            else if ["complex32", "complex128"].contains(name) { self = .elementType(nil) }
-            else { return nil }
+            if let element = PickleCallable.storages[name] {
+                self = .storage(element)
+            } else if let element = PickleCallable.types[name] {
+                self = .elementType(element)
+            } else if ["complex32", "complex128"].contains(name) {
+                self = .elementType(nil)
+            } else {
+                return nil
+            }
         default: return nil
         }
     }
@@ -43,13 +48,14 @@ enum PickleCallable: Equatable {
     private static let storages: [String: TensorElement] = [
         "FloatStorage": .float32, "HalfStorage": .float16, "BFloat16Storage": .bfloat16, "DoubleStorage": .float64,
         "LongStorage": .signed64, "IntStorage": .signed32, "ShortStorage": .signed16, "CharStorage": .signed8,
-        "ByteStorage": .unsigned8, "BoolStorage": .bool,
+        "ByteStorage": .unsigned8, "BoolStorage": .bool
     ]
     private static let types: [String: TensorElement] = [
-        "float32": .float32, "float16": .float16, "bfloat16": .bfloat16, "float64": .float64, "int64": .signed64, "int32": .signed32, "int16": .signed16,
+        "float32": .float32, "float16": .float16, "bfloat16": .bfloat16, "float64": .float64, "int64": .signed64, "int32": .signed32,
+        "int16": .signed16,
         "int8": .signed8, "uint8": .unsigned8, "uint16": .unsigned16, "uint32": .unsigned32, "uint64": .unsigned64, "bool": .bool,
         "float8_e4m3fn": .float8E4M3, "float8_e5m2": .float8E5M2, "float8_e4m3fnuz": .float8E4M3FNUZ, "float8_e5m2fnuz": .float8E5M2FNUZ,
-        "float8_e8m0fnu": .float8E8M0, "complex64": .complex64,
+        "float8_e8m0fnu": .float8E8M0, "complex64": .complex64
     ]
 }
 

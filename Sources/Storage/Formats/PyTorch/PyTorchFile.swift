@@ -20,20 +20,22 @@ public enum PyTorchFileError: Error, Sendable, Equatable, CustomStringConvertibl
         case .file(let error):
             error.description
         case .legacy(let path):
-            "\(path) is in PyTorch's old format, which is not read: load it in PyTorch and save it again, as torch.save(torch.load(…), …) or as safetensors"
+            "\(path) is in PyTorch's old format, which is not read: load it in PyTorch and save it again, as torch.save(torch.load(…), "
+                + "…) or as safetensors"
         case .malformed(let path, let reason):
             "\(path) is not a valid PyTorch file: \(reason); take another copy of it, or save it as safetensors"
         case .refused(let path, let callable):
-            "\(path) is refused: its pickle calls \(callable), which weights do not need; if you trust it, save its state dict alone, or as safetensors"
+            "\(path) is refused: its pickle calls \(callable), which weights do not need; if you trust it, save its state dict alone, "
+                + "or as safetensors"
         }
     }
 }
 
 /// A file of `torch.save` (a zip of a pickle and raw storages), read without running anything that it says.
 ///
-/// A file may hold several state dicts: each dictionary with tensors in it, by the keys that lead there (`model`, `teacher.encoder`). The tensors are
-/// those of one of them: of `model` or `state_dict`, as MAE and timm write, or of the file itself, until ``select(_:)`` says another.
-/// `args` (a namespace) gives the metadata, as `args.NAME`. Not thread-safe: the archive has a position.
+/// A file may hold several state dicts: each dictionary with tensors in it, by the keys that lead there (`model`, `teacher.encoder`). The
+/// tensors are those of one of them: of `model` or `state_dict`, as MAE and timm write, or of the file itself, until ``select(_:)`` says
+/// another. `args` (a namespace) gives the metadata, as `args.NAME`. Not thread-safe: the archive has a position.
 public final class PyTorchFile: TensorSource {
     /// Bytes that its pickle may have; that of the largest model takes about one million.
     static let greatestPickleSize = 16 << 20
@@ -87,7 +89,9 @@ public final class PyTorchFile: TensorSource {
             (self.pickled, self.root) = (pickled, root)
             guard let outer = pickled.named(pickled.root) else { throw Failure.malformed("it holds no dictionary of tensors") }
             dictionaries = PyTorchFile.dictionaries(pickled)
-            outline = outer.isEmpty ? "; it is empty" : "; it holds " + outer.prefix(8).map(\.name).joined(separator: ", ") + (outer.count > 8 ? ", …" : "")
+            outline =
+                outer.isEmpty
+                ? "; it is empty" : "; it holds " + outer.prefix(8).map(\.name).joined(separator: ", ") + (outer.count > 8 ? ", …" : "")
             let arguments = outer.last { $0.name == "args" }.flatMap { pickled.named($0.value) } ?? []
             let texts = arguments.compactMap { argument in pickled.printed(argument.value).map { ("args.\(argument.name)", $0) } }
             metadata = Swift.Dictionary(texts) { $1 }
@@ -102,7 +106,9 @@ public final class PyTorchFile: TensorSource {
     /// - Throws: ``PyTorchFileError`` where one of them does not lie within its storage.
     package func select(_ key: String?) throws(PyTorchFileError) {
         let members = dictionaries.first { $0.key == key }?.members ?? []
-        do throws(Failure) { tensors = try PyTorchFile.tensors(members, pickled, archive, root: root) } catch { throw PyTorchFileError(error, path: path) }
+        do throws(Failure) { tensors = try PyTorchFile.tensors(members, pickled, archive, root: root) } catch {
+            throw PyTorchFileError(error, path: path)
+        }
         stateKey = key
     }
 
@@ -198,7 +204,9 @@ extension PyTorchFile {
             storages[view.storage] = Double(tensor.entry.size)
         }
         // Tied weights share a storage; thousands of views of one would stand for more than any memory holds.
-        guard views <= 8 * storages.values.reduce(0x1p20, +) else { throw .malformed("its tensors are many times larger than what it stores") }
+        guard views <= 8 * storages.values.reduce(0x1p20, +) else {
+            throw .malformed("its tensors are many times larger than what it stores")
+        }
         return tensors
     }
 
@@ -207,8 +215,11 @@ extension PyTorchFile {
         guard let entry else { throw .malformed("tensor '\(name)' has no storage '\(view.storage)' in the archive") }
         // Not compressed, so that what is read is bounded by the file's size.
         guard entry.isStored else { throw .malformed("tensor '\(name)' is compressed, which torch.save does not do") }
-        let impossible = Failure.malformed("tensor '\(name)' has the impossible shape \(view.shape), strides \(view.strides) and offset \(view.offset)")
-        guard view.offset >= 0, view.strides.allSatisfy({ $0 >= 0 }), let size = view.element.byteCount(of: view.shape) else { throw impossible }
+        let impossible = Failure.malformed(
+            "tensor '\(name)' has the impossible shape \(view.shape), strides \(view.strides) and offset \(view.offset)")
+        guard view.offset >= 0, view.strides.allSatisfy({ $0 >= 0 }), let size = view.element.byteCount(of: view.shape) else {
+            throw impossible
+        }
         let count = size / (view.element.bits / 8), held = entry.size / (view.element.bits / 8)
         var last = view.offset, packed = 1, isPacked = true
         for (size, stride) in zip(view.shape, view.strides).reversed() where count > 0 {
@@ -223,7 +234,9 @@ extension PyTorchFile {
             throw .malformed("tensor '\(name)' of shape \(view.shape) reaches element \(last) of a storage of \(held)")
         }
         // A tensor larger than its storage repeats elements (an expanded one): nothing bounds its size.
-        guard count <= held else { throw .malformed("tensor '\(name)' of shape \(view.shape) repeats the \(held) elements of its storage: save its clone") }
+        guard count <= held else {
+            throw .malformed("tensor '\(name)' of shape \(view.shape) repeats the \(held) elements of its storage: save its clone")
+        }
         return Tensor(view: view, count: count, isPacked: isPacked, entry: entry)
     }
 

@@ -42,7 +42,9 @@ final class ZipArchive {
             else { throw Failure.malformed("entry \(index) of its directory cannot be read") }
             // The directory is not trusted with a size that would be asked from memory.
             let isStored = information.comp_method == UInt16(ZIP_CM_STORE) && information.comp_size == information.size
-            guard !isStored || size <= fileSize else { throw Failure.malformed("its entry '\(String(cString: name))' is larger than the file") }
+            guard !isStored || size <= fileSize else {
+                throw Failure.malformed("its entry '\(String(cString: name))' is larger than the file")
+            }
             let entry = Entry(index: index, size: size, isStored: isStored)
             guard entries.updateValue(entry, forKey: String(cString: name)) == nil else {
                 throw Failure.malformed("two of its entries are named '\(String(cString: name))'")
