@@ -33,13 +33,9 @@ private struct MadePictures: ImageSource {
     private func extractor(_ configuration: ModelConfiguration = small, isa: ISA = .best) throws -> FeatureExtractor {
         let model = try ModelRuntime(configuration, parts: .encoder, trains: false, threads: 2, isa: isa)
         model.initialize(seed: 3)
-        let text = WeightsFile.json(configuration)
-        let folder = try TemporaryFolder()
-        // A description is read from a file: one that holds nothing else.
-        let writer = try TensorFileWriter(path: folder.file("w"), tensors: [], metadata: ["curricle.model": text])
-        try writer.finish()
-        let description = try WeightsDescription(
-            Checkpoint(path: folder.file("w"), layout: .mae), heads: nil, imageHeight: nil, imageWidth: nil)
+        let folder = try TemporaryFolder(), path = folder.file("weights.safetensors")
+        try WeightsFile.write(WeightsFile.tensors(of: model), metadata: ["curricle.model": WeightsFile.json(configuration)], to: path)
+        let description = try WeightsDescription(Checkpoint(path: path, layout: .mae), heads: nil, imageHeight: nil, imageWidth: nil)
         return FeatureExtractor(model, description)
     }
 
