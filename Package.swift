@@ -35,7 +35,7 @@ let package = Package(
         .target(
             name: "Vision",
             dependencies: [
-                "CSupport", "CTurboJPEG", "CPNG", "CWebP", "CZlib", "Randomness"
+                "CSupport", "CTurboJPEG", "CPNG", "CWebP", "CZlib", "Randomness",
             ], exclude: ["README.md"]),
         .target(name: "Datasets", dependencies: ["CArchive", "Randomness", "Vision"], exclude: ["README.md"]),
         .target(name: "Models", dependencies: ["Randomness", "Tensors", "Graph"], exclude: ["README.md"]),
@@ -43,73 +43,73 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Storage"
+                "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Storage",
             ], exclude: ["README.md"]),
         .target(
             name: "Weights",
             dependencies: [
                 "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Storage",
-                "Engine"
+                "Engine",
             ], exclude: ["README.md"]),
         .target(
             name: "Features",
             dependencies: [
-                "Settings", "Tensors", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights"
+                "Settings", "Tensors", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
             ], exclude: ["README.md"]),
         .target(name: "Evaluation", dependencies: ["CAlgebra", "Randomness", "Engine", "Features"], exclude: ["README.md"]),
         .target(
             name: "Training",
             dependencies: [
                 "Randomness", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
-                "Storage", "Engine", "Weights", "Features"
+                "Storage", "Engine", "Weights", "Features",
             ], exclude: ["README.md"]),
         .target(
             name: "Reports",
             dependencies: [
                 "Settings", "Tensors", "Program", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
-                "Features", "Evaluation", "Training"
+                "Features", "Evaluation", "Training",
             ], exclude: ["README.md"]),
         .target(
             name: "Proofs",
             dependencies: [
                 "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
-                "Storage", "Engine", "Weights", "Features", "Evaluation", "Training"
+                "Storage", "Engine", "Weights", "Features", "Evaluation", "Training",
             ], exclude: ["README.md"]),
         .target(name: "Terminal", dependencies: ["Settings"], exclude: ["README.md"]),
         .executableTarget(
             name: "curricle",
             dependencies: [
                 "Settings", "Graph", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features",
-                "Evaluation", "Training", "Reports", "Proofs", "Terminal"
+                "Evaluation", "Training", "Reports", "Proofs", "Terminal",
             ]),
 
         .target(name: "Reference", dependencies: ["Tensors", "Graph"], exclude: ["README.md"]),
         .target(
             name: "TestSupport",
             dependencies: [
-                "Randomness", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference"
+                "Randomness", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference",
             ], path: "Tests/TestSupport"),
         .target(
             name: "RunSupport",
             dependencies: [
-                "Graph", "Vision", "Datasets", "Models", "Engine", "Features", "Training"
+                "Graph", "Vision", "Datasets", "Models", "Engine", "Features", "Training",
             ], path: "Tests/RunSupport"),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
         .testTarget(
             name: "GraphTests",
             dependencies: [
-                "Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference", "TestSupport"
+                "Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference", "TestSupport",
             ]),
         .testTarget(
             name: "CompilerTests",
             dependencies: [
-                "CInstructions", "Tensors", "Graph", "Program", "Compiler", "Models", "TestSupport"
+                "CInstructions", "Tensors", "Graph", "Program", "Compiler", "Models", "TestSupport",
             ]),
         .testTarget(
             name: "RuntimeTests",
             dependencies: [
                 "CSupport", "CInstructions", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Reference",
-                "TestSupport"
+                "TestSupport",
             ]),
         .testTarget(name: "VisionTests", dependencies: ["CZlib", "Randomness", "Vision", "Datasets"], exclude: ["Fixtures"]),
         .testTarget(name: "ModelsTests", dependencies: ["Graph", "Compiler", "Models", "Reference", "TestSupport"]),
@@ -118,26 +118,26 @@ let package = Package(
         .testTarget(
             name: "WeightsTests",
             dependencies: [
-                "Settings", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features", "TestSupport"
+                "Settings", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features", "TestSupport",
             ]),
         .testTarget(
             name: "FeaturesTests",
             dependencies: [
                 "Tensors", "Graph", "Compiler", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
-                "Features", "TestSupport"
+                "Features", "TestSupport",
             ]),
         .testTarget(name: "EvaluationTests", dependencies: ["Features", "Evaluation", "TestSupport"]),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
                 "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models", "Storage",
-                "Engine", "Weights", "Features", "Training", "Proofs", "TestSupport", "RunSupport"
+                "Engine", "Weights", "Features", "Training", "Proofs", "TestSupport", "RunSupport",
             ]),
         .testTarget(
             name: "ReportsTests",
             dependencies: [
                 "Settings", "Graph", "Runtime", "Vision", "Datasets", "Models", "Engine", "Features", "Evaluation", "Training",
-                "Reports", "TestSupport", "RunSupport"
+                "Reports", "TestSupport", "RunSupport",
             ]),
         .testTarget(name: "ProofsTests", dependencies: ["Runtime", "Models", "Storage", "Engine", "Proofs", "TestSupport"]),
         .testTarget(name: "TerminalTests", dependencies: ["Settings", "Terminal"]),

@@ -80,6 +80,9 @@ public struct WeightsDescription: Sendable {
         guard patch.count == 4, patch[2] == patch[3], patch.allSatisfy({ (1...65536).contains($0) }) else {
             throw LearningError.file(path: file.path, reason: "tensor patch_embed.proj.weight has shape \(patch), not [D, C, p, p]")
         }
+        guard file.shape(of: "cls_token") != nil else {
+            throw LearningError.file(path: file.path, reason: "has no class token (cls_token), which the encoders here have")
+        }
         let width = patch[0], depth = max(1, blocks(file, "blocks"))
         guard let heads = try agreed(file, .heads, heads, file.facts.heads) ?? ModelFacts.publishedHeads(width: width, depth: depth) else {
             let published: Message = ModelFacts.otherHeads[width].map { ", and published models of width \(width) have \($0)" } ?? ""

@@ -114,7 +114,7 @@ import Vision
         #expect(
             little.code == 0 && little.errors.contains("far below the 1.000 of kNN") && little.errors.contains("--lr 0.001 --epochs"),
             "\(little.errors)")
-        let enough = try curricle(parts + ["--epochs", "60", "--lr", "0.01", "--layer-decay", "1"])
+        let enough = try curricle(parts + ["--epochs", "60", "--lr", "0.01", "--layer-decay", "1", "--batch-size", "12"])
         #expect(enough.code == 0 && !enough.errors.contains("far below"), "\(enough.output)")
     }
 }
