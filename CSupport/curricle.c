@@ -140,7 +140,9 @@ static const char *const texts[] = {
 };
 _Static_assert(sizeof texts / sizeof texts[0] == CURRICLE_STATUS_COUNT, "every status has its text");
 
-const char *curricle_status_text(curricle_status status) { return (unsigned)status < CURRICLE_STATUS_COUNT ? texts[status] : "unknown status"; }
+const char *curricle_status_text(curricle_status status) {
+    return (unsigned)status < CURRICLE_STATUS_COUNT ? texts[status] : "unknown status";
+}
 
 #define TEXT_OF(x) #x
 #define VERSION_TEXT(major, minor) TEXT_OF(major) "." TEXT_OF(minor)

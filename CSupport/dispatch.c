@@ -27,7 +27,8 @@ const char *curricle_isa_name(curricle_isa isa) {
 curricle_isa curricle_isa_detect(void) {
     const char *wanted = getenv("CURRICLE_ISA");
     for (int isa = CURRICLE_ISA_NEON; isa >= 0; isa--)
-        if (curricle_isa_available((curricle_isa)isa) && (!wanted || !*wanted || !strcmp(wanted, curricle_isa_name((curricle_isa)isa)))) return (curricle_isa)isa;
+        if (curricle_isa_available((curricle_isa)isa) && (!wanted || !*wanted || !strcmp(wanted, curricle_isa_name((curricle_isa)isa))))
+            return (curricle_isa)isa;
     // An unknown name, or one this CPU lacks: the best there is. The command line refuses such a name before it comes here.
     for (int isa = CURRICLE_ISA_NEON; isa >= 0; isa--)
         if (curricle_isa_available((curricle_isa)isa)) return (curricle_isa)isa;

@@ -55,8 +55,10 @@ static int is_given(curricle_operand operand) { return operand != CURRICLE_NO_OP
 /// An operand is there unless it may be absent, aligned, and wholly inside its segment; an opcode has no more than its own.
 static int check_operand(curricle_operand operand, curricle_extent need, const uint64_t *segment_bytes) {
     if (!is_given(operand)) return need.bytes == 0 || need.is_optional;
-    uint64_t offset = operand_offset(operand), held = operand_segment(operand) < CURRICLE_SEGMENTS ? segment_bytes[operand_segment(operand)] : 0;
-    return need.bytes > 0 && is_aligned(offset, curricle_element_bytes(need.element)) && offset <= held && need.bytes <= (double)(held - offset);
+    uint64_t offset = operand_offset(operand),
+             held = operand_segment(operand) < CURRICLE_SEGMENTS ? segment_bytes[operand_segment(operand)] : 0;
+    return need.bytes > 0 && is_aligned(offset, curricle_element_bytes(need.element)) && offset <= held &&
+           need.bytes <= (double)(held - offset);
 }
 
 /// What is written lies over nothing that is read, but for operands in whose very place the registry lets it stand.
@@ -84,7 +86,8 @@ static curricle_status check_instruction(const curricle_instruction *i, const cu
     return check_overlaps(i, d) ? CURRICLE_OK : CURRICLE_BAD_OPERAND;
 }
 
-curricle_status curricle_check(const curricle_instruction *instructions, uint32_t count, const uint64_t segment_bytes[CURRICLE_SEGMENTS], uint32_t *at) {
+curricle_status curricle_check(
+    const curricle_instruction *instructions, uint32_t count, const uint64_t segment_bytes[CURRICLE_SEGMENTS], uint32_t *at) {
     for (*at = 0; *at < count; ++*at) {
         curricle_demand d = curricle_demand_of(&instructions[*at]);
         curricle_status status = check_instruction(&instructions[*at], &d, segment_bytes);
@@ -114,8 +117,9 @@ static int check_segments(const curricle_instruction *i, const curricle_demand *
         unsigned segment = operand_segment(i->operand[slot]);
         curricle_extent need = d->operand[slot];
         if (need.element == curricle_element_i32 || need.is_written != (slot == 0)) return 0;
-        int allowed = need.is_written ? segment == CURRICLE_ARENA || segment == CURRICLE_RESULTS
-            : need.element == curricle_element_u8 ? segment == CURRICLE_FILE_PIXELS : segment != CURRICLE_FILE_PIXELS && segment != CURRICLE_RESULTS;
+        int allowed = need.is_written                       ? segment == CURRICLE_ARENA || segment == CURRICLE_RESULTS
+                      : need.element == curricle_element_u8 ? segment == CURRICLE_FILE_PIXELS
+                                                            : segment != CURRICLE_FILE_PIXELS && segment != CURRICLE_RESULTS;
         if (!allowed) return 0;
     }
     return 1;

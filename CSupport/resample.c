@@ -54,7 +54,8 @@ static span reach(int32_t o, int32_t outputs, int32_t inputs) {
     return (span){first < 0 ? 0 : first, end > inputs ? inputs : end};
 }
 
-/// Fills `t` for the outputs of `part`. `weight` holds `t->stride` doubles. The order of operations is Pillow's: the last bit depends on it.
+/// Fills `t` for the outputs of `part`. `weight` holds `t->stride` doubles. The order of operations is Pillow's: the last bit depends on
+/// it.
 static void fill_taps(taps *t, int32_t outputs, int32_t inputs, span part, double *weight) {
     double scale = scale_of(outputs, inputs);
     double step = 1.0 / (scale < 1.0 ? 1.0 : scale);
@@ -83,8 +84,8 @@ static inline __attribute__((always_inline)) uint8_t clip(int32_t sum) {
 
 /// One output row of the horizontal pass; `input` begins at column `column`.
 /// `four_readable`: the byte after the last pixel may be read (three channels go four lanes wide).
-static inline __attribute__((always_inline))
-void horizontal_row(uint8_t *output, const uint8_t *input, int32_t column, const taps *t, int32_t outputs, int32_t channels, int four_readable) {
+static inline __attribute__((always_inline)) void horizontal_row(
+    uint8_t *output, const uint8_t *input, int32_t column, const taps *t, int32_t outputs, int32_t channels, int four_readable) {
     for (int32_t o = 0; o < outputs; o++) {
         const int32_t *weight = t->weights + (ptrdiff_t)o * t->stride;
         const uint8_t *in = input + (ptrdiff_t)(t->first[o] - column) * channels;
@@ -151,7 +152,8 @@ void horizontal(uint8_t *output, const uint8_t *input, ptrdiff_t stride, int32_t
 static inline __attribute__((always_inline))
 void vertical(uint8_t *output, const uint8_t *input, ptrdiff_t stride, int32_t row, const taps *t, int32_t outputs, ptrdiff_t width) {
     for (int32_t y = 0; y < outputs; y++)
-        vertical_row(output + y * width, input + (ptrdiff_t)(t->first[y] - row) * stride, stride, t->weights + (ptrdiff_t)y * t->stride, t->count[y], width);
+        vertical_row(output + y * width, input + (ptrdiff_t)(t->first[y] - row) * stride, stride, t->weights + (ptrdiff_t)y * t->stride,
+            t->count[y], width);
 }
 
 /// What a resize comes down to.
@@ -175,7 +177,8 @@ static resize_plan plan_of(const curricle_resize *r) {
     int64_t lost_rows = (int64_t)r->input_height - r->output_height, lost_columns = (int64_t)r->input_width - r->output_width;
     p.vertical_first = !r->horizontal_first && lost_rows > 0 && lost_rows > 2 * lost_columns;
     if (p.needs_x && p.needs_y)
-        p.between = (size_t)r->channels * (p.vertical_first ? (size_t)r->height * (size_t)(p.x.end - p.x.first) : (size_t)r->width * (size_t)(p.y.end - p.y.first));
+        p.between = (size_t)r->channels * (p.vertical_first ? (size_t)r->height * (size_t)(p.x.end - p.x.first)
+                                                            : (size_t)r->width * (size_t)(p.y.end - p.y.first));
     return p;
 }
 
@@ -198,11 +201,13 @@ void passes(uint8_t *output, const uint8_t *input, ptrdiff_t stride, const curri
     } else if (p->needs_y) {
         vertical(output, input + p->x.first * channels, stride, 0, down, r->height, width);
     } else {
-        for (int32_t y = 0; y < r->height; y++) memcpy(output + y * width, input + (r->top + y) * stride + r->left * channels, (size_t)width);
+        for (int32_t y = 0; y < r->height; y++)
+            memcpy(output + y * width, input + (r->top + y) * stride + r->left * channels, (size_t)width);
     }
 }
 
-typedef void passes_function(uint8_t *, const uint8_t *, ptrdiff_t, const curricle_resize *, const resize_plan *, const taps *, const taps *, uint8_t *);
+typedef void passes_function(
+    uint8_t *, const uint8_t *, ptrdiff_t, const curricle_resize *, const resize_plan *, const taps *, const taps *, uint8_t *);
 
 static void passes_baseline(uint8_t *output, const uint8_t *input, ptrdiff_t stride, const curricle_resize *r, const resize_plan *p,
                             const taps *across, const taps *down, uint8_t *between) {
@@ -225,11 +230,13 @@ static passes_function *chosen_passes(void) {
     return passes_baseline;
 }
 
-static int is_part(int32_t first, int32_t count, int32_t whole) { return first >= 0 && count >= 1 && count <= whole && first <= whole - count; }
+static int is_part(int32_t first, int32_t count, int32_t whole) {
+    return first >= 0 && count >= 1 && count <= whole && first <= whole - count;
+}
 
 static int is_valid(const curricle_resize *r) {
-    return r->input_width >= 1 && r->input_height >= 1 && is_part(r->left, r->width, r->output_width) && is_part(r->top, r->height, r->output_height)
-        && r->channels >= 1 && r->channels <= 4;
+    return r->input_width >= 1 && r->input_height >= 1 && is_part(r->left, r->width, r->output_width) &&
+           is_part(r->top, r->height, r->output_height) && r->channels >= 1 && r->channels <= 4;
 }
 
 static size_t rounded(size_t size) {

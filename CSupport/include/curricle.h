@@ -91,7 +91,8 @@ curricle_status curricle_run(const curricle_encoder *encoder, void *arena, const
 curricle_status curricle_run_float(const curricle_encoder *encoder, void *arena, const float *pixels, float *output);
 
 /// Bytes of workspace of `curricle_resize_crop`; 0 where a size is not possible.
-size_t curricle_resize_crop_workspace(int32_t output_width, int32_t output_height, int32_t input_width, int32_t input_height, int32_t channels);
+size_t curricle_resize_crop_workspace(
+    int32_t output_width, int32_t output_height, int32_t input_width, int32_t input_height, int32_t channels);
 
 /// Makes a picture of any size fit, as MAE's evaluation does: bicubic with antialiasing to 256/224 of the target's side (up to 224 pixels;
 /// to the side itself above), then the centre; bit for bit what torchvision's Resize and CenterCrop make with Pillow 13. A picture of the
@@ -100,8 +101,8 @@ size_t curricle_resize_crop_workspace(int32_t output_width, int32_t output_heigh
 /// @param input      [input_height, input_width, channels] bytes, rows `input_stride` bytes apart; sides 1…16384
 /// @param workspace  curricle_resize_crop_workspace(…) bytes, aligned to 8
 /// @return CURRICLE_OK or CURRICLE_BAD_ARGUMENT (nothing is written)
-curricle_status curricle_resize_crop(uint8_t *output, int32_t output_width, int32_t output_height, const uint8_t *input, ptrdiff_t input_stride,
-                                     int32_t input_width, int32_t input_height, int32_t channels, void *workspace);
+curricle_status curricle_resize_crop(uint8_t *output, int32_t output_width, int32_t output_height, const uint8_t *input,
+    ptrdiff_t input_stride, int32_t input_width, int32_t input_height, int32_t channels, void *workspace);
 
 /// One sentence for people.
 const char *curricle_status_text(curricle_status status);

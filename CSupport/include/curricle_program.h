@@ -29,7 +29,8 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
 /// Holds every instruction against the sizes of the segments, in bytes: kernels known, sizes and flags within their ranges, every operand
 /// present, aligned and inside its segment, nothing written over what is read but where the registry lets it.
 /// Puts the number of the first instruction at fault into `at`.
-curricle_status curricle_check(const curricle_instruction *instructions, uint32_t count, const uint64_t segment_bytes[CURRICLE_SEGMENTS], uint32_t *at);
+curricle_status curricle_check(
+    const curricle_instruction *instructions, uint32_t count, const uint64_t segment_bytes[CURRICLE_SEGMENTS], uint32_t *at);
 
 /// The best ISA of this CPU, or the one that CURRICLE_ISA names if the CPU has it.
 curricle_isa curricle_isa_detect(void);

@@ -9,7 +9,9 @@
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 
 static const small_sizes seeds[] = {
-    {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS}, {2, 2, 1, 1, 3, 8, 2, 5, CURRICLE_POOL_MEAN}, {1, 1, 3, 2, 2, 4, 2, 20, CURRICLE_POOL_TOKENS},
+    {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS},
+    {2, 2, 1, 1, 3, 8, 2, 5, CURRICLE_POOL_MEAN},
+    {1, 1, 3, 2, 2, 4, 2, 20, CURRICLE_POOL_TOKENS},
     {2, 1, 2, 2, 1, 4, 1, 5, CURRICLE_POOL_CLS_MEAN},
 };
 
@@ -66,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     curricle_open(&encoder, bytes, size, NULL);
     int isa = size > 12 ? data[12] % 3 : 0;
     curricle_options options = {1, curricle_isa_available((curricle_isa)isa) ? isa : -1, 1};
-    if (curricle_open(&encoder, bytes, size, &options) == CURRICLE_OK && curricle_arena_bytes(&encoder) < 4 << 20 && curricle_flops(&encoder) < 1e7) {
+    if (curricle_open(&encoder, bytes, size, &options) == CURRICLE_OK && curricle_arena_bytes(&encoder) < 4 << 20 &&
+        curricle_flops(&encoder) < 1e7) {
         curricle_shape s = curricle_shape_of(&encoder);
         size_t input = (size_t)s.images * s.height * s.width * s.channels, output = (size_t)s.images * s.rows * s.row_width;
         void *arena;
@@ -75,7 +78,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             float *numbers = malloc(input * sizeof *numbers), *features = malloc(output * sizeof *features);
             memset(arena, 0, curricle_arena_bytes(&encoder));
             for (size_t i = 0; i < input; i++) pixels[i] = (uint8_t)i, numbers[i] = (float)i;
-            if (curricle_run(&encoder, arena, pixels, features) != CURRICLE_OK || curricle_run_float(&encoder, arena, numbers, features) != CURRICLE_OK) abort();
+            if (curricle_run(&encoder, arena, pixels, features) != CURRICLE_OK ||
+                curricle_run_float(&encoder, arena, numbers, features) != CURRICLE_OK)
+                abort();
             opened_files++;
             free(pixels), free(numbers), free(features), free(arena);
         }

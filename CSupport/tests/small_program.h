@@ -13,7 +13,8 @@ typedef struct {
     uint8_t *bytes; // 64-byte aligned
     size_t size;
     // As plain matrices, for the reference: [out, in], and vectors.
-    float *embed, *embed_bias, *position, *token, *gamma1, *beta1, *qkv, *qkv_bias, *proj, *proj_bias, *fc1, *fc1_bias, *fc2, *fc2_bias, *scale_shift;
+    float *embed, *embed_bias, *position, *token, *gamma1, *beta1, *qkv, *qkv_bias, *proj, *proj_bias, *fc1, *fc1_bias, *fc2, *fc2_bias,
+        *scale_shift;
     curricle_instruction instructions[16];
     uint32_t count;
     uint8_t *parameters, *constants, *scalars;
@@ -52,7 +53,8 @@ static curricle_operand in_arena(small_program *p, int floats) {
     return (curricle_operand)CURRICLE_ARENA << 56 | at;
 }
 static void add(small_program *p, curricle_instruction instruction) { p->instructions[p->count++] = instruction; }
-static void add_norm(small_program *p, curricle_operand y, curricle_operand x, curricle_operand gamma, curricle_operand beta, int rows, int width) {
+static void add_norm(
+    small_program *p, curricle_operand y, curricle_operand x, curricle_operand gamma, curricle_operand beta, int rows, int width) {
     add(p, curricle_encode_layer_norm((layer_norm_places){
         .y = y, .statistics = CURRICLE_NO_OPERAND, .x = x, .gamma = gamma, .beta = beta, .rows = rows, .width = width, .epsilon = 1e-6f}));
 }
@@ -70,10 +72,19 @@ static void seal(small_program *p) {
 }
 static void assemble(small_program *p) {
     small_sizes s = p->s;
-    program_header h = {.magic = "CURRICL", .version = 1, .header_bytes = 256, .pool = (uint32_t)s.pool, .images = (uint32_t)s.images,
-                        .height = (uint32_t)(s.rows * s.patch), .width = (uint32_t)(s.columns * s.patch), .channels = (uint32_t)s.channels,
-                        .rows = s.pool == CURRICLE_POOL_TOKENS ? (uint32_t)(s.rows * s.columns) : 1, .row_width = (uint32_t)(s.pool == CURRICLE_POOL_CLS_MEAN ? 2 * s.width : s.width),
-                        .instruction_count = p->count, .instruction_bytes = sizeof(curricle_instruction), .arena_bytes = p->arena_bytes};
+    program_header h = {.magic = "CURRICL",
+        .version = 1,
+        .header_bytes = 256,
+        .pool = (uint32_t)s.pool,
+        .images = (uint32_t)s.images,
+        .height = (uint32_t)(s.rows * s.patch),
+        .width = (uint32_t)(s.columns * s.patch),
+        .channels = (uint32_t)s.channels,
+        .rows = s.pool == CURRICLE_POOL_TOKENS ? (uint32_t)(s.rows * s.columns) : 1,
+        .row_width = (uint32_t)(s.pool == CURRICLE_POOL_CLS_MEAN ? 2 * s.width : s.width),
+        .instruction_count = p->count,
+        .instruction_bytes = sizeof(curricle_instruction),
+        .arena_bytes = p->arena_bytes};
     h.magic[7] = 'E';
     const void *contents[] = {p->instructions, p->scalars, p->constants, p->parameters};
     uint64_t bytes[] = {p->count * sizeof(curricle_instruction), p->scalar_bytes, p->constant_bytes, p->parameter_bytes}, end = sizeof h;
@@ -94,10 +105,17 @@ static void assemble(small_program *p) {
 static void add_pooling(small_program *p, curricle_pool pool, curricle_operand y, curricle_operand x) {
     int N = p->s.images, L = p->s.rows * p->s.columns, D = p->s.width, is_class = pool == CURRICLE_POOL_CLS;
     if (pool == CURRICLE_POOL_MEAN)
-        add(p, curricle_encode_mean_rows((mean_rows_places){.y = y, .x = x, .images = N, .rows = L, .width = D, .from_rows = L + 1, .first = 1}));
+        add(p, curricle_encode_mean_rows(
+                   (mean_rows_places){.y = y, .x = x, .images = N, .rows = L, .width = D, .from_rows = L + 1, .first = 1}));
     else
-        add(p, curricle_encode_select_rows((select_rows_places){
-            .y = y, .x = x, .order = CURRICLE_NO_OPERAND, .images = N, .rows = is_class ? 1 : L, .width = D, .from_rows = L + 1, .first = is_class ? 0 : 1}));
+        add(p, curricle_encode_select_rows((select_rows_places){.y = y,
+                   .x = x,
+                   .order = CURRICLE_NO_OPERAND,
+                   .images = N,
+                   .rows = is_class ? 1 : L,
+                   .width = D,
+                   .from_rows = L + 1,
+                   .first = is_class ? 0 : 1}));
 }
 
 static small_program make_small_program(small_sizes s) {
@@ -113,21 +131,31 @@ static small_program make_small_program(small_sizes s) {
     p.scalar_bytes = 128 + (uint64_t)s.channels * 8, p.scalars = calloc(1, p.scalar_bytes);
     memcpy(p.scalars + 128, p.scale_shift, (size_t)s.channels * 8);
 
-    curricle_operand embed = put_panels(&p, p.embed, D, P, D), embed_bias = put_panels(&p, p.embed_bias, D, 1, D), token = put_panels(&p, p.token, D, 1, D);
+    curricle_operand embed = put_panels(&p, p.embed, D, P, D), embed_bias = put_panels(&p, p.embed_bias, D, 1, D),
+                     token = put_panels(&p, p.token, D, 1, D);
     curricle_operand gamma = put_panels(&p, p.gamma1, D, 1, D), beta = put_panels(&p, p.beta1, D, 1, D);
     curricle_operand qkv = put_panels(&p, p.qkv, 3 * D, D, D), qkv_bias = put_panels(&p, p.qkv_bias, 3 * D, 1, D);
     curricle_operand proj = put_panels(&p, p.proj, D, D, D), proj_bias = put_panels(&p, p.proj_bias, D, 1, D);
     curricle_operand fc1 = put_panels(&p, p.fc1, M, D, M), fc1_bias = put_panels(&p, p.fc1_bias, M, 1, M);
     curricle_operand fc2 = put_panels(&p, p.fc2, D, M, D), fc2_bias = put_panels(&p, p.fc2_bias, D, 1, D);
 
-    curricle_operand patches = in_arena(&p, N * L * P), tokens = in_arena(&p, N * L * D), x = in_arena(&p, N * T * D), normal = in_arena(&p, N * T * D);
-    curricle_operand three = in_arena(&p, N * T * 3 * D), attended = in_arena(&p, N * T * D), hidden = in_arena(&p, N * T * M), out = in_arena(&p, N * T * D);
+    curricle_operand patches = in_arena(&p, N * L * P), tokens = in_arena(&p, N * L * D), x = in_arena(&p, N * T * D),
+                     normal = in_arena(&p, N * T * D);
+    curricle_operand three = in_arena(&p, N * T * 3 * D), attended = in_arena(&p, N * T * D), hidden = in_arena(&p, N * T * M),
+                     out = in_arena(&p, N * T * D);
     const curricle_operand none = CURRICLE_NO_OPERAND, scale_shift = (curricle_operand)CURRICLE_FILE_SCALARS << 56 | 128;
     add(&p, curricle_encode_patchify((patchify_places){
         .patches = patches, .pixels = (curricle_operand)CURRICLE_FILE_PIXELS << 56, .scale_shift = scale_shift,
         .images = N, .rows = s.rows, .columns = s.columns, .patch = s.patch, .channels = s.channels}));
-    add_linear(&p, (linear_places){.y = tokens, .x = patches, .weight = embed, .bias = embed_bias, .residual = (curricle_operand)CURRICLE_CONSTANTS << 56,
-                                   .rows = N * L, .columns = D, .depth = P, .period = L});
+    add_linear(&p, (linear_places){.y = tokens,
+                       .x = patches,
+                       .weight = embed,
+                       .bias = embed_bias,
+                       .residual = (curricle_operand)CURRICLE_CONSTANTS << 56,
+                       .rows = N * L,
+                       .columns = D,
+                       .depth = P,
+                       .period = L});
     add(&p, curricle_encode_prepend_row((prepend_row_places){.y = x, .x = tokens, .token = token, .images = N, .rows = L, .width = D}));
     add_norm(&p, normal, x, gamma, beta, N * T, D);
     add_linear(&p, (linear_places){.y = three, .x = normal, .weight = qkv, .bias = qkv_bias, .residual = none,
@@ -147,7 +175,8 @@ static small_program make_small_program(small_sizes s) {
         curricle_operand class_token = in_arena(&p, N * D), mean = in_arena(&p, N * D);
         add_pooling(&p, CURRICLE_POOL_CLS, class_token, out);
         add_pooling(&p, CURRICLE_POOL_MEAN, mean, out);
-        add(&p, curricle_encode_concatenate((concatenate_places){.y = results, .a = class_token, .b = mean, .rows = N, .a_width = D, .b_width = D}));
+        add(&p, curricle_encode_concatenate(
+                    (concatenate_places){.y = results, .a = class_token, .b = mean, .rows = N, .a_width = D, .b_width = D}));
     } else {
         add_pooling(&p, s.pool, results, out);
     }
@@ -156,8 +185,8 @@ static small_program make_small_program(small_sizes s) {
 }
 
 static void free_small_program(small_program *p) {
-    float *all[] = {p->embed, p->embed_bias, p->position, p->token, p->gamma1, p->beta1, p->qkv, p->qkv_bias, p->proj, p->proj_bias, p->fc1, p->fc1_bias,
-                    p->fc2, p->fc2_bias, p->scale_shift};
+    float *all[] = {p->embed, p->embed_bias, p->position, p->token, p->gamma1, p->beta1, p->qkv, p->qkv_bias, p->proj, p->proj_bias, p->fc1,
+        p->fc1_bias, p->fc2, p->fc2_bias, p->scale_shift};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     free(p->parameters), free(p->constants), free(p->scalars), free(p->bytes);
 }

@@ -16,7 +16,8 @@ static void expect(int holds, const char *what, double actual, double expected) 
 }
 static void expect_status(const char *what, curricle_status actual, curricle_status expected) {
     comparisons++;
-    if (actual != expected && failures++ < 20) fprintf(stderr, "%s: \"%s\", not \"%s\"\n", what, curricle_status_text(actual), curricle_status_text(expected));
+    if (actual != expected && failures++ < 20)
+        fprintf(stderr, "%s: \"%s\", not \"%s\"\n", what, curricle_status_text(actual), curricle_status_text(expected));
 }
 
 // MARK: Reference
@@ -35,8 +36,10 @@ static double *product(const double *x, const float *w, const float *b, int rows
 /// The whole small encoder on one image's normalised pixels [H, W, C]; all rows [T, D] before pooling.
 static double *encoded(const small_program *p, const double *pixels) {
     small_sizes s = p->s;
-    int L = s.rows * s.columns, T = L + 1, D = s.width, M = s.hidden, segment = s.patch * s.channels, P = s.patch * segment, K = D / s.heads;
-    double *patches = calloc((size_t)(L * P), sizeof *patches), *x = calloc((size_t)(T * D), sizeof *x), *normal = calloc((size_t)(T * D), sizeof *normal);
+    int L = s.rows * s.columns, T = L + 1, D = s.width, M = s.hidden, segment = s.patch * s.channels, P = s.patch * segment,
+        K = D / s.heads;
+    double *patches = calloc((size_t)(L * P), sizeof *patches), *x = calloc((size_t)(T * D), sizeof *x),
+           *normal = calloc((size_t)(T * D), sizeof *normal);
     for (int l = 0; l < L; l++)
         for (int i = 0; i < P; i++) {
             int row = l / s.columns * s.patch + i / segment, column = l % s.columns * segment + i % segment;
@@ -107,7 +110,8 @@ static void test_features(small_sizes sizes, curricle_isa isa, int threads) {
     for (uint32_t n = 0; n < shape.images; n++) {
         double *rows = encoded(&p, exact + n * each);
         for (uint32_t i = 0; i < shape.rows * shape.row_width; i++) {
-            double expected = pooled(&p, rows, (int)(i / shape.row_width), (int)(i % shape.row_width)), actual = output[n * shape.rows * shape.row_width + i];
+            double expected = pooled(&p, rows, (int)(i / shape.row_width), (int)(i % shape.row_width)),
+                   actual = output[n * shape.rows * shape.row_width + i];
             expect(fabs(actual - expected) <= 2e-5 * fmax(1, fabs(expected)), curricle_isa_name(isa), actual, expected);
         }
         free(rows);
@@ -165,13 +169,17 @@ static void test_header_refusals(small_sizes sizes) {
     expect_status("no bytes", curricle_open(&encoder, NULL, broken.size, NULL), CURRICLE_BAD_ARGUMENT);
     expect_status("bytes off their alignment", curricle_open(&encoder, broken.bytes + 8, broken.size - 8, NULL), CURRICLE_BAD_ARGUMENT);
     expect_status("no threads", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){0, -1, 0}), CURRICLE_BAD_ARGUMENT);
-    expect_status("an ISA that is not", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, 9, 0}), CURRICLE_BAD_ARGUMENT);
+    expect_status(
+        "an ISA that is not", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, 9, 0}), CURRICLE_BAD_ARGUMENT);
 #if defined(__x86_64__)
-    expect_status("another CPU's ISA", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, CURRICLE_ISA_NEON, 0}), CURRICLE_UNAVAILABLE_ISA);
+    expect_status("another CPU's ISA", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, CURRICLE_ISA_NEON, 0}),
+        CURRICLE_UNAVAILABLE_ISA);
 #endif
-    expect_status("an encoder that was not opened", curricle_run(&encoder, broken.bytes, broken.bytes, (float *)broken.bytes), CURRICLE_BAD_ARGUMENT);
+    expect_status(
+        "an encoder that was not opened", curricle_run(&encoder, broken.bytes, broken.bytes, (float *)broken.bytes), CURRICLE_BAD_ARGUMENT);
     for (size_t size = 0; size < broken.size; size += size < 300 ? 1 : 61)
-        expect_status("a file cut short", curricle_open(&encoder, broken.bytes, size, NULL), size < 8 ? CURRICLE_NOT_A_PROGRAM : CURRICLE_WRONG_SIZE);
+        expect_status(
+            "a file cut short", curricle_open(&encoder, broken.bytes, size, NULL), size < 8 ? CURRICLE_NOT_A_PROGRAM : CURRICLE_WRONG_SIZE);
     broken.bytes[broken.size - 70] ^= 1;
     expect_status("a changed bit", opened(), CURRICLE_WRONG_CHECKSUM);
     expect_status("a changed bit, unseen", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, -1, 1}), CURRICLE_OK);
@@ -210,7 +218,8 @@ static void test_header_refusals(small_sizes sizes) {
 static void test_instruction_refusals(small_sizes sizes) {
     broken = make_small_program(sizes);
     curricle_instruction *i = (curricle_instruction *)(broken.bytes + ((program_header *)broken.bytes)->instructions.offset);
-    curricle_instruction *patchify = i, *embed = i + 1, *prepend = i + 2, *norm = i + 3, *qkv = i + 4, *attention = i + 5, *proj = i + 6, *pool = i + 9;
+    curricle_instruction *patchify = i, *embed = i + 1, *prepend = i + 2, *norm = i + 3, *qkv = i + 4, *attention = i + 5, *proj = i + 6,
+                         *pool = i + 9;
     uint64_t far = UINT64_C(1) << 55, arena = 0, batch = (uint64_t)CURRICLE_FILE_PIXELS << 56, results = (uint64_t)CURRICLE_RESULTS << 56;
     REFUSED(patchify->opcode, curricle_opcode_gelu, CURRICLE_BAD_SHAPE);
     REFUSED_FIELD(patchify, patchify, patch, 0, CURRICLE_BAD_SHAPE);
@@ -268,7 +277,8 @@ static void test_checksum(void) {
     expect(checksum_of(zeros, 32) == 0x8A9136AA, "CRC-32C of zeros", checksum_of(zeros, 32), 0x8A9136AA);
     expect(checksum_of(ones, 32) == 0x62A8AB43, "CRC-32C of ones", checksum_of(ones, 32), 0x62A8AB43);
     expect(checksum_of(rising, 32) == 0x46DD794E, "CRC-32C of 0…31", checksum_of(rising, 32), 0x46DD794E);
-    expect(checksum_of((const uint8_t *)"123456789", 9) == 0xE3069283, "CRC-32C of 123456789", checksum_of((const uint8_t *)"123456789", 9), 0xE3069283);
+    expect(checksum_of((const uint8_t *)"123456789", 9) == 0xE3069283, "CRC-32C of 123456789", checksum_of((const uint8_t *)"123456789", 9),
+        0xE3069283);
 }
 
 static void test_crop_arguments(void) {
@@ -285,11 +295,15 @@ static void test_crop_arguments(void) {
 
 int main(void) {
     static const small_sizes sizes[] = {
-        {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS}, {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS}, {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN},
-        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS}, {3, 2, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN},
+        {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS},
+        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS},
+        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN},
+        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS},
+        {3, 2, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN},
     };
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++)
-        for (size_t i = 0; i < sizeof sizes / sizeof *sizes && curricle_isa_available((curricle_isa)isa); i++) test_features(sizes[i], (curricle_isa)isa, 1);
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes && curricle_isa_available((curricle_isa)isa); i++)
+            test_features(sizes[i], (curricle_isa)isa, 1);
     test_header_refusals(sizes[1]);
     test_instruction_refusals(sizes[1]);
     test_checksum();

@@ -56,12 +56,14 @@ int main(int count, char **arguments) {
             if (status != CURRICLE_OK) fail(curricle_status_text(status));
             curricle_shape s = curricle_shape_of(&encoder);
             size_t input = (size_t)s.images * s.height * s.width * s.channels, output = (size_t)s.images * s.rows * s.row_width;
-            if (pixel_bytes % input || feature_bytes != pixel_bytes / input * output * sizeof(float)) fail("pixels, features and program are of other sizes");
+            if (pixel_bytes % input || feature_bytes != pixel_bytes / input * output * sizeof(float))
+                fail("pixels, features and program are of other sizes");
             void *arena = aligned_alloc(CURRICLE_ALIGNMENT, curricle_arena_bytes(&encoder));
             float *features = malloc(output * sizeof *features);
             int before = 0;
             for (size_t batch = 0; batch < pixel_bytes / input; batch++) {
-                if ((status = curricle_run(&encoder, arena, pixels + batch * input, features)) != CURRICLE_OK) fail(curricle_status_text(status));
+                if ((status = curricle_run(&encoder, arena, pixels + batch * input, features)) != CURRICLE_OK)
+                    fail(curricle_status_text(status));
                 if (batch == 0) before = atomic_load(&allocations); // a team's first run starts its threads
                 double most = 0, miss = 0;
                 for (size_t i = 0; i < output; i++) {
@@ -69,8 +71,10 @@ int main(int count, char **arguments) {
                     double error = fabs((double)features[i] - expected[batch * output + i]);
                     if (!(error <= miss)) miss = error;
                 }
-                if (tolerance > 0 ? !(miss <= tolerance * most) : memcmp(features, expected + batch * output, output * sizeof *features) != 0) {
-                    fprintf(stderr, "test_features: other features on %s, %d threads, batch %zu: %g of %g\n", curricle_isa_name((curricle_isa)isa), threads, batch, miss, most);
+                if (tolerance > 0 ? !(miss <= tolerance * most)
+                                  : memcmp(features, expected + batch * output, output * sizeof *features) != 0) {
+                    fprintf(stderr, "test_features: other features on %s, %d threads, batch %zu: %g of %g\n",
+                        curricle_isa_name((curricle_isa)isa), threads, batch, miss, most);
                     return 1;
                 }
             }

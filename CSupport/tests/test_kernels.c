@@ -4,7 +4,8 @@
 
 static void test_linear(int rows, int columns, int depth, int flags) {
     tensor x = drawn(rows * depth), w = drawn(columns * depth), bias = drawn(columns), residual = drawn(rows * columns);
-    tensor w_panels = panels(w, columns, depth), bias_panels = panels(bias, columns, 1), y = empty(rows * columns), slope = empty(rows * columns);
+    tensor w_panels = panels(w, columns, depth), bias_panels = panels(bias, columns, 1), y = empty(rows * columns),
+           slope = empty(rows * columns);
     int gelu = flags & CURRICLE_GELU;
     RUN(linear, .flags = flags, .y = &y, .derivative = gelu ? &slope : NULL, .x = &x, .weight = &w_panels, .bias = &bias_panels,
         .residual = &residual, .rows = rows, .columns = columns, .depth = depth, .section = columns, .period = rows);
@@ -14,7 +15,8 @@ static void test_linear(int rows, int columns, int depth, int flags) {
             for (int k = 0; k < depth; k++) sum += (double)x.at[i * depth + k] * w.at[j * depth + k];
             double phi = 0.5 * erfc(-sum / sqrt(2));
             expect("linear", y.at[i * columns + j], gelu ? sum * phi : sum, 1e-5 * sqrt(depth));
-            if (gelu) expect("linear's gelu'", slope.at[i * columns + j], phi + sum * exp(-sum * sum / 2) / sqrt(2 * M_PI), 1e-5 * sqrt(depth));
+            if (gelu)
+                expect("linear's gelu'", slope.at[i * columns + j], phi + sum * exp(-sum * sum / 2) / sqrt(2 * M_PI), 1e-5 * sqrt(depth));
         }
     release(8, x, w, bias, residual, w_panels, bias_panels, y, slope);
 }
@@ -55,11 +57,12 @@ static void test_attention(int images, int tokens, int heads, int width) {
     tensor key = part(qkv, D), value = part(qkv, 2 * D), d_key = part(d, D), d_value = part(d, 2 * D);
     float scale = (float)(1 / sqrt(width));
     double *expected = calloc(3 * (size_t)count, sizeof *expected), *p = calloc(2 * (size_t)tokens, sizeof *p);
-    RUN(attention, .y = &y, .logsumexp = &lse, .query = &qkv, .key = &key, .value = &value, .images = images, .queries = tokens, .tokens = tokens,
-        .heads = heads, .head_width = width, .query_stride = 3 * D, .key_stride = 3 * D, .value_stride = 3 * D, .y_stride = D, .scale = scale);
-    RUN(attention_gradient, .d_query = &d, .d_key = &d_key, .d_value = &d_value, .dy = &dy, .logsumexp = &lse, .query = &qkv, .key = &key, .value = &value,
-        .images = images, .queries = tokens, .tokens = tokens, .heads = heads, .head_width = width,
-        .query_stride = 3 * D, .key_stride = 3 * D, .value_stride = 3 * D, .y_stride = D, .scale = scale);
+    RUN(attention, .y = &y, .logsumexp = &lse, .query = &qkv, .key = &key, .value = &value, .images = images, .queries = tokens,
+        .tokens = tokens, .heads = heads, .head_width = width, .query_stride = 3 * D, .key_stride = 3 * D, .value_stride = 3 * D,
+        .y_stride = D, .scale = scale);
+    RUN(attention_gradient, .d_query = &d, .d_key = &d_key, .d_value = &d_value, .dy = &dy, .logsumexp = &lse, .query = &qkv, .key = &key,
+        .value = &value, .images = images, .queries = tokens, .tokens = tokens, .heads = heads, .head_width = width, .query_stride = 3 * D,
+        .key_stride = 3 * D, .value_stride = 3 * D, .y_stride = D, .scale = scale);
     for (int n = 0; n < images; n++)
         for (int h = 0; h < heads; h++)
             for (int i = 0; i < tokens; i++) {
@@ -120,7 +123,8 @@ static void test_layer_norm(int rows, int width) {
         }
         for (int d = 0; d < width; d++) {
             double normal = (x.at[i * width + d] - mean) * r, slope = (double)dy.at[i * width + d] * gamma.at[d];
-            expect("layer_norm_gradient", dx.at[i * width + d], r * (slope - mean_g - normal * mean_dot) + addend.at[i * width + d], 1e-4 * (1 + r));
+            expect("layer_norm_gradient", dx.at[i * width + d], r * (slope - mean_g - normal * mean_dot) + addend.at[i * width + d],
+                1e-4 * (1 + r));
         }
     }
     for (int d = 0; d < width; d++) expect("layer_norm_gradient's d_gamma", sum.at[d], total[d], 1e-5 * rows);
@@ -129,7 +133,8 @@ static void test_layer_norm(int rows, int width) {
 }
 
 static void test_elementwise(int count) {
-    tensor x = drawn(count), y = empty(count), slope = empty(count), z = empty(count), product = empty(count), dx = empty(count), sum = empty(count);
+    tensor x = drawn(count), y = empty(count), slope = empty(count), z = empty(count), product = empty(count), dx = empty(count),
+           sum = empty(count);
     RUN(gelu, .y = &y, .derivative = &slope, .x = &x, .count = count);
     RUN(sigmoid, .y = &z, .x = &x, .count = count);
     RUN(multiply, .y = &product, .a = &x, .b = &z, .count = count);
@@ -150,9 +155,12 @@ static void test_elementwise(int count) {
 // Rows chosen by an order and put back: place(select(x)) is x where a row was chosen and zero elsewhere.
 static void test_rows(int images, int patches, int kept, int width) {
     int many = patches + 1;
-    tensor x = drawn(images * many * width), order = shuffled(images, patches), few = empty(images * kept * width), back = empty(images * many * width);
-    tensor token = drawn(width), longer = empty(images * (many + 1) * width), scale = drawn(images * many), scaled = empty(images * many * width);
-    tensor dot = empty(images * many), restored = empty(images * many * width), position = drawn(many * width), lead = drawn(images * (kept + 1) * width);
+    tensor x = drawn(images * many * width), order = shuffled(images, patches), few = empty(images * kept * width),
+           back = empty(images * many * width);
+    tensor token = drawn(width), longer = empty(images * (many + 1) * width), scale = drawn(images * many),
+           scaled = empty(images * many * width);
+    tensor dot = empty(images * many), restored = empty(images * many * width), position = drawn(many * width),
+           lead = drawn(images * (kept + 1) * width);
     RUN(select_rows, .y = &few, .x = &x, .order = &order, .images = images, .rows = kept, .width = width, .from_rows = many,
         .offset = 1, .order_stride = patches);
     RUN(place_rows, .y = &back, .x = &few, .order = &order, .images = images, .rows = kept, .width = width, .to_rows = many,
@@ -172,7 +180,9 @@ static void test_rows(int images, int patches, int kept, int width) {
                 int at = (n * many + row) * width + d;
                 expect("place_rows of select_rows", back.at[at], chosen >= 0 ? x.at[at] : 0, 0);
                 expect("prepend_row", longer.at[(n * (many + 1) + row + 1) * width + d], x.at[at], 0);
-                const float *from = row == 0 ? lead.at + n * (kept + 1) * width : chosen >= 0 ? lead.at + (n * (kept + 1) + 1 + chosen) * width : token.at;
+                const float *from = row == 0      ? lead.at + n * (kept + 1) * width
+                                    : chosen >= 0 ? lead.at + (n * (kept + 1) + 1 + chosen) * width
+                                                  : token.at;
                 expect("restore_tokens", restored.at[at], (double)from[d] + position.at[row * width + d], 1e-6);
                 sum += (double)x.at[at] * x.at[at] * scale.at[n * many + row];
             }
@@ -207,7 +217,8 @@ static void test_classifier(int images, int rows, int width) {
             for (int i = 0; i < many; i++)
                 expect("mean_rows_gradient", back.at[(n * many + i) * width + c], i >= 1 && i <= rows ? average / rows : 0, 1e-6);
             expected -= targets.at[n * width + c] * (logits.at[n * width + c] - log(sum));
-            expect("cross_entropy_gradient", d.at[n * width + c], 0.5 * (exp(logits.at[n * width + c]) / sum * all - targets.at[n * width + c]), 1e-6);
+            expect("cross_entropy_gradient", d.at[n * width + c],
+                0.5 * (exp(logits.at[n * width + c]) / sum * all - targets.at[n * width + c]), 1e-6);
         }
         expect("cross_entropy", loss.at[n], expected, 1e-5);
     }
@@ -257,12 +268,14 @@ static double masker_total(const double *e, const double *m, int images, int pat
         }
     }
     double pairs = images * (images - 1) / 2.0;
-    return curriculum * weighted / weights + lambda[0] * gauss / (images * patches) + lambda[1] * kl + (pairs > 0 ? lambda[2] * near / pairs : 0);
+    return curriculum * weighted / weights + lambda[0] * gauss / (images * patches) + lambda[1] * kl +
+           (pairs > 0 ? lambda[2] * near / pairs : 0);
 }
 
 static void test_masker_losses(int images, int patches) {
     int count = images * patches;
-    tensor e = drawn(count), m = drawn(count), terms = empty(images * 5), curriculum = drawn(1), losses = empty(5), de = empty(count), dm = empty(count);
+    tensor e = drawn(count), m = drawn(count), terms = empty(images * 5), curriculum = drawn(1), losses = empty(5), de = empty(count),
+           dm = empty(count);
     tensor order = empty(count), mean = empty(1);
     const float lambda[3] = {0.7f, 0.3f, 1.5f};
     double *wide = calloc(2 * (size_t)count, sizeof *wide);
@@ -307,7 +320,8 @@ static void test_add(int rows, int width, int period) {
 // One AdamW step of whole panels, its gradient clipped by the norm of all of them.
 static void test_update(int panels_of_16) {
     int count = panels_of_16 * 16, chunks = (count + CURRICLE_SQUARE_CHUNK - 1) / CURRICLE_SQUARE_CHUNK;
-    tensor p = drawn(count), m = drawn(count), v = drawn(count), g = drawn(count), before = empty(count), first = empty(count), second = empty(count);
+    tensor p = drawn(count), m = drawn(count), v = drawn(count), g = drawn(count), before = empty(count), first = empty(count),
+           second = empty(count);
     tensor step = empty(CURRICLE_STEP_SCALARS), partials = empty(chunks), scale = empty(1), norm = empty(1), rate = drawn(1);
     const float scalars[CURRICLE_STEP_SCALARS] = {1e-2f, 3e-2f, 1.5f, 0.25f}; // η, η/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale
     memcpy(step.at, scalars, sizeof scalars);
@@ -320,8 +334,8 @@ static void test_update(int panels_of_16) {
     }
     RUN(sum_squares, .y = &partials, .x = &g, .count = count);
     RUN(clip_scale, .scale = &scale, .norm = &norm, .partials = &partials, .step = &step, .count = chunks, .limit = 0.1f);
-    RUN(adamw, .parameter = &p, .first_moment = &m, .second_moment = &v, .gradient = &g, .step = &step, .clip = &scale, .rate = &rate, .count = count,
-        .one_minus_beta1 = 0.1f, .beta2 = 0.95f, .one_minus_beta2 = 0.05f, .epsilon = 1e-8f, .weight_decay = 0.05f);
+    RUN(adamw, .parameter = &p, .first_moment = &m, .second_moment = &v, .gradient = &g, .step = &step, .clip = &scale, .rate = &rate,
+        .count = count, .one_minus_beta1 = 0.1f, .beta2 = 0.95f, .one_minus_beta2 = 0.05f, .epsilon = 1e-8f, .weight_decay = 0.05f);
     double total = sqrt(squares) * 0.25, clip = total > 0.1 ? 0.1 / (total + 1e-6) : 1;
     expect("clip_scale's norm", norm.at[0], total, 1e-5);
     expect("clip_scale", scale.at[0], clip, 1e-5);
@@ -340,8 +354,8 @@ static void test_patchify(int images, int rows, int columns, int patch, int chan
     tensor patches = empty(count), scale_shift = drawn(2 * channels), pixels = empty((count + 3) / 4);
     uint8_t *bytes = (uint8_t *)pixels.at;
     for (int i = 0; i < count; i++) bytes[i] = (uint8_t)random_word();
-    RUN(patchify, .patches = &patches, .pixels = &pixels, .scale_shift = &scale_shift, .images = images, .rows = rows, .columns = columns, .patch = patch,
-        .channels = channels);
+    RUN(patchify, .patches = &patches, .pixels = &pixels, .scale_shift = &scale_shift, .images = images, .rows = rows, .columns = columns,
+        .patch = patch, .channels = channels);
     for (int i = 0; i < count; i++) {
         int channel = i % channels, x = i / channels % patch, y = i / channels / patch % patch, at = i / channels / patch / patch;
         int column = at % columns, row = at / columns; // rows of all images
@@ -363,7 +377,8 @@ int main(void) {
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++)
         for (int threads = 1; threads <= 3 && curricle_isa_available((curricle_isa)isa); threads += 2) {
             begin((curricle_isa)isa, threads);
-            static const int sizes[][3] = {{1, 1, 1}, {15, 17, 16}, {7, 33, 37}, {97, 20, 5}, {13, 48, 300}, {260, 17, 19}, {13, 33, 1037}, {25, 17, 1024}};
+            static const int sizes[][3] = {
+                {1, 1, 1}, {15, 17, 16}, {7, 33, 37}, {97, 20, 5}, {13, 48, 300}, {260, 17, 19}, {13, 33, 1037}, {25, 17, 1024}};
             for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
                 test_linear(sizes[i][0], sizes[i][1], sizes[i][2], i % 2 ? CURRICLE_GELU : 0);
                 test_linear_gradients(sizes[i][0], sizes[i][1], sizes[i][2], i % 2);

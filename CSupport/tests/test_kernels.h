@@ -80,7 +80,8 @@ static void expect(const char *what, double actual, double expected, double tole
     comparisons++;
     double error = fabs(actual - expected);
     if (error <= tolerance * fmax(1, fabs(expected))) return;
-    if (failures++ < 20) fprintf(stderr, "%s on %s, %d threads: %g, not %g\n", what, curricle_isa_name(test_isa), test_threads, actual, expected);
+    if (failures++ < 20)
+        fprintf(stderr, "%s on %s, %d threads: %g, not %g\n", what, curricle_isa_name(test_isa), test_threads, actual, expected);
 }
 
 // `linear_case` …: tensors for operands, then sizes and reals, all by the registry's names.

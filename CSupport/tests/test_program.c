@@ -76,7 +76,8 @@ int main(int count, char **arguments) {
     result *table = block(results_count * sizeof *table);
     take(file, table, results_count * sizeof *table);
     for (uint64_t i = 0; i < results_count; i++)
-        if (table[i].offset > expected_bytes || table[i].elements > (expected_bytes - table[i].offset) / sizeof(float)) fail("a result lies outside of the results");
+        if (table[i].offset > expected_bytes || table[i].elements > (expected_bytes - table[i].offset) / sizeof(float))
+            fail("a result lies outside of the results");
     take(file, expected, expected_bytes);
     fclose(file);
 
@@ -92,7 +93,8 @@ int main(int count, char **arguments) {
             if (curricle_execute(program, (uint32_t)instructions, &run) != CURRICLE_OK) fail("the program does not run");
             for (uint64_t i = 0; i < results_count; i++)
                 if (!agrees(results, expected, table[i], tolerance)) {
-                    fprintf(stderr, "test_program: result %llu differs on %s, %d threads\n", (unsigned long long)i, curricle_isa_name(run.isa), threads);
+                    fprintf(stderr, "test_program: result %llu differs on %s, %d threads\n", (unsigned long long)i,
+                        curricle_isa_name(run.isa), threads);
                     return 1;
                 }
             int before = atomic_load(&allocations);
