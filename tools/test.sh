@@ -12,3 +12,5 @@ tools/test_library.sh .build/testing/release/curricle
 tools/draw_targets.py --check
 # Every parser of ours on inputs made from the corpus: a short run of what tools/fuzz.sh does for as long as it is told to.
 tools/fuzz.sh 20000
+# A minute of faults in system calls, of the same campaign that tools/faults.sh runs whole.
+tools/faults.sh .build/testing/release/curricle 60

@@ -63,9 +63,9 @@ import Testing
         var long = line
         long.fields = ["loss 0.4123", "λ +0.60", "recon 0.412", "312.1 img/s", "data 0.1%", "mem 123 MB"]
         #expect(long.plain == "epoch 3/20  120/250  48%  eta 4:05  loss 0.4123  λ +0.60  recon 0.412")
-        long.fields = [String(repeating: "x", count: 43)]
+        long.fields = [String(repeating: "x", count: 44)]
         #expect(long.plain.count == 80)
-        long.fields = [String(repeating: "x", count: 44), "y"]
+        long.fields = [String(repeating: "x", count: 45), "y"]
         #expect(long.plain == "epoch 3/20  120/250  48%  eta 4:05")
     }
 

@@ -98,25 +98,28 @@ public struct TrainingPlan: Sendable {
     ///     pass are computed a second time, whichever takes the fewest FLOPs. Pieces decide a run's bits, so which they are
     ///     follows from the settings, the limit and the data alone (``Team/reckoned``); what is computed twice does not, and may
     ///     differ with threads and ISA.
+    ///   - cutsPieces: whether a batch may be cut to stay below.
     ///   - recorded: how the run meets its limit already: its pieces stay, and more is computed twice where less fits.
     ///   - data: what the images take beside the run.
     /// - Throws: `LearningError.memory` where nothing fits, naming the least that would; `LearningError.configuration`.
     public init(
-        _ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil, recorded: MemoryChoice? = nil,
+        _ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil, cutsPieces: Bool = true,
+        recorded: MemoryChoice? = nil,
         data: DataMemory = DataMemory()
     ) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         let team = Team(threads: threads, isa: isa)
         guard let memoryLimit else {
             self = try TrainingPlan(
-                settings, team, pieceImages: recorded?.pieceImages ?? settings.pieceImages, arenaLimit: recorded?.arenaBytes, data)
+                settings, team, pieceImages: recorded.map(\.pieceImages) ?? settings.pieceImages, arenaLimit: recorded?.arenaBytes, data)
             return
         }
         let limit = memoryLimit - memoryLimit / 100  // a hundredth for what allocators and pages round up
         // What no way to save memory can do without is known without a plan.
         let least = TrainingPlan.aloneBytes + 3 * ModelPrograms(settings.model).layout.bytes
         guard least <= limit else { throw LearningError.memory(limit: memoryLimit, least: least + least / 50) }
-        let pieces = try recorded?.pieceImages ?? settings.pieceImages ?? TrainingPlan.pieces(settings, limit: limit, memoryLimit, data)
+        let told = recorded.map(\.pieceImages) ?? settings.pieceImages
+        let pieces = try told == nil && recorded == nil && cutsPieces ? TrainingPlan.pieces(settings, limit: limit, data) : told
         let plan = try TrainingPlan(settings, team, pieceImages: pieces, arenaLimit: recorded?.arenaBytes, data)
         guard plan.residentBytes > limit else {
             self = plan
@@ -130,9 +133,10 @@ public struct TrainingPlan: Sendable {
         self = tight
     }
 
-    /// Images of the pieces that meet a limit with the fewest FLOPs, by a reckoning that no machine changes; nil for the whole batch.
-    private static func pieces(_ settings: PretrainSettings, limit: Int, _ memoryLimit: Int, _ data: DataMemory) throws -> Int? {
-        var least = Int.max, best: TrainingPlan?
+    /// Images of the pieces that meet a limit with the fewest FLOPs, by a reckoning that no machine changes, or that come nearest to it;
+    /// nil for the whole batch.
+    private static func pieces(_ settings: PretrainSettings, limit: Int, _ data: DataMemory) throws -> Int? {
+        var least: TrainingPlan?, best: TrainingPlan?
         let batch = settings.batchSize
         for count in pieceCounts(images: batch) {
             let pieceImages = count == 1 ? nil : (batch + count - 1) / count
@@ -145,11 +149,10 @@ public struct TrainingPlan: Sendable {
             let rest = plain.residentBytes - plain.arenaBytes
             if rest > limit, best != nil { continue }
             let tight = try TrainingPlan(settings, .reckoned, pieceImages: pieceImages, arenaLimit: max(0, limit - rest), data)
-            least = min(least, tight.residentBytes)
+            if tight.residentBytes < least?.residentBytes ?? .max { least = tight }
             if tight.residentBytes <= limit, tight.flops < best?.flops ?? .infinity { best = tight }
         }
-        guard let best else { throw LearningError.memory(limit: memoryLimit, least: least + least / 50) }
-        return best.pieceImages
+        return (best ?? least)?.pieceImages
     }
 
     /// The largest pieces that fit so many bytes where a whole batch does not; nil where none do.
@@ -190,10 +193,10 @@ public struct TrainingPlan: Sendable {
         }
         if let recorded, let kept = try keeps(recorded, settings, threads, isa, data, within: available) { return kept }
         do throws {
+            let pieces = recorded.map { MemoryChoice(pieceImages: $0.pieceImages, arenaBytes: .max) }
             let plan = try TrainingPlan(
-                settings, threads: threads, isa: isa, memoryLimit: available,
-                recorded: recorded.map { MemoryChoice(pieceImages: $0.pieceImages, arenaBytes: .max) }, data: data)
-            return plan.arenaLimit == nil && plan.pieceImages == nil ? nil : plan.choice
+                settings, threads: threads, isa: isa, memoryLimit: available, cutsPieces: false, recorded: pieces, data: data)
+            return recorded == nil && plan.arenaLimit == nil && plan.pieceImages == nil ? nil : plan.choice
         } catch let error as LearningError {
             guard case .memory(_, let least) = error else { throw error }
             let need =

@@ -88,6 +88,13 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
     func resume(_ recipe: Recipe) throws -> Bool {
         guard let files else { return false }
         lock = try files.lock()
+        do { return try resume(recipe, from: files) } catch {
+            lock = nil
+            throw error
+        }
+    }
+
+    private func resume(_ recipe: Recipe, from files: RunFiles) throws -> Bool {
         let found = try files.load(into: recipe.model, recipe.settings, samples: recipe.samples) { path in
             report("\(path) is torn: the state before it is gone on from")
         }
