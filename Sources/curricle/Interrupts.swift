@@ -25,6 +25,11 @@ struct Interrupts: ~Copyable {
             }
             new.sa_flags = SA_RESTART
             if sigaction(number, &new, nil) == 0 { former.append((number, old)) }
+            // Who starts a process from a thread of Dispatch hands down that all signals are blocked: it could not be stopped.
+            var mask = sigset_t()
+            sigemptyset(&mask)
+            sigaddset(&mask, number)
+            pthread_sigmask(SIG_UNBLOCK, &mask, nil)
         }
         self.former = former
     }
