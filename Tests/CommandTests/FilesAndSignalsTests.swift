@@ -83,7 +83,7 @@ import Vision
                 == Data(contentsOf: URL(fileURLWithPath: folder.file("plain"))))
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.file("link")) == "target")
         let empty = try export("")
-        #expect(empty.code == 2 && empty.lastError.contains("--output: '' is not accepted; give a path"), "\(empty.errors)")
+        #expect(empty.code == 2 && empty.lastError.contains("-o: '' is not accepted; give a path"), "\(empty.errors)")
     }
 
     @Test("SIGHUP and SIGUSR1 save the state as SIGTERM does", arguments: [SIGHUP, SIGUSR1, SIGTERM])

@@ -53,6 +53,9 @@ struct RunReportTests {
         let sheet = try encodePNG(PixelImage(width: 484, height: 100, color: [1, 2, 3]))
         try Data(sheet).write(to: URL(fileURLWithPath: run + "/pictures/epoch-0001.png"))
         try Data([1, 2, 3]).write(to: URL(fileURLWithPath: run + "/pictures/epoch-0002.png"))  // torn
+        let torn = #expect(throws: (any Error).self) { try RunReport(run: run).html() }
+        #expect("\(try #require(torn))".contains("epoch-0002.png"))
+        try FileManager.default.removeItem(atPath: run + "/pictures/epoch-0002.png")
         let html = try RunReport(run: run).html()
         for expected in [
             "Run my &lt;run&gt;", "<dt>images a second</dt><dd>5.0</dd>", "<dt>waiting for data</dt><dd>25.0 %</dd>",
