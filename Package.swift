@@ -151,5 +151,6 @@ let package = Package(
 if Context.environment["CURRICLE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "Fuzz", dependencies: ["Training", "Weights", "Storage", "Terminal", "Vision"], path: "Tests/Fuzz", exclude: ["Corpus"]))
+            name: "Fuzz", dependencies: ["Settings", "Vision", "Datasets", "Storage", "Weights", "Training", "Terminal"],
+            path: "Tests/Fuzz", exclude: ["Corpus"]))
 }

@@ -1,8 +1,9 @@
+import Datasets
 import Foundation
+import Settings
 import Storage
 import Terminal
 import Training
-import Datasets
 import Vision
 import Weights
 
@@ -36,12 +37,16 @@ nonisolated(unsafe) private let parsers: [String: (UnsafeBufferPointer<UInt8>) -
     },
     "config": { input in
         let command = Command(
-            name: "fuzz", summary: "", options: [.value("batch-size", "N", ""), .flag("strict", ""), .value("mean", "M", "")], example: "")
+            name: "fuzz", summary: "",
+            options: [
+                .value("batch-size", "N", .whole(1...100), ""), .flag("strict", ""),
+                .value("mean", "M", .numbers(-1...1, counts: 1...3), "")
+            ], example: "")
         guard var arguments = try? Arguments([], for: command), (try? arguments.merge(configurationAt: file("config.json", input))) != nil
         else { return }
-        _ = try? arguments.intIfGiven("batch-size", in: 1...100)
+        _ = try? arguments.intIfGiven("batch-size")
         _ = try? arguments.flag("strict")
-        _ = try? arguments.doublesIfGiven("mean", in: -1...1)
+        _ = try? arguments.doublesIfGiven("mean")
     },
     "state": { input in
         _ = file("state-000000001.safetensors", input)
