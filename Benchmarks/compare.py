@@ -7,6 +7,7 @@ Makes the peers' virtual environment (peer/.venv) where it is needed and missing
 each peer, so that a machine whose speed drifts treats them alike; a ratio is the median of the rounds' ratios. --output
 is appended to, and the report shows the newest figures it holds of each row; --render reports it without measuring.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -86,7 +87,9 @@ def prepare_images(options: argparse.Namespace, python: str | None) -> str:
         return os.path.abspath(options.data)
     count = "64" if options.quick else "512"
     folder = f"{plan.LOADER_FOLDER}-{count}"
-    subprocess.run([str(python), str(HERE / "loader_peer.py"), "--data", folder, "--make", count], cwd=HERE.parent, check=True, stdout=sys.stderr)
+    subprocess.run(
+        [str(python), str(HERE / "loader_peer.py"), "--data", folder, "--make", count], cwd=HERE.parent, check=True, stdout=sys.stderr
+    )
     return folder
 
 

@@ -6,6 +6,7 @@
 
 PyTorch gets its batch ready-made; Curricle reads, resizes and mixes its own.
 """
+
 import argparse
 import json
 import pathlib
@@ -69,15 +70,32 @@ def write_images(folder, batch):
     count, source = batch * STEPS, random.Random(0)
     for part in ("train", "t10k"):
         images = count if part == "train" else batch
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, images, 224, 224) + source.randbytes(images * 224 * 224))
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(
+            struct.pack(">IIII", 0x803, images, 224, 224) + source.randbytes(images * 224 * 224)
+        )
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, images) + bytes(i % CLASSES for i in range(images)))
 
 
 def curricle(folder, batch, number):
     """Images a second of the second epoch: the first has the pages to touch for the first time."""
     run = folder / f"run-{number}"
-    words = ["finetune", "--weights", folder / "start" / "model.safetensors", "--train", folder, "--test", folder, "--output", run, "--epochs", "2",
-             "--batch-size", batch, "--augment", "none"]
+    words = [
+        "finetune",
+        "--weights",
+        folder / "start" / "model.safetensors",
+        "--train",
+        folder,
+        "--test",
+        folder,
+        "--output",
+        run,
+        "--epochs",
+        "2",
+        "--batch-size",
+        batch,
+        "--augment",
+        "none",
+    ]
     subprocess.run([CURRICLE, *map(str, words)], check=True, capture_output=True)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     return batch * STEPS / [line["time_s"] for line in lines if "time_s" in line][-1]

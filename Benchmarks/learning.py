@@ -7,6 +7,7 @@
 Pretrains on 4,000 digits by the recipe of docs/RECIPES.md, judges on 1,000 others, and prints the commands and a table. About half an hour
 on two cores; what was done in the folder already is not done again.
 """
+
 import argparse
 import json
 import pathlib
@@ -69,7 +70,10 @@ def main():
 
     print("Commands, RUN for each of " + ", ".join(f"{kind} ({masks or 'as it stands'})" for kind, masks in KINDS.items()) + ":\n")
     for command in [PRETRAIN, *POOLED.values(), FINETUNE]:
-        print("    curricle " + command.format(data=DATA, run="RUN", seed="SEED", pool="cls|mean", masks="…").replace("\n    ", " \\\n        "))
+        print(
+            "    curricle "
+            + command.format(data=DATA, run="RUN", seed="SEED", pool="cls|mean", masks="…").replace("\n    ", " \\\n        ")
+        )
     print("\n| mean of seeds (each) | " + " | ".join(columns) + " |\n|" + "---|" * (len(columns) + 1))
     for kind, values in rows.items():
         cells = [f"{statistics.mean(v):.3f} ({', '.join(f'{x:.3f}' for x in v)})" for v in values.values()]

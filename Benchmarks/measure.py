@@ -1,4 +1,5 @@
 """Runs the contenders of a comparison in turn and sums up what they report."""
+
 from __future__ import annotations
 
 import datetime
@@ -121,7 +122,9 @@ def run(comparison: Comparison, rounds: int, runner: Runner) -> dict:
                 say(f"{comparison.title}: {contender.runtime} failed: {failure}")
                 continue
             records.setdefault(contender.runtime, {})[i] = record
-            say(f"round {i + 1} of {rounds}, {comparison.title}, {contender.runtime}: {record.get(comparison.metric, float('nan')):.4g} {comparison.metric}")
+            say(
+                f"round {i + 1} of {rounds}, {comparison.title}, {contender.runtime}: {record.get(comparison.metric, float('nan')):.4g} {comparison.metric}"
+            )
     first = comparison.contenders[0].runtime
     subject = records.get(first, {})
     for name, mine in records.items():

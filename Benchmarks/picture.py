@@ -6,6 +6,7 @@ usage: picture.py RESULTS.json PICTURE.png
 The newest figures of the newest run's machine. Bars are medians, lines on them the range over the rounds; a percentage
 is the share of the calibrated peak. The ending of the picture's name chooses its format (.png, .svg, .pdf).
 """
+
 from __future__ import annotations
 
 import argparse
@@ -66,10 +67,21 @@ def bars(axes, comparison: dict, slots: int) -> None:
         if value["max"] > value["min"]:
             errors = [[value["median"] - value["min"]], [value["max"] - value["median"]]]
             axes.errorbar(i, value["median"], errors, color=INK, linewidth=1, capsize=2.5)
-        axes.annotate(three_digits(value["median"]), (i, value["max"]), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=9, fontweight="bold" if ours else "normal")
+        axes.annotate(
+            three_digits(value["median"]),
+            (i, value["max"]),
+            (0, 3),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=9,
+            fontweight="bold" if ours else "normal",
+        )
         share = figure(contender, "peak_share")
         if ours and share is not None:
-            axes.annotate(f"{share:.0%}\nof\npeak", (i, value["median"] / 2), ha="center", va="center", color="white", fontsize=9, fontweight="bold")
+            axes.annotate(
+                f"{share:.0%}\nof\npeak", (i, value["median"] / 2), ha="center", va="center", color="white", fontsize=9, fontweight="bold"
+            )
     axes.set_title(comparison["title"])
     axes.set_xticks([])
     axes.set_xlim(-0.6, slots - 0.4)
@@ -106,7 +118,14 @@ def batch_panel(axes, comparison: dict) -> None:
     batches = [c["batch"] for c in points]
     axes.plot(batches, [figure(c, "peak_share") for c in points], "o-", color=OURS, linewidth=2, markersize=6)
     for c in points:
-        axes.annotate(three_digits(figure(c, "img_s")), (c["batch"], figure(c, "peak_share")), (0, 8), textcoords="offset points", ha="center", fontsize=8.5)
+        axes.annotate(
+            three_digits(figure(c, "img_s")),
+            (c["batch"], figure(c, "peak_share")),
+            (0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8.5,
+        )
     logarithmic(axes, batches)
     axes.set_xlim(min(batches) / 1.6, max(batches) * 1.6)
     axes.set_xlabel("images a batch")
@@ -131,7 +150,15 @@ def image_panels(share, time, comparisons: list[dict]) -> None:
         points = sorted(comparison["contenders"], key=lambda c: c["image"])
         label = f"patch {points[0]['patch']}"
         sides |= {c["image"] for c in points}
-        share.plot([c["image"] for c in points], [figure(c, "peak_share") for c in points], marker + "-", color=colour, linewidth=2, markersize=6, label=label)
+        share.plot(
+            [c["image"] for c in points],
+            [figure(c, "peak_share") for c in points],
+            marker + "-",
+            color=colour,
+            linewidth=2,
+            markersize=6,
+            label=label,
+        )
         work = [figure(c, "gflop_s") / figure(c, "img_s") for c in points]
         milliseconds = [1e3 / figure(c, "img_s") for c in points]
         time.plot(work, milliseconds, marker, color=colour, markersize=7, label=label)

@@ -1,4 +1,5 @@
 """What is compared with what: the rows of each section."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -121,7 +122,9 @@ def scaling(o: Options) -> list[Comparison]:
     for patch in (16, 8):
         images = (224, 64, 128) if o.quick else SCALING_IMAGES
         by_image = tuple(
-            ours("step", f"{n} px", preset, o.batch or 8, o.threads, 2 if o.quick or n * 16 > 224 * patch else 5, image=n, patch=patch) for n in images)
+            ours("step", f"{n} px", preset, o.batch or 8, o.threads, 2 if o.quick or n * 16 > 224 * patch else 5, image=n, patch=patch)
+            for n in images
+        )
         rows.append(Comparison("scaling", f"{preset}, image, patch {patch}", by_image, metric="gflop_s"))
     return rows
 
@@ -138,8 +141,12 @@ def kernels(o: Options) -> list[Comparison]:
 
 
 def loader(o: Options) -> list[Comparison]:
-    mine = Contender("Curricle", ("curricle", "bench", "loader", "--data", o.data, "--workers", "1", "--json"), {"kind": "loader", "ours": True})
-    pillow = Contender("torchvision, PIL", ("python", "Benchmarks/loader_peer.py", "--data", o.data, "--json"), {"kind": "loader", "ours": False})
+    mine = Contender(
+        "Curricle", ("curricle", "bench", "loader", "--data", o.data, "--workers", "1", "--json"), {"kind": "loader", "ours": True}
+    )
+    pillow = Contender(
+        "torchvision, PIL", ("python", "Benchmarks/loader_peer.py", "--data", o.data, "--json"), {"kind": "loader", "ours": False}
+    )
     return [Comparison("loader", "JPEG 500 × 375 to a batch of 224 × 224", (mine, pillow), metric="img_s_per_core")]
 
 

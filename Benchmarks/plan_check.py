@@ -8,6 +8,7 @@ For six configurations from tiny-p16, batch 1, to base-p16, batch 16: the predic
 --limits: base-p16, batch 8, under ever smaller limits: peak memory beside the limit, and the time of a step against
 that of the plain run, the two in turn.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -47,7 +48,9 @@ def seconds_a_step(folder: str) -> float:
 def limits(options: argparse.Namespace) -> None:
     """The price of a limit on memory."""
     shape = ["--model", "base-p16", "--batch-size", "8", "--norm-pix-loss", "--threads", options.threads]
-    plan = json.loads(subprocess.run([options.curricle, "plan", *shape, "--skip-timing", "--json"], capture_output=True, text=True, check=True).stdout)
+    plan = json.loads(
+        subprocess.run([options.curricle, "plan", *shape, "--skip-timing", "--json"], capture_output=True, text=True, check=True).stdout
+    )
 
     def run(limit: list[str]) -> tuple[float, int]:
         with tempfile.TemporaryDirectory() as folder:
@@ -55,16 +58,25 @@ def limits(options: argparse.Namespace) -> None:
             resident = measured(command)
             return seconds_a_step(f"{folder}/run"), resident
 
-    print("| limit MB | arena MB of the plain plan's | a second time, of all FLOPs | measured MB | seconds a step | against the plain run |")
+    print(
+        "| limit MB | arena MB of the plain plan's | a second time, of all FLOPs | measured MB | seconds a step | against the plain run |"
+    )
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     for share in (1.0, 0.75, 0.5):
         limit = plan["predicted_rss_bytes"] - int((1 - share) * plan["arena_bytes"])
         flag = [] if share == 1 else ["--memory-limit", str(limit)]
-        chosen = json.loads(subprocess.run([options.curricle, "plan", *shape, *flag, "--skip-timing", "--json"], capture_output=True, text=True, check=True).stdout)
+        chosen = json.loads(
+            subprocess.run(
+                [options.curricle, "plan", *shape, *flag, "--skip-timing", "--json"], capture_output=True, text=True, check=True
+            ).stdout
+        )
         plain, (seconds, resident) = run([])[0], run(flag)
         flops = chosen["flops_a"] + chosen["flops_b"]
-        print(f"| {limit / 1e6:.0f} | {chosen['arena_bytes'] / 1e6:.0f} ({chosen['arena_bytes'] / plan['arena_bytes']:.2f}) | "
-              f"{1 - (plan['flops_a'] + plan['flops_b']) / flops:.3f} | {resident / 1e6:.0f} | {seconds:.3f} | {seconds / plain:.3f} |", flush=True)
+        print(
+            f"| {limit / 1e6:.0f} | {chosen['arena_bytes'] / 1e6:.0f} ({chosen['arena_bytes'] / plan['arena_bytes']:.2f}) | "
+            f"{1 - (plan['flops_a'] + plan['flops_b']) / flops:.3f} | {resident / 1e6:.0f} | {seconds:.3f} | {seconds / plain:.3f} |",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -82,17 +94,32 @@ def main() -> None:
     for preset, batch in CONFIGURATIONS:
         shape = ["--model", preset, "--batch-size", str(batch), "--threads", options.threads, "--norm-pix-loss"]
         timing = ["--skip-timing"] if options.skip_timing else []
-        plan = json.loads(subprocess.run([options.curricle, "plan", *shape, *timing, "--json"], capture_output=True, text=True, check=True).stdout)
+        plan = json.loads(
+            subprocess.run([options.curricle, "plan", *shape, *timing, "--json"], capture_output=True, text=True, check=True).stdout
+        )
         with tempfile.TemporaryDirectory() as folder:
             # Two steps or more, and what follows at an epoch's end.
             os.mkdir(f"{folder}/data")
             for image in images(options.data)[: max(16, 2 * batch)]:
                 os.symlink(image, f"{folder}/data/{os.path.basename(image)}")
-            resident = measured([options.curricle, "pretrain", "--data", f"{folder}/data", "--output", f"{folder}/run", *shape, "--epochs", "1"])
-        row = [f"{preset}, batch {batch}", f"{plan['predicted_rss_bytes'] / 1e6:.0f}", f"{resident / 1e6:.0f}", f"{plan['predicted_rss_bytes'] / resident:.3f}"]
+            resident = measured(
+                [options.curricle, "pretrain", "--data", f"{folder}/data", "--output", f"{folder}/run", *shape, "--epochs", "1"]
+            )
+        row = [
+            f"{preset}, batch {batch}",
+            f"{plan['predicted_rss_bytes'] / 1e6:.0f}",
+            f"{resident / 1e6:.0f}",
+            f"{plan['predicted_rss_bytes'] / resident:.3f}",
+        ]
         if not options.skip_timing:
-            step = json.loads(subprocess.run(
-                [options.curricle, "bench", "step", *shape, "--repeats", "5", "--warmup", "1", "--json"], capture_output=True, text=True, check=True).stdout)
+            step = json.loads(
+                subprocess.run(
+                    [options.curricle, "bench", "step", *shape, "--repeats", "5", "--warmup", "1", "--json"],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                ).stdout
+            )
             row += [f"{plan['predicted_step_s']:.3f}", f"{step['step_s']:.3f}", f"{plan['predicted_step_s'] / step['step_s']:.3f}"]
         print("| " + " | ".join(row) + " |", flush=True)
 

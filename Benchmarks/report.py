@@ -1,4 +1,5 @@
 """Tables of comparisons, as plain text and as Markdown."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -41,9 +42,14 @@ class Table:
     dates: list[str]
 
     def markdown(self) -> str:
-        lines = [f"## {HEADINGS[self.section]}", "", NOTES[self.section], "", f"Measured {' to '.join(self.dates)}.", ""] if self.rows else []
+        lines = (
+            [f"## {HEADINGS[self.section]}", "", NOTES[self.section], "", f"Measured {' to '.join(self.dates)}.", ""] if self.rows else []
+        )
         if self.rows:
-            lines += ["| " + " | ".join(self.headings) + " |", "|" + "|".join(" --- " if i < self.left else " ---: " for i in range(len(self.headings))) + "|"]
+            lines += [
+                "| " + " | ".join(self.headings) + " |",
+                "|" + "|".join(" --- " if i < self.left else " ---: " for i in range(len(self.headings))) + "|",
+            ]
             lines += ["| " + " | ".join(row) + " |" for row in self.rows]
             lines += ["", "Commands:", "", "```sh"] + [f"{command}  # {i}" for i, command in enumerate(self.commands, 1)] + ["```"]
         lines += [""] + [f"Failed: {text}" for text in self.failures] if self.failures else []
@@ -105,7 +111,16 @@ def columns_of(section: str) -> list[tuple]:
     memory = ("peak MB", lambda c, s, x: number(figure(x, "rss_mb")).split(".")[0])
     if section == "step":
         first = ("first step, s", lambda c, s, x: number(figure(x, "first_step_s")))
-        return [title, runtime, images, ratio, of_peak, memory, ("memory", lambda c, s, x: ranged(x["memory_ratio"], 2).split(" ")[0]), first]
+        return [
+            title,
+            runtime,
+            images,
+            ratio,
+            of_peak,
+            memory,
+            ("memory", lambda c, s, x: ranged(x["memory_ratio"], 2).split(" ")[0]),
+            first,
+        ]
     if section == "features":
         return [title, runtime, images, ("ms a batch", lambda c, s, x: number(1e3 * x["batch"] / figure(x, "img_s"))), ratio, of_peak]
     if section in ("isa", "threads"):
@@ -113,7 +128,16 @@ def columns_of(section: str) -> list[tuple]:
     if section == "scaling":
         work = ("GFLOP an image", lambda c, s, x: number(figure(x, "gflop_s") / figure(x, "img_s")))
         cost = ("cost", lambda c, s, x: ranged(x["ratio"], 2) if x is not s else "1")
-        return [title, ("size", lambda c, s, x: x["runtime"]), images, work, ("GFLOP/s", lambda c, s, x: number(figure(x, "gflop_s"))), of_peak, cost, memory]
+        return [
+            title,
+            ("size", lambda c, s, x: x["runtime"]),
+            images,
+            work,
+            ("GFLOP/s", lambda c, s, x: number(figure(x, "gflop_s"))),
+            of_peak,
+            cost,
+            memory,
+        ]
     if section == "kernels":
         return [
             ("configuration", lambda c, s, x: f"{s['preset']}, batch {s['batch']}"), ("kernel", lambda c, s, x: s["kernel"]),

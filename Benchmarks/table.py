@@ -7,6 +7,7 @@ Takes files that `curricle bench all --output FILE.json` or compare.py --output 
 machine has several figures of the same row, the newest counts. Figures of different machines, or of one machine on
 different days, say little about each other; ratios between runtimes are compare.py's.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -134,7 +135,18 @@ def products(rows: list[dict]) -> str:
             configuration(r), r["machine"], r.get("isa", ""), str(r.get("batch", "")), str(r.get("threads", "")), str(len(found)),
             f"{mean:.2f}", f"{min(ratios):.2f}", f"{min(x['peak_share'] for x in found):.2f}", max(x["date"] for x in found)[:10],
         ])  # fmt: skip
-    headings = ["configuration", "machine", "ISA", "batch", "threads", "shapes", "ratio to OpenBLAS (mean)", "lowest ratio", "lowest share of peak", "date"]
+    headings = [
+        "configuration",
+        "machine",
+        "ISA",
+        "batch",
+        "threads",
+        "shapes",
+        "ratio to OpenBLAS (mean)",
+        "lowest ratio",
+        "lowest share of peak",
+        "date",
+    ]
     return "## Matrix products\n\n" + markdown(headings, cells, 3)
 
 

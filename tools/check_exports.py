@@ -7,6 +7,7 @@ that the checkpoints of Tests/Fixtures/checkpoints gave before. Run by hand: it 
 
 Prints the largest difference as a share of the largest magnitude; ends with 1 if one is above 1e-5.
 """
+
 import json
 import pathlib
 import subprocess
@@ -77,7 +78,9 @@ def main():
             compare("timm (strict)", source, model.forward_features(pixels()))
 
         export("pooled.safetensors", "timm", folder / "pooled.safetensors", "--part", "all")
-        model = VisionTransformer(img_size=32, patch_size=8, embed_dim=24, depth=2, num_heads=HEADS, mlp_ratio=2, num_classes=3, global_pool="avg").eval()
+        model = VisionTransformer(
+            img_size=32, patch_size=8, embed_dim=24, depth=2, num_heads=HEADS, mlp_ratio=2, num_classes=3, global_pool="avg"
+        ).eval()
         model.load_state_dict(load_file(folder / "pooled.safetensors"), strict=True)
         tokens = model.forward_features(pixels())
         compare("timm (strict), fc_norm and head", "pooled.safetensors", tokens, model.forward_head(tokens, pre_logits=True))
@@ -113,7 +116,9 @@ def main():
             mean = None
             if source.startswith("pooled"):
                 weights = load_file(FIXTURES / "pooled.safetensors")
-                mean = torch.nn.functional.layer_norm(tokens[:, 1:].mean(1), (24,), weights["fc_norm.weight"], weights["fc_norm.bias"], 1e-6)
+                mean = torch.nn.functional.layer_norm(
+                    tokens[:, 1:].mean(1), (24,), weights["fc_norm.weight"], weights["fc_norm.bias"], 1e-6
+                )
             compare("ONNX Runtime", source, tokens, mean)
     print(f"largest: {worst:.1e}")
     return 0 if worst <= 1e-5 else 1

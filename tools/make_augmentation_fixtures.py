@@ -8,6 +8,7 @@ Pillow below 13, because 13 resizes vertically first in some cases (see CSupport
 small pictures, and `augmentation.json`, which holds for each case its parameters and the FNV-1a hash of the bytes that come out; the
 pictures that go in are formulas, which the Swift tests repeat. A small file for `curricle verify --image` goes to Tests/Fixtures.
 """
+
 import importlib.util
 import io
 import json
@@ -56,7 +57,9 @@ def decode_case(file, upright=False, background=None, shortest=None):
         image = Image.new("RGB", image.size, background)
         image.paste(front, mask=front.getchannel("A"))
     image = image.convert("RGB")
-    cases["decode"].append(dict(file=file, upright=upright, background=background, shortest=shortest, width=image.width, height=image.height, hash=fnv(image)))
+    cases["decode"].append(
+        dict(file=file, upright=upright, background=background, shortest=shortest, width=image.width, height=image.height, hash=fnv(image))
+    )
 
 
 def saved(name, image, kind, **options):
@@ -75,7 +78,16 @@ saved("lossy-alpha.webp", translucent, "WEBP", quality=70, exact=True)
 saved("lossless-alpha.webp", translucent, "WEBP", lossless=True, exact=True)
 frames = [Image.fromarray(scene(13, 19, 3, seed)) for seed in (3, 4, 5)]
 saved("animated.webp", frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True, duration=40)
-saved("animated-alpha.webp", translucent, "WEBP", save_all=True, append_images=[translucent.rotate(180)], lossless=True, exact=True, duration=40)
+saved(
+    "animated-alpha.webp",
+    translucent,
+    "WEBP",
+    save_all=True,
+    append_images=[translucent.rotate(180)],
+    lossless=True,
+    exact=True,
+    duration=40,
+)
 for file in ["lossy.webp", "lossless.webp", "lossy-alpha.webp", "lossless-alpha.webp", "animated.webp", "animated-alpha.webp"]:
     decode_case(file)
 
@@ -98,14 +110,40 @@ for file in ["orientation-8.png", "orientation-5.webp", "orientation-9.png", "42
 palette = picture.quantize(60)
 saved("palette-alpha.png", palette, "PNG", transparency=bytes(noise(1, 60, 1, seed=9).reshape(-1)))
 for file in [
-    "rgba.png", "grey-alpha.png", "grey-alpha-16bit.png", "palette-transparent.png", "palette-alpha.png", "rgb-transparent.png", "grey-transparent.png",
-    "interlaced-rgba.png", "background.png", "rgb.png", "420.jpg", "lossy-alpha.webp", "lossless-alpha.webp", "lossless.webp", "animated-alpha.webp",
+    "rgba.png",
+    "grey-alpha.png",
+    "grey-alpha-16bit.png",
+    "palette-transparent.png",
+    "palette-alpha.png",
+    "rgb-transparent.png",
+    "grey-transparent.png",
+    "interlaced-rgba.png",
+    "background.png",
+    "rgb.png",
+    "420.jpg",
+    "lossy-alpha.webp",
+    "lossless-alpha.webp",
+    "lossless.webp",
+    "animated-alpha.webp",
 ]:
     for color in ["#ffffff", "#000000", "#336699"]:
         decode_case(file, background=color)
 
-for file, shortest in [("flower.jpg", 300), ("flower.jpg", 214), ("flower.jpg", 200), ("flower.jpg", 107), ("flower.jpg", 54), ("flower.jpg", 1),
-                       ("420.jpg", 7), ("420.jpg", 8), ("progressive.jpg", 4), ("grey.jpg", 2), ("cmyk.jpg", 7), ("444.jpg", 4), ("422.jpg", 7)]:
+for file, shortest in [
+    ("flower.jpg", 300),
+    ("flower.jpg", 214),
+    ("flower.jpg", 200),
+    ("flower.jpg", 107),
+    ("flower.jpg", 54),
+    ("flower.jpg", 1),
+    ("420.jpg", 7),
+    ("420.jpg", 8),
+    ("progressive.jpg", 4),
+    ("grey.jpg", 2),
+    ("cmyk.jpg", 7),
+    ("444.jpg", 4),
+    ("422.jpg", 7),
+]:
     decode_case(file, shortest=shortest)
 decode_case("orientation-6.jpg", upright=True, shortest=7)
 
@@ -116,15 +154,56 @@ for seed in range(1, 201):
     box_height, box_width = chance.randint(1, height), chance.randint(1, width)
     top, left = chance.randint(0, height - box_height), chance.randint(0, width - box_width)
     to_height, to_width = chance.randint(1, 96), chance.randint(1, 96)
-    image = pillow(noise(height, width, channels, seed)).crop((left, top, left + box_width, top + box_height)).resize((to_width, to_height), Image.BICUBIC)
-    cases["resize"].append(dict(seed=seed, height=height, width=width, channels=channels, top=top, left=left, boxHeight=box_height, boxWidth=box_width,
-                                toHeight=to_height, toWidth=to_width, hash=fnv(image)))
+    image = (
+        pillow(noise(height, width, channels, seed))
+        .crop((left, top, left + box_width, top + box_height))
+        .resize((to_width, to_height), Image.BICUBIC)
+    )
+    cases["resize"].append(
+        dict(
+            seed=seed,
+            height=height,
+            width=width,
+            channels=channels,
+            top=top,
+            left=left,
+            boxHeight=box_height,
+            boxWidth=box_width,
+            toHeight=to_height,
+            toWidth=to_width,
+            hash=fnv(image),
+        )
+    )
 
 # -- RandAugment ------------------------------------------------------------------------------------------------------
-SIGNED = ["Rotate", "ColorIncreasing", "ContrastIncreasing", "BrightnessIncreasing", "SharpnessIncreasing", "ShearX", "ShearY", "TranslateXRel", "TranslateYRel"]
-NAMES = dict(AutoContrast="autoContrast", Equalize="equalize", Invert="invert", Rotate="rotate", PosterizeIncreasing="posterize", SolarizeIncreasing="solarize",
-             SolarizeAdd="solarizeAdd", ColorIncreasing="color", ContrastIncreasing="contrast", BrightnessIncreasing="brightness",
-             SharpnessIncreasing="sharpness", ShearX="shearX", ShearY="shearY", TranslateXRel="translateX", TranslateYRel="translateY")
+SIGNED = [
+    "Rotate",
+    "ColorIncreasing",
+    "ContrastIncreasing",
+    "BrightnessIncreasing",
+    "SharpnessIncreasing",
+    "ShearX",
+    "ShearY",
+    "TranslateXRel",
+    "TranslateYRel",
+]
+NAMES = dict(
+    AutoContrast="autoContrast",
+    Equalize="equalize",
+    Invert="invert",
+    Rotate="rotate",
+    PosterizeIncreasing="posterize",
+    SolarizeIncreasing="solarize",
+    SolarizeAdd="solarizeAdd",
+    ColorIncreasing="color",
+    ContrastIncreasing="contrast",
+    BrightnessIncreasing="brightness",
+    SharpnessIncreasing="sharpness",
+    ShearX="shearX",
+    ShearY="shearY",
+    TranslateXRel="translateX",
+    TranslateYRel="translateY",
+)
 assert list(NAMES) == timm._RAND_INCREASING_TRANSFORMS
 FILL = (124, 116, 104)
 for name in timm._RAND_INCREASING_TRANSFORMS:
@@ -136,10 +215,25 @@ for name in timm._RAND_INCREASING_TRANSFORMS:
                         timm._randomly_negate = lambda value: -value if negative else value
                         level = timm.LEVEL_TO_ARG[name]
                         arguments = level(magnitude, {}) if level else ()
-                        image = timm.NAME_TO_OP[name](pillow(source(height, width, channels)), *arguments, fillcolor=FILL if channels == 3 else FILL[0],
-                                                      resample=getattr(Image, resample.upper()))
-                        cases["operations"].append(dict(operation=NAMES[name], kind=kind, height=height, width=width, channels=channels, magnitude=magnitude,
-                                                        negative=negative, resample=resample, hash=fnv(image)))
+                        image = timm.NAME_TO_OP[name](
+                            pillow(source(height, width, channels)),
+                            *arguments,
+                            fillcolor=FILL if channels == 3 else FILL[0],
+                            resample=getattr(Image, resample.upper()),
+                        )
+                        cases["operations"].append(
+                            dict(
+                                operation=NAMES[name],
+                                kind=kind,
+                                height=height,
+                                width=width,
+                                channels=channels,
+                                magnitude=magnitude,
+                                negative=negative,
+                                resample=resample,
+                                hash=fnv(image),
+                            )
+                        )
 
 
 # -- Colour jitter ----------------------------------------------------------------------------------------------------
@@ -153,7 +247,11 @@ def hue(image, turn):
 
 for kind, source in [("noise", noise), ("scene", scene)]:
     image = pillow(source(50, 70, 3))
-    for adjustment, enhancer in [("brightness", ImageEnhance.Brightness), ("contrast", ImageEnhance.Contrast), ("saturation", ImageEnhance.Color)]:
+    for adjustment, enhancer in [
+        ("brightness", ImageEnhance.Brightness),
+        ("contrast", ImageEnhance.Contrast),
+        ("saturation", ImageEnhance.Color),
+    ]:
         for factor in [0, 0.3, 0.7731, 1, 1.4, 2.7]:
             cases["adjustments"].append(dict(adjustment=adjustment, kind=kind, factor=factor, hash=fnv(enhancer(image).enhance(factor))))
     for turn in [-0.5, -0.21, -0.1, 0, 0.05, 0.33, 0.5]:
@@ -167,16 +265,24 @@ folder = tests / "Fixtures"
 with Image.open(out / "flower.jpg") as flower:
     flower.resize((60, 40), Image.BICUBIC).save(folder / "photograph.jpg", "JPEG", quality=90)
 image = Image.open(folder / "photograph.jpg").convert("RGB")
-boxes = [dict(top=4, left=12, height=20, width=36, flip=0, size=16), dict(top=0, left=0, height=40, width=60, flip=1, size=12), dict(top=16, left=18, height=5, width=6, flip=0, size=14)]
+boxes = [
+    dict(top=4, left=12, height=20, width=36, flip=0, size=16),
+    dict(top=0, left=0, height=40, width=60, flip=1, size=12),
+    dict(top=16, left=18, height=5, width=6, flip=0, size=14),
+]
 tensors = {"decoded": np.asarray(image)}
 for number, box in enumerate(boxes):
-    crop = image.crop((box["left"], box["top"], box["left"] + box["width"], box["top"] + box["height"])).resize((box["size"], box["size"]), Image.BICUBIC)
+    crop = image.crop((box["left"], box["top"], box["left"] + box["width"], box["top"] + box["height"])).resize(
+        (box["size"], box["size"]), Image.BICUBIC
+    )
     tensors[f"crop{number}"] = np.ascontiguousarray(np.asarray(crop)[:, ::-1] if box["flip"] else np.asarray(crop))
 size, short = 28, 32
 view = np.asarray(image.resize((int(short * 60 / 40), short), Image.BICUBIC))
 top, left = round((view.shape[0] - size) / 2), round((view.shape[1] - size) / 2)
-view = view[top:top + size, left:left + size]
+view = view[top : top + size, left : left + size]
 normalised = (view / 255.0 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
 tensors["eval224"] = np.ascontiguousarray(normalised.transpose(2, 0, 1).astype(np.float32))
-save_file(tensors, folder / "photograph.safetensors", metadata=dict(format="clmae-preprocess/1", boxes=json.dumps(boxes), pillow=PIL.__version__))
+save_file(
+    tensors, folder / "photograph.safetensors", metadata=dict(format="clmae-preprocess/1", boxes=json.dumps(boxes), pillow=PIL.__version__)
+)
 print({key: len(rows) for key, rows in cases.items()})

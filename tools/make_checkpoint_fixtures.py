@@ -7,6 +7,7 @@
 Weights are random, drawn wide enough for every part to matter. timm is the oracle of the timm and MAE fixtures (MAE's
 encoder is timm's), transformers of its own. Features are of the images as they are, with ImageNet's mean and deviation.
 """
+
 import argparse
 import json
 import pathlib
@@ -64,7 +65,15 @@ def sincos(width, side):
 
 def timm_model(**options):
     return VisionTransformer(
-        img_size=SIDE, patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, mlp_ratio=options.pop("mlp_ratio", 4), num_classes=options.pop("num_classes", 0), **options)
+        img_size=SIDE,
+        patch_size=PATCH,
+        embed_dim=WIDTH,
+        depth=DEPTH,
+        num_heads=HEADS,
+        mlp_ratio=options.pop("mlp_ratio", 4),
+        num_classes=options.pop("num_classes", 0),
+        **options,
+    )
 
 
 def numbers(tensor):
@@ -89,9 +98,14 @@ def main():
     plain = randomise(timm_model(num_classes=3), 1).double()
     save({k: v.float() for k, v in plain.state_dict().items()}, "timm.safetensors")
     record(cases, "timm.safetensors", plain.forward_features(image.double()))
-    half = {k: v.to(torch.bfloat16 if "fc1" in k else torch.float16 if "fc2" in k else torch.float64 if k == "cls_token" else torch.float32) for k, v in plain.state_dict().items()}
+    half = {
+        k: v.to(torch.bfloat16 if "fc1" in k else torch.float16 if "fc2" in k else torch.float64 if k == "cls_token" else torch.float32)
+        for k, v in plain.state_dict().items()
+    }
     # Views of other storages, transposed and offset: what a reader must unravel.
-    half["blocks.0.attn.qkv.weight"] = torch.cat([torch.zeros(5), half["blocks.0.attn.qkv.weight"].t().flatten()])[5:].reshape(WIDTH, 3 * WIDTH).t()
+    half["blocks.0.attn.qkv.weight"] = (
+        torch.cat([torch.zeros(5), half["blocks.0.attn.qkv.weight"].t().flatten()])[5:].reshape(WIDTH, 3 * WIDTH).t()
+    )
     half["blocks.1.attn.qkv.bias"] = half["blocks.1.attn.qkv.bias"].repeat_interleave(2)[::2]
     half["counts"] = torch.arange(6).reshape(2, 3).t()
     torch.save(half, FOLDER / "timm.pth")
@@ -129,16 +143,43 @@ def main():
     optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.ones(3))], lr=1e-3)
     optimiser.param_groups[0]["params"][0].grad = torch.ones(3)
     optimiser.step()
-    arguments = argparse.Namespace(model="mae_vit_tiny", norm_pix_loss=True, mask_ratio=0.75, blr=1e-3, resume="", device="cpu", distributed=False, seed=2**70)
-    torch.save({"model": state, "optimizer": optimiser.state_dict(), "epoch": 3, "scaler": {"scale": 65536.0, "growth": [1, (2, None)]}, "args": arguments}, FOLDER / "mae.pth")
+    arguments = argparse.Namespace(
+        model="mae_vit_tiny", norm_pix_loss=True, mask_ratio=0.75, blr=1e-3, resume="", device="cpu", distributed=False, seed=2**70
+    )
+    torch.save(
+        {
+            "model": state,
+            "optimizer": optimiser.state_dict(),
+            "epoch": 3,
+            "scaler": {"scale": 65536.0, "growth": [1, (2, None)]},
+            "args": arguments,
+        },
+        FOLDER / "mae.pth",
+    )
     record(cases, "mae.pth", encoder.double().forward_features(image.double()))
 
-    sizes = dict(hidden_size=WIDTH, num_hidden_layers=DEPTH, num_attention_heads=HEADS, intermediate_size=4 * WIDTH, image_size=SIDE, patch_size=PATCH)
+    sizes = dict(
+        hidden_size=WIDTH,
+        num_hidden_layers=DEPTH,
+        num_attention_heads=HEADS,
+        intermediate_size=4 * WIDTH,
+        image_size=SIDE,
+        patch_size=PATCH,
+    )
     vit = randomise(ViTModel(ViTConfig(**sizes)), 5).double()
     save({k: v.float() for k, v in vit.state_dict().items()}, "hf-new-names.safetensors")  # as transformers 5 holds them
     record(cases, "hf-new-names.safetensors", vit(image.double()).last_hidden_state)
 
-    mae = ViTMAEForPreTraining(ViTMAEConfig(**sizes, mask_ratio=0.0, decoder_hidden_size=16, decoder_num_hidden_layers=1, decoder_num_attention_heads=2, decoder_intermediate_size=64))
+    mae = ViTMAEForPreTraining(
+        ViTMAEConfig(
+            **sizes,
+            mask_ratio=0.0,
+            decoder_hidden_size=16,
+            decoder_num_hidden_layers=1,
+            decoder_num_attention_heads=2,
+            decoder_intermediate_size=64,
+        )
+    )
     mae = randomise(mae, 6)
     mae.decoder.decoder_pos_embed.copy_(sincos(16, SIDE // PATCH))  # as in the published weights; transformers 5 begins with zeros
     mae.save_pretrained(FOLDER / "hf-mae")  # writes the classic names, and config.json
@@ -150,12 +191,19 @@ def main():
     torch.save(evil, FOLDER / "evil.pth")
     torch.save({"model": {"a": torch.zeros(2)}}, FOLDER / "legacy.pth", _use_new_zipfile_serialization=False)
     for protocol in (3, 4, 5):
-        torch.save({"w": torch.arange(6.0).reshape(2, 3), "p": torch.nn.Parameter(torch.ones(2)), "i": torch.tensor([3, -4])}, FOLDER / f"protocol{protocol}.pth", pickle_protocol=protocol)
+        torch.save(
+            {"w": torch.arange(6.0).reshape(2, 3), "p": torch.nn.Parameter(torch.ones(2)), "i": torch.tensor([3, -4])},
+            FOLDER / f"protocol{protocol}.pth",
+            pickle_protocol=protocol,
+        )
 
     # What torch.save never writes: a pickle that unfolds to 32 MB, and a storage that is compressed.
     with zipfile.ZipFile(FOLDER / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02" + b"N" * (32 << 20))
-    with zipfile.ZipFile(FOLDER / "protocol3.pth") as plain, zipfile.ZipFile(FOLDER / "compressed.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        zipfile.ZipFile(FOLDER / "protocol3.pth") as plain,
+        zipfile.ZipFile(FOLDER / "compressed.pth", "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for entry in plain.namelist():
             archive.writestr(entry, plain.read(entry))
 

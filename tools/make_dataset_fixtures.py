@@ -6,6 +6,7 @@
 
 `datasets.json` says what each file holds: for shards webdataset's samples and tarfile's offsets, for arrays numpy's shapes and bytes.
 """
+
 import io
 import json
 import os
@@ -42,7 +43,7 @@ def add(archive, name, data=b"", **fields):
 def trimmed(path):
     """tarfile fills up to 10240 bytes; two empty blocks say the end."""
     data = path.read_bytes()
-    path.write_bytes(data[:(len(data.rstrip(b"\0")) + 511) // 512 * 512 + 1024])
+    path.write_bytes(data[: (len(data.rstrip(b"\0")) + 511) // 512 * 512 + 1024])
 
 
 def shard(name, kind):
@@ -95,9 +96,17 @@ def sparse(name, *options):
             hole.seek(50_000)
             hole.write(b"island")
         names = ["1.png", "2.png", "3.png", "4.png"]
-        subprocess.run(["tar", "-b1", "-S", *options, "--owner=0", "--group=0", "--mtime=2000-01-01", "-cf", str(out / name), "-C", folder, *names], check=True)
+        subprocess.run(
+            ["tar", "-b1", "-S", *options, "--owner=0", "--group=0", "--mtime=2000-01-01", "-cf", str(out / name), "-C", folder, *names],
+            check=True,
+        )
     members = {m.name: m for m in tarfile.open(out / name)}
-    return dict(file=name, samples=[dict(name=n, offset=members[n].offset_data, size=members[n].size, label=-1, level=v) for n, v in [("1.png", 1), ("4.png", 4)]])
+    return dict(
+        file=name,
+        samples=[
+            dict(name=n, offset=members[n].offset_data, size=members[n].size, label=-1, level=v) for n, v in [("1.png", 1), ("4.png", 4)]
+        ],
+    )
 
 
 def array(name, values, version=None):
@@ -114,14 +123,27 @@ def resized(values, width, height):
 
 
 cases = dict(
-    shards=[shard("ustar.tar", tarfile.USTAR_FORMAT), shard("gnu.tar", tarfile.GNU_FORMAT), shard("pax.tar", tarfile.PAX_FORMAT),
-            sparse("sparse-gnu.tar", "--format=gnu"), sparse("sparse-0.0.tar", "--format=posix", "--sparse-version=0.0"),
-            sparse("sparse-0.1.tar", "--format=posix", "--sparse-version=0.1"), sparse("sparse-1.0.tar", "--format=posix", "--sparse-version=1.0")],
-    arrays=[array("nhwc.npy", noise(4 * 5, 3, 6).reshape(4, 5, 3, 6)), array("nhw-2.npy", noise(4, 5, 6), (2, 0)), array("nhw-3.npy", noise(2, 7, 9), (3, 0))],
+    shards=[
+        shard("ustar.tar", tarfile.USTAR_FORMAT),
+        shard("gnu.tar", tarfile.GNU_FORMAT),
+        shard("pax.tar", tarfile.PAX_FORMAT),
+        sparse("sparse-gnu.tar", "--format=gnu"),
+        sparse("sparse-0.0.tar", "--format=posix", "--sparse-version=0.0"),
+        sparse("sparse-0.1.tar", "--format=posix", "--sparse-version=0.1"),
+        sparse("sparse-1.0.tar", "--format=posix", "--sparse-version=1.0"),
+    ],
+    arrays=[
+        array("nhwc.npy", noise(4 * 5, 3, 6).reshape(4, 5, 3, 6)),
+        array("nhw-2.npy", noise(4, 5, 6), (2, 0)),
+        array("nhw-3.npy", noise(2, 7, 9), (3, 0)),
+    ],
     pictures=[array("hw.npy", noise(5, 3, 1)[:, :, 0]), array("hwc.npy", noise(5, 3, 7))],
-    fortran=array("fortran.npy", np.asfortranarray(noise(5, 3, 7)))["file"], floats=array("floats.npy", noise(5, 3, 7).astype(np.float32) / 255)["file"],
-    resize=[dict(height=h, width=w, channels=c, toHeight=th, toWidth=tw, pixels=resized(noise(h, w, c), tw, th).reshape(-1).tolist())
-            for h, w, c, th, tw in [(9, 13, 5, 6, 7), (9, 13, 7, 12, 20), (10, 8, 8, 8, 8), (12, 6, 13, 5, 5)]],
+    fortran=array("fortran.npy", np.asfortranarray(noise(5, 3, 7)))["file"],
+    floats=array("floats.npy", noise(5, 3, 7).astype(np.float32) / 255)["file"],
+    resize=[
+        dict(height=h, width=w, channels=c, toHeight=th, toWidth=tw, pixels=resized(noise(h, w, c), tw, th).reshape(-1).tolist())
+        for h, w, c, th, tw in [(9, 13, 5, 6, 7), (9, 13, 7, 12, 20), (10, 8, 8, 8, 8), (12, 6, 13, 5, 5)]
+    ],
 )
 (out / "datasets.json").write_text(json.dumps(cases) + "\n")
 print(f"{sum(os.path.getsize(out / f) for f in os.listdir(out))} bytes in {out}")

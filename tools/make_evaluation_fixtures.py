@@ -8,6 +8,7 @@
   a given order of rows: weights, bias and running statistics after it.
 - `dino`: shares of right predictions of the weighted, cosine k nearest neighbours of DINOv2's eval/knn.py.
 """
+
 import json
 import math
 import pathlib

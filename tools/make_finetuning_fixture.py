@@ -8,6 +8,7 @@ The model is timm's, in float64, its residual branches multiplied by given scale
 `util/lr_decay.py`; the loss is timm's SoftTargetCrossEntropy. Three updates follow one another; then, from the first weights again, one update
 from two batches' mean gradient with its norm clipped.
 """
+
 import pathlib
 
 import torch
@@ -25,12 +26,18 @@ torch.set_default_dtype(torch.float64)
 
 def make(pool):
     model = VisionTransformer(
-        img_size=SIDE, patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, num_classes=CLASSES, global_pool=pool)
+        img_size=SIDE, patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, num_classes=CLASSES, global_pool=pool
+    )
     with torch.no_grad():
         for name, p in model.named_parameters():
             noise = torch.randn_like(p)
-            p.copy_((1 + 0.2 * noise) if p.dim() == 1 and "norm" in name and name.endswith("weight")
-                    else noise * 0.7 / p[0].numel() ** 0.5 if p.dim() >= 2 and "embed" not in name and "token" not in name else 0.3 * noise)
+            p.copy_(
+                (1 + 0.2 * noise)
+                if p.dim() == 1 and "norm" in name and name.endswith("weight")
+                else noise * 0.7 / p[0].numel() ** 0.5
+                if p.dim() >= 2 and "embed" not in name and "token" not in name
+                else 0.3 * noise
+            )
             p.copy_(p.float().double())
         # Curricle's checkpoints have added the class token's position to the token.
         model.pos_embed[:, 0] = 0
@@ -49,7 +56,13 @@ def forward(model, images, scales):
 def optimizer(model):
     groups = []
     for name, p in model.named_parameters():
-        layer = 0 if name.split(".")[0] in ("cls_token", "pos_embed", "patch_embed") else int(name.split(".")[1]) + 1 if name.startswith("blocks") else DEPTH + 1
+        layer = (
+            0
+            if name.split(".")[0] in ("cls_token", "pos_embed", "patch_embed")
+            else int(name.split(".")[1]) + 1
+            if name.startswith("blocks")
+            else DEPTH + 1
+        )
         plain = p.dim() == 1 or name.endswith("bias") or name in ("cls_token", "pos_embed")
         groups.append({"params": [p], "scale": DECAY ** (DEPTH + 1 - layer), "weight_decay": 0 if plain else WEIGHT_DECAY})
     return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.999))
@@ -69,7 +82,11 @@ def patches(images):
 images = torch.randn(STEPS, IMAGES, 3, SIDE, SIDE).float().double()
 targets = torch.softmax(2 * torch.randn(STEPS, IMAGES, CLASSES), -1).float().double()
 rates = torch.linspace(0, 0.4, DEPTH)
-scales = ((torch.rand(STEPS, 2 * DEPTH, IMAGES) >= rates.repeat_interleave(2)[None, :, None]) / (1 - rates.repeat_interleave(2))[None, :, None]).float().double()
+scales = (
+    ((torch.rand(STEPS, 2 * DEPTH, IMAGES) >= rates.repeat_interleave(2)[None, :, None]) / (1 - rates.repeat_interleave(2))[None, :, None])
+    .float()
+    .double()
+)
 criterion = SoftTargetCrossEntropy()
 tensors = {"patches": torch.stack([patches(i) for i in images]), "targets": targets, "scales": scales, "rates": torch.tensor(RATES)}
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Makes the fixtures of the file format tests with the formats' own Python packages.
 
-    python3 -m venv venv && venv/bin/pip install numpy ml_dtypes safetensors tensorboard
-    venv/bin/python tools/make_format_fixtures.py            writes Tests/Fixtures
-    venv/bin/python tools/make_format_fixtures.py FILE...    reads files that Curricle wrote, and prints what is in them
+python3 -m venv venv && venv/bin/pip install numpy ml_dtypes safetensors tensorboard
+venv/bin/python tools/make_format_fixtures.py            writes Tests/Fixtures
+venv/bin/python tools/make_format_fixtures.py FILE...    reads files that Curricle wrote, and prints what is in them
 """
+
 import pathlib
 import sys
 
@@ -50,7 +51,9 @@ def write_events(path):
     picture = Summary.Image(height=2, width=3, colorspace=3, encoded_image_string=bytes(range(200)))
     events = [
         Event(wall_time=1000.5, file_version="brain.Event:2"),
-        Event(wall_time=1001.5, step=0, summary=Summary(value=[value(tag="train_loss", simple_value=0.75), value(tag="λ", simple_value=0)])),
+        Event(
+            wall_time=1001.5, step=0, summary=Summary(value=[value(tag="train_loss", simple_value=0.75), value(tag="λ", simple_value=0)])
+        ),
         Event(wall_time=1002.5, step=300, summary=Summary(value=[value(tag="train_loss", simple_value=0.5)])),
         Event(wall_time=1003.5, step=301, summary=Summary(value=[value(tag="masks", image=picture)])),
     ]
@@ -69,7 +72,9 @@ def show(path):
 
         for record in RawEventFileLoader(path).Load():
             event = Event.FromString(record)
-            values = [(v.tag, v.simple_value if v.HasField("simple_value") else f"{v.image.width}x{v.image.height}") for v in event.summary.value]
+            values = [
+                (v.tag, v.simple_value if v.HasField("simple_value") else f"{v.image.width}x{v.image.height}") for v in event.summary.value
+            ]
             print(path, event.step, event.file_version, values)
         return
     import ml_dtypes  # noqa: F401 (numpy learns bfloat16 from it)

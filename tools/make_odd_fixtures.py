@@ -7,6 +7,7 @@
 `odd.json` holds, per file, Pillow's pixels as a hash (FNV-1a) for `convert(mode)`, upright or not; resizes of noise by Pillow 13 and evaluation's
 resize and crop by torchvision's rules; everything is generated.
 """
+
 import io
 import json
 import struct
@@ -32,7 +33,16 @@ def keep(name, data, mode="RGB", upright=False):
         image = ImageOps.exif_transpose(image)
     image = image.convert(mode)
     pixels = np.asarray(image)
-    decode.append(dict(file=name, channels=1 if pixels.ndim == 2 else pixels.shape[2], upright=upright, width=image.width, height=image.height, hash=fnv(pixels)))
+    decode.append(
+        dict(
+            file=name,
+            channels=1 if pixels.ndim == 2 else pixels.shape[2],
+            upright=upright,
+            width=image.width,
+            height=image.height,
+            hash=fnv(pixels),
+        )
+    )
 
 
 def damage(name, data):
@@ -64,7 +74,7 @@ def scan_header(data, *values):
     data = bytearray(data)
     place = marker(data, 0xDA)
     end = place + 2 + (data[place + 2] << 8 | data[place + 3])
-    data[end - 3:end] = bytes(values)
+    data[end - 3 : end] = bytes(values)
     return data
 
 
@@ -95,9 +105,9 @@ second = several.index(b"\xff\xc4", first)
 keep("progressive-bytes-between.jpg", several[:second] + bytes([7, 7, 7]) + several[second:])
 # What follows the harmless warning is looked for, too.
 cut = scan_header(plain, 0, 0, 0)
-damage("scan-end-0-cut.jpg", cut[:len(cut) * 2 // 3] + cut[-2:])
-damage("jfif-7-cut.jpg", versioned[:len(versioned) * 2 // 3])
-damage("progressive-between-cut.jpg", several[:second] + bytes([7, 7, 7]) + several[second:len(several) * 4 // 5] + several[-2:])
+damage("scan-end-0-cut.jpg", cut[: len(cut) * 2 // 3] + cut[-2:])
+damage("jfif-7-cut.jpg", versioned[: len(versioned) * 2 // 3])
+damage("progressive-between-cut.jpg", several[:second] + bytes([7, 7, 7]) + several[second : len(several) * 4 // 5] + several[-2:])
 
 
 # -- Orientation ------------------------------------------------------------------------------------------------------
@@ -113,9 +123,21 @@ def exif(kind, value, count=1, endian="<"):
 
 
 for name, block in [
-    ("long-le", exif(4, 6)), ("long-be", exif(4, 6, endian=">")), ("byte", exif(1, 6)), ("undefined", exif(7, 6)), ("signed-byte", exif(6, 8)),
-    ("signed-short", exif(8, 5, endian=">")), ("signed-long", exif(9, 7)), ("float", exif(11, 6.0)), ("half", exif(11, 6.5)), ("double", exif(12, 3.0, endian=">")),
-    ("rational", exif(5, (12, 2))), ("two-shorts", exif(3, 6, 2)), ("three-longs", exif(4, 6, 3)), ("long-9", exif(4, 9)), ("long-65542", exif(4, 65542)),
+    ("long-le", exif(4, 6)),
+    ("long-be", exif(4, 6, endian=">")),
+    ("byte", exif(1, 6)),
+    ("undefined", exif(7, 6)),
+    ("signed-byte", exif(6, 8)),
+    ("signed-short", exif(8, 5, endian=">")),
+    ("signed-long", exif(9, 7)),
+    ("float", exif(11, 6.0)),
+    ("half", exif(11, 6.5)),
+    ("double", exif(12, 3.0, endian=">")),
+    ("rational", exif(5, (12, 2))),
+    ("two-shorts", exif(3, 6, 2)),
+    ("three-longs", exif(4, 6, 3)),
+    ("long-9", exif(4, 9)),
+    ("long-65542", exif(4, 65542)),
 ]:
     block = b"Exif\0\0" + block
     keep(f"orientation-{name}.jpg", plain[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + plain[2:], upright=True)
@@ -145,13 +167,23 @@ keep("window-256-in-pieces.png", png(bytes(windowed), 120, 40, pieces=[0, 1, 1, 
 windowed[:2] = bytes([0x18, 0x19])
 keep("window-512.png", png(bytes(windowed), 120, 40))
 packed = zlib.compress(rows(rgb))
-profile = f"\nexif\n{len(exif(4, 6)) + 6:8d}\n".encode() + b"\n".join((b"Exif\0\0" + exif(4, 6)).hex().encode()[i:i + 72] for i in range(0, 400, 72) if i < 2 * len(exif(4, 6)) + 12) + b"\n"
+profile = (
+    f"\nexif\n{len(exif(4, 6)) + 6:8d}\n".encode()
+    + b"\n".join((b"Exif\0\0" + exif(4, 6)).hex().encode()[i : i + 72] for i in range(0, 400, 72) if i < 2 * len(exif(4, 6)) + 12)
+    + b"\n"
+)
 key = b"Raw profile type exif\0"
-for name, text in [("ztxt", chunk(b"zTXt", key + b"\0" + zlib.compress(profile))), ("text", chunk(b"tEXt", key + profile)),
-                   ("itxt", chunk(b"iTXt", key + b"\0\0en\0\0" + profile)), ("itxt-packed", chunk(b"iTXt", key + b"\1\0\0\0" + zlib.compress(profile))),
-                   ("not-hex", chunk(b"tEXt", key + b"\nexif\n    4\nxyzw\n"))]:
+for name, text in [
+    ("ztxt", chunk(b"zTXt", key + b"\0" + zlib.compress(profile))),
+    ("text", chunk(b"tEXt", key + profile)),
+    ("itxt", chunk(b"iTXt", key + b"\0\0en\0\0" + profile)),
+    ("itxt-packed", chunk(b"iTXt", key + b"\1\0\0\0" + zlib.compress(profile))),
+    ("not-hex", chunk(b"tEXt", key + b"\nexif\n    4\nxyzw\n")),
+]:
     if name == "not-hex":
-        (out / "profile-not-hex.png").write_bytes(png(packed, 28, 20, between=text))  # Pillow raises an error where nobody asked for more than pixels
+        (out / "profile-not-hex.png").write_bytes(
+            png(packed, 28, 20, between=text)
+        )  # Pillow raises an error where nobody asked for more than pixels
     else:
         keep(f"profile-{name}.png", png(packed, 28, 20, between=text), upright=True)
 keep("profile-behind.png", png(packed, 28, 20, behind=chunk(b"zTXt", key + b"\0" + zlib.compress(profile))), upright=True)
@@ -164,7 +196,18 @@ bits = np.packbits(grey > 90, axis=1)
 keep("grey-1bit.png", png(zlib.compress(rows(bits)), 28, 20, 1, 0), mode="L")
 alpha = np.concatenate([rgb, rgb[..., :1]], -1)
 keep("rgba.png", png(zlib.compress(rows(alpha)), 28, 20, 8, 6), mode="RGBA")
-keep("palette-alpha.png", png(zlib.compress(rows((x // 4).astype(np.uint8))), 28, 20, 8, 3, between=chunk(b"PLTE", bytes(range(0, 84, 4))) + chunk(b"tRNS", bytes([0, 9, 255]))), mode="RGBA")
+keep(
+    "palette-alpha.png",
+    png(
+        zlib.compress(rows((x // 4).astype(np.uint8))),
+        28,
+        20,
+        8,
+        3,
+        between=chunk(b"PLTE", bytes(range(0, 84, 4))) + chunk(b"tRNS", bytes([0, 9, 255])),
+    ),
+    mode="RGBA",
+)
 data = io.BytesIO()
 Image.fromarray(alpha).save(data, "WEBP", lossless=True, exact=True)
 keep("alpha.webp", data.getvalue(), mode="RGBA")
@@ -178,8 +221,18 @@ for number in range(60):
     image = pillow(noise(height, width, channels, number + 1))
     made = image.resize((to_width, to_height), Image.BICUBIC)
     first = image.resize((to_width, height), Image.BICUBIC).resize((to_width, to_height), Image.BICUBIC)
-    resize.append(dict(height=height, width=width, channels=channels, seed=number + 1, toHeight=to_height, toWidth=to_width, hash=fnv(made),
-                       horizontalFirst=fnv(first)))
+    resize.append(
+        dict(
+            height=height,
+            width=width,
+            channels=channels,
+            seed=number + 1,
+            toHeight=to_height,
+            toWidth=to_width,
+            hash=fnv(made),
+            horizontalFirst=fnv(first),
+        )
+    )
 
 
 def evaluated(image, size):
@@ -195,11 +248,23 @@ def evaluated(image, size):
 
 
 for height, width, channels, size in [
-    (224, 224, 3, 224), (223, 224, 3, 224), (32, 32, 3, 32), (28, 28, 1, 28), (40, 30, 3, 240), (240, 240, 1, 240), (300, 90, 3, 288), (1, 3000, 3, 16), (3000, 1, 3, 16),
-    (1, 300, 1, 40), (2, 900, 3, 33), (500, 7, 3, 24),
+    (224, 224, 3, 224),
+    (223, 224, 3, 224),
+    (32, 32, 3, 32),
+    (28, 28, 1, 28),
+    (40, 30, 3, 240),
+    (240, 240, 1, 240),
+    (300, 90, 3, 288),
+    (1, 3000, 3, 16),
+    (3000, 1, 3, 16),
+    (1, 300, 1, 40),
+    (2, 900, 3, 33),
+    (500, 7, 3, 24),
 ]:
     to, made = evaluated(pillow(noise(height, width, channels, 7)), size)
     evaluation.append(dict(height=height, width=width, channels=channels, size=size, resizeTo=to, hash=fnv(made)))
 
-(out / "odd.json").write_text(json.dumps(dict(pillow=pillow_version, decode=decode, damaged=damaged, resize=resize, evaluation=evaluation), indent=0) + "\n")
+(out / "odd.json").write_text(
+    json.dumps(dict(pillow=pillow_version, decode=decode, damaged=damaged, resize=resize, evaluation=evaluation), indent=0) + "\n"
+)
 print(len(decode), len(damaged), len(resize), sum(r["hash"] != r["horizontalFirst"] for r in resize), len(evaluation))

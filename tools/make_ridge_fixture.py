@@ -7,6 +7,7 @@
 Features, labels, and for each penalty λ (half decades from 1e-6 to 100) RidgeCV's leave-one-out squared errors, summed over images and classes, of
 alpha = λN on standardised features with a column of ones; and the alpha that it chooses, divided by N.
 """
+
 import json
 import pathlib
 
@@ -24,7 +25,13 @@ def case(count, width, classes, spread, seed):
     z = numpy.hstack([(z - z.mean(0)) / z.std(0), numpy.ones((count, 1))])
     penalties = [10 ** (i / 2) for i in range(-12, 5)]
     fitted = RidgeCV(alphas=[p * count for p in penalties], fit_intercept=False, store_cv_results=True).fit(z, numpy.eye(classes)[labels])
-    return {"features": features.flatten().tolist(), "labels": labels.tolist(), "width": width, "errors": fitted.cv_results_.sum((0, 1)).tolist(), "chosen": fitted.alpha_ / count}
+    return {
+        "features": features.flatten().tolist(),
+        "labels": labels.tolist(),
+        "width": width,
+        "errors": fitted.cv_results_.sum((0, 1)).tolist(),
+        "chosen": fitted.alpha_ / count,
+    }
 
 
 FIXTURE.write_text(json.dumps([case(40, 6, 3, 1.5, 1), case(30, 24, 2, 3.0, 2), case(60, 10, 5, 6.0, 3)]) + "\n")

@@ -7,6 +7,7 @@
 Files: flower.jpg and Pillow's crops of it as PNG; one small file per kind of JPEG and PNG; `expected.bin`, all expected
 pixels one after another; `cases.json`, which says where in it each case's pixels are.
 """
+
 import io
 import json
 import shutil
@@ -50,16 +51,39 @@ def resized(array, box, width, height):
 
 
 for height, width, channels, box, to_height, to_width in [
-    (7, 13, 3, None, 11, 5), (28, 28, 1, None, 32, 32), (28, 28, 1, None, 14, 14), (31, 17, 3, None, 9, 17), (31, 17, 3, None, 31, 40),
-    (20, 40, 4, None, 15, 21), (100, 3, 3, None, 3, 100), (1, 1, 3, None, 8, 8), (60, 90, 3, None, 5, 7), (16, 16, 3, None, 16, 16),
-    (50, 60, 3, (41, 33, 9, 27), 24, 24), (50, 60, 1, (0, 0, 50, 1), 24, 24), (50, 60, 3, (49, 59, 1, 1), 6, 6), (50, 60, 4, (3, 5, 40, 50), 20, 31),
+    (7, 13, 3, None, 11, 5),
+    (28, 28, 1, None, 32, 32),
+    (28, 28, 1, None, 14, 14),
+    (31, 17, 3, None, 9, 17),
+    (31, 17, 3, None, 31, 40),
+    (20, 40, 4, None, 15, 21),
+    (100, 3, 3, None, 3, 100),
+    (1, 1, 3, None, 8, 8),
+    (60, 90, 3, None, 5, 7),
+    (16, 16, 3, None, 16, 16),
+    (50, 60, 3, (41, 33, 9, 27), 24, 24),
+    (50, 60, 1, (0, 0, 50, 1), 24, 24),
+    (50, 60, 3, (49, 59, 1, 1), 6, 6),
+    (50, 60, 4, (3, 5, 40, 50), 20, 31),
     (50, 60, 3, (10, 20, 12, 18), 12, 18),
 ]:
     array = noise(height, width, channels)
     box = box or (0, 0, height, width)
     place = keep(resized(array, box, to_width, to_height))
-    cases["resize"].append(dict(height=height, width=width, channels=channels, top=box[0], left=box[1], boxHeight=box[2], boxWidth=box[3],
-                                toHeight=to_height, toWidth=to_width, offset=place))
+    cases["resize"].append(
+        dict(
+            height=height,
+            width=width,
+            channels=channels,
+            top=box[0],
+            left=box[1],
+            boxHeight=box[2],
+            boxWidth=box[3],
+            toHeight=to_height,
+            toWidth=to_width,
+            offset=place,
+        )
+    )
 
 
 def evaluation(array, height, width, resize_to):
@@ -75,16 +99,24 @@ def evaluation(array, height, width, resize_to):
         image = np.pad(image, ((top, bottom), (left, right), (0, 0)))
         new_h, new_w = image.shape[:2]
     top, left = int(round((new_h - height) / 2.0)), int(round((new_w - width) / 2.0))
-    return image[top:top + height, left:left + width]
+    return image[top : top + height, left : left + width]
 
 
 for height, width, channels, to_height, to_width, resize_to in [
-    (13, 40, 3, 14, 14, 16), (40, 13, 3, 14, 14, 16), (33, 50, 1, 28, 28, 32), (50, 33, 3, 28, 28, 33), (29, 29, 3, 24, 24, 27),
-    (30, 47, 3, 24, 24, 29), (20, 31, 3, 24, 40, 22), (25, 25, 3, 18, 31, 20),
+    (13, 40, 3, 14, 14, 16),
+    (40, 13, 3, 14, 14, 16),
+    (33, 50, 1, 28, 28, 32),
+    (50, 33, 3, 28, 28, 33),
+    (29, 29, 3, 24, 24, 27),
+    (30, 47, 3, 24, 24, 29),
+    (20, 31, 3, 24, 40, 22),
+    (25, 25, 3, 18, 31, 20),
 ]:
     array = noise(height, width, channels, seed=7)
     place = keep(evaluation(array, to_height, to_width, resize_to))
-    cases["evaluation"].append(dict(height=height, width=width, channels=channels, toHeight=to_height, toWidth=to_width, resizeTo=resize_to, offset=place))
+    cases["evaluation"].append(
+        dict(height=height, width=width, channels=channels, toHeight=to_height, toWidth=to_width, resizeTo=resize_to, offset=place)
+    )
 
 
 # -- Decoding ---------------------------------------------------------------------------------------------------------
@@ -133,16 +165,22 @@ def png(samples, color_type, depth, interlaced=False, extra=b"", filtering=0):
             else:
                 bits = "".join(format(int(v), f"0{depth}b") for v in row.reshape(-1))
                 bits += "0" * (-len(bits) % 8)
-                line = bytes(int(bits[i:i + 8], 2) for i in range(0, len(bits), 8))
+                line = bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8))
             if filtering == 1:  # Sub
                 step = max(1, samples.shape[2] * depth // 8)
                 line = bytes((line[i] - (line[i - step] if i >= step else 0)) & 255 for i in range(len(line)))
             raw += bytes([filtering]) + line
         return raw
 
-    raw = packed(samples) if not interlaced else b"".join(
-        packed(samples[y0::dy, x0::dx]) for x0, y0, dx, dy in
-        [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)] if samples[y0::dy, x0::dx].size)
+    raw = (
+        packed(samples)
+        if not interlaced
+        else b"".join(
+            packed(samples[y0::dy, x0::dx])
+            for x0, y0, dx, dy in [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+            if samples[y0::dy, x0::dx].size
+        )
+    )
     header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, int(interlaced))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
 
@@ -182,13 +220,15 @@ shutil.copyfile(golden / "flower.jpg", out / "flower.jpg")
 (out / "flower.jpg").chmod(0o644)
 raw = (golden / "flower.safetensors").read_bytes()
 length = struct.unpack("<Q", raw[:8])[0]
-header = json.loads(raw[8:8 + length])
+header = json.loads(raw[8 : 8 + length])
 
 
 def tensor(name):
     entry = header[name]
     begin, end = entry["data_offsets"]
-    return np.frombuffer(raw[8 + length + begin:8 + length + end], {"U8": np.uint8, "F32": np.float32}[entry["dtype"]]).reshape(entry["shape"])
+    return np.frombuffer(raw[8 + length + begin : 8 + length + end], {"U8": np.uint8, "F32": np.float32}[entry["dtype"]]).reshape(
+        entry["shape"]
+    )
 
 
 boxes = json.loads(header["__metadata__"]["boxes"])

@@ -7,6 +7,7 @@
 `features.json` holds what timm computes (float64) of `HEIGHTxWIDTH.npy`, with ImageNet's mean and deviation: `cls` and `mean` after the last norm, and
 `fc_norm`: the mean of the patch tokens before it, through a LayerNorm (eps 1e-6) without parameters. `fp8` holds torch's reading of every byte.
 """
+
 import argparse
 import collections
 import json
@@ -31,7 +32,9 @@ def pixels(height, width):
 
 
 def model(height, width, seed, **options):
-    made = VisionTransformer(img_size=(height, width), patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, num_classes=0, **options)
+    made = VisionTransformer(
+        img_size=(height, width), patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, num_classes=0, **options
+    )
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for _, parameter in sorted(made.named_parameters()):
@@ -80,7 +83,12 @@ def main():
     save("kinds.pth", {"model_state_dict": {k.encode(): v for k, v in state.items()}, **kinds})
     save_file(prefixed(state, "backbone."), FOLDER / "backbone.safetensors")
     save_file(state, FOLDER / "safetensors-as.pth")
-    for name, element in [("e4m3fn", torch.float8_e4m3fn), ("e5m2", torch.float8_e5m2), ("e4m3fnuz", torch.float8_e4m3fnuz), ("e5m2fnuz", torch.float8_e5m2fnuz)]:
+    for name, element in [
+        ("e4m3fn", torch.float8_e4m3fn),
+        ("e5m2", torch.float8_e5m2),
+        ("e4m3fnuz", torch.float8_e4m3fnuz),
+        ("e5m2fnuz", torch.float8_e5m2fnuz),
+    ]:
         every = torch.arange(256, dtype=torch.uint8).view(element)
         save(f"{name}.pth", {"every": every})
         cases[name] = [repr(float(x)) for x in every.float()]

@@ -7,6 +7,7 @@ PICTURES are uint8 [N, H, W, C] of the program's size, FEATURES what the library
 relative to the largest feature, and fails where it is above 1e-5. (Slow, and it trusts the file: it is here to hold the
 description and the library to one another.)
 """
+
 import math
 import struct
 import sys
@@ -33,7 +34,13 @@ class Program:
         self.instructions = [INSTRUCTION.unpack_from(self.file, instructions[0] + i * step) for i in range(count)]
         data = lambda section: np.frombuffer(self.file, "<f4", section[1] // 4, section[0]).astype(float)
         outputs = self.images * self.rows * self.row_width
-        self.segments = {0: np.full(arena // 4, np.nan), 1: data(parameters), 5: data(constants), 11: data(scalars), 12: np.full(outputs, np.nan)}
+        self.segments = {
+            0: np.full(arena // 4, np.nan),
+            1: data(parameters),
+            5: data(constants),
+            11: data(scalars),
+            12: np.full(outputs, np.nan),
+        }
 
     def run(self, pixels):
         """uint8 [images, H, W, C] to [images, rows, row_width]"""

@@ -73,22 +73,65 @@ class Campaign:
     def command(self, arguments: list[str], **faults: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, **({"LD_PRELOAD": self.shim} if faults else {}), **faults}
         return subprocess.run(
-            [self.curricle, *arguments], capture_output=True, text=True, errors="replace", timeout=LONGEST, env=environment,
-            stdin=subprocess.DEVNULL)
+            [self.curricle, *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LONGEST,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
 
     def scenarios(self) -> list[Scenario]:
         data, weights, out = str(self.data), str(self.weights), str(self.work / "out")
         pretrain = ["pretrain", "--data", data, "--output", out, *MODEL, "--epochs", "2", "--save-every-steps", "2", "--strict"]
-        finetune = ["finetune", "--weights", weights, "--train", data, "--test", data + "/t10k-images-idx3-ubyte", "--output", out,
-                    "--epochs", "2", "--batch-size", "12", "--augment", "none", "--mixup", "0", "--cutmix", "0", "--threads", "1", "--strict"]
+        finetune = [
+            "finetune",
+            "--weights",
+            weights,
+            "--train",
+            data,
+            "--test",
+            data + "/t10k-images-idx3-ubyte",
+            "--output",
+            out,
+            "--epochs",
+            "2",
+            "--batch-size",
+            "12",
+            "--augment",
+            "none",
+            "--mixup",
+            "0",
+            "--cutmix",
+            "0",
+            "--threads",
+            "1",
+            "--strict",
+        ]
         return [
             Scenario("pretrain", pretrain, ["out/state-000000006.safetensors", "out/model.safetensors"], True),
             Scenario("finetune", finetune, ["out/model.safetensors", "out/model-best.safetensors"], True),
-            Scenario("extract", ["extract", "--weights", weights, "--data", data, "-o", out + ".npy", "--csv", out + ".csv", "--threads", "1"],
-                     ["out.npy", "out.csv"]),
+            Scenario(
+                "extract",
+                ["extract", "--weights", weights, "--data", data, "-o", out + ".npy", "--csv", out + ".csv", "--threads", "1"],
+                ["out.npy", "out.csv"],
+            ),
             Scenario("report", ["report", str(self.run_folder), "-o", out + ".html"], ["out.html"]),
-            Scenario("import", ["import", str(self.folder / "mae.safetensors"), "--num-heads", "2", "--decoder-num-heads", "2", "-o",
-                                out + ".safetensors"], ["out.safetensors"]),
+            Scenario(
+                "import",
+                [
+                    "import",
+                    str(self.folder / "mae.safetensors"),
+                    "--num-heads",
+                    "2",
+                    "--decoder-num-heads",
+                    "2",
+                    "-o",
+                    out + ".safetensors",
+                ],
+                ["out.safetensors"],
+            ),
             Scenario("export", ["export", "--weights", weights, "--layout", "timm", "-o", out + ".safetensors"], ["out.safetensors"]),
             Scenario("compile", ["compile", "--weights", weights, "-o", out + ".curricle"], ["out.curricle"]),
         ]
@@ -109,8 +152,14 @@ class Campaign:
         self.tries += 1
         place = f"{scenario.name}: {call} {at} {kind}"
         try:
-            done = self.command(scenario.arguments, FAULT_CALLS=call, FAULT_BELOW=str(self.folder), FAULT_AT=str(at), FAULT_AS=kind,
-                                FAULT_TOLD=str(self.told))
+            done = self.command(
+                scenario.arguments,
+                FAULT_CALLS=call,
+                FAULT_BELOW=str(self.folder),
+                FAULT_AT=str(at),
+                FAULT_AS=kind,
+                FAULT_TOLD=str(self.told),
+            )
         except subprocess.TimeoutExpired:
             self.failures.append(f"{place}: hangs")
             return True
