@@ -76,18 +76,14 @@ public struct DurableFile: ~Copyable, Sendable {
     public consuming func publish() throws(FileError) {
         if let stream { return try stream.take(descriptor) }
         guard let place else { return }
-        let flushed = operations.uninterrupted { operations.flush(descriptor) }
-        guard flushed >= 0 else { throw .refused(.flush, path: path, code: -flushed) }
+        try operations.flushFile(descriptor, for: path)
         // Whatever close returns, the descriptor is gone: on Linux, closing again could hit another file.
         let closed = operations.close(descriptor)
         descriptor = -1
         guard closed >= 0 || closed == -EINTR else { throw .refused(.write, path: path, code: -closed) }
-        let renamed = operations.uninterrupted { operations.rename(temporaryPath, place) }
-        guard renamed >= 0 else { throw .refused(.publish, path: path, code: -renamed) }
+        try operations.move(temporaryPath, to: place, for: path)
         hasName = false
-        let folder = Destination.split(place).folder
-        let synced = operations.uninterrupted { operations.flushFolder(folder) }
-        guard synced >= 0 else { throw .refused(.flush, path: folder, code: -synced) }
+        try operations.flushFolder(of: place)
     }
 
     /// Publishes one piece of bytes as `path`.

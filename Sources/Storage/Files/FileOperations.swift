@@ -67,3 +67,22 @@ package struct FileOperations: Sendable {
         }
     }
 }
+
+/// The steps that end in a published file, for every writer; errors name the `path` that the user gave.
+extension FileOperations {
+    func flushFile(_ descriptor: Int32, for path: String) throws(FileError) {
+        let flushed = uninterrupted { flush(descriptor) }
+        guard flushed >= 0 else { throw .refused(.flush, path: path, code: -flushed) }
+    }
+
+    func move(_ temporary: String, to place: String, for path: String) throws(FileError) {
+        let renamed = uninterrupted { rename(temporary, place) }
+        guard renamed >= 0 else { throw .refused(.publish, path: path, code: -renamed) }
+    }
+
+    /// Makes the name of a file durable.
+    func flushFolder(of place: String) throws(FileError) {
+        let folder = Destination.split(place).folder, flushed = uninterrupted { flushFolder(folder) }
+        guard flushed >= 0 else { throw .refused(.flush, path: folder, code: -flushed) }
+    }
+}

@@ -128,12 +128,9 @@ struct ResumableFile: ~Copyable {
         if let stream { return try stream.take(descriptor) }
         guard let place else { return }
         let system = FileOperations.system
-        let flushed = system.uninterrupted { system.flush(descriptor) }
-        guard flushed >= 0 else { throw .refused(.flush, path: path, code: -flushed) }
-        let renamed = system.uninterrupted { system.rename(temporaryPath, place) }
-        guard renamed >= 0 else { throw .refused(.publish, path: path, code: -renamed) }
+        try system.flushFile(descriptor, for: path)
+        try system.move(temporaryPath, to: place, for: path)
         isPublished = true
-        let folder = Destination.split(place).folder, synced = system.uninterrupted { system.flushFolder(folder) }
-        guard synced >= 0 else { throw .refused(.flush, path: folder, code: -synced) }
+        try system.flushFolder(of: place)
     }
 }
