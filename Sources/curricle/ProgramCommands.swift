@@ -225,13 +225,10 @@ enum ExtractCommand {
         String(format: "%.1f images/s", Double(images) / max(Date().timeIntervalSince(start), 1e-9))
     }
 
-    /// The weights' encoder as a program file that nobody else sees: what is mapped stays, though its name goes.
+    /// The weights' encoder as a program.
     private static func compiled(_ a: Arguments, threads: Int, isa: ISA) throws -> ProgramFile {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("curricle-\(UUID().uuidString).program").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
         try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: isa).program(
             images: a.int("batch-size"), pool: a.choice("pool")
-        ).write(to: path)
-        return try ProgramFile(path: path, threads: threads, isa: isa)
+        ).opened(as: a.string("weights"), threads: threads, isa: isa)
     }
 }

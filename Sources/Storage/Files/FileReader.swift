@@ -71,6 +71,16 @@ package final class FileReader: Sendable {
 package final class FileContents: @unchecked Sendable {
     fileprivate let memory: UnsafeMutableRawBufferPointer
     fileprivate init(count: Int) { memory = .allocate(byteCount: count, alignment: 64) }
+
+    /// What a file of these parts, one behind the other, would hold.
+    package init(_ parts: [UnsafeRawBufferPointer]) {
+        memory = .allocate(byteCount: parts.reduce(0) { $0 + $1.count }, alignment: 64)
+        var end = 0
+        for part in parts {
+            UnsafeMutableRawBufferPointer(rebasing: memory[end...]).copyMemory(from: part)
+            end += part.count
+        }
+    }
     deinit { memory.deallocate() }
 
     package var count: Int { memory.count }

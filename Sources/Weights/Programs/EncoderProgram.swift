@@ -82,6 +82,25 @@ public struct EncoderProgram {
 
     /// Writes the file, whole or not at all.
     public func write(to path: String) throws(FileError) {
+        let (front, end) = around()
+        var file = try DurableFile(replacing: path)
+        try file.write(front)
+        try file.write(parameters)
+        try file.write(end)
+        try file.publish()
+    }
+
+    /// Opens what the file would hold, without one.
+    /// - Parameter path: stands for it in errors.
+    /// - Throws: `LearningError.file` with the library's reason.
+    public func opened(as path: String, threads: Int, isa: ISA? = nil) throws -> ProgramFile {
+        let (front, end) = around()
+        let contents = front.withUnsafeBytes { front in end.withUnsafeBytes { FileContents([front, parameters, $0]) } }
+        return try ProgramFile(contents, path: path, threads: threads, isa: isa)
+    }
+
+    /// What stands in the file before the parameters, with the checksum of all, and behind them.
+    private func around() -> (front: [UInt8], end: [UInt8]) {
         var front = [UInt8](repeating: 0, count: header.parameters.offset)
         func place(_ bytes: [UInt8], at offset: Int) { front.replaceSubrange(offset..<(offset + bytes.count), with: bytes) }
         place(header.encoded, at: 0)
@@ -94,11 +113,6 @@ public struct EncoderProgram {
         sum.update(parameters)
         sum.update(end)
         place(withUnsafeBytes(of: sum.value.littleEndian) { Array($0) }, at: ProgramHeader.checksumPlace)
-
-        var file = try DurableFile(replacing: path)
-        try file.write(front)
-        try file.write(parameters)
-        try file.write(end)
-        try file.publish()
+        return (front, end)
     }
 }

@@ -18,8 +18,13 @@ public final class ProgramFile {
 
     /// - Parameter isa: nil for the best of this CPU.
     /// - Throws: `FileError`, or `LearningError.file` with the library's reason.
-    public init(path: String, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws {
+    public convenience init(path: String, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws {
         let contents = try FileReader(path: path).contents()
+        try self.init(contents, path: path, threads: threads, isa: isa, verifiesChecksum: verifiesChecksum)
+    }
+
+    /// - Parameter path: stands for the contents in errors.
+    init(_ contents: FileContents, path: String, threads: Int, isa: ISA?, verifiesChecksum: Bool = true) throws {
         guard contents.count > 0 else { throw LearningError.file(path: path, reason: "is empty") }
         do throws(RuntimeError) {
             encoder = try contents.withBytes { bytes throws(RuntimeError) in
