@@ -13,7 +13,7 @@ extension FinetuneSettings {
     /// - Parameter images: of a batch.
     /// - Throws: `LearningError.configuration` where nothing fits.
     func arenaLimit(images: Int, threads: Int, isa: ISA, data: DataMemory, machineBytes: Int = Machine.memoryBytes) throws -> Int? {
-        let available = machineBytes / 5 * 4
+        let available = TrainingPlan.share(of: machineBytes)
         let plain = try memory(images: images, threads: threads, isa: isa, data, arenaLimit: nil)
         guard plain.arena + plain.rest > available else { return nil }
         let limit = max(0, available - plain.rest), tight = try memory(images: images, threads: threads, isa: isa, data, arenaLimit: limit)
@@ -39,8 +39,9 @@ extension FinetuneSettings {
         let batch = images * model.patches * model.patchWidth * ElementType.float32.bytes
         let largest = programs.parameters.parameters.map(\.type.bytes).max() ?? 0
         let rest =
-            (storesGradients ? 4 : 3) * programs.layout.bytes + workspace + batch * (Pretraining.batchesAhead(threads: threads) + 1)
-            + Pretraining.loaderWorkers(threads: threads) * 2 * data.imageBytes + data.listBytes + 2 * largest + TrainingPlan.aloneBytes
+            (storesGradients ? 4 : 3) * programs.layout.bytes + workspace
+            + Pretraining.loaderBytes(batch: batch, threads: threads, imageBytes: data.imageBytes)
+            + data.listBytes + 2 * largest + TrainingPlan.aloneBytes
         return (compiled.map(\.arenaBytes).max() ?? 0, rest)
     }
 }

@@ -1,5 +1,5 @@
-import Datasets
 import Compiler
+import Datasets
 import Engine
 import Features
 import Foundation
@@ -182,7 +182,7 @@ public struct TrainingPlan: Sendable {
         _ settings: PretrainSettings, threads: Int, isa: ISA, recorded: MemoryChoice?, data: DataMemory,
         machineBytes: Int = Machine.memoryBytes
     ) throws -> MemoryChoice? {
-        let available = machineBytes / 5 * 4
+        let available = share(of: machineBytes)
         if let limit = settings.memoryLimit, limit <= available {
             return try recorded.flatMap { try keeps($0, settings, threads, isa, data, within: limit) }
                 ?? TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, recorded: recorded, data: data).choice
@@ -244,6 +244,9 @@ public struct TrainingPlan: Sendable {
     /// Both together.
     static let aloneBytes = startBytes + workingBytes
 
+    /// Four fifths: what a training takes at most of what the process may take.
+    static func share(of machineBytes: Int) -> Int { machineBytes / 5 * 4 }
+
     /// A plan with a given way to save memory.
     /// - Parameter plansMemory: false to take the least that any plan of the arena has for what it has.
     init(
@@ -279,9 +282,9 @@ public struct TrainingPlan: Sendable {
             * ((programs.map(\.program) + judging).map { try $0.workspaceBytes(threads: team.threads, isa: team.isa) }.max() ?? 0)
         let patches = settings.batchSize * settings.model.patches, batch = patches * settings.model.patchWidth * ElementType.float32.bytes
         loaderBytes =
-            batch * (Pretraining.batchesAhead(threads: team.threads) + 1 + (settings.accumulation > 1 ? settings.accumulation : 0))
-            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * patches * ElementType.float32.bytes : 0) + Pretraining.loaderWorkers(
-                threads: team.threads) * 2 * data.imageBytes
+            Pretraining.loaderBytes(batch: batch, threads: team.threads, imageBytes: data.imageBytes)
+            + (settings.accumulation > 1 ? settings.accumulation * batch : 0)
+            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * patches * ElementType.float32.bytes : 0)
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
         processBytes =
             TrainingPlan.aloneBytes + data.listBytes + 2 * largest

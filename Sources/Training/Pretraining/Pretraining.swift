@@ -1,3 +1,4 @@
+import Datasets
 import Engine
 import Features
 import Foundation
@@ -6,7 +7,6 @@ import Models
 import Runtime
 import Settings
 import Storage
-import Datasets
 import Vision
 import Weights
 
@@ -106,6 +106,11 @@ public final class Pretraining: TrainingRecipe {
 
     /// Batches that are ready before a step asks for them.
     static func batchesAhead(threads: Int) -> Int { max(2, threads / 2) }
+
+    /// Bytes of the batches that are ready or in use, and of the two images that each worker decodes.
+    static func loaderBytes(batch: Int, threads: Int, imageBytes: Int) -> Int {
+        batch * (batchesAhead(threads: threads) + 1) + loaderWorkers(threads: threads) * 2 * imageBytes
+    }
 
     /// Begins with fresh parameters, or with those of a weights file (any that ``Checkpoint`` reads).
     /// - Returns: the parts that are fresh because the file does not have them.

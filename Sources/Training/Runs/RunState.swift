@@ -38,8 +38,9 @@ extension RunSettings {
 /// newest are kept. It is published whole or not at all, so a killed run always finds a good one.
 public struct RunFiles: Sendable {
     public let folder: String
-    package static let format = "curricle-state/2"
+    /// Without the number of the format.
     private static let formats = "curricle-state/"
+    package static let format = formats + "2"
     static let statesKept = 2
 
     public init(folder: String) { self.folder = folder }

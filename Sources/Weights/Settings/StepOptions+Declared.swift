@@ -1,7 +1,7 @@
 import Engine
-import Storage
 import Models
 import Settings
+import Storage
 
 extension StepOptions {
     package static let declared: [Setting<StepOptions>] = [
@@ -23,7 +23,6 @@ extension StepOptions {
     /// What weights files say of how they were trained: the keys of their metadata.
     package static let metadataKeys = declared.filter(\.isInWeights).map { Setting<StepOptions>.metadataKey($0.name) }
     package static let normalizedTargetsKey = Setting<StepOptions>.metadataKey("\(SettingName.normalizedTargets)")
-    package static let maskingKey = Setting<StepOptions>.metadataKey("\(SettingName.masking)")
 
     /// As a weights file's metadata.
     package var metadata: [String: String] { Dictionary(uniqueKeysWithValues: StepOptions.declared.compactMap { $0.metadata(self) }) }
