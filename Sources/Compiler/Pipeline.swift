@@ -1,6 +1,6 @@
 import Graph
-import Tensors
 import Program
+import Tensors
 
 /// What becomes of the gradients of a training program.
 public enum Update: Sendable, Hashable {

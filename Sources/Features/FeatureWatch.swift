@@ -1,9 +1,9 @@
+import Datasets
 import Engine
 import Models
 import Runtime
 import Settings
 import Tensors
-import Datasets
 import Vision
 
 /// kNN accuracy of an encoder that is being trained, by the reference's protocol: what `curricle knn` gives for its saved weights.

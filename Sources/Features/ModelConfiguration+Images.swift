@@ -1,5 +1,5 @@
-import Models
 import Datasets
+import Models
 import Vision
 
 extension ModelConfiguration {

@@ -1,10 +1,10 @@
+import Datasets
 import Dispatch
 import Engine
 import Foundation
 import Runtime
 import Settings
 import Storage
-import Datasets
 import Vision
 import Weights
 
@@ -94,7 +94,7 @@ public struct ProgramExtraction {
                 path: "\(source.name(at: index))",
                 reason:
                     "is \(image.width)×\(image.height), not the model's \(shape.width)×\(shape.height): leave out "
-                        + "\(.preprocessing, "none") to resize it"
+                    + "\(.preprocessing, "none") to resize it"
             )
         }
         func fit(_ output: UnsafeMutableBufferPointer<UInt8>) throws(RuntimeError) {

@@ -1,4 +1,3 @@
-import Training
 import Engine
 import Foundation
 import Models
@@ -7,6 +6,7 @@ import Runtime
 import Settings
 import Storage
 import Terminal
+import Training
 import Vision
 
 /// Times what the machine does of what it could.
@@ -127,7 +127,7 @@ enum BenchCommand {
                 ? String(format: "%7.1f GFLOP/s (%.2f of peak)", k.flops / k.seconds * 1e-9, k.flops / k.seconds * 1e-9 / peak) : ""
             return
                 "  \(k.name.padded(column)) "
-                    + "\(String(format: "%4d × %9.3f ms %5.1f %%", k.count, k.seconds * 1e3, 100 * k.seconds / whole))  \(rate)"
+                + "\(String(format: "%4d × %9.3f ms %5.1f %%", k.count, k.seconds * 1e3, 100 * k.seconds / whole))  \(rate)"
         }
     }
 
@@ -152,7 +152,7 @@ enum BenchCommand {
                 String(
                     format:
                         "features (class token and mean), batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, peak "
-                            + "memory %.0f MB",
+                        + "memory %.0f MB",
                     r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs, Double(r.residentBytes) / 1e6)
             ]
                 + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(separator: "\n"))
@@ -177,7 +177,7 @@ enum BenchCommand {
             String(
                 format:
                     "%@, batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, arena %.2f MB, opened in %.3f ms (with "
-                        + "checksum %.1f)",
+                    + "checksum %.1f)",
                 path, r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.gflops / r.peakGFLOPs, r.peakGFLOPs,
                 Double(r.arenaBytes) / 1e6, r.open * 1e3, r.openChecked * 1e3))
         return [row]

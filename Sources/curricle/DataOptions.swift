@@ -1,10 +1,10 @@
+import Datasets
 import Engine
 import Settings
 import Synchronization
-import Weights
 import Terminal
-import Datasets
 import Vision
+import Weights
 
 /// Options that say which images are read and how files become pictures, shared by the commands that read them.
 enum DataOptions {

@@ -1,4 +1,4 @@
-import Weights
+import Datasets
 import Engine
 import Evaluation
 import Features
@@ -7,8 +7,8 @@ import Runtime
 import Settings
 import Storage
 import Terminal
-import Datasets
 import Vision
+import Weights
 
 /// How the images that are judged come apart from those that are learned from.
 enum Splitting {

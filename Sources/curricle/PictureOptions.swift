@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import Reports
 import Runtime
@@ -5,7 +6,6 @@ import Settings
 import Storage
 import Terminal
 import Training
-import Datasets
 import Vision
 import Weights
 

@@ -1,4 +1,3 @@
-import Weights
 import Engine
 import Features
 import Foundation
@@ -10,6 +9,7 @@ import Storage
 import Terminal
 import Training
 import Vision
+import Weights
 
 /// Says what a training run will take before it begins.
 enum PlanCommand {

@@ -1,4 +1,4 @@
-import Weights
+import Datasets
 import Engine
 import Features
 import Foundation
@@ -9,8 +9,8 @@ import Settings
 import Synchronization
 import Terminal
 import Training
-import Datasets
 import Vision
+import Weights
 
 /// When the command began, for what it says of its readiness.
 let processStart = Date()

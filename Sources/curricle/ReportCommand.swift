@@ -1,4 +1,3 @@
-import Weights
 import Features
 import Foundation
 import Reports
@@ -8,6 +7,7 @@ import Storage
 import Terminal
 import Training
 import Vision
+import Weights
 
 /// A run as one page.
 enum ReportCommand {

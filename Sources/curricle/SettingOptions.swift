@@ -1,10 +1,10 @@
-import Storage
-import Vision
-import Models
 import Engine
-import Weights
+import Models
 import Settings
+import Storage
 import Terminal
+import Vision
+import Weights
 
 extension Array {
     /// As options, whose defaults are what the settings hold.

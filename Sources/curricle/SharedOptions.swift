@@ -1,12 +1,12 @@
-import Storage
+import Datasets
 import Engine
-import Weights
 import Models
 import Runtime
 import Settings
+import Storage
 import Terminal
-import Datasets
 import Vision
+import Weights
 
 /// Options that several commands take, beside a run's settings.
 enum SharedOptions {

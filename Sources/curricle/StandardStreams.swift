@@ -1,9 +1,9 @@
 import Engine
 import Foundation
+import Settings
 import Storage
 import Synchronization
 import Weights
-import Settings
 
 /// Standard input, output and error, which whoever starts a command may have closed, filled up or left.
 enum StandardStreams {

@@ -1,11 +1,11 @@
-import Training
-import Storage
-import Weights
+import Datasets
 import Foundation
 import Settings
+import Storage
 import Terminal
-import Datasets
+import Training
 import Vision
+import Weights
 
 /// Mean and deviation of a dataset's pixels, for `--mean` and `--std`.
 enum StatsCommand {

@@ -1,10 +1,10 @@
-@testable import Compiler
 import Foundation
 import Graph
 import Models
 import Program
 import TestSupport
 import Testing
+@testable import Compiler
 
 @Suite("Memory plan")
 struct MemoryPlanTests {

@@ -1,8 +1,8 @@
-@testable import Compiler
 import Graph
 import Models
 import Program
 import TestSupport
+@testable import Compiler
 
 /// A CL-MAE of 4×4 patches with odd widths, and its two steps.
 struct MicroModel {

@@ -1,8 +1,8 @@
-@testable import Compiler
 import Graph
 import Tensors
 import TestSupport
 import Testing
+@testable import Compiler
 
 @Suite("Panels")
 struct PanelsTests {

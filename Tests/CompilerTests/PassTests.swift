@@ -1,9 +1,9 @@
-@testable import Compiler
 import Graph
 import Models
 import Program
 import TestSupport
 import Testing
+@testable import Compiler
 
 @Suite("Passes")
 struct PassTests {

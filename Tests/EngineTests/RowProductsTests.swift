@@ -1,7 +1,7 @@
-@testable import Engine
 import Runtime
-import Testing
 import TestSupport
+import Testing
+@testable import Engine
 
 @Suite("Products of rows") struct RowProductsTests {
     /// Products of the first rows, as many as there are.

@@ -1,7 +1,7 @@
-@testable import Evaluation
 import Features
 import Foundation
 import Testing
+@testable import Evaluation
 
 @Suite("Few-shot episodes") struct FewShotTests {
     /// Classes far apart are told apart from one example; labels that say nothing are guessed.

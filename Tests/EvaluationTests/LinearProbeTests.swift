@@ -1,8 +1,8 @@
+import Foundation
+import TestSupport
+import Testing
 @testable import Evaluation
 @testable import Features
-import Foundation
-import Testing
-import TestSupport
 
 @Suite struct LinearProbeTests {
     @Test("trains as py PyTorch does") func trainsAsPyTorchDoes() throws {

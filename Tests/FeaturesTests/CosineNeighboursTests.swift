@@ -1,6 +1,6 @@
-@testable import Features
-import Testing
 import TestSupport
+import Testing
+@testable import Features
 
 @Suite("Cosine neighbours") struct CosineNeighboursTests {
     @Test("votes give the accuracies of DINOv2's own protocol in PyTorch") func votesAsDINOv2Does() throws {

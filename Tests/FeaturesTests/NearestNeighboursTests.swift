@@ -1,7 +1,7 @@
-@testable import Features
 import Datasets
-import Testing
 import TestSupport
+import Testing
+@testable import Features
 
 @Suite("Nearest neighbours") struct NearestNeighboursTests {
     /// All distances, sorted by (distance, index), in plain Double.

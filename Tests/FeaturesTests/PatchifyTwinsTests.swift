@@ -1,10 +1,10 @@
 import Compiler
-@testable import Features
 import Graph
 import Runtime
 import Tensors
 import Testing
 import Vision
+@testable import Features
 
 /// Patches are made twice, on purpose: by Swift in the loader, by C in programs that take pixels. Both give the same bits.
 struct PatchifyTwinsTests {

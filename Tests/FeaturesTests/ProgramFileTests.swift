@@ -1,13 +1,13 @@
-@testable import Engine
-@testable import Features
+import Datasets
 import Foundation
 import Models
 import Runtime
-@testable import Storage
-import Testing
 import TestSupport
-import Datasets
+import Testing
 import Vision
+@testable import Engine
+@testable import Features
+@testable import Storage
 @testable import Weights
 
 /// Pictures of several sizes, in memory.

@@ -1,9 +1,9 @@
-@testable import Compiler
 import Graph
 import Program
 import Reference
 import TestSupport
 import Testing
+@testable import Compiler
 
 @Suite("Gradients")
 struct GradientTests {

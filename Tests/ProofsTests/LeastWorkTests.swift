@@ -1,6 +1,6 @@
 import Models
-@testable import Proofs
 import Testing
+@testable import Proofs
 
 struct LeastWorkTests {
     /// GFLOP per image of a joint iteration, from an independent count of the same mathematics.

@@ -1,9 +1,9 @@
-@testable import Engine
 import Foundation
+import TestSupport
+import Testing
+@testable import Engine
 @testable import Proofs
 @testable import Storage
-import Testing
-import TestSupport
 
 /// `photograph.safetensors` is Pillow's work: tools/make_augmentation_fixtures.py.
 struct PhotographTests {

@@ -1,9 +1,9 @@
 import Foundation
-@testable import Proofs
 import Runtime
-@testable import Storage
-import Testing
 import TestSupport
+import Testing
+@testable import Proofs
+@testable import Storage
 
 struct VerificationTests {
     @Test("traces are met", arguments: ISA.available, [1, 2])

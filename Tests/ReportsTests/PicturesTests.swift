@@ -1,19 +1,18 @@
+import Datasets
+import Foundation
+import Graph
+import Models
+import RunSupport
+import Runtime
+import Settings
+import TestSupport
+import Testing
+import Vision
 @testable import Engine
 @testable import Evaluation
 @testable import Features
-import Foundation
-import Settings
-import Testing
-import Graph
-import Models
 @testable import Reports
-import RunSupport
-import Runtime
-import Testing
-import TestSupport
 @testable import Training
-import Datasets
-import Vision
 
 /// A small model with weights of its own in a file.
 private struct SmallFile {

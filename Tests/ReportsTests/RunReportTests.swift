@@ -1,12 +1,12 @@
-@testable import Engine
-@testable import Features
 import Foundation
 import Models
-@testable import Reports
 import RunSupport
-import Testing
 import TestSupport
+import Testing
 import Vision
+@testable import Engine
+@testable import Features
+@testable import Reports
 
 struct RunReportTests {
     @Test(

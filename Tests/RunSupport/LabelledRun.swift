@@ -1,10 +1,10 @@
 import Datasets
 import Engine
-@testable import Features
 import Graph
 import Models
 import Training
 import Vision
+@testable import Features
 
 /// A small run whose features are judged.
 package enum LabelledRun {

@@ -1,6 +1,6 @@
 import Foundation
-@testable import Runtime
 import Testing
+@testable import Runtime
 
 /// Control groups of both versions, from trees of files as the kernel's documentation has them.
 @Suite("Limits of the process") struct ProcessLimitsTests {

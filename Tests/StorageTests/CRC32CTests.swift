@@ -1,5 +1,5 @@
-@testable import Storage
 import Testing
+@testable import Storage
 
 @Suite struct CRC32CTests {
     /// RFC 3720 (iSCSI), appendix B.4, and the usual check value.

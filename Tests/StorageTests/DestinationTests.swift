@@ -1,8 +1,8 @@
 import Foundation
-@testable import Storage
 import Synchronization
-import Testing
 import TestSupport
+import Testing
+@testable import Storage
 
 /// Reads a pipe to its end in a thread of its own.
 final class PipeReader: Sendable {

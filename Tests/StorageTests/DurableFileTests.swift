@@ -1,8 +1,8 @@
 import Foundation
-@testable import Storage
 import Synchronization
-import Testing
 import TestSupport
+import Testing
+@testable import Storage
 
 @Suite struct DurableFileTests {
     @Test("replaces whole and leaves nothing else") func replacesWholeAndLeavesNothingElse() throws {

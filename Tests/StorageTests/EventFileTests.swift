@@ -1,8 +1,8 @@
 import Foundation
-@testable import Storage
 import Synchronization
-import Testing
 import TestSupport
+import Testing
+@testable import Storage
 
 @Suite struct EventFileTests {
     private var reference: [UInt8] {

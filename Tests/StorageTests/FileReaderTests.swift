@@ -1,7 +1,7 @@
 import Foundation
-@testable import Storage
-import Testing
 import TestSupport
+import Testing
+@testable import Storage
 
 /// Files that somebody changes while they are read.
 @Suite("Files that change underfoot") struct FileReaderTests {

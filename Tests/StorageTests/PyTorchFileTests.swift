@@ -1,7 +1,7 @@
 import Foundation
-@testable import Storage
-import Testing
 import TestSupport
+import Testing
+@testable import Storage
 
 @Suite struct PyTorchFileTests {
     @Test("values in every protocol", arguments: [3, 4, 5])

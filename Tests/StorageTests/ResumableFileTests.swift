@@ -1,7 +1,7 @@
 import Foundation
-@testable import Storage
-import Testing
 import TestSupport
+import Testing
+@testable import Storage
 
 @Suite struct ResumableFileTests {
     private func rows(_ range: Range<Int>) -> [Float] { range.flatMap { [Float($0), Float($0) + 0.5] } }

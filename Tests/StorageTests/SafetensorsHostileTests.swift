@@ -1,7 +1,7 @@
 import Foundation
-@testable import Storage
-import Testing
 import TestSupport
+import Testing
+@testable import Storage
 
 /// Files that lie: each is refused with a reason, none is trusted with an offset or a size.
 @Suite struct SafetensorsHostileTests {

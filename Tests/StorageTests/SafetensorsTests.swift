@@ -1,7 +1,7 @@
 import Foundation
-@testable import Storage
-import Testing
 import TestSupport
+import Testing
+@testable import Storage
 
 @Suite struct SafetensorsTests {
     private let reference = fixture("reference.safetensors")

@@ -1,6 +1,6 @@
 import Graph
-import Tensors
 import Randomness
+import Tensors
 
 /// How a case's tensors come into its graph.
 public enum Feeding: Sendable {

@@ -1,9 +1,9 @@
 import Graph
-import Tensors
-import Randomness
 import Program
+import Randomness
 import Reference
 import Runtime
+import Tensors
 
 /// What a run is given: the caller's tensors and the parameters, for the interpreter and for the runtime alike.
 public struct GivenTensors {

@@ -1,12 +1,12 @@
-@testable import Engine
 import Foundation
 import Graph
 import Models
 import RunSupport
-import Testing
 import TestSupport
-@testable import Training
+import Testing
 import Vision
+@testable import Engine
+@testable import Training
 
 struct CurriculumMicroscopeTests {
     private func reading(_ scores: [Float], order: [Int], images: Int) -> CurriculumMicroscope.Reading {

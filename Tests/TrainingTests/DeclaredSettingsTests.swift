@@ -1,14 +1,14 @@
-@testable import Engine
 import Graph
 import Models
 import RunSupport
 import Settings
-@testable import Storage
 import Tensors
 import TestSupport
 import Testing
-@testable import Training
 import Vision
+@testable import Engine
+@testable import Storage
+@testable import Training
 @testable import Weights
 
 @Suite("Declared settings") struct DeclaredSettingsTests {

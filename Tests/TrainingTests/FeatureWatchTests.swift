@@ -1,17 +1,16 @@
-@testable import Engine
-@testable import Features
 import Datasets
 import Foundation
-import Settings
-import Testing
 import Graph
 import Models
 import RunSupport
 import Runtime
-import Testing
+import Settings
 import TestSupport
-@testable import Training
+import Testing
 import Vision
+@testable import Engine
+@testable import Features
+@testable import Training
 
 struct FeatureWatchTests {
     private func epochs(_ run: String) throws -> [[String: Any]] {

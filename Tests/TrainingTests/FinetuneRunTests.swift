@@ -1,15 +1,15 @@
-@testable import Engine
-@testable import Features
+import Datasets
 import Foundation
 import Graph
 import Models
 import RunSupport
 import Runtime
-import Testing
 import TestSupport
-@testable import Training
-import Datasets
+import Testing
 import Vision
+@testable import Engine
+@testable import Features
+@testable import Training
 @testable import Weights
 
 /// Bright and dark squares to tell apart: of class 1, the left half is the brighter one.

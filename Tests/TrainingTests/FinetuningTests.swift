@@ -1,16 +1,16 @@
 import Compiler
-@testable import Engine
 import Foundation
 import Graph
 import Models
 import Program
 import Runtime
-@testable import Storage
 import Tensors
 import TestSupport
 import Testing
-@testable import Training
 import Vision
+@testable import Engine
+@testable import Storage
+@testable import Training
 
 /// What timm and PyTorch make of a small classifier in float64: tools/make_finetuning_fixture.py.
 private struct FinetuningFixture {

@@ -1,13 +1,13 @@
-@testable import Engine
 import Foundation
 import Graph
 import Models
 import RunSupport
 import Runtime
-@testable import Storage
 import Tensors
 import TestSupport
 import Testing
+@testable import Engine
+@testable import Storage
 @testable import Training
 @testable import Weights
 

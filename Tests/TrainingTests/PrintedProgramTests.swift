@@ -1,18 +1,18 @@
 import Compiler
-@testable import Engine
+import Datasets
 import Foundation
 import Graph
 import Models
 import Program
 import RunSupport
 import Runtime
-@testable import Storage
 import Tensors
 import TestSupport
 import Testing
-@testable import Training
-import Datasets
 import Vision
+@testable import Engine
+@testable import Storage
+@testable import Training
 @testable import Weights
 
 /// Compiled programs as text, and the bits that a short training ends in, as they were when they were recorded: what only moves code moves

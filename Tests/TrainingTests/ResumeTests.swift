@@ -1,14 +1,14 @@
-@testable import Engine
 import Foundation
 import Graph
 import Models
 import RunSupport
 import Runtime
-@testable import Storage
-import Testing
 import TestSupport
-@testable import Training
+import Testing
 import Vision
+@testable import Engine
+@testable import Storage
+@testable import Training
 @testable import Weights
 
 struct ResumeTests {

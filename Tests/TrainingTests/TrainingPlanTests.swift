@@ -1,10 +1,10 @@
-@testable import Engine
 import Foundation
 import Graph
 import Models
-@testable import Proofs
 import Runtime
 import Testing
+@testable import Engine
+@testable import Proofs
 @testable import Training
 
 /// What a plan promises, held against counts by hand.

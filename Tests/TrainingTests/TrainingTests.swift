@@ -1,14 +1,14 @@
 import Compiler
-@testable import Engine
 import Foundation
 import Graph
 import Models
-@testable import Proofs
 import Runtime
 import Tensors
 import Testing
-@testable import Training
 import Vision
+@testable import Engine
+@testable import Proofs
+@testable import Training
 
 /// A small model and batch for tests of training.
 struct SmallTraining {

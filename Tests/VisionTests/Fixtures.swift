@@ -1,6 +1,6 @@
+import Datasets
 import Foundation
 import Testing
-import Datasets
 import Vision
 
 /// What tools/make_vision_fixtures.py wrote: Pillow's results.

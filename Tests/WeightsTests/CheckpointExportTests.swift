@@ -1,9 +1,9 @@
-@testable import Engine
 import Foundation
 import Models
-@testable import Storage
-import Testing
 import TestSupport
+import Testing
+@testable import Engine
+@testable import Storage
 @testable import Weights
 
 /// Exported files are read back here and compared with what other programs wrote; tools/check_exports.py has the programs

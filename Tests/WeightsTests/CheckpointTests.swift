@@ -1,12 +1,11 @@
+import Foundation
+import Models
+import Settings
+import TestSupport
+import Testing
 @testable import Engine
 @testable import Features
-import Foundation
-import Settings
-import Testing
-import Models
 @testable import Storage
-import Testing
-import TestSupport
 @testable import Weights
 
 /// Features of other programs' checkpoints beside those that the programs compute (in float64).

@@ -1,11 +1,11 @@
-@testable import Features
+import Datasets
 import Foundation
 import Models
 import Runtime
-import Testing
 import TestSupport
-import Datasets
+import Testing
 import Vision
+@testable import Features
 
 /// Features that timm and transformers computed for the fixtures.
 struct ExpectedFeatures: Decodable {

@@ -1,6 +1,6 @@
-@testable import Weights
 import Models
 import Testing
+@testable import Weights
 
 @Suite("Hugging Face's names")
 struct HuggingFaceNamesTests {

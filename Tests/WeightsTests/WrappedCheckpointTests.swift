@@ -1,13 +1,13 @@
-@testable import Engine
-@testable import Features
 import Datasets
 import Foundation
 import Models
 import Settings
-@testable import Storage
-import Testing
 import TestSupport
+import Testing
 import Vision
+@testable import Engine
+@testable import Features
+@testable import Storage
 @testable import Weights
 
 /// Files of tools/make_wrapped_fixtures.py, beside the features that timm computes of them.
@@ -191,7 +191,7 @@ import Vision
     func timmsArguments(arguments: String, refused: String?) throws {
         let text =
             "{\"architecture\": \"vit_test\", \"model_args\": {\(arguments)}, \"pretrained_cfg\": {\"mean\": [0.1, 0.2, 0.3], "
-                + "\"std\": [1, 1, 1]}}"
+            + "\"std\": [1, 1, 1]}}"
         guard let refused else {
             return #expect(try facts(["config.json": text], of: "timm.safetensors").normalization.mean == [0.1, 0.2, 0.3])
         }

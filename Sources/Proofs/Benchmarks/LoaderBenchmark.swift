@@ -1,7 +1,7 @@
+import Datasets
 import Foundation
 import Models
 import Runtime
-import Datasets
 import Vision
 
 /// How fast batches come from images on disk, and what that costs.

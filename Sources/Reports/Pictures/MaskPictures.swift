@@ -1,9 +1,9 @@
+import Datasets
 import Engine
 import Models
 import Runtime
 import Settings
 import Training
-import Datasets
 import Vision
 
 /// What maskers do to the same images, drawn side by side: of some weights files, or along a run, from partner to adversary.

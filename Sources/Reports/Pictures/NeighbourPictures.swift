@@ -1,8 +1,8 @@
+import Datasets
 import Engine
 import Features
 import Models
 import Runtime
-import Datasets
 import Vision
 
 /// Images beside those whose features are nearest: what an encoder takes for alike.

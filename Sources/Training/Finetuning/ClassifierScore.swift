@@ -1,9 +1,9 @@
+import Datasets
 import Engine
 import Foundation
 import Runtime
 import Settings
 import Tensors
-import Datasets
 import Vision
 
 /// How well a classifier does on labelled images.

@@ -1,3 +1,4 @@
+import Datasets
 import Engine
 import Foundation
 import Graph
@@ -7,7 +8,6 @@ import Runtime
 import Settings
 import Storage
 import Tensors
-import Datasets
 import Vision
 import Weights
 

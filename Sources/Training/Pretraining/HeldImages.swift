@@ -1,8 +1,8 @@
+import Datasets
 import Engine
 import Models
 import Runtime
 import Tensors
-import Datasets
 import Vision
 import Weights
 

@@ -1,10 +1,10 @@
 import Engine
-import Storage
-import Weights
 import Graph
 import Models
 import Settings
+import Storage
 import Vision
+import Weights
 
 extension PretrainSettings {
     public static let declared: [Setting<PretrainSettings>] =

@@ -1,10 +1,10 @@
+import Datasets
 import Dispatch
 import Engine
 import Foundation
 import Runtime
 import Settings
 import Storage
-import Datasets
 import Vision
 
 /// How a run ended.

@@ -1,7 +1,7 @@
 import Engine
-import Storage
 import Graph
 import Settings
+import Storage
 import Vision
 
 /// Settings whose list says all of them: what options there are, what of them is recorded, and how.

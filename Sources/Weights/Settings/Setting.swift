@@ -1,6 +1,6 @@
 import Engine
-import Storage
 import Settings
+import Storage
 
 /// Whether a run's `config.json` and states hold a setting.
 public enum SettingRecord: Sendable {

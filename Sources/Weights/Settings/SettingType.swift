@@ -1,6 +1,6 @@
 import Engine
-import Storage
 import Settings
+import Storage
 
 /// What a setting's place holds: how a value that was read becomes it, and how it is recorded.
 public protocol SettingType: Sendable {

@@ -1,7 +1,7 @@
 import Engine
-import Storage
 import Models
 import Settings
+import Storage
 import Vision
 
 extension ModelConfiguration {
