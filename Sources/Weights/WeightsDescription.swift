@@ -51,9 +51,6 @@ public struct WeightsDescription: Sendable {
             try describeDecoder(file, decoderHeads)
         }
         notes += file.notes
-        if !file.unexpected.isEmpty {
-            notes.append("\(file.path): left out, as no such model has them: \(WeightsFile.listed(file.unexpected))")
-        }
         if let problem = model.problem { throw LearningError.file(path: file.path, reason: Message(problem)) }
         if let positions = try WeightsFile.assumedGrid(file, model) { notes.append(positions) }
         if let mean { normalization.mean = mean }

@@ -12,10 +12,6 @@ enum EncoderOptions {
     static let layer = Option.value(
         "layer", "N", .whole(1...65536), "tokens after so many blocks, from 1, and the final norm (default: all blocks)")
 
-    static func pool<Kind: RawRepresentable & CaseIterable>(_: Kind.Type, _ help: String) -> Option where Kind.RawValue == String {
-        .value("pool", "KIND", .word(of: Kind.self), help, fallback: "cls")
-    }
-
     /// The encoder that the options name; what of its file was assumed or left out is said.
     static func extractor(_ a: Arguments, threads: Int, layer: Int? = nil, pool: Pooling? = nil, isa: ISA) throws -> FeatureExtractor {
         let size = try WeightsOptions.imageSize(a)
@@ -23,7 +19,7 @@ enum EncoderOptions {
             weights: a.string("weights"), heads: a.intIfGiven("num-heads"), imageHeight: size?.height, imageWidth: size?.width,
             mean: WeightsOptions.mean(a), deviation: WeightsOptions.deviation(a), layer: layer, pool: pool, key: WeightsOptions.key(a),
             threads: threads, isa: isa)
-        WeightsOptions.say(extractor.description)
+        WeightsOptions.say(extractor.description.notes)
         return extractor
     }
 }

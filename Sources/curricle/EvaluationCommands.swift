@@ -70,11 +70,10 @@ struct JudgedEncoder {
 
     static let train = SharedOptions.images("train", "labelled images to compare with or learn from")
     static let test = SharedOptions.images("test", "labelled images to judge")
-    private static let pool = EncoderOptions.pool(
-        Pooling.self,
+    private static let pool = Option.value(
+        "pool", "KIND", .word(of: Pooling.self),
         "cls (class token), mean (of the patch tokens), fc_norm (their mean before the last norm, through a norm of its own: CL-MAE's "
-            + "default), cls+mean, "
-            + "or pixels (no encoder, to compare with)")
+            + "default), cls+mean, or pixels (no encoder, to compare with)", fallback: "cls")
     private static let batchSize = Option.value("batch-size", "N", .whole(1...100_000), "images a batch", fallback: "64")
     private static let strict = Option.flag("strict", "stop at a broken image instead of leaving it out")
 

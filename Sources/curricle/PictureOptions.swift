@@ -39,7 +39,7 @@ enum PictureOptions {
     static func images(_ a: Arguments, for description: WeightsDescription) throws -> HeldImages {
         let source = try source(
             a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
-        WeightsOptions.say(description)
+        WeightsOptions.say(description.notes)
         let images = try HeldImages(first: count(a), of: source, for: description)
         warn(of: images.broken)
         return images

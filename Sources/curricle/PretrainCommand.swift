@@ -73,7 +73,10 @@ enum PretrainCommand {
             settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes, heldOut: held,
             watch: settings.knnEpochs > 0 ? watch(arguments, settings.decoding, source, held) : nil)
         if !(try resumes && training.resume()) {
-            let fresh = try training.begin(from: arguments.stringIfGiven("init-from"))
+            let image = (settings.model.imageHeight, settings.model.imageWidth)
+            let weights = try arguments.stringIfGiven("init-from").map { try Checkpoint(path: $0, image: image) }
+            if let weights { WeightsOptions.say(weights.notes) }
+            let fresh = try training.begin(from: weights)
             if !fresh.isEmpty { print("not in the file, so begun afresh: \(fresh.joined(separator: " and "))") }
         }
         return try train(training, images: source.count)

@@ -12,8 +12,18 @@ import Vision
 import Weights
 
 private enum ProgramOptions {
-    static let pool = EncoderOptions.pool(
-        FeaturePooling.self, "of weights: cls (class token), mean (of the patch tokens), cls+mean or tokens (all patch tokens)")
+    static let pool = Option.value(
+        "pool", "KIND", .word(of: FeaturePooling.allCases.map(\.rawValue) + [Pooling.normalizedMean.rawValue]),
+        "of weights: cls (class token), mean (of the patch tokens), fc_norm (their mean before the last norm, through a norm of its own), "
+            + "cls+mean or tokens (all patch tokens)", fallback: "cls")
+
+    /// The weights' encoder as a program for `images` images a run.
+    static func program(_ a: Arguments, images: Int) throws -> EncoderProgram {
+        let pool = FeaturePooling(rawValue: try a.string("pool"))
+        let extractor = try EncoderOptions.extractor(
+            a, threads: 1, layer: a.intIfGiven("layer"), pool: pool == nil ? .normalizedMean : nil, isa: ISA.named(nil))
+        return try extractor.program(images: images, pool: pool ?? .mean)
+    }
 }
 
 /// Makes a program file of an encoder's weights, for the C library and `extract`.
@@ -36,9 +46,7 @@ enum CompileCommand {
         if let trace = try a.stringIfGiven("trace") {
             return try save(GoldenTrace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa")))
         }
-        let program = try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: ISA.named(nil)).program(
-            images: a.int("batch"), pool: a.choice("pool"))
-        try program.write(to: output)
+        try ProgramOptions.program(a, images: a.int("batch")).write(to: output)
         try show(ProgramFile(path: output, threads: 1))
         return 0
     }
@@ -227,8 +235,6 @@ enum ExtractCommand {
 
     /// The weights' encoder as a program.
     private static func compiled(_ a: Arguments, threads: Int, isa: ISA) throws -> ProgramFile {
-        try EncoderOptions.extractor(a, threads: 1, layer: a.intIfGiven("layer"), isa: isa).program(
-            images: a.int("batch-size"), pool: a.choice("pool")
-        ).opened(as: a.string("weights"), threads: threads, isa: isa)
+        try ProgramOptions.program(a, images: a.int("batch-size")).opened(as: a.string("weights"), threads: threads, isa: isa)
     }
 }

@@ -75,7 +75,7 @@ enum WeightsOptions {
         let description = try WeightsDescription(
             file, heads: a.intIfGiven("num-heads"), decoderHeads: decoderHeads, imageHeight: size?.height, imageWidth: size?.width,
             mean: mean(a), deviation: deviation(a))
-        say(description)
+        say(description.notes)
         return description
     }
 
@@ -87,7 +87,7 @@ enum WeightsOptions {
     static func key(_ a: Arguments) throws -> String? { try a.stringIfGiven("weights-key") }
 
     /// Says what of a file was assumed, and what was left out.
-    static func say(_ description: WeightsDescription) { DataOptions.say(description.notes.map(\.withOptions)) }
+    static func say(_ notes: [Message]) { DataOptions.say(notes.map(\.withOptions)) }
 
     static func imageSize(_ a: Arguments) throws -> (height: Int, width: Int)? {
         try a.intsIfGiven("image-size").map { ($0[0], $0[$0.count - 1]) }

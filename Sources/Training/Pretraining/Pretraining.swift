@@ -112,17 +112,16 @@ public final class Pretraining: TrainingRecipe {
         batch * (batchesAhead(threads: threads) + 1) + loaderWorkers(threads: threads) * 2 * imageBytes
     }
 
-    /// Begins with fresh parameters, or with those of a weights file (any that ``Checkpoint`` reads).
+    /// Begins with fresh parameters, or with those of a file of weights.
     /// - Returns: the parts that are fresh because the file does not have them.
     @discardableResult
-    public func begin(from weights: String?) throws -> [String] {
+    public func begin(from weights: Checkpoint?) throws -> [String] {
         model.initialize(seed: settings.seed)
         var fresh: [String] = []
         if let weights {
-            let file = try Checkpoint(path: weights, image: (settings.model.imageHeight, settings.model.imageWidth))
-            try WeightsDescription.requireHeads(file, settings.model)
-            try WeightsFile.requireFixedPositions(file, settings.model)
-            fresh = try WeightsFile.loadParts(file, into: model)
+            try WeightsDescription.requireHeads(weights, settings.model)
+            try WeightsFile.requireFixedPositions(weights, settings.model)
+            fresh = try WeightsFile.loadParts(weights, into: model)
         }
         try loop.begin(self, in: files.pictures)
         return fresh

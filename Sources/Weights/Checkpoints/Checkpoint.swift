@@ -14,7 +14,7 @@ public struct Checkpoint: TensorSource {
     public let facts: ModelFacts
     /// Names in the file that no part of such a model has, sorted: they are left out.
     public let unexpected: [String]
-    /// What was chosen or assumed where the file is not clear, for a person to read.
+    /// What was chosen, assumed or left out where the file is not clear or holds more, for a person to read.
     public let notes: [Message]
 
     private let source: any TensorSource
@@ -71,7 +71,10 @@ public struct Checkpoint: TensorSource {
                     "\(source.path): its \(count) positions are taken as those of \(side)×\(side) patches and the class token; if they "
                         + "are of patches alone, as \(rows)×\(count / rows), give \(.imageSize)"
                 }
-            }
+            },
+            unexpected.isEmpty
+                ? nil : "\(source.path): left out, as no such model has them: \(WeightsFile.listed(unexpected))",
+            facts.otherPixels
         ].compactMap { $0 }
         shapes = try Checkpoint.shapes(source, self.parts, hasClassPosition: hasClassPosition)
         var metadata = source.metadata
@@ -113,9 +116,13 @@ extension Checkpoint {
     /// What a file is, by its content: after eight bytes, a file of safetensors has a brace; PyTorch's is a zip archive, or a pickle.
     /// - Throws: `LearningError.file` that says what it looks like, where it is neither.
     private static func isSafetensors(_ path: String) throws -> Bool {
-        let mapping: FileMapping
-        do { mapping = try FileMapping(path: path) } catch { throw TensorFileError.file(error) }
-        let start = mapping.withBytes { Array($0.prefix(512)) }
+        let start: [UInt8]
+        do {
+            let file = try FileReader(path: path)
+            start = try file.read(0..<min(file.count, 512))
+        } catch {
+            throw TensorFileError.file(error)
+        }
         if start.count > 8, start[8] == 0x7B { return true }
         if start.starts(with: Array("PK".utf8)) || start.first == 0x80 || start.dropFirst(257).starts(with: Array("ustar".utf8)) {
             return false

@@ -51,9 +51,7 @@ public enum CheckpointExport {
         let isFolder = !output.hasSuffix(".safetensors")
         let file = isFolder ? "\(output)/model.safetensors" : output
         let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
-        do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
-            throw LearningError.file(path: folder, reason: "cannot be made a folder: \(error.localizedDescription)")
-        }
+        try makeFolder(folder)
         let sources = part == .all ? contents.encoder + contents.decoder : contents.encoder
         try WeightsFile.write(sources.flatMap(renamed), metadata: ["format": "pt"], to: file)
         let configuration = try json(configuration(contents, withDecoder: part == .all && contents.hasDecoder))

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import Models
+import Settings
 
 /// What a checkpoint, or the configuration beside it, says of a model that its tensors' shapes do not show.
 public struct ModelFacts: Sendable, Equatable {
@@ -18,6 +19,8 @@ public struct ModelFacts: Sendable, Equatable {
     public var hasClassPosition: Bool?
     /// How its positions are brought to another grid.
     public var resampling = PositionResampling.bicubic
+    /// How the file's own program prepares pictures, where that is not how they are prepared here, for a person to read.
+    public var otherPixels: Message?
 
     public init() {}
 
@@ -62,7 +65,23 @@ public struct ModelFacts: Sendable, Equatable {
             pixels =
                 try ModelFacts.object(folder.appendingPathComponent("processor_config.json"))["image_processor"] as? [String: Any] ?? [:]
         }
-        if !pixels.isEmpty { try readPixels(pixels, path) }
+        if pixels.isEmpty { return }
+        try readPixels(pixels, path)
+        // What its ViTImageProcessor does where nothing is said: both sides resized, bilinear, nothing cropped.
+        let resample = (pixels["resample"] as? NSNumber)?.intValue ?? 2
+        let crops = pixels["do_center_crop"] as? Bool ?? false
+        otherPixels = ModelFacts.otherPixels(
+            path, "preprocessor_config.json",
+            [resample == 3 ? nil : "resample \(resample)", crops ? nil : "no do_center_crop"].compactMap { $0 })
+    }
+
+    /// - Parameter ways: what differs, as the file says it.
+    private static func otherPixels(_ path: String, _ file: String, _ ways: [String]) -> Message? {
+        if ways.isEmpty { return nil }
+        return """
+            \(path): its \(file) prepares pictures otherwise (\(ways.joined(separator: ", "))) than is done here (the shorter side resized, \
+            bicubic; 7/8 of it cropped, above 224 pixels all of it): \(.preprocessing, "none") takes pictures that were prepared so
+            """
     }
 
     /// transformers' image processor: pixels · rescale_factor, less the mean, by the deviation; each step may be left out. Ours are of
@@ -125,6 +144,7 @@ public struct ModelFacts: Sendable, Equatable {
         let pretrained = configuration["pretrained_cfg"] as? [String: Any] ?? [:], size = arguments["img_size"]
         mean = ModelFacts.floats(pretrained["mean"])?.map { Float($0) }
         deviation = ModelFacts.floats(pretrained["std"])?.map { Float($0) }
+        otherPixels = ModelFacts.otherPixels(path, "config.json", ModelFacts.otherWays(pretrained))
         if let side = size as? Int {
             (imageHeight, imageWidth) = (side, side)
         } else if let sides = size as? [Int], sides.count == 2 {
@@ -132,6 +152,17 @@ public struct ModelFacts: Sendable, Equatable {
         } else if let input = pretrained["input_size"] as? [Int], input.count == 3 {
             (imageHeight, imageWidth) = (input[1], input[2])
         }
+    }
+
+    /// What of timm's `pretrained_cfg` differs from the preparation here: `evaluationResize`, bicubic.
+    private static func otherWays(_ pretrained: [String: Any]) -> [String] {
+        let sides = pretrained["input_size"] as? [Int] ?? [3, 224, 224]
+        let share = (sides.dropFirst().min() ?? 224) > 224 ? 1 : 0.875
+        var ways: [String] = []
+        if let said = (pretrained["crop_pct"] as? NSNumber)?.doubleValue, abs(said - share) > 1e-6 { ways.append("crop_pct \(said)") }
+        if let said = pretrained["interpolation"] as? String, said != "bicubic" { ways.append("interpolation \(said)") }
+        if let said = pretrained["crop_mode"] as? String, said != "center" { ways.append("crop_mode \(said)") }
+        return ways
     }
 
     private static func floats(_ value: Any?) -> [Double]? {
