@@ -1,7 +1,13 @@
 // The one place that chooses an ISA.
 #include "dispatch.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 #define ISA(name, number, test) extern const kernel_entry kernels_##name[]; double peak_##name(int64_t, float *);
 #include "isa.inc"
@@ -33,6 +39,23 @@ curricle_isa curricle_isa_detect(void) {
     for (int isa = CURRICLE_ISA_NEON; isa >= 0; isa--)
         if (curricle_isa_available((curricle_isa)isa)) return (curricle_isa)isa;
     return CURRICLE_ISA_BASELINE;
+}
+
+static atomic_int dot_is_allowed = 1;
+void curricle_allow_dot(int allowed) { atomic_store_explicit(&dot_is_allowed, allowed, memory_order_relaxed); }
+
+int has_dot4(curricle_isa isa) {
+    if (!atomic_load_explicit(&dot_is_allowed, memory_order_relaxed)) return 0;
+#if defined(__x86_64__)
+    if (isa == CURRICLE_ISA_AVX512) return __builtin_cpu_supports("avx512vnni") != 0;
+    unsigned a = 0, b, c, d; // AVX-VNNI: leaf 7, subleaf 1, EAX bit 4; compilers name it only lately
+    return isa == CURRICLE_ISA_AVX2 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+#elif defined(__aarch64__) && defined(__linux__)
+    return isa == CURRICLE_ISA_NEON && (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    (void)isa;
+    return 0;
+#endif
 }
 
 const kernel_entry *kernels_of(curricle_isa isa) {

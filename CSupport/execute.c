@@ -59,6 +59,7 @@ static uint64_t now(void) {
 static void run_team(void *context, int thread, int threads) {
     execution *e = context;
     float *scratch = (float *)(e->scratch + (size_t)thread * (size_t)scratch_bytes(e->instructions, e->count, threads, e->kernels));
+    const int dot4 = has_dot4(e->run->isa);
     uint64_t *clock = thread == 0 ? e->run->nanoseconds : NULL, before = clock ? now() : 0;
     for (uint32_t i = 0; i < e->count; i++) {
         const curricle_instruction *instruction = &e->instructions[i];
@@ -70,7 +71,7 @@ static void run_team(void *context, int thread, int threads) {
             return; // every thread reads the same value
         }
         const kernel_entry *kernel = &e->kernels[instruction->opcode];
-        const kernel_call call = {kernel->tasks(instruction, threads), threads, scratch};
+        const kernel_call call = {kernel->tasks(instruction, threads), threads, scratch, dot4};
         for (int64_t task; (task = atomic_fetch_add_explicit(&e->next[i], 1, memory_order_relaxed)) < call.tasks;)
             kernel->run(instruction, operand, &call, task);
         team_wait(e->barrier, threads);

@@ -6,6 +6,9 @@
 #define ISA_AVX512 1
 #define ISA_AVX2 1
 #define ISA_HAS_FMA 1
+#define ISA_DOT4 1
+#define ISA_DOT4_OFFSET 0
+#define ISA_DOT4_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
 #define TILE_ROWS 12
 #define TILE_PANELS 2
 #define TILE_ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)

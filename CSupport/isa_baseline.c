@@ -4,6 +4,8 @@
 #define ISA_AVX512 0
 #define ISA_AVX2 0
 #define ISA_HAS_FMA 0
+#define ISA_DOT4 0
+#define ISA_DOT4_OFFSET 0
 #define TILE_ROWS 2
 #define TILE_PANELS 1
 #define TILE_ROWS_LIST(X) X(1) X(2)

@@ -5,6 +5,9 @@
 #define ISA_AVX512 0
 #define ISA_AVX2 0
 #define ISA_HAS_FMA 1
+#define ISA_DOT4 1
+#define ISA_DOT4_OFFSET 128
+#define ISA_DOT4_TARGET __attribute__((target("dotprod")))
 #define TILE_ROWS 6
 #define TILE_PANELS 1
 #define TILE_ROWS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6)

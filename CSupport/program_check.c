@@ -117,9 +117,10 @@ static int check_segments(const curricle_instruction *i, const curricle_demand *
         unsigned segment = operand_segment(i->operand[slot]);
         curricle_extent need = d->operand[slot];
         if (need.element == curricle_element_i32 || need.is_written != (slot == 0)) return 0;
-        int allowed = need.is_written                       ? segment == CURRICLE_ARENA || segment == CURRICLE_RESULTS
-                      : need.element == curricle_element_u8 ? segment == CURRICLE_FILE_PIXELS
-                                                            : segment != CURRICLE_FILE_PIXELS && segment != CURRICLE_RESULTS;
+        int are_pixels = need.element == curricle_element_u8 && i->opcode == curricle_opcode_patchify;
+        int allowed = need.is_written ? segment == CURRICLE_ARENA || segment == CURRICLE_RESULTS
+                      : are_pixels    ? segment == CURRICLE_FILE_PIXELS
+                                      : segment != CURRICLE_FILE_PIXELS && segment != CURRICLE_RESULTS;
         if (!allowed) return 0;
     }
     return 1;

@@ -38,6 +38,9 @@ curricle_isa curricle_isa_detect(void);
 int curricle_isa_available(curricle_isa isa);
 const char *curricle_isa_name(curricle_isa isa);
 
+/// Whether kernels may take instructions for products of bytes where the CPU has them: 1 unless told otherwise. Results are the same bits.
+void curricle_allow_dot(int allowed);
+
 /// GFLOP/s of register-only fused multiply-adds on `threads` threads for about `seconds`: the calibrated peak.
 double curricle_peak_gflops(curricle_isa isa, int threads, double seconds);
 

@@ -32,6 +32,7 @@ enum {
 enum {
     CURRICLE_PANEL = 16,           ///< columns of a weight's panel
     CURRICLE_LINEAR_CHUNK = 768,   ///< depth up to which `linear` writes y once, so that y may take another operand's place
+    CURRICLE_INT8_DEPTH = 32768,   ///< most depth of an int8 product: 255·127 times that is below 2³¹
     CURRICLE_SQUARE_CHUNK = 65536, ///< floats whose squares `sum_squares` adds up to one number
     CURRICLE_STEP_SCALARS = 4,     ///< learning rate, step size, 1/√(1−β₂ᵗ), gradient scale
     CURRICLE_MASKER_TERMS = 5,     ///< sums that `masker_terms` leaves of each image
@@ -47,9 +48,11 @@ enum {
 
 /// Element types of operands.
 typedef enum __attribute__((enum_extensibility(closed))) curricle_element {
-    curricle_element_f32, curricle_element_i32, curricle_element_u8
+    curricle_element_f32, curricle_element_i32, curricle_element_u8, curricle_element_i8
 } curricle_element;
-static inline uint32_t curricle_element_bytes(curricle_element element) { return element == curricle_element_u8 ? 1 : 4; }
+static inline uint32_t curricle_element_bytes(curricle_element element) {
+    return element == curricle_element_u8 || element == curricle_element_i8 ? 1 : 4;
+}
 
 /// One instruction. The meaning of operands, sizes and reals, in order, is in `registry.inc`.
 typedef struct {
@@ -175,6 +178,10 @@ static inline double curricle_panels(double columns, double section) {
 }
 /// Elements from the first of `rows` rows, `stride` apart, to the end of the last one's `width`.
 static inline double curricle_strided(double rows, double stride, double width) { return (rows - 1) * stride + width; }
+/// Bytes of a row of u8 in whole fours, with its scale and its zero point behind.
+static inline double curricle_quantized_row(double width) { return (double)(((int64_t)width + 3) / 4 * 4 + 8); }
+/// Bytes of a panel of i8, 16 columns in fours along the depth, with the columns' scales and sums behind.
+static inline double curricle_quantized_panel(double depth) { return (double)(((int64_t)depth + 3) / 4 * 64 + 128); }
 static inline double curricle_chunks_of(double count, int64_t chunk) { return (double)(((int64_t)count + chunk - 1) / chunk); }
 static inline int curricle_divides(double part, double whole) { return (int64_t)whole % (int64_t)part == 0; }
 
@@ -187,6 +194,8 @@ static inline curricle_demand curricle_demand_of(const curricle_instruction *i) 
 #define strided curricle_strided
 #define chunks_of curricle_chunks_of
 #define divides curricle_divides
+#define quantized_row curricle_quantized_row
+#define quantized_panel curricle_quantized_panel
 #define CURRICLE_SIZE_FROM(x, least, most) \
     double x = i->size[s]; \
     (void)x; \
@@ -221,6 +230,8 @@ static inline curricle_demand curricle_demand_of(const curricle_instruction *i) 
 #undef strided
 #undef chunks_of
 #undef divides
+#undef quantized_row
+#undef quantized_panel
 #undef CURRICLE_SIZE_FROM
 #undef CURRICLE_EXTENT
     d.operands = o;

@@ -9,6 +9,7 @@ typedef struct {
     int64_t tasks;
     int threads;
     float *scratch; // this thread's, 64-byte aligned
+    int has_dot4;   // whether this CPU multiplies and adds four bytes in one instruction
 } kernel_call;
 
 /// One row of an ISA's table. A task writes outputs that no other task of the call writes.
@@ -22,6 +23,7 @@ typedef struct {
 typedef float element_f32;
 typedef int32_t element_i32;
 typedef uint8_t element_u8;
+typedef int8_t element_i8;
 
 /// Operands as pointers (NULL where absent), sizes and reals of one instruction.
 #define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) typedef struct { operands sizes reals } name##_arguments;

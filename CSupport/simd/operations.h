@@ -72,6 +72,14 @@ INLINE float vf_sum(vf v) {
     return (b[0] + b[2]) + (b[1] + b[3]);
 }
 
+/// The greatest of the lanes, by the same tree.
+INLINE float vf_greatest(vf v) {
+    vf a = vf_max(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    vf b = vf_max(a, __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+    vf c = vf_max(b, __builtin_shufflevector(b, b, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+    return c[0] > c[1] ? c[0] : c[1];
+}
+
 /// eˣ for x ≤ 88, below −87.33 zero: Cody–Waite reduction, degree-6 polynomial; 1 ulp. NaN stays NaN.
 INLINE vf vf_exp(vf x) {
     vi underflow = x < -87.33f;
@@ -156,3 +164,92 @@ INLINE void vf_transpose(vf r[LANES]) {
     ROUND(r, s) ROUND(s, r) ROUND(r, s) ROUND(s, r)
 #undef ROUND
 }
+
+// Integers, and bytes in fours: lane i of a vector holds four bytes along the depth.
+
+INLINE vi vi_load(const void *p) {
+    vi v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+INLINE void vi_store(void *p, vi v) { memcpy(p, &v, sizeof v); }
+INLINE vi vi_broadcast(const uint8_t *four) {
+    int32_t x;
+    memcpy(&x, four, sizeof x);
+    return x - (vi){0};
+}
+INLINE vi vi_clamp(vi v, int32_t least, int32_t most) {
+    vi low = v < least, high = v > most;
+    return (v & ~low & ~high) | (low & least) | (high & most);
+}
+/// The first n lanes as bytes.
+INLINE void vi_store_bytes(uint8_t *p, vi v, int n) {
+    typedef uint8_t bytes16 __attribute__((vector_size(16)));
+    bytes16 bytes = __builtin_convertvector(v, bytes16);
+    memcpy(p, &bytes, (size_t)n);
+}
+
+/// The even (0) or odd (1) bytes as 16-bit numbers.
+INLINE vi vi_signed_bytes(vi v, const int odd) {
+    vs halves = (vs)v;
+    return odd ? (vi)(halves >> 8) : (vi)((vs)((vus)halves << 8) >> 8);
+}
+/// Σ of the two products of 16-bit numbers in each lane; exact, as one of the factors fits 8 bits.
+INLINE vu vu_multiply_pairs(vi a, vi b) {
+#if ISA_AVX512
+    return (vu)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+#elif ISA_AVX2
+    vu out;
+    for (int half = 0; half < 2; half++) {
+        __m256i x, y;
+        memcpy(&x, (char *)&a + 32 * half, 32);
+        memcpy(&y, (char *)&b + 32 * half, 32);
+        x = _mm256_madd_epi16(x, y);
+        memcpy((char *)&out + 32 * half, &x, 32);
+    }
+    return out;
+#elif defined(__SSE2__)
+    vu out;
+    for (int quarter = 0; quarter < 4; quarter++) {
+        __m128i x, y;
+        memcpy(&x, (char *)&a + 16 * quarter, 16);
+        memcpy(&y, (char *)&b + 16 * quarter, 16);
+        x = _mm_madd_epi16(x, y);
+        memcpy((char *)&out + 16 * quarter, &x, 16);
+    }
+    return out;
+#else
+    return (vu)(((vi)((vu)a << 16) >> 16) * ((vi)((vu)b << 16) >> 16) + (a >> 16) * (b >> 16));
+#endif
+}
+
+#if ISA_DOT4
+/// sum + Σ of the four products of bytes in each lane, those of `a` unsigned and less ISA_DOT4_OFFSET, those of `b` signed.
+ISA_DOT4_TARGET INLINE vu vu_dot4(vu sum, vi a, vi b) {
+#if ISA_AVX512
+    return (vu)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+#elif ISA_AVX2
+    for (int half = 0; half < 2; half++) {
+        __m256i s, x, y;
+        memcpy(&s, (char *)&sum + 32 * half, 32);
+        memcpy(&x, (char *)&a + 32 * half, 32);
+        memcpy(&y, (char *)&b + 32 * half, 32);
+        s = _mm256_dpbusd_avx_epi32(s, x, y);
+        memcpy((char *)&sum + 32 * half, &s, 32);
+    }
+    return sum;
+#else
+    a ^= (int32_t)0x80808080;
+    for (int quarter = 0; quarter < 4; quarter++) {
+        int32x4_t s;
+        int8x16_t x, y;
+        memcpy(&s, (char *)&sum + 16 * quarter, 16);
+        memcpy(&x, (char *)&a + 16 * quarter, 16);
+        memcpy(&y, (char *)&b + 16 * quarter, 16);
+        s = vdotq_s32(s, x, y);
+        memcpy((char *)&sum + 16 * quarter, &s, 16);
+    }
+    return sum;
+#endif
+}
+#endif

@@ -1,4 +1,6 @@
 // What the kernel tests share: tensors in blocks of their own, panels, and one instruction run alone.
+#ifndef TEST_KERNELS_H
+#define TEST_KERNELS_H
 #include "curricle_program.h"
 #include <math.h>
 #include <stdarg.h>
@@ -136,3 +138,5 @@ static void run_instruction(curricle_instruction instruction, const tensor *cons
 #include "../instructions/registry.inc"
 
 #define RUN(kernel, ...) run_##kernel((kernel##_case){__VA_ARGS__})
+
+#endif
