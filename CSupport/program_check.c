@@ -39,11 +39,13 @@ curricle_status check_header(program_header *header, const uint8_t *bytes, size_
     if (size < sizeof header->magic || memcmp(bytes, "CURRICLE", sizeof header->magic)) return CURRICLE_NOT_A_PROGRAM;
     if (size < sizeof *header) return CURRICLE_WRONG_SIZE;
     memcpy(header, bytes, sizeof *header);
-    if (header->version != CURRICLE_FORMAT_VERSION) return CURRICLE_OTHER_VERSION;
+    if (header->version < 1 || header->version > CURRICLE_FORMAT_VERSION) return CURRICLE_OTHER_VERSION;
     if (header->file_bytes != size) return CURRICLE_WRONG_SIZE;
     if (header->header_bytes != sizeof *header || header->instruction_bytes != sizeof(curricle_instruction)) return CURRICLE_BAD_SECTION;
-    for (size_t i = 0; i < sizeof header->reserved; i++)
-        if (header->reserved[i] != 0) return CURRICLE_BAD_SECTION;
+    size_t known = header->version == 1 ? offsetof(program_header, precision) : offsetof(program_header, reserved);
+    for (size_t i = known; i < sizeof *header; i++)
+        if (bytes[i] != 0) return CURRICLE_BAD_SECTION;
+    if (header->precision > CURRICLE_PRECISION_INT8 || header->writer[sizeof header->writer - 1] != 0) return CURRICLE_BAD_SECTION;
     if (!check_sections(header)) return CURRICLE_BAD_SECTION;
     return check_shapes(header) ? CURRICLE_OK : CURRICLE_BAD_SHAPE;
 }
@@ -108,6 +110,9 @@ static int is_inference(uint32_t opcode) {
     }
 }
 
+/// Kernels that files of version 1 do not have.
+static int is_of_version_2(uint32_t opcode) { return opcode == curricle_opcode_quantize_rows || opcode == curricle_opcode_linear_int8; }
+
 /// One output, the first operand, into arena or results; pixels from the input alone, and no number that names a row from anywhere.
 /// The format's `linear` has no multiplier: it is training's.
 static int check_segments(const curricle_instruction *i, const curricle_demand *d) {
@@ -154,6 +159,7 @@ curricle_status check_instructions(const program_header *h, const curricle_instr
     for (uint32_t n = 0; n < h->instruction_count; n++) {
         const curricle_instruction *i = &instructions[n];
         if (!is_inference(i->opcode) || (i->opcode == curricle_opcode_patchify && n > 0)) return CURRICLE_BAD_INSTRUCTION;
+        if (h->version < 2 && is_of_version_2(i->opcode)) return CURRICLE_BAD_INSTRUCTION;
         curricle_demand d = curricle_demand_of(i);
         curricle_status status = check_instruction(i, &d, segment_bytes);
         if (status != CURRICLE_OK) return status;

@@ -19,7 +19,9 @@ typedef struct {
     uint32_t instruction_count, instruction_bytes;
     program_section instructions, scalars, constants, parameters; // in this order in the file
     uint64_t arena_bytes, workspace_bytes; // workspace: for people; a reader finds out its own
-    uint8_t reserved[112];
+    uint32_t precision, arithmetic; // from version 2 on: curricle_precision, and the number of the arithmetic that wrote it, for people
+    char writer[24];                // from version 2 on: name and version of the writer, zeros behind, for people
+    uint8_t reserved[80];
 } program_header;
 
 enum { PROGRAM_ALIGNMENT = 64, CHECKSUM_START = 16 };

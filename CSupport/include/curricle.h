@@ -21,8 +21,8 @@ extern "C" {
 
 #define CURRICLE_VERSION_MAJOR 1
 #define CURRICLE_VERSION_MINOR 0
-/// The file format's version that this library reads.
-#define CURRICLE_FORMAT_VERSION 1
+/// The newest version of the file format that this library reads; it reads the older ones too.
+#define CURRICLE_FORMAT_VERSION 2
 
 /// What the arena must be aligned to; sizes are multiples of it. The file's bytes need 64, as a mapping or flash gives.
 enum { CURRICLE_ALIGNMENT = 128 };
@@ -63,6 +63,9 @@ typedef struct {
     uint32_t rows;           ///< 1, or with `CURRICLE_POOL_TOKENS` the patches of an image
     uint32_t row_width;      ///< numbers of a row
 } curricle_shape;
+
+/// What the products of the blocks are computed with; 1 is kept for bfloat16.
+typedef enum { CURRICLE_PRECISION_F32 = 0, CURRICLE_PRECISION_INT8 = 2 } curricle_precision;
 
 typedef enum { CURRICLE_POOL_CLS = 0, CURRICLE_POOL_MEAN = 1, CURRICLE_POOL_TOKENS = 2, CURRICLE_POOL_CLS_MEAN = 3 } curricle_pool;
 

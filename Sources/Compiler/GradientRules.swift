@@ -13,6 +13,7 @@ extension Graph {
         switch node.operation {
         case .linear(let form):
             guard form == LinearForm(bias: form.bias) else { throw unsupported(node, "it is fused already") }
+            guard type(x[1]).element == .float32 else { throw unsupported(node, "an int8 weight is not trained") }
             var gradients: [(Int, ValueID)] = []
             if isActive(1) || (form.bias && isActive(2)) {
                 let d = try append(.linearWeightGradient(sections: type(x[1]).layout.sections), [dy, x[0]])
@@ -91,7 +92,8 @@ extension Graph {
         case .input, .parameter, .gradient, .constant, .uniform, .orderDescending, .maskerTerms, .guardFinite, .adamw, .gradientSquares,
             .clipScale, .patchify:
             return []
-        case .concatenate, .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient, .sigmoidGradient, .columnSum,
+        case .concatenate, .quantizeRows, .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient, .sigmoidGradient,
+            .columnSum,
             .meanRowsGradient, .rowDot, .crossEntropyGradient, .patchErrorGradient, .maskerLossGradient:
             throw unsupported(node, "it has no gradient")
         }

@@ -49,6 +49,19 @@ struct Lowering {
         let y = node.outputs.first.map { graph.type($0) } ?? TensorType([])
 
         switch node.operation {
+        case .linear(let form) where type(1).element == .int8:
+            let rows = type(0).rows, weight = type(1)
+            guard type(0).layout == .quantizedRows else {
+                throw GraphError(operation: node.operation.text, problem: "an int8 weight takes quantised rows")
+            }
+            return try .linear_int8(
+                linear_int8_places(
+                    flags: form.gelu ? InstructionFlags.gelu.rawValue : 0, rows: size(rows), columns: size(weight.shape[0]),
+                    depth: size(weight.shape[1]),
+                    section: size(weight.shape[0] / weight.layout.sections), period: size(form.residualIndex.map { type($0).rows } ?? rows),
+                    y: output(0), x: input(0), weight: input(1), bias: input(form.biasIndex), residual: input(form.residualIndex)))
+        case .quantizeRows:
+            return try .quantize_rows(quantize_rows_places(rows: size(type(0).rows), width: size(type(0).width), q: output(0), x: input(0)))
         case .linear(let form):
             let rows = type(0).rows, weight = type(1)
             return try .linear(

@@ -83,6 +83,7 @@ public struct Pipeline: Sendable {
             try apply("simplify placed rows", to: &graph) { g throws(GraphError) in try g.simplifyingPlacedRows() }
         }
         try apply("fuse epilogues", to: &graph) { g throws(GraphError) in try g.fusingEpilogues() }
+        try apply("quantise rows", to: &graph) { g throws(GraphError) in try g.quantizingRows() }
         try apply("order updates early", to: &graph) { g throws(GraphError) in try g.orderingUpdatesEarly() }
         var placement = try Placement(graph, layout: layout, constants: &constants, guardBytes: guardBytes, effort: effort)
         let once = try graph.flops()
@@ -134,7 +135,7 @@ public struct Pipeline: Sendable {
     }
 
     private func apply(_ pass: String, to graph: inout Graph, _ transform: (Graph) throws(GraphError) -> Graph) throws(GraphError) {
-        let required = pass == "prune" || pass == "differentiate"
+        let required = ["prune", "differentiate", "quantise rows"].contains(pass)
         guard required || !skipping.contains(pass) else { return }
         graph = try transform(graph)
         if let problem = graph.verify().first {

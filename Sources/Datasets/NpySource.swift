@@ -23,7 +23,7 @@ struct NpySource: ImageSource {
                 path: "\(path)",
                 reason:
                     "its shape \(shape) may be one picture of \(shape[0])×\(shape[1]) in \(shape[2]) channels, or \(shape[0]) grey "
-                        + "ones of \(shape[1])×\(shape[2]): "
+                    + "ones of \(shape[1])×\(shape[2]): "
                     + "save it as \([1] + shape) or as \(shape + [1])")
         }
         count = shape[0]

@@ -27,7 +27,7 @@ struct TarSource: ImageSource {
                 path: "\(path)",
                 reason: why
                     ?? "no member of \(what) is a "
-                        + ".\(TarIndex.extensions.joined(separator: ", ."))\(index.otherKinds.isEmpty ? "" : ", but \(FolderWalk.counted(index.otherKinds))")"
+                    + ".\(TarIndex.extensions.joined(separator: ", ."))\(index.otherKinds.isEmpty ? "" : ", but \(FolderWalk.counted(index.otherKinds))")"
             )
         }
         self.facts = facts

@@ -53,11 +53,11 @@ package struct ModelPrograms {
     private let encoderPosition: [Float]?
 
     package init(
-        _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, encoderPosition: [Float]? = nil, arenaLimit: Int? = nil,
-        pipeline: Pipeline = Pipeline()
+        _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, masker: any Masker = CurriculumMasker(),
+        precision: Precision = .float32, encoderPosition: [Float]? = nil, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
     ) {
         self.configuration = configuration
-        parameters = ModelParameters(configuration, parts: parts)
+        parameters = ModelParameters(configuration, parts: parts, masker: masker, precision: precision)
         layout = ParameterLayout(parameters.parameters)
         self.arenaLimit = arenaLimit
         self.pipeline = pipeline

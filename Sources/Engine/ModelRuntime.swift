@@ -18,15 +18,21 @@ public final class ModelRuntime {
     /// The groups that the model has parameters of.
     package var groups: [ParameterGroup] { ParameterGroup.allCases.filter { layout.groups[$0]?.isEmpty == false } }
 
-    /// - Parameter arenaLimit: see `ModelPrograms`.
+    /// - Parameters:
+    ///   - precision: int8 for an encoder that is not trained.
+    ///   - arenaLimit: see `ModelPrograms`.
     /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
     public init(
-        _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, encoderPosition: [Float]? = nil, trains: Bool,
-        storesGradients: Bool = false, threads: Int, isa: ISA, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
+        _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, masker: any Masker = CurriculumMasker(),
+        precision: Precision = .float32, encoderPosition: [Float]? = nil, trains: Bool, storesGradients: Bool = false, threads: Int,
+        isa: ISA, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
     ) throws {
+        precondition(precision == .float32 || !trains, "int8 weights are not trained")
         if let problem = configuration.problem { throw LearningError.configuration(Message(problem)) }
         self.configuration = configuration
-        programs = ModelPrograms(configuration, parts: parts, encoderPosition: encoderPosition, arenaLimit: arenaLimit, pipeline: pipeline)
+        programs = ModelPrograms(
+            configuration, parts: parts, masker: masker, precision: precision, encoderPosition: encoderPosition, arenaLimit: arenaLimit,
+            pipeline: pipeline)
         session = try Session(
             parameterBytes: programs.layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
     }
@@ -34,10 +40,12 @@ public final class ModelRuntime {
     // MARK: Parameters
 
     /// A tensor of one segment in the reference's order, e.g. a parameter or its first moment.
+    /// - Precondition: it is float32.
     public func values(of parameter: ModelParameter, in memory: Memory) -> [Float] {
         let p = parameter.parameter
+        precondition(p.element == .float32, "\(p.name) is \(p.type)")
         let rows = p.shape[0], depth = p.shape.dropFirst().reduce(1, *)
-        let panels = UnsafeBufferPointer(range(of: p, in: memory))
+        let panels = UnsafeBufferPointer(range(of: p, in: memory).assumingMemoryBound(to: Float.self))
         return parameter.toReference(Panels.unpack(panels, rows: rows, depth: depth, sections: p.sections))
     }
 
@@ -45,7 +53,13 @@ public final class ModelRuntime {
     public func set(_ parameter: ModelParameter, in memory: Memory, _ values: [Float]) {
         let p = parameter.parameter
         let rows = p.shape[0], depth = p.shape.dropFirst().reduce(1, *)
-        Panels.pack(parameter.fromReference(values), rows: rows, depth: depth, sections: p.sections, into: range(of: p, in: memory))
+        let place = range(of: p, in: memory), ours = parameter.fromReference(values)
+        switch p.element {
+        case .int8: Panels.quantize(ours, rows: rows, depth: depth, sections: p.sections, into: place)
+        case .float32:
+            Panels.pack(ours, rows: rows, depth: depth, sections: p.sections, into: place.assumingMemoryBound(to: Float.self))
+        case .int32, .uint8: preconditionFailure("\(p.name) is \(p.type)")
+        }
     }
 
     /// Fresh parameters, a function of the seed; several at a time, as large models have many.
@@ -58,10 +72,10 @@ public final class ModelRuntime {
         }
     }
 
-    private func range(of parameter: Parameter, in memory: Memory) -> UnsafeMutableBufferPointer<Float> {
+    private func range(of parameter: Parameter, in memory: Memory) -> UnsafeMutableRawBufferPointer {
         guard let offset = layout.offset(of: parameter.name) else { preconditionFailure("\(parameter.name) is not of this model") }
-        let start = offset / parameter.type.element.bytes
-        return UnsafeMutableBufferPointer(rebasing: memory.floats[start..<(start + parameter.type.storedCount)])
+        return UnsafeMutableRawBufferPointer(
+            rebasing: UnsafeMutableRawBufferPointer(memory.floats)[offset..<(offset + parameter.type.bytes)])
     }
 
     // MARK: Programs

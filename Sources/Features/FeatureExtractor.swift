@@ -27,7 +27,7 @@ public final class FeatureExtractor {
     public convenience init(
         weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil,
         deviation: [Float]? = nil, layer: Int? = nil,
-        pool: Pooling? = nil, key: String? = nil, threads: Int, isa: ISA
+        pool: Pooling? = nil, key: String? = nil, precision: Precision = .float32, threads: Int, isa: ISA
     ) throws {
         let file = try Checkpoint(path: path, key: key, image: imageHeight.flatMap { height in imageWidth.map { (height, $0) } })
         var description = try WeightsDescription(
@@ -39,7 +39,7 @@ public final class FeatureExtractor {
         if pool == .normalizedMean { description.model.normalizesPooled = true }
         let position = try WeightsFile.encoderPosition(file, description.model)
         let model = try ModelRuntime(
-            description.model, parts: .encoder, encoderPosition: position, trains: false, threads: threads, isa: isa)
+            description.model, parts: .encoder, precision: precision, encoderPosition: position, trains: false, threads: threads, isa: isa)
         try WeightsFile.load(file, into: model, beginsOptional: pool == .normalizedMean)
         self.init(model, description, isForNormalizedMean: pool == .normalizedMean)
     }

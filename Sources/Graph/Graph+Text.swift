@@ -51,7 +51,7 @@ extension Operation {
         case .clipScale(let limit): "clipScale(\(limit))"
         case .linearWeightGradient(let sections): sections == 1 ? name : "\(name)(sections \(sections))"
         case .patchify(let patch): "patchify(\(patch))"
-        case .transposePanels, .gelu, .add, .concatenate, .multiply, .sigmoid, .sigmoidGradient, .prependRow, .restoreTokens,
+        case .quantizeRows, .transposePanels, .gelu, .add, .concatenate, .multiply, .sigmoid, .sigmoidGradient, .prependRow, .restoreTokens,
             .scaleRows, .rowDot, .orderDescending, .crossEntropy, .mean, .maskerTerms, .guardFinite:
             name
         }

@@ -18,7 +18,9 @@ extension Operation {
 
         case .linear(let form):
             try take(2 + (form.bias ? 1 : 0) + (form.residual ? 1 : 0) + (form.multiplier ? 1 : 0))
-            let x = inputs[0], weight = inputs[1]
+            let x = inputs[0], weight = inputs[1], isInt8 = weight.element == .int8
+            try require(isInt8 || x.layout == .rows, "quantised rows take an int8 weight")
+            try require(!(isInt8 && form.multiplier), "an int8 product has no multiplier")
             try require(weight.shape.count == 2 && weight.shape[1] == x.width, "weight [out, in] must fit x [.., in]")
             let y = replacing(x, width: weight.shape[0])
             if let i = form.biasIndex { try require(inputs[i].shape == [weight.shape[0]], "bias must be [out]") }
@@ -28,7 +30,10 @@ extension Operation {
                 )
             }
             if let i = form.multiplierIndex { try require(inputs[i].shape == y.shape, "multiplier must have y's shape") }
-            return form.gelu ? [y, y] : [y]
+            return form.gelu && !isInt8 ? [y, y] : [y]
+        case .quantizeRows:
+            try take(1)
+            return [TensorType(inputs[0].shape, .uint8, layout: .quantizedRows)]
         case .transposePanels:
             try take(1)
             try require(inputs[0].shape.count == 2, "takes a matrix")

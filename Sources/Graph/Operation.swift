@@ -19,7 +19,10 @@ public enum Operation: Sendable, Hashable {
     // Dense
     /// x [.., in], weight [out, in], then in order if the form has them: bias [out], residual (its rows repeat),
     /// multiplier → y = act((x·Wᵀ + bias)∘multiplier + residual) and, for GELU, its derivative.
+    /// An int8 weight takes quantised rows, and makes no derivative.
     case linear(LinearForm)
+    /// x [.., D] → its rows as bytes, q = clamp(rint(x/scale) + zero), each row by its own range; for int8 products.
+    case quantizeRows
     /// weight [out, in] → [in, out]: the input gradient of `linear` is `linear` with this.
     case transposePanels
     /// dy [.., out], x [.., in] → dW [out, in], db [out]; `sections` as the weight's.
@@ -113,7 +116,8 @@ public enum Operation: Sendable, Hashable {
         switch self {
         case .input, .parameter, .gradient, .constant, .uniform: .leaf
         case .guardFinite, .adamw: .effect
-        case .linear, .transposePanels, .linearWeightGradient, .attention, .attentionGradient, .layerNorm, .layerNormGradient, .gelu, .add,
+        case .linear, .quantizeRows, .transposePanels, .linearWeightGradient, .attention, .attentionGradient, .layerNorm,
+            .layerNormGradient, .gelu, .add,
             .concatenate,
             .multiply, .scaledSum, .sigmoid, .sigmoidGradient, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum, .meanRows,
             .meanRowsGradient,

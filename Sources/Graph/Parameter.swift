@@ -20,17 +20,23 @@ public struct Parameter: Sendable, Hashable {
     public let decays: Bool
     /// What the learning rate is multiplied by: less than 1 for early layers in fine-tuning.
     public let rateScale: Float
+    /// What it is computed with: float32, or int8 for an encoder that is not trained.
+    public let element: ElementType
 
-    public init(name: String, shape: [Int], sections: Int = 1, group: ParameterGroup, decays: Bool, rateScale: Float = 1) {
+    public init(
+        name: String, shape: [Int], sections: Int = 1, group: ParameterGroup, decays: Bool, rateScale: Float = 1,
+        element: ElementType = .float32
+    ) {
         self.name = name
         self.shape = shape
         self.sections = sections
         self.group = group
         self.decays = decays
         self.rateScale = rateScale
+        self.element = element
     }
 
-    public var type: TensorType { TensorType(shape, layout: .panels(sections: sections)) }
+    public var type: TensorType { TensorType(shape, element, layout: .panels(sections: sections)) }
 }
 
 /// A range of a parameter's sections: what one operation uses.
@@ -46,7 +52,7 @@ public struct ParameterSlice: Sendable, Hashable, CustomStringConvertible {
     public var type: TensorType {
         var shape = parameter.shape
         if let first = shape.first { shape[0] = first / parameter.sections * sections.count }
-        return TensorType(shape, layout: .panels(sections: sections.count))
+        return TensorType(shape, parameter.element, layout: .panels(sections: sections.count))
     }
     public var isWhole: Bool { sections.count == parameter.sections }
     public var description: String { isWhole ? parameter.name : "\(parameter.name)[\(sections.lowerBound)..<\(sections.upperBound)]" }

@@ -1,4 +1,5 @@
 import Graph
+import Tensors
 
 /// Where a layer stands: what its parameters' names begin with, and whose they are.
 struct ModelPlace {
@@ -11,6 +12,8 @@ struct ModelPlace {
     var layer: Int?
     /// Whether a classifier may begin from an encoder that lacks its parameters.
     var isOptional = false
+    /// Whether it is part of a block, whose products' weights have the model's precision.
+    var isInBlock = false
 
     func named(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
     func pattern(of name: String) -> String { pattern.isEmpty ? name : "\(pattern).\(name)" }
@@ -40,6 +43,7 @@ extension ModelBuilder {
         place.path = outer.named("\(stack).\(index)")
         place.pattern = outer.pattern(of: "\(stack).*")
         place.layer = index + 1
+        place.isInBlock = true
         return try body(&self)
     }
 
@@ -48,7 +52,7 @@ extension ModelBuilder {
     ///   - shape: as computed with; `referenceShape` as checkpoints have it, where that is another one.
     mutating func parameter(
         _ name: String, _ shape: [Int], _ initialValue: ModelParameter.InitialValue, sections: Int = 1, referenceShape: [Int]? = nil,
-        patch: (size: Int, channels: Int)? = nil
+        patch: (size: Int, channels: Int)? = nil, element: ElementType = .float32
     ) throws(GraphError) -> ValueID {
         let reference = referenceShape ?? shape
         let group: ParameterGroup = classifier != nil ? .classifier : place.part == .masker ? .masker : .autoencoder
@@ -57,7 +61,7 @@ extension ModelBuilder {
             // What has two or more dimensions in a checkpoint decays (timm's `add_weight_decay`, which MAE pretrains with; a token is
             // [1, 1, D]); in fine-tuning not so tokens and positions (models_vit.py's `no_weight_decay`), which are vectors here.
             decays: classifier == nil ? reference.count > 1 : shape.count > 1,
-            rateScale: classifier?.rateScale(layer: place.layer, depth: c.depth) ?? 1)
+            rateScale: classifier?.rateScale(layer: place.layer, depth: c.depth) ?? 1, element: element)
         try declare(
             ModelParameter(
                 parameter: parameter, part: place.part, pattern: place.pattern(of: name), referenceShape: reference,
@@ -81,7 +85,8 @@ extension ModelBuilder {
     ) throws(GraphError) -> ValueID {
         let weight = try parameter(
             "\(name).weight", [width, graph.type(x).width], initial, sections: sections,
-            referenceShape: patch.map { [width, $0.channels, $0.size, $0.size] }, patch: patch)
+            referenceShape: patch.map { [width, $0.channels, $0.size, $0.size] }, patch: patch,
+            element: place.isInBlock ? precision.weights : .float32)
         let bias = try parameter("\(name).bias", [width], .zeros, sections: sections)
         return try graph.append(.linear(LinearForm(bias: true)), [x, weight, bias])[0]
     }

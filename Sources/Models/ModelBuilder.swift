@@ -9,6 +9,7 @@ public struct ModelBuilder {
     public let configuration: ModelConfiguration
     public let images: Int
     let masker: any Masker
+    let precision: Precision
     let classifier: ClassifierShape?
 
     /// The model's parameters; nil while they are being found out.
@@ -22,16 +23,18 @@ public struct ModelBuilder {
 
     /// - Parameter parameters: of the model that is described, with its masker: no others can be used.
     public init(_ configuration: ModelConfiguration, parameters: ModelParameters, images: Int, encoderPosition: [Float]? = nil) {
-        self.init(configuration, parameters.parts, parameters.masker, parameters, images: images, encoderPosition)
+        self.init(
+            configuration, parameters.parts, parameters.masker, parameters.precision, parameters, images: images, encoderPosition)
     }
 
     private init(
-        _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker, _ parameters: ModelParameters? = nil,
-        images: Int, _ encoderPosition: [Float]? = nil
+        _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker, _ precision: Precision,
+        _ parameters: ModelParameters? = nil, images: Int, _ encoderPosition: [Float]? = nil
     ) {
         self.configuration = configuration
         self.images = images
         self.masker = masker
+        self.precision = precision
         self.parameters = parameters
         self.encoderPosition = encoderPosition
         classifier = parts.classifier
@@ -41,9 +44,9 @@ public struct ModelBuilder {
 
     /// All that a model declares, in the order that files and memory keep.
     static func declarations(
-        _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker
+        _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker, _ precision: Precision
     ) throws(GraphError) -> Declarations {
-        var model = ModelBuilder(configuration, parts, masker, images: 1)
+        var model = ModelBuilder(configuration, parts, masker, precision, images: 1)
         _ = try model.classToken()  // used after the patch embedding, but the reference's modules list it first
         if parts.classifier != nil { _ = try model.trainedPositions() }
         let tokens = try model.tokens(model.patches()), latent = try model.encoder(tokens)

@@ -74,6 +74,7 @@ public struct ModelParameters: Sendable {
     public let fixed: [FixedPositions]
     let parts: Parts
     let masker: any Masker
+    public let precision: Precision
     private let byName: [String: Int]
 
     /// Which of a model's parts are wanted.
@@ -86,11 +87,16 @@ public struct ModelParameters: Sendable {
     }
 
     /// - Precondition: the configuration has no `problem`, and the masker can be described for it.
-    public init(_ configuration: ModelConfiguration, parts: Parts = .all, masker: any Masker = CurriculumMasker()) {
+    public init(
+        _ configuration: ModelConfiguration, parts: Parts = .all, masker: any Masker = CurriculumMasker(), precision: Precision = .float32
+    ) {
         let declarations: Declarations
-        do { declarations = try ModelBuilder.declarations(configuration, parts, masker) } catch { preconditionFailure("\(error)") }
+        do { declarations = try ModelBuilder.declarations(configuration, parts, masker, precision) } catch {
+            preconditionFailure("\(error)")
+        }
         self.parts = parts
         self.masker = masker
+        self.precision = precision
         all = declarations.parameters
         fixed = declarations.fixed
         byName = declarations.byName

@@ -49,6 +49,7 @@ public struct Interpreter {
         case .uniform(let value): return [Array(repeating: Double(value), count: shape.reduce(1, *))]
 
         case .linear(let form): return linear(form, x)
+        case .quantizeRows: return [quantizedRows(x[0])]
         case .transposePanels: return [transposed(x[0])]
         case .linearWeightGradient: return linearWeightGradient(dy: x[0], x: x[1])
         case .attention(let heads): return attention(AttentionOperands(x, heads: heads))
@@ -107,7 +108,8 @@ public struct Interpreter {
         let parameter = slice.parameter, count = parameter.shape.reduce(1, *)
         guard let whole, whole.count == count else { throw ReferenceError("\(slice) has \(whole?.count ?? 0) numbers, not \(count)") }
         let section = count / parameter.sections
-        return Array(whole[section * slice.sections.lowerBound..<section * slice.sections.upperBound])
+        let values = Array(whole[section * slice.sections.lowerBound..<section * slice.sections.upperBound])
+        return parameter.element == .int8 ? quantizedWeight(Tensor(slice.type.shape, values)) : values
     }
 }
 

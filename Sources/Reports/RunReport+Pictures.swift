@@ -89,7 +89,7 @@ extension RunReport {
         let scores = learnsMasks ? ", the masker's scores (yellow: kept)" : ""
         return
             "<h2>Masks and reconstructions</h2><p>A row an image: original, masked, reconstruction, reconstruction with the visible "
-                + "patches\(scores).\(normalized)</p>"
+            + "patches\(scores).\(normalized)</p>"
             + "<div class=\"row\">" + figures.joined(separator: "\n") + "</div>"
     }
 
@@ -103,7 +103,7 @@ extension RunReport {
             neighbours.sameClass.map { String(format: " Green: of the same class, %.0f %% of them; red: of another.", 100 * $0) } ?? ""
         return
             "<h2>Nearest neighbours</h2><p>A row an image, then the \(NeighbourPictures.neighbours) of \(neighbours.compared) training "
-                + "images whose features "
+            + "images whose features "
             + "(means of the patch tokens) are nearest, nearest "
             + "first.\(classes)</p>\(figure(neighbours.picture.png, "by the run's newest weights"))"
     }

@@ -1,3 +1,5 @@
+import CInstructions
+
 /// Row-major matrices to and from panels of 16 rows, `[section][panel][depth][16]`, zero where rows are missing.
 public enum Panels {
     /// - Parameters:
@@ -10,6 +12,29 @@ public enum Panels {
                 for k in 0..<depth {
                     for r in 0..<count { panels[start + k * TensorType.panelWidth + r] = values[(first + r) * depth + k] }
                 }
+            }
+        }
+    }
+
+    /// The same as int8: w = rint(W / scale), scale = max|W| / 127 a row; zero where a row is.
+    /// - Parameter panels: as many bytes as the type has (``TensorType/bytes``).
+    public static func quantize(_ values: [Float], rows: Int, depth: Int, sections: Int, into panels: UnsafeMutableRawBufferPointer) {
+        panels.initializeMemory(as: UInt8.self, repeating: 0)
+        let width = TensorType.panelWidth, panelBytes = Int(curricle_quantized_panel(Double(depth)))
+        let scales = panelBytes - 2 * width * ElementType.float32.bytes, sums = scales + width * ElementType.float32.bytes
+        forEach(rows: rows, depth: 1, sections: sections) { first, count, start in
+            let panel = start / width * panelBytes
+            for r in 0..<count {
+                let row = values[((first + r) * depth)..<((first + r + 1) * depth)]
+                let scale = row.reduce(0) { max($0, abs($1)) } / 127
+                var sum: Int32 = 0
+                for (k, value) in row.enumerated() where scale > 0 {
+                    let level = Int8(max(-127, min(127, (value / scale).rounded(.toNearestOrEven))))
+                    panels.storeBytes(of: level, toByteOffset: panel + (k / 4 * width + r) * 4 + k % 4, as: Int8.self)
+                    sum += Int32(level)
+                }
+                panels.storeBytes(of: scale, toByteOffset: panel + scales + r * ElementType.float32.bytes, as: Float.self)
+                panels.storeBytes(of: sum, toByteOffset: panel + sums + r * ElementType.int32.bytes, as: Int32.self)
             }
         }
     }

@@ -5,11 +5,13 @@ public enum ElementType: String, Sendable, Hashable, Codable {
     case float32 = "f32"
     case int32 = "i32"
     case uint8 = "u8"
+    /// Weights in ±127, each column with a scale of its own.
+    case int8 = "i8"
 
     public var bytes: Int {
         switch self {
         case .float32, .int32: 4
-        case .uint8: 1
+        case .uint8, .int8: 1
         }
     }
 }
@@ -19,13 +21,16 @@ public enum Layout: Sendable, Hashable {
     /// Row-major.
     case rows
     /// `[rows, depth]` in panels of 16 rows, `[panel][depth][16]`; the rows come in `sections` equal parts, each padded
-    /// to whole panels with zeros. A vector `[rows]` is the same with depth 1.
+    /// to whole panels with zeros. A vector `[rows]` is the same with depth 1. Of int8: `[panel][⌈depth/4⌉][16][4]`, and behind each panel
+    /// its columns' scales and sums (`CSupport/kernels/linear_int8.inc`).
     case panels(sections: Int)
+    /// Rows of uint8 in whole fours, a scale and a zero point behind each.
+    case quantizedRows
 
     /// Equal parts that the rows come in.
     public var sections: Int {
         switch self {
-        case .rows: 1
+        case .rows, .quantizedRows: 1
         case .panels(let sections): sections
         }
     }
@@ -56,16 +61,26 @@ public struct TensorType: Sendable, Hashable, CustomStringConvertible {
     /// Whether two tensors are the same rows of the same width, however those are grouped.
     public func hasRows(of other: TensorType) -> Bool { rows == other.rows && width == other.width }
 
-    /// Elements in memory, padding included.
+    /// Elements in memory: padding included, and what stands behind rows and panels of bytes.
     public var storedCount: Int {
-        guard case .panels(let sections) = layout, let first = shape.first else { return count }
-        let depth = shape.dropFirst().reduce(1, *)
-        return sections * ((first / sections + Self.panelWidth - 1) / Self.panelWidth) * Self.panelWidth * depth
+        switch layout {
+        case .rows: return count
+        case .quantizedRows: return rows * Int(curricle_quantized_row(Double(width)))
+        case .panels(let sections):
+            guard let first = shape.first else { return count }
+            let depth = shape.dropFirst().reduce(1, *), panels = sections * ((first / sections + Self.panelWidth - 1) / Self.panelWidth)
+            return panels * (element == .int8 ? Int(curricle_quantized_panel(Double(depth))) : Self.panelWidth * depth)
+        }
     }
     public var bytes: Int { storedCount * element.bytes }
 
     public var description: String {
-        let mark = if case .panels(let sections) = layout { sections == 1 ? "panels" : "panels/\(sections)" } else { "" }
+        let mark =
+            switch layout {
+            case .rows: ""
+            case .quantizedRows: "quantized"
+            case .panels(let sections): sections == 1 ? "panels" : "panels/\(sections)"
+            }
         return "\(element.rawValue)\(shape)\(mark.isEmpty ? "" : " \(mark)")"
     }
 }

@@ -12,7 +12,7 @@ public enum Preprocessing: String, Sendable, CaseIterable, Codable {
     /// What its options say of it.
     public static let help =
         "how judged pictures get the model's size: eval (as the reference: shorter side resized, centre cropped; pictures of that "
-            + "size too), "
+        + "size too), "
         + "fit (these stay as they are) or none (all must have it)"
 }
 

@@ -29,7 +29,7 @@ public struct PatchGrid: Sendable, Equatable {
         guard sides.contains(imageHeight), sides.contains(imageWidth), sides.contains(patchSize), (1...256).contains(channels) else {
             return
                 "sides must be 1…\(PixelImage.maximumSide) and channels 1…256, not \(imageHeight)×\(imageWidth), patch \(patchSize), "
-                    + "\(channels) channels"
+                + "\(channels) channels"
         }
         guard imageHeight % patchSize == 0, imageWidth % patchSize == 0 else {
             return "\(imageHeight)×\(imageWidth) is not a whole number of \(patchSize)×\(patchSize) patches"

@@ -10,7 +10,7 @@ public enum PassOrder: String, Sendable, CaseIterable, Codable {
     /// What its options say of it.
     public static let help =
         "which Pillow's resize: pillow13 (vertically first where the height loses more than twice the pixels that the width does) or "
-            + "pillow12 (always "
+        + "pillow12 (always "
         + "horizontally first, as up to 12: some bytes differ by one)"
 }
 

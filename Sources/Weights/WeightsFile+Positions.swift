@@ -57,7 +57,7 @@ extension WeightsFile {
         else { return nil }
         return
             "\(file.path): its positions are taken as those of \(grid.rows)×\(grid.columns) patches, and brought to "
-                + "\(c.gridRows)×\(c.gridColumns)"
+            + "\(c.gridRows)×\(c.gridColumns)"
     }
 
     /// Refuses a file whose patch tokens have positions of their own: training keeps the fixed sin-cos ones.

@@ -21,6 +21,7 @@ enum BenchCommand {
             .value("repeats", "N", .whole(1...100_000), "counted calls", fallback: "10"),
             .value("warmup", "N", .whole(0...1000), "calls before those", fallback: "2"),
             .flag("shapes", "`step`, `infer`: time each shape of a kernel apart"),
+            EncoderOptions.precision,
             SharedOptions.output("FILE", "`all`: the file to write"),
             SharedOptions.json
         ] + DataOptions.decoding + [SharedOptions.threads(), SharedOptions.isa],
@@ -38,6 +39,9 @@ enum BenchCommand {
         let word = a.positional[0]
         guard let kind = Kind(rawValue: word) else { throw UsageError.unexpectedArgument(word, command: command.name) }
         let subject = try Subject(a)
+        guard subject.precision == .float32 || kind == .infer else {
+            throw LearningError.configuration("--precision \(subject.precision.rawValue) goes with infer: training is float32")
+        }
         switch kind {
         case .step: _ = try step(subject)
         case .infer: _ = try a.stringIfGiven("program").map { try inferProgram(subject, $0) } ?? infer(subject)
@@ -54,6 +58,7 @@ enum BenchCommand {
         var settings: PretrainSettings
         var setting: BenchmarkSetting
         var byShape: Bool
+        var precision: Precision
         var asJSON: Bool
 
         init(_ a: Arguments) throws {
@@ -64,6 +69,7 @@ enum BenchCommand {
                 batchSize: settings.batchSize, threads: try SharedOptions.threads(a), isa: try ISA.named(a.stringIfGiven("isa")),
                 repeats: try a.int("repeats"), warmup: try a.int("warmup"))
             byShape = try a.flag("shapes")
+            precision = try a.choice("precision")
             asJSON = try a.flag("json")
         }
 
@@ -80,7 +86,7 @@ enum BenchCommand {
 
         var common: Row {
             [
-                ("preset", .string(preset)), ("batch", .integer(setting.batchSize)), ("precision", "f32"),
+                ("preset", .string(preset)), ("batch", .integer(setting.batchSize)), ("precision", .string(precision.rawValue)),
                 ("threads", .integer(setting.threads)), ("isa", .string("\(setting.isa)"))
             ]
         }
@@ -136,6 +142,7 @@ enum BenchCommand {
         var bar = ProgressBar(total: s.repeats + s.warmup)
         var benchmark = InferenceBenchmark(configuration: subject.settings.model, setting: s)
         benchmark.byShape = subject.byShape
+        benchmark.precision = subject.precision
         let r = try benchmark.run { done in bar.update(label: "batches", completed: done) { [] } }
         bar.finish()
         let row: Row =
@@ -151,9 +158,10 @@ enum BenchCommand {
             ([
                 String(
                     format:
-                        "features (class token and mean), batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, peak "
+                        "features (class token and mean), %@, batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, peak "
                         + "memory %.0f MB",
-                    r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs, Double(r.residentBytes) / 1e6)
+                    subject.precision.rawValue, r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs,
+                    Double(r.residentBytes) / 1e6)
             ]
                 + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(separator: "\n"))
         return [row]
@@ -165,7 +173,7 @@ enum BenchCommand {
         let r = try ProgramBenchmark(path: path, setting: s).run { done in bar.update(label: "batches", completed: done) { [] } }
         bar.finish()
         let row: Row = [
-            ("bench", "infer"), ("program", .string(path)), ("batch", .integer(r.images)), ("precision", "f32"),
+            ("bench", "infer"), ("program", .string(path)), ("batch", .integer(r.images)), ("precision", .string(r.precision.rawValue)),
             ("threads", .integer(s.threads)), ("isa", .string("\(s.isa)")),
             ("infer_s", .double(r.batch)), ("infer_p90_s", .double(r.batchP90)), ("img_s", .double(r.imagesPerSecond)),
             ("gflop_s", .double(r.gflops)),

@@ -19,7 +19,7 @@ private enum Checkpoints {
         let m = contents.description.model
         let sizes =
             "width \(m.embedWidth), depth \(m.depth), \(m.heads) heads, patches of \(m.patchSize) in images of "
-                + "\(m.imageHeight)×\(m.imageWidth)"
+            + "\(m.imageHeight)×\(m.imageWidth)"
         print("layout \(contents.layout.rawValue): \(sizes)")
         let parts = [("encoder", true), ("decoder", contents.hasDecoder), ("masker", contents.hasMasker), ("classifier", contents.hasHead)]
         print("holds \(parts.filter(\.1).map(\.0).joined(separator: ", ")): \(contents.tensorCount) tensors")

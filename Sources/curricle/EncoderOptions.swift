@@ -1,4 +1,5 @@
 import Features
+import Models
 import Runtime
 import Settings
 import Terminal
@@ -12,14 +13,22 @@ enum EncoderOptions {
     static let layer = Option.value(
         "layer", "N", .whole(1...65536), "tokens after so many blocks, from 1, and the final norm (default: all blocks)")
 
+    static let precision = Option.value(
+        "precision", "KIND", .word(of: Precision.self),
+        "f32, or int8: the blocks' weights as bytes, a scale a column, and their rows as bytes by each row's own range; a quarter of the "
+            + "memory, and faster everywhere", fallback: Precision.float32.rawValue)
+
     /// The encoder that the options name; what of its file was assumed or left out is said.
-    static func extractor(_ a: Arguments, threads: Int, layer: Int? = nil, pool: Pooling? = nil, isa: ISA) throws -> FeatureExtractor {
+    static func extractor(
+        _ a: Arguments, threads: Int, layer: Int? = nil, pool: Pooling? = nil, precision: Precision = .float32, isa: ISA,
+        isQuiet: Bool = false
+    ) throws -> FeatureExtractor {
         let size = try WeightsOptions.imageSize(a)
         let extractor = try FeatureExtractor(
             weights: a.string("weights"), heads: a.intIfGiven("num-heads"), imageHeight: size?.height, imageWidth: size?.width,
             mean: WeightsOptions.mean(a), deviation: WeightsOptions.deviation(a), layer: layer, pool: pool, key: WeightsOptions.key(a),
-            threads: threads, isa: isa)
-        WeightsOptions.say(extractor.description.notes)
+            precision: precision, threads: threads, isa: isa)
+        if !isQuiet { WeightsOptions.say(extractor.description.notes) }
         return extractor
     }
 }

@@ -63,7 +63,7 @@ enum Splitting {
 struct JudgedEncoder {
     static let options: [Option] =
         EncoderOptions.all() + [
-            train, test, pool, EncoderOptions.layer, batchSize,
+            train, test, pool, EncoderOptions.layer, EncoderOptions.precision, batchSize,
             .value("patch-size", "N", .whole(1...65536), "pixels; checked against the file"),
             SharedOptions.json, strict, DataOptions.preprocess, DataOptions.passOrder
         ] + DataOptions.decoding + [SharedOptions.threads()]
@@ -91,7 +91,8 @@ struct JudgedEncoder {
         strict = try a.flag("strict")
         let path = try a.string("weights")
         extractor = try EncoderOptions.extractor(
-            a, threads: SharedOptions.threads(a), layer: a.intIfGiven("layer"), pool: pool, isa: ISA.named(nil))
+            a, threads: SharedOptions.threads(a), layer: a.intIfGiven("layer"), pool: pool, precision: a.choice("precision"),
+            isa: ISA.named(nil))
         extractor.preprocessing = try DataOptions.preprocessing(a)
         extractor.passOrder = try a.choice("resize")
         let model = extractor.description.model

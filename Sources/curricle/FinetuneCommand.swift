@@ -103,7 +103,7 @@ enum FinetuneCommand {
             String(
                 format:
                     "fine-tuning ends at %.3f, far below the %.3f of kNN on the features as they were: steps too few (%d) or too small "
-                        + "(rate %g); try --lr %g --epochs %d",
+                    + "(rate %g); try --lr %g --epochs %d",
                 score.top1, frozen, schedule.epochs * perEpoch, schedule.learningRate, rate, epochs))
     }
 
@@ -128,7 +128,7 @@ enum FinetuneCommand {
                 path: weights.path,
                 reason:
                     "has no head for \(classes.count) classes on this --pool (it lacks \(fresh.joined(separator: ", "))): fine-tune it "
-                        + "first, without --eval"
+                    + "first, without --eval"
             )
         }
         var bar = ProgressBar(total: test.count)

@@ -18,10 +18,12 @@ private enum ProgramOptions {
             + "cls+mean or tokens (all patch tokens)", fallback: "cls")
 
     /// The weights' encoder as a program for `images` images a run.
-    static func program(_ a: Arguments, images: Int) throws -> EncoderProgram {
+    /// - Parameter precision: nil for what the options say; where it is given, what was assumed of the file has been said.
+    static func program(_ a: Arguments, images: Int, precision: Precision? = nil) throws -> EncoderProgram {
         let pool = FeaturePooling(rawValue: try a.string("pool"))
         let extractor = try EncoderOptions.extractor(
-            a, threads: 1, layer: a.intIfGiven("layer"), pool: pool == nil ? .normalizedMean : nil, isa: ISA.named(nil))
+            a, threads: 1, layer: a.intIfGiven("layer"), pool: pool == nil ? .normalizedMean : nil,
+            precision: precision ?? a.choice("precision"), isa: ISA.named(nil), isQuiet: precision != nil)
         return try extractor.program(images: images, pool: pool ?? .mean)
     }
 }
@@ -33,7 +35,12 @@ enum CompileCommand {
         options: EncoderOptions.all() + [
             SharedOptions.output("FILE", "the program file; with --trace, a folder", .either),
             .value("batch", "N", .whole(1...65536), "images a run", fallback: "1"),
-            ProgramOptions.pool, EncoderOptions.layer,
+            ProgramOptions.pool, EncoderOptions.layer, EncoderOptions.precision,
+            SharedOptions.images(
+                "images",
+                "with --precision int8: images whose features are compared with float32's; the file is only "
+                    + "written where the worst is near enough"),
+            .value("least-cosine", "C", .number(-1...1), "how near the worst image's features must be", fallback: "0.99"),
             .value(
                 "trace", "FILE", .path(.file),
                 "instead of weights: save a golden trace's programs with inputs and results, for CSupport's test_program"),
@@ -46,9 +53,44 @@ enum CompileCommand {
         if let trace = try a.stringIfGiven("trace") {
             return try save(GoldenTrace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa")))
         }
-        try ProgramOptions.program(a, images: a.int("batch")).write(to: output)
+        guard try !a.isGiven("images") || a.string("precision") != Precision.float32.rawValue else {
+            throw LearningError.configuration("--images goes with --precision int8: float32 is what it would be compared with")
+        }
+        let program = try ProgramOptions.program(a, images: a.int("batch"))
+        if let images = try a.stringIfGiven("images") { try compare(a, program, on: images) }
+        try program.write(to: output)
         try show(ProgramFile(path: output, threads: 1))
         return 0
+    }
+
+    /// Features of a program and of the same encoder in float32.
+    /// - Throws: `LearningError.configuration` where the worst image's are further apart than the user lets them be.
+    private static func compare(_ a: Arguments, _ program: EncoderProgram, on images: String) throws {
+        let threads = min(256, Machine.processors), least = try a.double("least-cosine")
+        let exact = try ProgramOptions.program(a, images: a.int("batch"), precision: .float32)
+        let source = try DataOptions.open(images, role: .train, DecodeOptions())
+        var bar = ProgressBar(total: 2 * source.count), done = 0
+        let features = try [exact, program].map { program in
+            let file = try program.opened(as: a.string("weights"), threads: threads)
+            let extraction = ProgramExtraction(file)
+            var features: [Float] = []
+            try extraction.run(source) { range, rows in
+                features += rows
+                done += range.count
+                bar.update(label: "comparing", completed: done) { ["images"] }
+            }
+            return (features: features, width: extraction.width)
+        }
+        bar.finish()
+        let likeness = FeatureLikeness(features[1].features, to: features[0].features, width: features[0].width)
+        print(likeness.text)
+        guard likeness.worstCosine >= least else {
+            throw LearningError.configuration(
+                Message(
+                    "\(source.name(at: likeness.worst)): the cosine of its features with float32's is "
+                        + String(format: "%.4f", likeness.worstCosine)
+                        + ", less than --least-cosine \(least): nothing is written; keep --precision f32 for this encoder, or allow less"))
+        }
     }
 
     private static func save(_ trace: GoldenTrace, to folder: String, isa: ISA) throws -> Int32 {
@@ -95,7 +137,7 @@ enum ExtractCommand {
                 .value(
                     "program", "FILE", .path(.file), "program file of `compile`: the library that devices run computes the features",
                     short: "p"),
-                ProgramOptions.pool, EncoderOptions.layer,
+                ProgramOptions.pool, EncoderOptions.layer, EncoderOptions.precision,
                 .value("batch-size", "N", .whole(1...65536), "with --weights: images a run", fallback: "16"),
                 SharedOptions.images("data", "images: a folder, a file, or IDX"),
                 DataOptions.split,
@@ -227,7 +269,7 @@ enum ExtractCommand {
     }
 
     /// Options that decide what a program is made of.
-    private static let ofWeights = ["weights-key", "pool", "layer", "batch-size", "num-heads", "image-size", "mean", "std"]
+    private static let ofWeights = ["weights-key", "pool", "layer", "precision", "batch-size", "num-heads", "image-size", "mean", "std"]
 
     private static func rate(_ images: Int, since start: Date) -> String {
         String(format: "%.1f images/s", Double(images) / max(Date().timeIntervalSince(start), 1e-9))

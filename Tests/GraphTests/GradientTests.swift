@@ -54,6 +54,7 @@ struct GradientTests {
         .guard_finite: "an effect", .adamw: "an effect", .sum_squares: "of gradients, in an update",
         .clip_scale: "of gradients, in an update",
         .patchify: "its input is pixels: nothing that is trained lies before",
+        .quantize_rows: "an encoder of bytes is not trained", .linear_int8: "an encoder of bytes is not trained",
         .concatenate: "joins features that are handed out: nothing is trained through it"
     ]
 

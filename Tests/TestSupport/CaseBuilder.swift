@@ -52,9 +52,12 @@ public struct CaseBuilder {
     }
 
     /// A parameter of its own: `[rows, depth]`, or `[width]`.
-    public mutating func parameter(_ shape: [Int], sections: Int = 1, in range: ClosedRange<Double> = -1...1) throws -> ValueID {
+    public mutating func parameter(
+        _ shape: [Int], sections: Int = 1, in range: ClosedRange<Double> = -1...1, element: ElementType = .float32
+    ) throws -> ValueID {
         let parameter = Parameter(
-            name: "parameter.\(given.parameters.count)", shape: shape, sections: sections, group: .autoencoder, decays: shape.count > 1)
+            name: "parameter.\(given.parameters.count)", shape: shape, sections: sections, group: .autoencoder, decays: shape.count > 1,
+            element: element)
         given.parameters.append((parameter, values(shape.reduce(1, *), range)))
         return try graph.append(.parameter(ParameterSlice(parameter)))[0]
     }

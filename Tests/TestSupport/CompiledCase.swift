@@ -41,7 +41,13 @@ public struct CompiledCase {
     public func run(isa: ISA, threads: Int) throws -> RunResults {
         let session = try Session(parameterBytes: layout.bytes, trains: true, storesGradients: true, threads: threads, isa: isa)
         for (parameter, values) in given.parameters {
-            let start = layout.offset(of: parameter.name)! / 4
+            let offset = layout.offset(of: parameter.name)!, start = offset / 4
+            if parameter.element == .int8 {
+                let bytes = PanelOrder(shape: parameter.shape, sections: parameter.sections).quantized(values)
+                UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(session.parameters.floats)[offset...])
+                    .copyBytes(from: bytes)
+                continue
+            }
             for (i, x) in PanelOrder(shape: parameter.shape, sections: parameter.sections).packed(values).enumerated() {
                 session.parameters.floats[start + i] = x
             }

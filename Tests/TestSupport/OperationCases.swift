@@ -3,7 +3,7 @@ import Graph
 extension OperationCase {
     /// Every operation with a kernel, at sizes that end inside vectors, tiles, panels, blocks and chunks.
     public static let all: [OperationCase] = [
-        linears, linearsInSections, fusedLinears, [repeatingResidual, transposedPanels], norms, attentions, splitAttentions,
+        linears, linearsInSections, fusedLinears, int8Linears, [repeatingResidual, transposedPanels], norms, attentions, splitAttentions,
         elementwise, repeatingAdds, rowSelections, tokenRows, patchifies, orders, patchErrors, crossEntropies, means, maskerLosses, composed
     ].flatMap { $0 }
 
@@ -40,6 +40,23 @@ extension OperationCase {
             if form.residual { operands.append(try b.tensor([rows, columns])) }
             if form.multiplier { operands.append(try b.tensor([rows, columns])) }
             return try b.graph.append(.linear(form), operands)
+        }
+    }
+
+    /// Bytes of rows and weights, whose products are exact: what may differ from the oracle's is the epilogue.
+    static let int8Linears: [OperationCase] = [
+        (1, 1, 1, 1), (15, 16, 17, 1), (50, 40, 36, 1), (13, 33, 1037, 1), (20, 30, 20, 3), (51, 66, 22, 3)
+    ].flatMap { rows, columns, depth, sections in
+        [LinearForm(bias: true), LinearForm(), LinearForm(bias: true, gelu: true), LinearForm(bias: true, residual: true)].map { form in
+            OperationCase(
+                "int8 \(Operation.linear(form).text) \(rows)×\(columns)×\(depth), \(sections) sections", ulps: 8, carriesNaN: false
+            ) { b in
+                let x = try b.tensor([rows, depth], in: -2...1), w = try b.parameter([columns, depth], sections: sections, element: .int8)
+                var operands = [try b.append(.quantizeRows, [x]), w]
+                if form.bias { operands.append(try b.parameter([columns], sections: sections)) }
+                if form.residual { operands.append(try b.tensor([rows, columns])) }
+                return try b.graph.append(.linear(form), operands)
+            }
         }
     }
 

@@ -25,6 +25,26 @@ public struct PanelOrder {
         return out
     }
 
+    /// As int8: a panel's bytes [⌈depth/4⌉][16][4], then its rows' scales and sums.
+    public func quantized(_ values: [Float]) -> [UInt8] {
+        let fours = (depth + 3) / 4, panelBytes = fours * 64 + 128
+        var out = [UInt8](repeating: 0, count: sections * panels * panelBytes)
+        func place(_ word: UInt32, at start: Int) { for i in 0..<4 { out[start + i] = UInt8(truncatingIfNeeded: word >> (8 * i)) } }
+        for row in 0..<rows {
+            let numbers = values[row * depth..<(row + 1) * depth], scale = numbers.map(abs).max()! / 127
+            let panel = index(row: row, 0) / (16 * depth) * panelBytes, lane = row % sectionRows % 16
+            var sum = 0
+            for (k, number) in numbers.enumerated() where scale > 0 {
+                let level = Int((number / scale).rounded(.toNearestOrEven))
+                out[panel + k / 4 * 64 + lane * 4 + k % 4] = UInt8(bitPattern: Int8(level))
+                sum += level
+            }
+            place(scale.bitPattern, at: panel + fours * 64 + lane * 4)
+            place(UInt32(bitPattern: Int32(sum)), at: panel + fours * 64 + 64 + lane * 4)
+        }
+        return out
+    }
+
     public func unpacked(_ stored: [Float]) -> [Float] {
         (0..<rows * depth).map { stored[index(row: $0 / depth, $0 % depth)] }
     }

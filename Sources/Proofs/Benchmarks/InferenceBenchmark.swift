@@ -24,13 +24,15 @@ public struct InferenceBenchmark: Sendable {
     public var setting: BenchmarkSetting
     /// Times each shape and set of operands of a kernel apart.
     public var byShape = false
+    public var precision = Precision.float32
     public init(configuration: ModelConfiguration, setting: BenchmarkSetting) {
         self.configuration = configuration
         self.setting = setting
     }
 
     public func run(progress: (Int) -> Void = { _ in }) throws -> Result {
-        let model = try ModelRuntime(configuration, parts: .encoder, trains: false, threads: setting.threads, isa: setting.isa)
+        let model = try ModelRuntime(
+            configuration, parts: .encoder, precision: precision, trains: false, threads: setting.threads, isa: setting.isa)
         model.initialize(seed: 0)
         let executable = try model.features(images: setting.batchSize)
         let patches = try RandomPatches(configuration, images: setting.batchSize)

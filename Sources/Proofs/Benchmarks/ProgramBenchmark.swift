@@ -1,4 +1,5 @@
 import Dispatch
+import Models
 import Runtime
 import Weights
 
@@ -10,6 +11,7 @@ public struct ProgramBenchmark: Sendable {
         /// Seconds, mapped and warm: without and with the checksum over all bytes.
         public let open, openChecked: Double
         public let images: Int
+        public let precision: Precision
         public let flops: Double
         public let peakGFLOPs: Double
         public let arenaBytes: Int
@@ -45,7 +47,7 @@ public struct ProgramBenchmark: Sendable {
         }
         return Result(
             batch: quantile(times, 0.5), batchP90: quantile(times, 0.9), open: open, openChecked: openChecked, images: shape.images,
-            flops: encoder.encoder.flops,
+            precision: encoder.precision, flops: encoder.encoder.flops,
             peakGFLOPs: peak, arenaBytes: encoder.encoder.arenaBytes)
     }
 }

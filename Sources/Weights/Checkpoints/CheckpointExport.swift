@@ -45,7 +45,7 @@ public enum CheckpointExport {
                 path: contents.path,
                 reason:
                     "has \(c.gridRows)×\(c.gridColumns) patches, and transformers' ViTMAE decodes squares alone: give "
-                        + "\(.exportedPart, Part.encoder.rawValue)"
+                    + "\(.exportedPart, Part.encoder.rawValue)"
             )
         }
         let isFolder = !output.hasSuffix(".safetensors")

@@ -44,6 +44,9 @@ public struct EncoderProgram {
             rowWidth: pool == .clsAndMean ? 2 * m.embedWidth : m.embedWidth, instructionCount: program.instructions.count,
             arenaBytes: program.arenaBytes,
             workspaceBytes: try ISA.available.map { try executable.workspaceBytes(threads: 1, isa: $0) }.max() ?? 0)
+        header.precision = model.parameters.precision
+        header.arithmetic = Arithmetic.number
+        header.writer = "curricle \(Machine.version)"
         header.layOut(
             scalars: scalars.count * ElementType.float32.bytes, constants: constants.count * ElementType.float32.bytes,
             parameters: parameters.count)

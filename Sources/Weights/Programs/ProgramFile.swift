@@ -11,6 +11,7 @@ public final class ProgramFile {
     public let path: String
     public let encoder: Encoder
     public let pool: FeaturePooling
+    public var precision: Precision { header.precision }
     let header: ProgramHeader
     /// Of everything behind it in the file.
     package var checksum: UInt32 { header.checksum }
@@ -48,8 +49,9 @@ public final class ProgramFile {
         let h = header, s = encoder.shape
         let pixels = pixelNumbers()
         return [
-            ("format", "version \(ProgramHeader.version), checksum \(TensorFile.checksumText(h.checksum))"),
-            ("file", "\(h.fileBytes) bytes"),
+            ("format", "version \(h.version), checksum \(TensorFile.checksumText(h.checksum))"),
+            ("precision", h.precision.rawValue),
+            ("file", "\(h.fileBytes) bytes" + (h.writer.isEmpty ? "" : ", by \(h.writer.debugDescription), arithmetic \(h.arithmetic)")),
             ("input", "rgb8 [\(s.images), \(s.height), \(s.width), \(s.channels)], patches of \(s.patch)"),
             ("pixels", "x · scale + shift, scale \(pixels.scale), shift \(pixels.shift)"),
             ("output", "float32 [\(s.images), \(s.rows), \(s.rowWidth)]: " + description(of: h.pool)),

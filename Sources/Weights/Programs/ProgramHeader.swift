@@ -13,9 +13,19 @@ extension FeaturePooling {
     }
 }
 
+extension Precision {
+    /// As a program file has it (`curricle_precision`).
+    var code: UInt32 {
+        switch self {
+        case .float32: 0
+        case .int8: 2
+        }
+    }
+}
+
 /// The first 256 bytes of a program file (docs/PROGRAM_FORMAT.md).
 struct ProgramHeader: Equatable {
-    static let bytes = 256, alignment = 64, instructionBytes = 136, version: UInt32 = 1
+    static let bytes = 256, alignment = 64, instructionBytes = 136, writerBytes = 24
     /// Where the checksum stands; it counts everything behind itself.
     static let checksumPlace = 12, checksumStart = 16
 
@@ -30,6 +40,12 @@ struct ProgramHeader: Equatable {
     var instructions = Section(), scalars = Section(), constants = Section(), parameters = Section()
     var arenaBytes: Int
     var workspaceBytes: Int
+    var precision = Precision.float32
+    /// From version 2 on, for people: the arithmetic that wrote the file (`Arithmetic.number`), and the writer's name and version.
+    var arithmetic = 0, writer = ""
+
+    /// The oldest that can say it.
+    var version: UInt32 { precision == .float32 ? 1 : 2 }
 
     /// Places the sections, one behind the other, aligned.
     mutating func layOut(scalars scalarBytes: Int, constants constantBytes: Int, parameters parameterBytes: Int) {
@@ -51,7 +67,7 @@ struct ProgramHeader: Equatable {
     var encoded: [UInt8] {
         var out = Array("CURRICLE".utf8)
         func append<Number: FixedWidthInteger>(_ number: Number) { withUnsafeBytes(of: number.littleEndian) { out.append(contentsOf: $0) } }
-        append(ProgramHeader.version)
+        append(version)
         append(checksum)
         append(UInt64(fileBytes))
         append(UInt32(ProgramHeader.bytes))
@@ -65,6 +81,11 @@ struct ProgramHeader: Equatable {
         }
         append(UInt64(arenaBytes))
         append(UInt64(workspaceBytes))
+        if version > 1 {
+            append(precision.code)
+            append(UInt32(clamping: arithmetic))
+            out += writer.utf8.prefix(ProgramHeader.writerBytes - 1)
+        }
         return out + Array(repeating: 0, count: ProgramHeader.bytes - out.count)
     }
 }
@@ -85,5 +106,10 @@ extension ProgramHeader {
             rows: number(48), rowWidth: number(52), instructionCount: number(56), instructions: section(64), scalars: section(80),
             constants: section(96),
             parameters: section(112), arenaBytes: wide(128), workspaceBytes: wide(136))
+        guard number(8) > 1 else { return }
+        guard let precision = Precision.allCases.first(where: { Int($0.code) == number(144) }) else { return nil }
+        self.precision = precision
+        arithmetic = number(148)
+        writer = String(decoding: bytes[152..<(152 + ProgramHeader.writerBytes)].prefix { $0 != 0 }, as: UTF8.self)
     }
 }
