@@ -64,10 +64,11 @@ print(f"examples: {len(python)} and 1 images, the bits of curricle extract")
 PYTHON
 # Each pool, held against a reader that knows only the format's description.
 python3 -c "import numpy as np, sys; np.save(sys.argv[2], np.load(sys.argv[1])[:10])" "$work/pictures.npy" "$work/ten.npy"
-for pool in cls mean tokens; do
-    "$curricle" compile --weights "$work/run/model.safetensors" --pool $pool --batch 2 --output "$work/$pool.curricle" >/dev/null
-    "$curricle" extract --program "$work/$pool.curricle" --data $data --split test --preprocess none --output "$work/$pool.npy" >/dev/null 2>&1
-    python3 tools/read_program.py "$work/$pool.curricle" "$work/ten.npy" "$work/$pool.npy"
+for form in cls mean tokens "mean --precision int8" "cls --precision int8"; do
+    # shellcheck disable=SC2086
+    "$curricle" compile --weights "$work/run/model.safetensors" --pool $form --batch 2 --output "$work/form.curricle" >/dev/null
+    "$curricle" extract --program "$work/form.curricle" --data $data --split test --preprocess none --output "$work/form.npy" >/dev/null 2>&1
+    python3 tools/read_program.py "$work/form.curricle" "$work/ten.npy" "$work/form.npy"
 done
 if "$work/features" "$work/first.ppm" "$work/first.ppm" 2>"$work/refused"; then echo "a picture was taken for a program" >&2; exit 1; fi
 grep -q "not a program file" "$work/refused"

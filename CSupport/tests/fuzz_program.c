@@ -13,6 +13,8 @@ static const small_sizes seeds[] = {
     {2, 2, 1, 1, 3, 8, 2, 5, CURRICLE_POOL_MEAN},
     {1, 1, 3, 2, 2, 4, 2, 20, CURRICLE_POOL_TOKENS},
     {2, 1, 2, 2, 1, 4, 1, 5, CURRICLE_POOL_CLS_MEAN},
+    {2, 2, 1, 1, 3, 8, 2, 5, CURRICLE_POOL_MEAN, 1},
+    {1, 1, 3, 2, 2, 4, 2, 20, CURRICLE_POOL_TOKENS, 1},
 };
 
 static void change_field(uint8_t *data, size_t size, unsigned random) {
@@ -49,7 +51,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
     if (seed % 4 == 0) size = LLVMFuzzerMutate(data, size, most);
     else for (unsigned i = 0, random = seed; i <= seed % 3; i++, random = random * 1664525u + 1013904223u) change_field(data, size, random);
     // Else hardly any change would come past the first look.
-    if (size >= 256 && seed % 16 != 1) memcpy(data, "CURRICLE\1\0\0\0", 12), memcpy(data + 16, &(uint64_t){size}, 8);
+    if (size >= 256 && seed % 16 != 1) memcpy(data, "CURRICLE", 8), memcpy(data + 8, &(uint32_t){data[8] == 1 ? 1 : 2}, 4), memcpy(data + 16, &(uint64_t){size}, 8);
     return size;
 }
 

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { int images, rows, columns, patch, channels, width, heads, hidden, pool; } small_sizes;
+/// `int8`: whether the block's products are of bytes, in a file of version 2.
+typedef struct { int images, rows, columns, patch, channels, width, heads, hidden, pool, int8; } small_sizes;
 
 typedef struct {
     small_sizes s;
@@ -15,17 +16,18 @@ typedef struct {
     // As plain matrices, for the reference: [out, in], and vectors.
     float *embed, *embed_bias, *position, *token, *gamma1, *beta1, *qkv, *qkv_bias, *proj, *proj_bias, *fc1, *fc1_bias, *fc2, *fc2_bias,
         *scale_shift;
-    curricle_instruction instructions[16];
+    curricle_instruction instructions[24];
     uint32_t count;
     uint8_t *parameters, *constants, *scalars;
     uint64_t parameter_bytes, constant_bytes, scalar_bytes, arena_bytes;
 } small_program;
 
 static uint64_t up_to(uint64_t bytes, uint64_t step) { return (bytes + step - 1) / step * step; }
+/// Of the generator that a program's numbers are drawn from: equal sizes have equal weights.
+static uint64_t small_state;
 static float small_number(void) {
-    static uint64_t state = 7;
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (float)(uint32_t)(state >> 32) / 4294967296.f - 0.5f;
+    small_state = small_state * 6364136223846793005u + 1442695040888963407u;
+    return (float)(uint32_t)(small_state >> 32) / 4294967296.f - 0.5f;
 }
 static float *drawn_floats(int count) {
     float *x = malloc((size_t)count * sizeof *x);
@@ -47,6 +49,34 @@ static curricle_operand put_panels(small_program *p, const float *x, int rows, i
     p->parameter_bytes = at + bytes;
     return (curricle_operand)CURRICLE_PARAMETERS << 56 | at;
 }
+/// The same as int8, and the numbers that its bytes stand for back to x.
+static curricle_operand put_int8(small_program *p, float *x, int rows, int depth, int section) {
+    int panels = (section + 15) / 16, quads = (depth + 3) / 4, panel_bytes = quads * 64 + 128;
+    uint64_t at = p->parameter_bytes, bytes = (uint64_t)(rows / section * panels * panel_bytes);
+    p->parameters = realloc(p->parameters, at + bytes);
+    memset(p->parameters + at, 0, bytes);
+    for (int i = 0; i < rows; i++) {
+        uint8_t *panel = p->parameters + at + (i / section * panels + i % section / 16) * panel_bytes;
+        float most = 0;
+        int32_t sum = 0;
+        for (int k = 0; k < depth; k++) most = x[i * depth + k] > most ? x[i * depth + k] : -x[i * depth + k] > most ? -x[i * depth + k] : most;
+        float scale = most / 127;
+        for (int k = 0; k < depth; k++) {
+            float level = x[i * depth + k] / scale;
+            int8_t byte = (int8_t)(level < 0 ? level - 0.5f : level + 0.5f);
+            panel[k / 4 * 64 + i % section % 16 * 4 + k % 4] = (uint8_t)byte;
+            x[i * depth + k] = (float)byte * scale;
+            sum += byte;
+        }
+        memcpy(panel + quads * 64 + i % section % 16 * 4, &scale, 4);
+        memcpy(panel + quads * 64 + 64 + i % section % 16 * 4, &sum, 4);
+    }
+    p->parameter_bytes = at + bytes;
+    return (curricle_operand)CURRICLE_PARAMETERS << 56 | at;
+}
+static curricle_operand put_weight(small_program *p, float *x, int rows, int depth, int section) {
+    return p->s.int8 ? put_int8(p, x, rows, depth, section) : put_panels(p, x, rows, depth, section);
+}
 static curricle_operand in_arena(small_program *p, int floats) {
     uint64_t at = p->arena_bytes;
     p->arena_bytes += up_to((uint64_t)floats * sizeof(float), 64);
@@ -64,6 +94,15 @@ static void add_linear(small_program *p, linear_places l) {
     if (l.section == 0) l.section = l.columns;
     add(p, curricle_encode_linear(l));
 }
+/// The same of the block's weights: of int8, on rows that are made bytes first.
+static void add_product(small_program *p, linear_places l) {
+    if (!p->s.int8) return add_linear(p, l);
+    curricle_operand q = in_arena(p, l.rows * ((l.depth + 3) / 4 + 2));
+    add(p, curricle_encode_quantize_rows((quantize_rows_places){.q = q, .x = l.x, .rows = l.rows, .width = l.depth}));
+    add(p, curricle_encode_linear_int8((linear_int8_places){.flags = l.flags, .y = l.y, .x = q, .weight = l.weight, .bias = l.bias,
+               .residual = l.residual, .rows = l.rows, .columns = l.columns, .depth = l.depth,
+               .section = l.section ? l.section : l.columns, .period = l.period}));
+}
 
 /// Writes header and sections; the checksum is made anew. To be called again after a change of header or instructions.
 static void seal(small_program *p) {
@@ -73,7 +112,8 @@ static void seal(small_program *p) {
 static void assemble(small_program *p) {
     small_sizes s = p->s;
     program_header h = {.magic = "CURRICL",
-        .version = 1,
+        .version = s.int8 ? 2 : 1,
+        .precision = s.int8 ? CURRICLE_PRECISION_INT8 : CURRICLE_PRECISION_F32,
         .header_bytes = 256,
         .pool = (uint32_t)s.pool,
         .images = (uint32_t)s.images,
@@ -120,6 +160,7 @@ static void add_pooling(small_program *p, curricle_pool pool, curricle_operand y
 
 static small_program make_small_program(small_sizes s) {
     small_program p = {.s = s};
+    small_state = 7;
     int N = s.images, L = s.rows * s.columns, T = L + 1, D = s.width, M = s.hidden, P = s.patch * s.patch * s.channels, K = D / s.heads;
     p.embed = drawn_floats(D * P), p.embed_bias = drawn_floats(D), p.position = drawn_floats(L * D), p.token = drawn_floats(D);
     p.gamma1 = drawn_floats(D), p.beta1 = drawn_floats(D), p.qkv = drawn_floats(3 * D * D), p.qkv_bias = drawn_floats(3 * D);
@@ -134,10 +175,10 @@ static small_program make_small_program(small_sizes s) {
     curricle_operand embed = put_panels(&p, p.embed, D, P, D), embed_bias = put_panels(&p, p.embed_bias, D, 1, D),
                      token = put_panels(&p, p.token, D, 1, D);
     curricle_operand gamma = put_panels(&p, p.gamma1, D, 1, D), beta = put_panels(&p, p.beta1, D, 1, D);
-    curricle_operand qkv = put_panels(&p, p.qkv, 3 * D, D, D), qkv_bias = put_panels(&p, p.qkv_bias, 3 * D, 1, D);
-    curricle_operand proj = put_panels(&p, p.proj, D, D, D), proj_bias = put_panels(&p, p.proj_bias, D, 1, D);
-    curricle_operand fc1 = put_panels(&p, p.fc1, M, D, M), fc1_bias = put_panels(&p, p.fc1_bias, M, 1, M);
-    curricle_operand fc2 = put_panels(&p, p.fc2, D, M, D), fc2_bias = put_panels(&p, p.fc2_bias, D, 1, D);
+    curricle_operand qkv = put_weight(&p, p.qkv, 3 * D, D, D), qkv_bias = put_panels(&p, p.qkv_bias, 3 * D, 1, D);
+    curricle_operand proj = put_weight(&p, p.proj, D, D, D), proj_bias = put_panels(&p, p.proj_bias, D, 1, D);
+    curricle_operand fc1 = put_weight(&p, p.fc1, M, D, M), fc1_bias = put_panels(&p, p.fc1_bias, M, 1, M);
+    curricle_operand fc2 = put_weight(&p, p.fc2, D, M, D), fc2_bias = put_panels(&p, p.fc2_bias, D, 1, D);
 
     curricle_operand patches = in_arena(&p, N * L * P), tokens = in_arena(&p, N * L * D), x = in_arena(&p, N * T * D),
                      normal = in_arena(&p, N * T * D);
@@ -158,17 +199,17 @@ static small_program make_small_program(small_sizes s) {
                        .period = L});
     add(&p, curricle_encode_prepend_row((prepend_row_places){.y = x, .x = tokens, .token = token, .images = N, .rows = L, .width = D}));
     add_norm(&p, normal, x, gamma, beta, N * T, D);
-    add_linear(&p, (linear_places){.y = three, .x = normal, .weight = qkv, .bias = qkv_bias, .residual = none,
+    add_product(&p, (linear_places){.y = three, .x = normal, .weight = qkv, .bias = qkv_bias, .residual = none,
                                    .rows = N * T, .columns = 3 * D, .depth = D, .section = D, .period = N * T});
     add(&p, curricle_encode_attention((attention_places){
         .y = attended, .logsumexp = none, .query = three, .key = three + (uint64_t)D * 4, .value = three + (uint64_t)(2 * D) * 4,
         .images = N, .queries = T, .tokens = T, .heads = s.heads, .head_width = K,
         .query_stride = 3 * D, .key_stride = 3 * D, .value_stride = 3 * D, .y_stride = D, .scale = 0.75f}));
-    add_linear(&p, (linear_places){.y = x, .x = attended, .weight = proj, .bias = proj_bias, .residual = x, // in place
+    add_product(&p, (linear_places){.y = x, .x = attended, .weight = proj, .bias = proj_bias, .residual = x, // in place
                                    .rows = N * T, .columns = D, .depth = D, .period = N * T});
-    add_linear(&p, (linear_places){.flags = CURRICLE_GELU, .y = hidden, .x = x, .weight = fc1, .bias = fc1_bias, .residual = none,
+    add_product(&p, (linear_places){.flags = CURRICLE_GELU, .y = hidden, .x = x, .weight = fc1, .bias = fc1_bias, .residual = none,
                                    .rows = N * T, .columns = M, .depth = D, .period = N * T});
-    add_linear(&p, (linear_places){.y = out, .x = hidden, .weight = fc2, .bias = fc2_bias, .residual = x,
+    add_product(&p, (linear_places){.y = out, .x = hidden, .weight = fc2, .bias = fc2_bias, .residual = x,
                                    .rows = N * T, .columns = D, .depth = M, .period = N * T});
     curricle_operand results = (curricle_operand)CURRICLE_RESULTS << 56;
     if (s.pool == CURRICLE_POOL_CLS_MEAN) {

@@ -33,6 +33,21 @@ static double *product(const double *x, const float *w, const float *b, int rows
     return y;
 }
 
+/// The same of the block's weights: with int8, of what the rows' bytes stand for.
+static double *block_product(const small_program *p, const double *x, const float *w, const float *b, int rows, int out, int in) {
+    if (!p->s.int8) return product(x, w, b, rows, out, in);
+    double *near = calloc((size_t)(rows * in), sizeof *near);
+    for (int r = 0; r < rows; r++) {
+        double lo = 0, hi = 0;
+        for (int i = 0; i < in; i++) lo = fmin(lo, x[r * in + i]), hi = fmax(hi, x[r * in + i]);
+        double step = (hi - lo) / 255, zero = rint(-lo / step);
+        for (int i = 0; i < in; i++) near[r * in + i] = (fmin(fmax(rint(x[r * in + i] / step) + zero, 0), 255) - zero) * step;
+    }
+    double *y = product(near, w, b, rows, out, in);
+    free(near);
+    return y;
+}
+
 /// The whole small encoder on one image's normalised pixels [H, W, C]; all rows [T, D] before pooling.
 static double *encoded(const small_program *p, const double *pixels) {
     small_sizes s = p->s;
@@ -53,7 +68,7 @@ static double *encoded(const small_program *p, const double *pixels) {
         for (int d = 0; d < D; d++) square += (x[t * D + d] - mean) * (x[t * D + d] - mean) / D;
         for (int d = 0; d < D; d++) normal[t * D + d] = (x[t * D + d] - mean) / sqrt(square + 1e-6) * p->gamma1[d] + p->beta1[d];
     }
-    double *qkv = product(normal, p->qkv, p->qkv_bias, T, 3 * D, D), *attended = calloc((size_t)(T * D), sizeof *attended);
+    double *qkv = block_product(p, normal, p->qkv, p->qkv_bias, T, 3 * D, D), *attended = calloc((size_t)(T * D), sizeof *attended);
     for (int h = 0; h < s.heads; h++)
         for (int q = 0; q < T; q++) {
             double sum = 0;
@@ -65,11 +80,11 @@ static double *encoded(const small_program *p, const double *pixels) {
             }
             for (int k = 0; k < K; k++) attended[q * D + h * K + k] /= sum;
         }
-    double *projected = product(attended, p->proj, p->proj_bias, T, D, D);
+    double *projected = block_product(p, attended, p->proj, p->proj_bias, T, D, D);
     for (int i = 0; i < T * D; i++) x[i] += projected[i];
-    double *hidden = product(x, p->fc1, p->fc1_bias, T, M, D);
+    double *hidden = block_product(p, x, p->fc1, p->fc1_bias, T, M, D);
     for (int i = 0; i < T * M; i++) hidden[i] *= 0.5 * erfc(-hidden[i] / sqrt(2));
-    double *out = product(hidden, p->fc2, p->fc2_bias, T, D, M);
+    double *out = block_product(p, hidden, p->fc2, p->fc2_bias, T, D, M);
     for (int i = 0; i < T * D; i++) out[i] += x[i];
     free(patches), free(x), free(normal), free(tokens), free(qkv), free(attended), free(projected), free(hidden);
     return out;
@@ -112,7 +127,8 @@ static void test_features(small_sizes sizes, curricle_isa isa, int threads) {
         for (uint32_t i = 0; i < shape.rows * shape.row_width; i++) {
             double expected = pooled(&p, rows, (int)(i / shape.row_width), (int)(i % shape.row_width)),
                    actual = output[n * shape.rows * shape.row_width + i];
-            expect(fabs(actual - expected) <= 2e-5 * fmax(1, fabs(expected)), curricle_isa_name(isa), actual, expected);
+            // A number half way between two bytes may become either.
+            expect(fabs(actual - expected) <= (sizes.int8 ? 0.02 : 2e-5) * fmax(1, fabs(expected)), curricle_isa_name(isa), actual, expected);
         }
         free(rows);
     }
@@ -186,11 +202,13 @@ static void test_header_refusals(small_sizes sizes) {
     broken.bytes[broken.size - 70] ^= 1;
 
     REFUSED(h->magic[0], 'X', CURRICLE_NOT_A_PROGRAM);
-    REFUSED(h->version, 2, CURRICLE_OTHER_VERSION);
+    REFUSED(h->version, 0, CURRICLE_OTHER_VERSION);
+    REFUSED(h->version, 3, CURRICLE_OTHER_VERSION);
+    REFUSED(h->precision, 2, CURRICLE_BAD_SECTION); // files of version 1 have zeros there
     REFUSED(h->file_bytes, h->file_bytes + 1, CURRICLE_WRONG_SIZE);
     REFUSED(h->header_bytes, 128, CURRICLE_BAD_SECTION);
     REFUSED(h->instruction_bytes, 144, CURRICLE_BAD_SECTION);
-    REFUSED(h->reserved[111], 1, CURRICLE_BAD_SECTION);
+    REFUSED(h->reserved[sizeof h->reserved - 1], 1, CURRICLE_BAD_SECTION);
     REFUSED(h->instruction_count, h->instruction_count + 1, CURRICLE_BAD_SECTION);
     REFUSED(h->instructions.offset, 192, CURRICLE_BAD_SECTION);
     REFUSED(h->instructions.offset, 257, CURRICLE_BAD_SECTION);
@@ -269,6 +287,33 @@ static void test_instruction_refusals(small_sizes sizes) {
     free_small_program(&broken);
 }
 
+static void test_int8_refusals(small_sizes sizes) {
+    broken = make_small_program(sizes);
+    program_header *h = (program_header *)broken.bytes;
+    curricle_instruction *i = (curricle_instruction *)(broken.bytes + h->instructions.offset), *rows = i + 4, *qkv = i + 5;
+    expect_status("the file as it is", opened(), CURRICLE_OK);
+    REFUSED(h->precision, 3, CURRICLE_BAD_SECTION);
+    REFUSED(h->writer[23], 'x', CURRICLE_BAD_SECTION); // a text without an end
+    REFUSED(h->reserved[0], 1, CURRICLE_BAD_SECTION);
+    uint32_t precision = h->precision;
+    h->precision = 0;
+    REFUSED(h->version, 1, CURRICLE_BAD_INSTRUCTION); // version 1 has no such kernels
+    h->precision = precision;
+    seal(&broken);
+    uint64_t pixels = (uint64_t)CURRICLE_FILE_PIXELS << 56;
+    REFUSED_FIELD(quantize_rows, rows, width, 1 << 20, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(quantize_rows, rows, q, p.x, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(quantize_rows, rows, x, pixels, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear_int8, qkv, x, pixels, CURRICLE_BAD_OPERAND); // bytes, but none that were quantised
+    REFUSED_FIELD(linear_int8, qkv, y, p.x, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear_int8, qkv, depth, p.depth + 256, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear_int8, qkv, depth, CURRICLE_INT8_DEPTH + 1, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(linear_int8, qkv, section, 3 * p.columns, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(linear_int8, qkv, weight, p.weight + ((uint64_t)1 << 40), CURRICLE_BAD_OPERAND);
+    expect_status("the file as it was", opened(), CURRICLE_OK);
+    free_small_program(&broken);
+}
+
 /// CRC-32C's published values (RFC 3720, B.4), by the instruction and by the tables' code alike.
 static void test_checksum(void) {
     uint8_t zeros[32] = {0}, ones[32], rising[32];
@@ -300,12 +345,16 @@ int main(void) {
         {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN},
         {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS},
         {3, 2, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN},
+        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS, 1},
+        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, 1},
+        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, 1},
     };
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes && curricle_isa_available((curricle_isa)isa); i++)
             test_features(sizes[i], (curricle_isa)isa, 1);
     test_header_refusals(sizes[1]);
     test_instruction_refusals(sizes[1]);
+    test_int8_refusals(sizes[5]);
     test_checksum();
     test_crop_arguments();
     printf("%d comparisons, %d failures\n", comparisons, failures);
