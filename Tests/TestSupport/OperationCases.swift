@@ -45,7 +45,7 @@ extension OperationCase {
 
     /// Bytes of rows and weights, whose products are exact: what may differ from the oracle's is the epilogue.
     static let int8Linears: [OperationCase] = [
-        (1, 1, 1, 1), (15, 16, 17, 1), (50, 40, 36, 1), (13, 33, 1037, 1), (20, 30, 20, 3), (51, 66, 22, 3)
+        (2, 5, 3, 1), (15, 16, 17, 1), (50, 40, 36, 1), (13, 33, 1037, 1), (20, 30, 20, 3), (51, 66, 22, 3)
     ].flatMap { rows, columns, depth, sections in
         [LinearForm(bias: true), LinearForm(), LinearForm(bias: true, gelu: true), LinearForm(bias: true, residual: true)].map { form in
             OperationCase(
