@@ -1,6 +1,6 @@
 import Vision
 
-/// Paths written as WebDataset's users name shards: `{000..009}` counts, with as many digits, and `{a,b}` chooses; several braces are
+/// Paths written as WebDataset's users name shards: `{000..009}` counts, with as many digits, `{a..f}` too, and `{a,b}` chooses; several braces are
 /// combined, the last running fastest. A path without braces is itself; braces of neither kind stay as they are.
 func expandedBraces(_ path: ByteName) -> [ByteName] {
     /// A list of shards is not longer.
@@ -25,6 +25,10 @@ private func choices(of text: ArraySlice<UInt8>, most: Int) -> [[UInt8]]? {
         func number(_ digits: ArraySlice<UInt8>) -> Int? {
             digits.allSatisfy { (0x30...0x39).contains($0) } ? Int(String(decoding: digits, as: UTF8.self)) : nil
         }
+        func letter(_ text: ArraySlice<UInt8>) -> UInt8? {
+            text.count == 1 ? text.first.flatMap { Character(Unicode.Scalar($0)).isLetter && $0 < 0x80 ? $0 : nil } : nil
+        }
+        if let low = letter(first), let high = letter(last), low <= high { return (low...high).map { [$0] } }
         guard let low = number(first), let high = number(last), low <= high, high - low < most else { return nil }
         // As bash and braceexpand: a leading zero asks for as many digits as the longer end has.
         let width = first.first == 0x30 && first.count > 1 || last.first == 0x30 && last.count > 1 ? max(first.count, last.count) : 0

@@ -9,16 +9,21 @@ public enum DatasetRole: Sendable, CaseIterable {
     /// Names of folders that hold this part, the customary first.
     var spellings: [String] {
         switch self {
-        case .train: ["train", "training"]
-        case .test: ["test", "testing", "val", "valid", "validation", "eval", "evaluation", "dev"]
+        case .train: ["train", "training", "trn"]
+        case .test: ["test", "testing", "val", "valid", "validation", "eval", "evaluation", "dev", "tst"]
         case .all: DatasetRole.train.spellings + DatasetRole.test.spellings + ["unlabeled", "unlabelled"]
         }
     }
 
     /// How well a folder's name says that it holds this part: its place among the spellings; nil where it does not.
     ///
-    /// Case does not count, nor do a word like "set" or "images" behind it and what joins them: `Train`, `test_set`, `validation-images`.
+    /// Case does not count, nor do a word like "set" or "images" behind it and what joins them: `Train`, `test_set`, `validation-images`; nor
+    /// what is joined to the customary words before them: `seg_train`, `seg_test`.
     func rank(of folder: ByteName) -> Int? {
+        let last = folder.lowercased.bytes.split(whereSeparator: { "_- .".utf8.contains($0) }).last.map {
+            String(decoding: $0, as: UTF8.self)
+        }
+        if let last, ["train", "test", "val"].contains(last), let rank = spellings.firstIndex(of: last) { return rank }
         var name = String(decoding: folder.lowercased.bytes.filter { !"_- .".utf8.contains($0) }, as: UTF8.self)
         if let rank = spellings.firstIndex(of: name) { return rank }
         guard let word = ["set", "data", "images", "imgs", "split"].first(where: name.hasSuffix) else { return nil }

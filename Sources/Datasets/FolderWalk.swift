@@ -44,13 +44,18 @@ struct FolderWalk {
             return
         }
         let found = try entries(in: path)
-        guard folder.isEmpty || !isRunFolder(found) else {
+        let isRun = isRunFolder(found)
+        guard folder.isEmpty || !isRun else {
             own.append(ByteName(folder.bytes + "/".utf8))
             topFolders.removeAll { $0 == folder }
             return
         }
         for entry in found {
             let name = folder.appending(entry.name)
+            if isRun, entry.name == "pictures" {  // a run in the folder of its own data
+                own.append(ByteName(name.bytes + "/".utf8))
+                continue
+            }
             guard let facts = entry.facts, facts.isRegular || facts.isFolder else {
                 notRegular.append(name)
                 continue

@@ -100,15 +100,21 @@ struct TarIndex {
             current.key = key
         }
         if kind == "cls" {
+            guard current.labelName == nil else { throw twice(member, path) }
             current.label = try label(member, of: file, path: path)
             current.labelName = member.name
         } else if Self.extensions.contains(where: { kind == ByteName($0) }) {
+            guard current.image?.name != member.name else { throw twice(member, path) }
             if current.image == nil { current.image = member } else { otherKinds[member.name.suffix, default: 0] += 1 }
         } else if isImageName(member.name) {
             dotted = (dotted?.first ?? member.name, (dotted?.count ?? 0) + 1)
         } else {
             otherKinds[member.name.suffix, default: 0] += 1
         }
+    }
+
+    private func twice(_ member: TarReader.Member, _ path: ByteName) -> VisionError {
+        .badArchive(path: "\(path)", reason: "holds \(shown(member.name)) twice: which of its images it belongs to is not clear")
     }
 
     private mutating func endGroup(number: Int32) {

@@ -44,7 +44,7 @@ public struct ProgramExtraction {
     /// Features in the source's order, handed over batch by batch.
     /// - Parameter first: the image to begin with.
     /// - Parameter body: the images' range, and their features [images, rows · width].
-    /// - Throws: a broken image's `VisionError`, or what `body` throws.
+    /// - Throws: a broken image's `VisionError`; `LearningError.file` for a program whose numbers overflow; or what `body` throws.
     public func run(_ source: any ImageSource, from first: Int = 0, _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void) throws
     {
         let shape = program.encoder.shape
@@ -61,7 +61,12 @@ public struct ProgramExtraction {
             try load(source, range, into: pixels)
             // A last batch that is not full computes what was there before, too; images do not see one another.
             try program.encoder.run(UnsafeBufferPointer(pixels), into: features)
-            try body(range, UnsafeBufferPointer(rebasing: features[..<(range.count * shape.imageOutputs)]))
+            let computed = UnsafeBufferPointer(rebasing: features[..<(range.count * shape.imageOutputs)])
+            if let place = computed.firstIndex(where: { !$0.isFinite }) {
+                let image = source.name(at: range.lowerBound + place / shape.imageOutputs)
+                throw LearningError.file(path: program.path, reason: "gives \(image) features that are not finite: check the weights")
+            }
+            try body(range, computed)
         }
     }
 

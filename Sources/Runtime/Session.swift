@@ -17,6 +17,7 @@ public final class Session {
     public let firstMoments: Memory?
     public let secondMoments: Memory?
     public let gradients: Memory?
+    private var hasRun = false
     var constants: Memory
     private var constantCount = 0
     /// Numbers that were given in the last run, and where each input's lie.
@@ -86,6 +87,10 @@ public final class Session {
     public func run(
         _ executable: Executable, _ inputs: RunInputs = [:], nanoseconds: UnsafeMutableBufferPointer<UInt64>? = nil
     ) throws(RuntimeError) -> RunStatus {
+        if !hasRun {  // by now the memory is taken that threads leave room for
+            try Machine.requireThreads(threads)
+            hasRun = true
+        }
         let program = executable.program
         var run = curricle_execution()
         run.workspace = workspace.base

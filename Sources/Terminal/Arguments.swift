@@ -42,6 +42,10 @@ public struct Arguments: Sendable {
             }
         }
         guard !asksForHelp else { return }
+        // As an unset variable gives it.
+        if positional.contains("") {
+            throw .invalidValue(origin: command.arguments ?? command.name, value: "", accepted: "a name that is not empty")
+        }
         if positional.count > command.argumentCount.upperBound {
             throw .unexpectedArgument(positional[command.argumentCount.upperBound], command: command.name)
         }

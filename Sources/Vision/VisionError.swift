@@ -79,7 +79,10 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(image): its dataset has a class '\(name)' that the training images do not have "
                 + "(\(known.prefix(8).joined(separator: ", "))\(known.count > 8 ? " …" : "")); give parts of the same data"
         case .channelMismatch(let name, let has, let wants):
-            "\(name): has \(has) channels where the model wants \(wants); use a model of \(has) channels or convert the images"
+            "\(name): is read as \(has) \(has == 1 ? "channel" : "channels"), and the model wants \(wants); use a model of \(has), or give "
+                + (wants == 1
+                    ? "grey pictures"
+                    : wants == 3 ? "pictures without transparency" : wants == 4 ? "RGBA pictures" : "arrays (.npy) of \(wants)")
         case .indexOutOfRange(let index, let count):
             "image \(index) of a dataset of \(count); pass an index below the count"
         case .cannotEncode(let reason):

@@ -147,8 +147,16 @@ struct JudgedEncoder {
             let testFeatures = try extractor.labelled(test, pool: pool, batchSize: batchSize, strict: strict, report: report) { done, _ in
                 bar(train.count + done, train.count + test.count)
             }
+            try JudgedEncoder.requireClasses(trainFeatures)
             return (trainFeatures, testFeatures)
         }
+    }
+
+    /// Broken images may have been all of a class.
+    private static func requireClasses(_ features: LabelledFeatures) throws {
+        guard Set(features.labels).count < 2 else { return }
+        throw LearningError.configuration(
+            "of --train only one class has images that can be read: whatever is named is right; mend the broken images, or give others")
     }
 
     /// What one judgement learns from and is of.
@@ -169,6 +177,7 @@ struct JudgedEncoder {
         let all = try reporting { report, bar in
             try extractor.labelled(train, pool: pool, batchSize: batchSize, strict: strict, report: report) { bar($0, $1) }
         }
+        try JudgedEncoder.requireClasses(all)
         return try splitting.rounds(train, seed: seed).map { judged in
             let images = ImageSelection(train, judged.indices.filter { !judged[$0] })
             let features = try augmentationSeed.map { try self.features(images, epoch: 0, seed: $0) { _, _ in } }

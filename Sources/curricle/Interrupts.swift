@@ -1,14 +1,14 @@
 import Foundation
 import Synchronization
 
-/// SIGINT, SIGTERM, SIGHUP (a lost terminal) and SIGUSR1 (batch systems, before their limit) as a question that a run asks between steps; a
-/// second one ends the process at once. What is ignored from outside (`nohup`) stays so, and when the value goes the signals do what they
+/// SIGINT, SIGTERM, SIGHUP (a lost terminal), SIGUSR1, SIGUSR2 and SIGXCPU (batch systems, before their limit) as a question that a run asks
+/// between steps; a second one ends the process at once. What is ignored from outside (`nohup`) stays so, and when the value goes the signals do what they
 /// did.
 struct Interrupts: ~Copyable {
     private static let count = Atomic<Int>(0)
     /// What may be ignored from outside. (Shells have what they start in the background ignore SIGINT, and it is still asked to stop by
     /// it.)
-    private static let ignorable = [SIGHUP, SIGUSR1]
+    private static let ignorable = [SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU]
     private let former: [(signal: Int32, action: sigaction)]
 
     var happened: Bool { Interrupts.count.load(ordering: .relaxed) > 0 }
@@ -16,7 +16,7 @@ struct Interrupts: ~Copyable {
     init() {
         Interrupts.count.store(0, ordering: .relaxed)  // before a handler can ask for it
         var former: [(signal: Int32, action: sigaction)] = []
-        for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
+        for number in [SIGINT, SIGTERM] + Interrupts.ignorable {
             var old = sigaction()
             guard sigaction(number, nil, &old) == 0, !(Interrupts.ignorable.contains(number) && Interrupts.isIgnored(old)) else { continue }
             var new = sigaction()

@@ -59,7 +59,7 @@ enum CompileCommand {
         let program = try ProgramOptions.program(a, images: a.int("batch"))
         if let images = try a.stringIfGiven("images") { try compare(a, program, on: images) }
         try program.write(to: output)
-        try show(ProgramFile(path: output, threads: 1))
+        try show(program.opened(as: output, threads: 1))  // what was written may be a pipe
         return 0
     }
 

@@ -125,7 +125,7 @@ public final class Finetuning: TrainingRecipe {
 
     // MARK: One step, and one epoch
 
-    var samples: Int { training.count }
+    private(set) lazy var images = RunImages(training)
     var memoryChoice: MemoryChoice? { nil }
 
     private func rate(_ position: RunPosition) -> Double {

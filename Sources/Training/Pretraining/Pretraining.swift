@@ -167,7 +167,7 @@ public final class Pretraining: TrainingRecipe {
 
     // MARK: One step, and one epoch
 
-    var samples: Int { source.count }
+    private(set) lazy var images = RunImages(source)
 
     func step(_ position: inout RunPosition, lastState: String?) throws -> StepOutcome {
         let now = iterationSettings(position), started = DispatchTime.now().uptimeNanoseconds

@@ -125,15 +125,16 @@ public struct RunFiles: Sendable {
 
     /// Publishes the state, then the weights.
     /// - Throws: `TensorFileError`; what was there before stays.
-    package func save(
-        _ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, samples: Int, _ model: ModelRuntime
+    func save(
+        _ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, _ images: RunImages, _ model: ModelRuntime
     ) throws {
         var metadata = ["format": "pt", "curricle": RunFiles.format, "settings": settings.json, "command": type(of: settings).command]
         metadata["step"] = String(position.step)
         metadata["epoch"] = String(position.epoch)
         metadata["batch"] = String(position.batch)
         metadata["skipped"] = String(position.skipped)
-        metadata["samples"] = String(samples)
+        metadata["samples"] = String(images.count)
+        metadata["names"] = images.names
         metadata["arithmetic"] = String(Arithmetic.number)
         metadata["epoch_means"] = WeightsFile.json(position.means)
         metadata["log_lines"] = String(position.logLines)
@@ -204,12 +205,12 @@ public struct RunFiles: Sendable {
     /// - Parameter passingOver: told of each torn state.
     /// - Returns: the position and the file it is from, or nil where there is no state.
     /// - Throws: `LearningError` where the state was made by other settings or other data, naming which, or where none is whole.
-    package func load(
-        into model: ModelRuntime, _ settings: some RunSettings, samples: Int, passingOver: (String) -> Void = { _ in }
+    func load(
+        into model: ModelRuntime, _ settings: some RunSettings, _ images: RunImages, passingOver: (String) -> Void = { _ in }
     ) throws -> (position: RunPosition, path: String)? {
         let states = try states
         for path in states {
-            if let file = try wholeState(path) { return (try load(file, into: model, settings, samples: samples), path) }
+            if let file = try wholeState(path) { return (try load(file, into: model, settings, images), path) }
             passingOver(path)
         }
         guard let newest = states.first else { return nil }
@@ -220,11 +221,12 @@ public struct RunFiles: Sendable {
     /// More of anything than a run can have; numbers up to here can be counted on.
     private static let greatestCount = 1 << 53
 
-    private func load(_ file: TensorFile, into model: ModelRuntime, _ settings: some RunSettings, samples: Int) throws -> RunPosition {
+    private func load(_ file: TensorFile, into model: ModelRuntime, _ settings: some RunSettings, _ images: RunImages) throws -> RunPosition
+    {
         guard file.metadata["curricle"]?.hasPrefix(RunFiles.formats) == true else {
             throw LearningError.file(path: file.path, reason: "is not a state of a run")
         }
-        try check(file, settings, samples)
+        try check(file, settings, images)
         func number(_ key: String) throws -> Int {
             guard let value = file.metadata[key].flatMap({ Int($0) }), (0...RunFiles.greatestCount).contains(value) else {
                 throw LearningError.file(path: file.path, reason: "its metadata lacks a possible number '\(key)'")
@@ -261,7 +263,7 @@ public struct RunFiles: Sendable {
     }
 
     /// Compares what decides the run's bits.
-    private func check(_ file: TensorFile, _ settings: some RunSettings, _ samples: Int) throws {
+    private func check(_ file: TensorFile, _ settings: some RunSettings, _ images: RunImages) throws {
         let command = file.metadata["command"] ?? PretrainSettings.command
         guard command == type(of: settings).command else {
             throw LearningError.file(path: file.path, reason: "is a state of \(command): choose another folder")
@@ -284,9 +286,14 @@ public struct RunFiles: Sendable {
                     reason: "was made with \(key) \(old ?? "not given"), not \(new ?? "its default"): resume with the run's own settings")
             }
         }
-        guard file.metadata["samples"] == String(samples) else {
+        guard file.metadata["samples"] == String(images.count) else {
             throw LearningError.file(
-                path: file.path, reason: "was made from \(file.metadata["samples"] ?? "?") images, but the data now has \(samples)")
+                path: file.path, reason: "was made from \(file.metadata["samples"] ?? "?") images, but the data now has \(images.count)")
+        }
+        guard file.metadata["names"].map({ $0 == images.names }) ?? true else {
+            throw LearningError.file(
+                path: file.path,
+                reason: "was made from as many images of other names: give back their names, or begin a new run from its model.safetensors")
         }
     }
 }

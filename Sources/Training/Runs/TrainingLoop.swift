@@ -44,7 +44,7 @@ protocol TrainingRecipe: AnyObject {
     var model: ModelRuntime { get }
     var loader: BatchLoader { get }
     /// Images in all.
-    var samples: Int { get }
+    var images: RunImages { get }
     /// How a limit on memory is met; nil where there is none.
     var memoryChoice: MemoryChoice? { get }
     /// One update from the loader's next batches. It counts what it leaves out, and updates, in `position`.
@@ -95,7 +95,7 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
     }
 
     private func resume(_ recipe: Recipe, from files: RunFiles) throws -> Bool {
-        let found = try files.load(into: recipe.model, recipe.settings, samples: recipe.samples) { path in
+        let found = try files.load(into: recipe.model, recipe.settings, recipe.images) { path in
             report("\(path) is torn: the state before it is gone on from")
         }
         guard let found else { return false }
@@ -207,7 +207,7 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         if kept?.position == position { return }
         try records.flush()
         guard let files else { return }
-        try files.save(position, recipe.settings, recipe.memoryChoice, samples: recipe.samples, recipe.model)
+        try files.save(position, recipe.settings, recipe.memoryChoice, recipe.images, recipe.model)
         kept = (files.state(step: position.step), position)
         do { try files.removeOldStates() } catch { report("\("\(error)")") }
     }

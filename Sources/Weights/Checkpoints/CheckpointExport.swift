@@ -3,6 +3,7 @@ import Foundation
 import Models
 import Settings
 import Storage
+import Vision
 
 /// Writes weights as other programs read them.
 public enum CheckpointExport {
@@ -51,6 +52,13 @@ public enum CheckpointExport {
         let isFolder = !output.hasSuffix(".safetensors")
         let file = isFolder ? "\(output)/model.safetensors" : output
         let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
+        // A run keeps its weights and its settings under the very names that transformers wants.
+        let replaced = FileFacts(ByteName(file))?.identity
+        guard !FileManager.default.fileExists(atPath: "\(folder)/log.jsonl"),
+            replaced == nil || replaced != FileFacts(ByteName(contents.path))?.identity
+        else {
+            throw LearningError.file(path: folder, reason: "holds the run or the weights that are exported: choose another folder")
+        }
         try makeFolder(folder)
         let sources = part == .all ? contents.encoder + contents.decoder : contents.encoder
         try WeightsFile.write(sources.flatMap(renamed), metadata: ["format": "pt"], to: file)

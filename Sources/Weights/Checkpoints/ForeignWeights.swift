@@ -10,6 +10,12 @@ enum ForeignWeights {
         if start.first(where: { !" \t\r\n".utf8.contains($0) }) == UInt8(ascii: "{") {
             return "is JSON, such as a config.json, and no weights: \(wanted)"
         }
+        if start.starts(with: Array("CURRICLE".utf8)) { return "is a program file of compile, which holds no weights by name: \(wanted)" }
+        if start.dropFirst(257).starts(with: Array("ustar".utf8)) {
+            let first = String(decoding: start.prefix(100).prefix { $0 != 0 }, as: UTF8.self)
+            // What torch.save wrote as a tar before 2017.
+            return ["sys_info", "pickle", "storages", "tensors"].contains(first) ? nil : "is a tar archive, and no weights: unpack it first"
+        }
         guard let found = ForeignFile(start) else { return nil }
         let helps = ["empty", "a Git LFS pointer", "a web page", "compressed", "an archive"].contains(where: found.what.hasPrefix)
         return "is \(found.what), and no weights: \(helps ? found.advice : wanted)"
