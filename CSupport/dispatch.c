@@ -1,14 +1,23 @@
 // The one place that chooses an ISA.
 #include "dispatch.h"
+#include "simd/compiler.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define ISA(name, number, test) extern const kernel_entry kernels_##name[]; double peak_##name(int64_t, float *);
+#define ISA(name, number, fuses, test) extern const kernel_entry kernels_##name[]; double peak_##name(int64_t, float *);
 #include "isa.inc"
 
 int curricle_isa_available(curricle_isa isa) {
     switch (isa) {
-#define ISA(name, number, test) case number: return test;
+#define ISA(name, number, fuses, test) case number: return test;
+#include "isa.inc"
+    default: return 0;
+    }
+}
+
+int curricle_isa_fuses(curricle_isa isa) {
+    switch (isa) {
+#define ISA(name, number, fuses, test) case number: return fuses;
 #include "isa.inc"
     default: return 0;
     }
@@ -38,7 +47,7 @@ curricle_isa curricle_isa_detect(void) {
 const kernel_entry *kernels_of(curricle_isa isa) {
     if (!curricle_isa_available(isa)) return NULL;
     switch (isa) {
-#define ISA(name, number, test) case number: return kernels_##name;
+#define ISA(name, number, fuses, test) case number: return kernels_##name;
 #include "isa.inc"
     default: return NULL;
     }
@@ -46,7 +55,7 @@ const kernel_entry *kernels_of(curricle_isa isa) {
 
 double peak_of(curricle_isa isa, int64_t rounds, float *sink) {
     switch (isa) {
-#define ISA(name, number, test) case number: return peak_##name(rounds, sink);
+#define ISA(name, number, fuses, test) case number: return peak_##name(rounds, sink);
 #include "isa.inc"
     default: return 0;
     }

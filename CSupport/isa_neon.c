@@ -1,7 +1,7 @@
 // The kernels for AArch64: a virtual vector is four registers, tiles of 6 rows fill 24 of 32.
-#if defined(__aarch64__)
 #include "kernels/call.h"
 #include "simd/vector.h"
+#if defined(__aarch64__)
 #define ISA_AVX512 0
 #define ISA_AVX2 0
 #define ISA_HAS_FMA 1

@@ -113,14 +113,16 @@ static inline __attribute__((always_inline))
 void vertical_row(uint8_t *output, const uint8_t *input, ptrdiff_t stride, const int32_t *weight, int32_t count, ptrdiff_t width) {
     ptrdiff_t x = 0;
     for (; x + LANES <= width; x += LANES) {
-        wide sum = (wide){} + HALF;
+        wide sum = (wide){0} + HALF;
         for (int32_t i = 0; i < count; i++) {
             bytes value;
             memcpy(&value, input + i * stride + x, sizeof value);
             sum += __builtin_convertvector(value, wide) * weight[i];
         }
         sum >>= FRACTION_BITS;
-        sum = __builtin_elementwise_min(__builtin_elementwise_max(sum, (wide){}), (wide){} + 255);
+        sum &= sum > 0;
+        wide over = sum > 255;
+        sum = (over & 255) | (~over & sum);
         bytes result = __builtin_convertvector(sum, bytes);
         memcpy(output + x, &result, sizeof result);
     }

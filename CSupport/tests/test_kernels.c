@@ -408,6 +408,7 @@ int main(void) {
             test_patchify(2, 2, 3, 4, 3);
             test_patchify(1, 3, 1, 5, 2);
             test_coverage();
+            end();
         }
     return finish();
 }
