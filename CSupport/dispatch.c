@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(CURRICLE_WITHOUT_BASELINE) && !defined(__aarch64__) && \
+    (!defined(__x86_64__) || (defined(CURRICLE_WITHOUT_AVX2) && defined(CURRICLE_WITHOUT_AVX512)))
+#error "there would be no kernels: the instruction set that was chosen is not one of this target's"
+#endif
+
 #define ISA(name, number, fuses, test) extern const kernel_entry kernels_##name[]; double peak_##name(int64_t, float *);
 #include "isa.inc"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# libcurricle as its users meet it: built by its Makefile, installed, found by pkg-config, run by the examples (tools/test_examples.sh), of
-# which two must give the bits of `curricle extract`; the small build's size; a short fuzz run.
+# libcurricle as its users meet it: built by its Makefile, installed and found (tools/test_install.sh), run by the examples
+# (tools/test_examples.sh), of which two must give the bits of `curricle extract`; the small build's size; a short fuzz run.
 # Usage: tools/test_library.sh [CURRICLE]     the built command (default .build/release/curricle, built if it is not there)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,6 +25,7 @@ for name in $asked; do
     case $name in ceil|clock_gettime|getenv|memcpy|memset|memcmp|memmove|sched_yield) ;; *) echo "the library calls $name" >&2; exit 1 ;; esac
 done
 
+tools/test_install.sh
 tools/test_examples.sh
 
 # Weights of a model that has hardly learned, and features of digits by the command.
