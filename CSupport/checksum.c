@@ -57,4 +57,4 @@ static advance_function *chosen_advance(void) { return advance_by_instruction; }
 static advance_function *chosen_advance(void) { return advance_by_tables; }
 #endif
 
-uint32_t checksum_of(const uint8_t *bytes, size_t size) { return ~chosen_advance()(0xFFFFFFFFu, bytes, size); }
+INTERNAL uint32_t checksum_of(const uint8_t *bytes, size_t size) { return ~chosen_advance()(0xFFFFFFFFu, bytes, size); }

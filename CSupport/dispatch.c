@@ -1,6 +1,5 @@
 // The one place that chooses an ISA.
 #include "dispatch.h"
-#include "simd/compiler.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +8,7 @@
 #error "there would be no kernels: the instruction set that was chosen is not one of this target's"
 #endif
 
-#define ISA(name, number, fuses, test) extern const kernel_entry kernels_##name[]; double peak_##name(int64_t, float *);
+#define ISA(name, number, fuses, test) extern const kernel_entry kernels_##name[]; INTERNAL double peak_##name(int64_t, float *);
 #include "isa.inc"
 
 int curricle_isa_available(curricle_isa isa) {
@@ -49,7 +48,7 @@ curricle_isa curricle_isa_detect(void) {
     return CURRICLE_ISA_BASELINE;
 }
 
-const kernel_entry *kernels_of(curricle_isa isa) {
+INTERNAL const kernel_entry *kernels_of(curricle_isa isa) {
     if (!curricle_isa_available(isa)) return NULL;
     switch (isa) {
 #define ISA(name, number, fuses, test) case number: return kernels_##name;
@@ -58,7 +57,7 @@ const kernel_entry *kernels_of(curricle_isa isa) {
     }
 }
 
-double peak_of(curricle_isa isa, int64_t rounds, float *sink) {
+INTERNAL double peak_of(curricle_isa isa, int64_t rounds, float *sink) {
     switch (isa) {
 #define ISA(name, number, fuses, test) case number: return peak_##name(rounds, sink);
 #include "isa.inc"

@@ -12,6 +12,11 @@
 #error "floats must be computed as floats: 32-bit x86 wants -msse2 -mfpmath=sse"
 #endif
 
+// What files of the library share, and nobody else sees: `static` where all of them are one file (tools/amalgamate.sh).
+#ifndef INTERNAL
+#define INTERNAL
+#endif
+
 #define PRAGMA(text) _Pragma(#text)
 
 // UNROLL stands before a loop over registers. Between BEGIN_TARGET(features) and END_TARGET, functions are compiled for a CPU that has
