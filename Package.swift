@@ -13,7 +13,7 @@ let package = Package(
     targets: [
         .target(
             name: "CSupport", dependencies: ["CInstructions"], path: "CSupport",
-            exclude: ["instructions", "isa.inc", "kernels", "simd", "tests", "examples", "Makefile", "curricle.pc.in"],
+            exclude: ["instructions", "isa.inc", "kernels", "simd", "tests", "examples", "Makefile", "packaging"],
             publicHeadersPath: "include", cSettings: kernelFlags,
             linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("m")]),
         .target(name: "CAlgebra", path: "Sources/CAlgebra", linkerSettings: [.linkedLibrary("dl")]),

@@ -1,6 +1,9 @@
 // CRC-32C: by the CPU's own instruction where there is one, else eight bytes a turn by tables made on the stack.
 #include "program_file.h"
 #include <string.h>
+#ifdef __ARM_FEATURE_CRC32 // -march=armv8-a+crc or later
+#include <arm_acle.h>
+#endif
 
 typedef uint32_t advance_function(uint32_t remainder, const uint8_t *bytes, size_t size);
 
@@ -39,14 +42,14 @@ static uint32_t advance_by_instruction(uint32_t remainder, const uint8_t *bytes,
     return remainder;
 }
 static advance_function *chosen_advance(void) { return __builtin_cpu_supports("sse4.2") ? advance_by_instruction : advance_by_tables; }
-#elif defined(__ARM_FEATURE_CRC32) // -march=armv8-a+crc or later
+#elif defined(__ARM_FEATURE_CRC32)
 static uint32_t advance_by_instruction(uint32_t remainder, const uint8_t *bytes, size_t size) {
     for (; size >= 8; bytes += 8, size -= 8) {
         uint64_t word;
         memcpy(&word, bytes, 8);
-        remainder = __builtin_arm_crc32cd(remainder, word);
+        remainder = __crc32cd(remainder, word);
     }
-    for (; size > 0; bytes++, size--) remainder = __builtin_arm_crc32cb(remainder, *bytes);
+    for (; size > 0; bytes++, size--) remainder = __crc32cb(remainder, *bytes);
     return remainder;
 }
 static advance_function *chosen_advance(void) { return advance_by_instruction; }
@@ -54,4 +57,4 @@ static advance_function *chosen_advance(void) { return advance_by_instruction; }
 static advance_function *chosen_advance(void) { return advance_by_tables; }
 #endif
 
-uint32_t checksum_of(const uint8_t *bytes, size_t size) { return ~chosen_advance()(0xFFFFFFFFu, bytes, size); }
+INTERNAL uint32_t checksum_of(const uint8_t *bytes, size_t size) { return ~chosen_advance()(0xFFFFFFFFu, bytes, size); }

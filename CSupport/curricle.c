@@ -21,7 +21,6 @@ typedef struct {
 _Static_assert(sizeof(encoder_state) <= sizeof(curricle_encoder), "an encoder's state fits the caller's storage");
 static const uint64_t opened_mark = UINT64_C(0x656C636972727563);
 
-static uint64_t aligned(uint64_t bytes) { return (bytes + CURRICLE_ALIGNMENT - 1) / CURRICLE_ALIGNMENT * CURRICLE_ALIGNMENT; }
 static int is_aligned(const void *pointer, uintptr_t alignment) { return (uintptr_t)pointer % alignment == 0; }
 
 /// A copy: the caller's storage need not be aligned as the state is, and stays of one type to the compiler.

@@ -9,12 +9,25 @@
 #include <sys/auxv.h>
 #endif
 
-#define ISA(name, number, test) extern const kernel_entry kernels_##name[]; double peak_##name(int64_t, float *);
+#if defined(CURRICLE_WITHOUT_BASELINE) && !defined(__aarch64__) && \
+    (!defined(__x86_64__) || (defined(CURRICLE_WITHOUT_AVX2) && defined(CURRICLE_WITHOUT_AVX512)))
+#error "there would be no kernels: the instruction set that was chosen is not one of this target's"
+#endif
+
+#define ISA(name, number, fuses, test) extern const kernel_entry kernels_##name[]; INTERNAL double peak_##name(int64_t, float *);
 #include "isa.inc"
 
 int curricle_isa_available(curricle_isa isa) {
     switch (isa) {
-#define ISA(name, number, test) case number: return test;
+#define ISA(name, number, fuses, test) case number: return test;
+#include "isa.inc"
+    default: return 0;
+    }
+}
+
+int curricle_isa_fuses(curricle_isa isa) {
+    switch (isa) {
+#define ISA(name, number, fuses, test) case number: return fuses;
 #include "isa.inc"
     default: return 0;
     }
@@ -44,7 +57,7 @@ curricle_isa curricle_isa_detect(void) {
 static atomic_int dot_is_allowed = 1;
 void curricle_allow_dot(int allowed) { atomic_store_explicit(&dot_is_allowed, allowed, memory_order_relaxed); }
 
-int has_dot4(curricle_isa isa) {
+INTERNAL int has_dot4(curricle_isa isa) {
     if (!atomic_load_explicit(&dot_is_allowed, memory_order_relaxed)) return 0;
 #if defined(__x86_64__)
     if (isa == CURRICLE_ISA_AVX512) return __builtin_cpu_supports("avx512vnni") != 0;
@@ -58,18 +71,18 @@ int has_dot4(curricle_isa isa) {
 #endif
 }
 
-const kernel_entry *kernels_of(curricle_isa isa) {
+INTERNAL const kernel_entry *kernels_of(curricle_isa isa) {
     if (!curricle_isa_available(isa)) return NULL;
     switch (isa) {
-#define ISA(name, number, test) case number: return kernels_##name;
+#define ISA(name, number, fuses, test) case number: return kernels_##name;
 #include "isa.inc"
     default: return NULL;
     }
 }
 
-double peak_of(curricle_isa isa, int64_t rounds, float *sink) {
+INTERNAL double peak_of(curricle_isa isa, int64_t rounds, float *sink) {
     switch (isa) {
-#define ISA(name, number, test) case number: return peak_##name(rounds, sink);
+#define ISA(name, number, fuses, test) case number: return peak_##name(rounds, sink);
 #include "isa.inc"
     default: return 0;
     }

@@ -1,10 +1,11 @@
 #ifndef CURRICLE_DISPATCH_H
 #define CURRICLE_DISPATCH_H
 #include "kernels/call.h"
+#include "simd/compiler.h"
 
 /// The kernels of an ISA by opcode, or NULL where this CPU cannot run it.
-const kernel_entry *kernels_of(curricle_isa isa);
-double peak_of(curricle_isa isa, int64_t rounds, float *sink);
+INTERNAL const kernel_entry *kernels_of(curricle_isa isa);
+INTERNAL double peak_of(curricle_isa isa, int64_t rounds, float *sink);
 /// Whether this CPU has the instruction for products of four bytes that `isa`'s kernels would take, and may use it. Bits do not depend on it.
-int has_dot4(curricle_isa isa);
+INTERNAL int has_dot4(curricle_isa isa);
 #endif

@@ -7,10 +7,8 @@
 #include <math.h>
 #include <time.h>
 
-enum { ALIGNMENT = 128 };
-
-static size_t aligned(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
-static size_t counter_bytes(uint32_t count) { return aligned(sizeof(team_barrier)) + aligned(count * sizeof(atomic_llong)); }
+/// The team's barrier, and one counter of tasks for each instruction.
+static size_t counter_bytes(uint32_t count) { return (size_t)(aligned(sizeof(team_barrier)) + aligned(count * sizeof(atomic_llong))); }
 
 static uint64_t scratch_bytes(const curricle_instruction *instructions, uint32_t count, int threads, const kernel_entry *kernels) {
     int64_t most = 0;
@@ -19,7 +17,7 @@ static uint64_t scratch_bytes(const curricle_instruction *instructions, uint32_t
         int64_t floats = kernels[instructions[i].opcode].scratch_floats(&instructions[i], threads);
         if (floats > most) most = floats;
     }
-    return ((uint64_t)most * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + ALIGNMENT;
+    return aligned((uint64_t)most * sizeof(float)) + CURRICLE_ALIGNMENT;
 }
 
 uint64_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32_t count, int threads, curricle_isa isa) {

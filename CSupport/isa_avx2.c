@@ -1,8 +1,8 @@
 // The kernels for AVX2 and FMA: tiles of 6 rows by 16 columns fill 12 of 16 registers.
-#if defined(__x86_64__)
 #include "kernels/call.h"
 #include "simd/vector.h"
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#if defined(__x86_64__)
+BEGIN_TARGET("avx2,fma,f16c")
 #define ISA_AVX512 0
 #define ISA_AVX2 1
 #define ISA_HAS_FMA 1
@@ -15,5 +15,5 @@
 #define ISA_TABLE kernels_avx2
 #define ISA_PEAK peak_avx2
 #include "kernels/all.inc"
-#pragma clang attribute pop
+END_TARGET
 #endif

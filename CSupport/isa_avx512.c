@@ -1,8 +1,8 @@
 // The kernels for AVX-512 (F, BW, DQ, VL): tiles of 12 rows by two vectors fill 24 of 32 registers.
-#if defined(__x86_64__)
 #include "kernels/call.h"
 #include "simd/vector.h"
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), apply_to = function)
+#if defined(__x86_64__)
+BEGIN_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
 #define ISA_AVX512 1
 #define ISA_AVX2 1
 #define ISA_HAS_FMA 1
@@ -15,5 +15,5 @@
 #define ISA_TABLE kernels_avx512
 #define ISA_PEAK peak_avx512
 #include "kernels/all.inc"
-#pragma clang attribute pop
+END_TARGET
 #endif

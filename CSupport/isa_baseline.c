@@ -1,9 +1,9 @@
-// The kernels for whatever the compiler's target guarantees: SSE2 without FMA on x86-64, any other CPU.
+// The kernels for whatever the compiler's target guarantees: SSE2 without FMA on plain x86-64, any other CPU.
 #include "kernels/call.h"
 #include "simd/vector.h"
 #define ISA_AVX512 0
 #define ISA_AVX2 0
-#define ISA_HAS_FMA 0
+#define ISA_HAS_FMA TARGET_HAS_FMA
 #define ISA_DOT4 0
 #define ISA_DOT4_OFFSET 0
 #define TILE_ROWS 2

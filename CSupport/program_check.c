@@ -11,14 +11,14 @@ static uint64_t times(uint64_t a, uint64_t b) { return b != 0 && a > too_much / 
 /// The most bytes that arena, input or output may have: a sum of a few is still a size.
 static uint64_t most_bytes(void) { return SIZE_MAX / 8 < UINT64_C(1) << 46 ? SIZE_MAX / 8 : UINT64_C(1) << 46; }
 
-static int is_aligned(uint64_t offset, uint64_t alignment) { return offset % alignment == 0; }
+static int is_multiple(uint64_t offset, uint64_t alignment) { return offset % alignment == 0; }
 
 /// Sections come in order, aligned, one behind the other, within the file.
 static int check_sections(const program_header *h) {
     const program_section *section[] = {&h->instructions, &h->scalars, &h->constants, &h->parameters};
     uint64_t end = sizeof *h;
     for (int i = 0; i < 4; i++) {
-        if (!is_aligned(section[i]->offset, PROGRAM_ALIGNMENT) || section[i]->offset < end || section[i]->offset > h->file_bytes) return 0;
+        if (!is_multiple(section[i]->offset, PROGRAM_ALIGNMENT) || section[i]->offset < end || section[i]->offset > h->file_bytes) return 0;
         if (section[i]->bytes > h->file_bytes - section[i]->offset) return 0;
         end = section[i]->offset + section[i]->bytes;
     }
@@ -35,7 +35,7 @@ static int check_shapes(const program_header *h) {
     return times(input_bytes(h), sizeof(float)) <= most_bytes() && output_bytes(h) <= most_bytes() && h->arena_bytes <= most_bytes();
 }
 
-curricle_status check_header(program_header *header, const uint8_t *bytes, size_t size) {
+INTERNAL curricle_status check_header(program_header *header, const uint8_t *bytes, size_t size) {
     if (size < sizeof header->magic || memcmp(bytes, "CURRICLE", sizeof header->magic)) return CURRICLE_NOT_A_PROGRAM;
     if (size < sizeof *header) return CURRICLE_WRONG_SIZE;
     memcpy(header, bytes, sizeof *header);
@@ -59,7 +59,7 @@ static int check_operand(curricle_operand operand, curricle_extent need, const u
     if (!is_given(operand)) return need.bytes == 0 || need.is_optional;
     uint64_t offset = operand_offset(operand),
              held = operand_segment(operand) < CURRICLE_SEGMENTS ? segment_bytes[operand_segment(operand)] : 0;
-    return need.bytes > 0 && is_aligned(offset, curricle_element_bytes(need.element)) && offset <= held &&
+    return need.bytes > 0 && is_multiple(offset, curricle_element_bytes(need.element)) && offset <= held &&
            need.bytes <= (double)(held - offset);
 }
 
@@ -149,7 +149,7 @@ static int check_results(const program_header *h, const curricle_instruction *i,
     return is_last && operand_offset(i->operand[0]) == 0 && d->operand[0].bytes == (double)output_bytes(h);
 }
 
-curricle_status check_instructions(const program_header *h, const curricle_instruction *instructions, double *flops) {
+INTERNAL curricle_status check_instructions(const program_header *h, const curricle_instruction *instructions, double *flops) {
     const uint64_t segment_bytes[CURRICLE_SEGMENTS] = {
         [CURRICLE_ARENA] = h->arena_bytes, [CURRICLE_PARAMETERS] = h->parameters.bytes, [CURRICLE_CONSTANTS] = h->constants.bytes,
         [CURRICLE_FILE_PIXELS] = input_bytes(h), [CURRICLE_FILE_SCALARS] = h->scalars.bytes, [CURRICLE_RESULTS] = output_bytes(h),

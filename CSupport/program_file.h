@@ -2,6 +2,7 @@
 #ifndef PROGRAM_FILE_H
 #define PROGRAM_FILE_H
 #include "curricle_program.h"
+#include "simd/compiler.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "program files are little-endian and used where they lie"
@@ -32,13 +33,16 @@ _Static_assert(sizeof(curricle_instruction) == 136, "an instruction's size is pa
 static inline unsigned operand_segment(curricle_operand operand) { return (unsigned)(operand >> CURRICLE_OFFSET_BITS); }
 static inline uint64_t operand_offset(curricle_operand operand) { return operand & ((UINT64_C(1) << CURRICLE_OFFSET_BITS) - 1); }
 
+/// A whole number of what the arena is aligned to.
+static inline uint64_t aligned(uint64_t bytes) { return (bytes + CURRICLE_ALIGNMENT - 1) / CURRICLE_ALIGNMENT * CURRICLE_ALIGNMENT; }
+
 /// CRC-32C (Castagnoli), reflected, as iSCSI and TFRecord have it.
-uint32_t checksum_of(const uint8_t *bytes, size_t size);
+INTERNAL uint32_t checksum_of(const uint8_t *bytes, size_t size);
 
 /// The header, copied out and held against the bytes: sizes, sections, shapes. Not the checksum, not the instructions.
-curricle_status check_header(program_header *header, const uint8_t *bytes, size_t size);
+INTERNAL curricle_status check_header(program_header *header, const uint8_t *bytes, size_t size);
 
 /// Every instruction against the segments' sizes, and what is asked of a file besides. Adds up the FLOPs of the products.
-curricle_status check_instructions(const program_header *header, const curricle_instruction *instructions, double *flops);
+INTERNAL curricle_status check_instructions(const program_header *header, const curricle_instruction *instructions, double *flops);
 
 #endif

@@ -8,10 +8,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { FRACTION_BITS = 22, HALF = 1 << (FRACTION_BITS - 1), LANES = 16 };
+enum { FRACTION_BITS = 22, HALF = 1 << (FRACTION_BITS - 1), ROW_LANES = 16 };
 
-typedef int32_t wide __attribute__((vector_size(4 * LANES)));
-typedef uint8_t bytes __attribute__((vector_size(LANES)));
+typedef int32_t row_sums __attribute__((vector_size(4 * ROW_LANES)));
+typedef uint8_t row_bytes __attribute__((vector_size(ROW_LANES)));
 typedef int32_t pixel __attribute__((vector_size(16)));
 typedef uint8_t pixel_bytes __attribute__((vector_size(4)));
 
@@ -112,16 +112,18 @@ static inline __attribute__((always_inline)) void horizontal_row(
 static inline __attribute__((always_inline))
 void vertical_row(uint8_t *output, const uint8_t *input, ptrdiff_t stride, const int32_t *weight, int32_t count, ptrdiff_t width) {
     ptrdiff_t x = 0;
-    for (; x + LANES <= width; x += LANES) {
-        wide sum = (wide){} + HALF;
+    for (; x + ROW_LANES <= width; x += ROW_LANES) {
+        row_sums sum = (row_sums){0} + HALF;
         for (int32_t i = 0; i < count; i++) {
-            bytes value;
+            row_bytes value;
             memcpy(&value, input + i * stride + x, sizeof value);
-            sum += __builtin_convertvector(value, wide) * weight[i];
+            sum += __builtin_convertvector(value, row_sums) * weight[i];
         }
         sum >>= FRACTION_BITS;
-        sum = __builtin_elementwise_min(__builtin_elementwise_max(sum, (wide){}), (wide){} + 255);
-        bytes result = __builtin_convertvector(sum, bytes);
+        sum &= sum > 0;
+        row_sums over = sum > 255;
+        sum = (over & 255) | (~over & sum);
+        row_bytes result = __builtin_convertvector(sum, row_bytes);
         memcpy(output + x, &result, sizeof result);
     }
     for (; x < width; x++) {

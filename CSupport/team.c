@@ -2,7 +2,7 @@
 #include "team.h"
 #include <sched.h>
 
-int team_most(int wanted) {
+INTERNAL int team_most(int wanted) {
 #ifdef _OPENMP
     return wanted;
 #else
@@ -11,7 +11,7 @@ int team_most(int wanted) {
 #endif
 }
 
-void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context) {
+INTERNAL void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context) {
 #ifdef _OPENMP
     if (threads > 1) { // the runtime allocates for a region of one thread
         extern int omp_get_thread_num(void), omp_get_num_threads(void);
@@ -35,7 +35,7 @@ static inline void relax(void) {
 // Spin for about as long as a stage may last when every thread has a core, then let others have it.
 enum { SPINS = 4000 };
 
-void team_wait(team_barrier *barrier, int threads) {
+INTERNAL void team_wait(team_barrier *barrier, int threads) {
     if (threads == 1) return;
     unsigned epoch = atomic_load_explicit(&barrier->epoch, memory_order_acquire);
     if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == (unsigned)threads - 1) {

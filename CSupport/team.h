@@ -1,6 +1,7 @@
 // A team of threads for the length of one call, and the barrier between its stages.
 #ifndef CURRICLE_TEAM_H
 #define CURRICLE_TEAM_H
+#include "simd/compiler.h"
 #include <stdatomic.h>
 
 typedef struct {
@@ -9,9 +10,9 @@ typedef struct {
 } team_barrier;
 
 /// How many of `wanted` threads a team can have: one where the library was built without OpenMP.
-int team_most(int wanted);
+INTERNAL int team_most(int wanted);
 /// Runs body(context, thread, threads) on every thread of one team; `threads` is what the team really has.
-void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context);
+INTERNAL void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context);
 /// Waits until every thread of the team has come here; what they wrote before is visible after.
-void team_wait(team_barrier *barrier, int threads);
+INTERNAL void team_wait(team_barrier *barrier, int threads);
 #endif

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/setup.sh
 tools/test_c.sh
+tools/test_compilers.sh
 # A build of its own: tests look into the modules (-enable-testing), the released command does not have to.
 swift build -c release -Xswiftc -enable-testing --scratch-path .build/testing --build-tests
 swift test -c release -Xswiftc -enable-testing --scratch-path .build/testing --skip-build "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The C library on ARM, under emulation: built by clang's cross target with Debian's C libraries, run by qemu.
+# The C library on ARM, under emulation: built by clang's cross target and gcc's cross compiler with Debian's C libraries, run by qemu.
 #   aarch64: the kernels' tests, golden traces' programs and features of images, with the same bits as on this machine
 #   arm hf:  the same on the baseline path, 32 bits without fused multiply-adds, within tolerances
 # Usage: tools/test_arm.sh [CURRICLE]     the built command (default .build/release/curricle, built if it is not there)
@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 curricle=${1:-.build/release/curricle}
 
-tools/setup.sh qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross libc6-dev-armhf-cross libgcc-12-dev-armhf-cross
+tools/setup.sh qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross libc6-dev-armhf-cross libgcc-12-dev-armhf-cross gcc-12-aarch64-linux-gnu
 if [ ! -x "$curricle" ]; then swift build -c release --product curricle; fi
 
 work=$(mktemp -d)
@@ -25,14 +25,15 @@ for pool in cls mean tokens; do
     "$curricle" extract --program "$work/$pool.curricle" --data "$work/digits-images-idx3-ubyte" --preprocess none --output "$work/$pool.npy" >/dev/null
 done
 
-# check TARGET ISA [TOLERANCE]
+# check COMPILER TARGET ISA [TOLERANCE]     COMPILER as make takes it: TARGET=… or CC=…
 check() {
-    local target=$1 isa=$2 tolerance=${3:-} build=".build/c/$1-$2-all-openmp0" run="qemu-${1%%-*} -L /usr/$1"
-    make -s -C CSupport TARGET="$target" ISA="$isa" KERNELS=all OPENMP=0 BUILD="../$build" RUN="$run" test all
+    local compiler=$1 target=$2 isa=$3 tolerance=${4:-} build=".build/c/arm-${1%%=*}-$2" run="qemu-${2%%-*} -L /usr/$2"
+    make -s -C CSupport "$compiler" ISA="$isa" KERNELS=all OPENMP=0 BUILD="../$build" RUN="$run" test all
     for program in "$work"/*/*.program; do $run "$build/test_program" "$program" $tolerance; done
     for pool in cls mean tokens; do $run "$build/test_features" "$work/$pool.curricle" "$work/digits-images-idx3-ubyte" "$work/$pool.npy" $tolerance; done
 }
-echo "aarch64, same bits:"
-check aarch64-linux-gnu neon
+echo "aarch64 by clang and by gcc, same bits:"
+check TARGET=aarch64-linux-gnu aarch64-linux-gnu neon
+check CC=aarch64-linux-gnu-gcc-12 aarch64-linux-gnu neon
 echo "arm hf without fused multiply-adds, within 4e-5 of each result's largest number:"
-check arm-linux-gnueabihf baseline 4e-5
+check TARGET=arm-linux-gnueabihf arm-linux-gnueabihf baseline 4e-5

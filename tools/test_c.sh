@@ -1,24 +1,24 @@
 #!/bin/sh
 # Kernels and the encoder's library under AddressSanitizer and UndefinedBehaviorSanitizer: once with one thread, once with a team.
-# Usage: tools/test_c.sh [clang]
+# Usage: tools/test_c.sh [COMPILER]     default clang
 set -eu
 cd "$(dirname "$0")/.."
-clang=${1:-clang}
+compiler=${1:-clang}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-flags="-std=c17 -O1 -g -ffp-contract=off -fno-math-errno -Wall -Wextra -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all -ICSupport/include -ICSupport"
+flags="-std=c17 -O1 -g -ffp-contract=off -fno-math-errno -Wall -Wextra -Wno-psabi -pedantic -fsanitize=address,undefined -fno-sanitize-recover=all -ICSupport/include -ICSupport"
 sources="CSupport/curricle.c CSupport/program_check.c CSupport/checksum.c CSupport/resize_crop.c CSupport/resample.c
     CSupport/dispatch.c CSupport/execute.c CSupport/team.c CSupport/isa_baseline.c CSupport/isa_avx2.c CSupport/isa_avx512.c CSupport/isa_neon.c"
 
 # The linker's warnings are of interest only where it fails.
 link() {
     # shellcheck disable=SC2086
-    "$clang" $flags "$out"/*.o "$@" 2> "$out/link.log" || { cat "$out/link.log"; exit 1; }
+    "$compiler" $flags "$out"/*.o "$@" 2> "$out/link.log" || { cat "$out/link.log"; exit 1; }
 }
 
 for source in $sources; do
     # shellcheck disable=SC2086
-    "$clang" $flags -c "$source" -o "$out/$(basename "$source" .c).o"
+    "$compiler" $flags -c "$source" -o "$out/$(basename "$source" .c).o"
 done
 for test in test_kernels test_encoder; do
     link "CSupport/tests/$test.c" -lm -o "$out/one_$test"
@@ -26,7 +26,8 @@ for test in test_kernels test_encoder; do
 done
 
 # shellcheck disable=SC2086
-"$clang" $flags -fopenmp -c CSupport/team.c -o "$out/team.o"
-link CSupport/tests/test_kernels.c -lomp5 -lm -o "$out/team"
+"$compiler" $flags -fopenmp -c CSupport/team.c -o "$out/team.o"
+case $("$compiler" --version) in *clang*) runtime=omp5 ;; *) runtime=gomp ;; esac
+link CSupport/tests/test_kernels.c -l$runtime -lm -o "$out/team"
 # The runtime keeps its threads to the end: not a leak of ours.
 ASAN_OPTIONS=detect_leaks=0 "$out/team"

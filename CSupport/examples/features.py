@@ -1,17 +1,23 @@
 """Features of pictures as NumPy arrays:   features.py ENCODER.curricle PICTURES.npy FEATURES.npy   (uint8 [N, H, W, C] to float32)"""
 
-import ctypes, mmap, sys
+import ctypes
+import mmap
+import sys
+
 import numpy as np
 
+
+class Shape(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint32) for name in "images height width channels patch pool rows row_width".split()]
+
+
 library = ctypes.CDLL("libcurricle.so.1")
+library.curricle_open.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+library.curricle_run.argtypes = [ctypes.c_void_p] * 4
+library.curricle_arena_bytes.argtypes = library.curricle_shape_of.argtypes = [ctypes.c_void_p]
 library.curricle_arena_bytes.restype = ctypes.c_size_t
-library.curricle_status_text.restype = ctypes.c_char_p
-Shape = type(
-    "Shape",
-    (ctypes.Structure,),
-    {"_fields_": [(n, ctypes.c_uint32) for n in "images height width channels patch pool rows row_width".split()]},
-)
 library.curricle_shape_of.restype = Shape
+library.curricle_status_text.restype = ctypes.c_char_p
 
 
 def check(status):
@@ -19,18 +25,44 @@ def check(status):
         raise ValueError(library.curricle_status_text(status).decode())
 
 
-with open(sys.argv[1], "rb") as file:
-    program = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-encoder = ctypes.create_string_buffer(256)
-check(library.curricle_open(encoder, ctypes.c_void_p(program.ctypes.data), ctypes.c_size_t(program.size), None))
-shape = library.curricle_shape_of(encoder)
-arena = np.empty(library.curricle_arena_bytes(encoder) + 128, np.uint8)
-start = ctypes.c_void_p(arena.ctypes.data + -arena.ctypes.data % 128)
-pictures = np.ascontiguousarray(np.load(sys.argv[2])).reshape(-1, shape.images, shape.height, shape.width, shape.channels)
-features = np.empty((len(pictures), shape.images, shape.rows, shape.row_width), np.float32)
-for picture, feature in zip(pictures, features):
-    check(library.curricle_run(encoder, start, ctypes.c_void_p(picture.ctypes.data), ctypes.c_void_p(feature.ctypes.data)))
-np.save(
-    sys.argv[3],
-    features.reshape(-1, shape.rows, shape.row_width).squeeze(1) if shape.rows == 1 else features.reshape(-1, shape.rows, shape.row_width),
-)
+class Encoder:
+    """Keeps alive what the library's encoder refers to: the file's mapping and the arena."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self.program = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+        self.encoder = ctypes.create_string_buffer(256)
+        check(library.curricle_open(self.encoder, self.program.ctypes.data, self.program.size, None))
+        self.shape = library.curricle_shape_of(self.encoder)
+        self.arena = np.empty(library.curricle_arena_bytes(self.encoder) + 128, np.uint8)
+        self.arena_start = self.arena.ctypes.data + -self.arena.ctypes.data % 128
+
+    def __call__(self, pictures):
+        """uint8 [N, H, W, C] to float32 [N, rows, row_width]; a last run that is not full is filled up with black."""
+        s, count = self.shape, len(pictures)
+        if pictures.dtype != np.uint8 or pictures.shape[1:] != (s.height, s.width, s.channels):
+            raise ValueError(f"takes bytes [N, {s.height}, {s.width}, {s.channels}], not {pictures.dtype} {list(pictures.shape)}")
+        runs = -(-count // s.images)
+        pixels = np.zeros((runs, s.images, *pictures.shape[1:]), np.uint8)
+        pixels.reshape(-1, *pictures.shape[1:])[:count] = pictures
+        features = np.empty((runs, s.images, s.rows, s.row_width), np.float32)
+        for picture, feature in zip(pixels, features):
+            check(library.curricle_run(self.encoder, self.arena_start, picture.ctypes.data, feature.ctypes.data))
+        return features.reshape(-1, s.rows, s.row_width)[:count]
+
+
+def main():
+    if len(sys.argv) != 4:
+        print("usage: features.py ENCODER.curricle PICTURES.npy FEATURES.npy", file=sys.stderr)
+        return 2
+    try:
+        features = Encoder(sys.argv[1])(np.load(sys.argv[2]))
+    except (OSError, ValueError) as error:
+        print(f"features.py: {error}", file=sys.stderr)
+        return 1
+    np.save(sys.argv[3], features[:, 0] if features.shape[1] == 1 else features)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

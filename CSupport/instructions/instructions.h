@@ -46,8 +46,17 @@ enum {
     CURRICLE_NORMALIZE_TARGET = 4 ///< patch losses: each target patch by its own mean and unbiased variance
 };
 
+// What Swift is told, by clang: gcc knows neither.
+#ifdef __clang__
+#define CURRICLE_CLOSED __attribute__((enum_extensibility(closed)))
+#define CURRICLE_SWIFT_NAME(name) __attribute__((swift_name(name)))
+#else
+#define CURRICLE_CLOSED
+#define CURRICLE_SWIFT_NAME(name)
+#endif
+
 /// Element types of operands.
-typedef enum __attribute__((enum_extensibility(closed))) curricle_element {
+typedef enum CURRICLE_CLOSED curricle_element {
     curricle_element_f32, curricle_element_i32, curricle_element_u8, curricle_element_i8
 } curricle_element;
 static inline uint32_t curricle_element_bytes(curricle_element element) {
@@ -64,7 +73,7 @@ typedef struct {
 } curricle_instruction;
 
 /// The kernels by their numbers: `curricle_opcode_linear` ….
-typedef enum __attribute__((enum_extensibility(closed))) curricle_opcode {
+typedef enum CURRICLE_CLOSED curricle_opcode {
 #define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) curricle_opcode_##name,
 #include "registry.inc"
 } curricle_opcode;
@@ -87,7 +96,7 @@ enum {
 /// The instruction of places, and back: `Instruction.linear(places)` and `instruction.linear_places` in Swift; the latter is for an
 /// instruction of that opcode only.
 #define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) \
-    __attribute__((swift_name("curricle_instruction." #name "(_:)"))) \
+    CURRICLE_SWIFT_NAME("curricle_instruction." #name "(_:)") \
     static inline curricle_instruction curricle_encode_##name(name##_places from) { \
         curricle_instruction to = {.opcode = curricle_opcode_##name}; \
         int o = 0, s = 0, r = 0; \
@@ -103,7 +112,7 @@ enum {
 #include "registry.inc"
 
 #define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) \
-    __attribute__((swift_name("getter:curricle_instruction." #name "_places(self:)"))) \
+    CURRICLE_SWIFT_NAME("getter:curricle_instruction." #name "_places(self:)") \
     static inline name##_places curricle_decode_##name(const curricle_instruction *from) { \
         name##_places to = {0}; \
         int o = 0, s = 0, r = 0; \

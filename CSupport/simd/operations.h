@@ -4,13 +4,32 @@ INLINE vf vf_set(float x) { return x - (vf){0}; }
 INLINE vf vf_load(const float *p) { return (vf)*(const vf_unaligned *)p; }
 INLINE void vf_store(float *p, vf v) { *(vf_unaligned *)p = (vf_unaligned)v; }
 
+// What one register holds. Where it matters, vectors are taken apart into these: clang does so by itself, gcc would keep them in memory.
+enum { REGISTER_LANES = ISA_AVX512 ? 16 : ISA_AVX2 ? 8 : 4, REGISTERS = LANES / REGISTER_LANES };
+typedef float vr __attribute__((vector_size(4 * REGISTER_LANES)));
+typedef int32_t vri __attribute__((vector_size(4 * REGISTER_LANES)));
+typedef float vr_unaligned __attribute__((vector_size(4 * REGISTER_LANES), aligned(4)));
+typedef union { vf whole; vr part[REGISTERS]; } vf_parts;
+
+INLINE vr vr_set(float x) { return x - (vr){0}; }
+INLINE vr vr_load(const float *p) { return (vr)*(const vr_unaligned *)p; }
+INLINE void vr_store(float *p, vr v) { *(vr_unaligned *)p = (vr_unaligned)v; }
+
 /// a·b + c, rounded once where the ISA has FMA.
-INLINE vf vf_fma(vf a, vf b, vf c) {
-#if ISA_HAS_FMA
+INLINE vr vr_fma(vr a, vr b, vr c) {
+#if !ISA_HAS_FMA
+    return a * b + c;
+#elif __has_builtin(__builtin_elementwise_fma)
     return __builtin_elementwise_fma(a, b, c);
 #else
-    return a * b + c;
+    UNROLL for (int i = 0; i < REGISTER_LANES; i++) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    return c;
 #endif
+}
+INLINE vf vf_fma(vf a, vf b, vf c) {
+    vf_parts x = {a}, y = {b}, z = {c};
+    UNROLL for (int i = 0; i < REGISTERS; i++) z.part[i] = vr_fma(x.part[i], y.part[i], z.part[i]);
+    return z.whole;
 }
 INLINE float f_fma(float a, float b, float c) {
 #if ISA_HAS_FMA
@@ -21,11 +40,20 @@ INLINE float f_fma(float a, float b, float c) {
 }
 
 /// mask ? a : b, lane by lane; a mask lane is all ones or zero.
+INLINE vr vr_select(vri mask, vr a, vr b) { return (vr)((mask & (vri)a) | (~mask & (vri)b)); }
+INLINE vr vr_abs(vr a) { return (vr)((vri)a & 0x7fffffff); }
 INLINE vf vf_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 INLINE vf vf_max(vf a, vf b) { return vf_select(a > b, a, b); }
 INLINE vf vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
 INLINE vf vf_abs(vf a) { return (vf)((vi)a & 0x7fffffff); }
-INLINE vf vf_sqrt(vf a) { return __builtin_elementwise_sqrt(a); }
+INLINE vf vf_sqrt(vf a) {
+#if __has_builtin(__builtin_elementwise_sqrt)
+    return __builtin_elementwise_sqrt(a);
+#else
+    UNROLL for (int i = 0; i < LANES; i++) a[i] = __builtin_sqrtf(a[i]);
+    return a;
+#endif
+}
 
 /// All ones in the first n lanes (n in 0…16).
 INLINE vi vi_first(int n) {
@@ -63,7 +91,13 @@ INLINE void vf_store_first(float *p, vf v, int n) {
 }
 
 /// Past the caches, for what is read again only much later; p at a multiple of 64 bytes.
-INLINE void vf_stream(float *p, vf v) { __builtin_nontemporal_store(v, (vf *)p); }
+INLINE void vf_stream(float *p, vf v) {
+#if __has_builtin(__builtin_nontemporal_store)
+    __builtin_nontemporal_store(v, (vf *)p);
+#else
+    *(vf *)p = v;
+#endif
+}
 
 /// Sum of the lanes by the fixed tree 8-4-2-1.
 INLINE float vf_sum(vf v) {
@@ -81,22 +115,28 @@ INLINE float vf_greatest(vf v) {
 }
 
 /// eˣ for x ≤ 88, below −87.33 zero: Cody–Waite reduction, degree-6 polynomial; 1 ulp. NaN stays NaN.
-INLINE vf vf_exp(vf x) {
-    vi underflow = x < -87.33f;
-    vf clamped = vf_select(underflow, vf_set(-87.f), x);
+INLINE vr vr_exp(vr x) {
+    vri underflow = x < -87.33f;
+    vr clamped = vr_select(underflow, vr_set(-87.f), x);
     // Added to 1.5·2²³ + 127 the product is rounded to the integer n, and n + 127 is what the sum's last bits hold.
-    vf shifted = clamped * 1.44269504f + 12583039.f;
-    vf n = shifted - 12583039.f;
-    vf s = vf_fma(n, vf_set(-0.693145751953125f), clamped);
-    s = vf_fma(n, vf_set(-1.428606765330187e-06f), s);
-    vf u = vf_set(1.98527617612853646e-4f);
-    u = vf_fma(u, s, vf_set(1.39304355252534151e-3f));
-    u = vf_fma(u, s, vf_set(8.33336077630519867e-3f));
-    u = vf_fma(u, s, vf_set(4.16664853692054749e-2f));
-    u = vf_fma(u, s, vf_set(1.66666671633720398e-1f));
-    u = vf_fma(u, s, vf_set(0.5f));
-    vf y = 1.f + vf_fma(s * s, u, s);
-    return vf_select(underflow, vf_set(0), y * (vf)((vi)shifted << 23));
+    vr shifted = clamped * 1.44269504f + 12583039.f;
+    vr n = shifted - 12583039.f;
+    vr s = vr_fma(n, vr_set(-0.693145751953125f), clamped);
+    s = vr_fma(n, vr_set(-1.428606765330187e-06f), s);
+    vr u = vr_set(1.98527617612853646e-4f);
+    u = vr_fma(u, s, vr_set(1.39304355252534151e-3f));
+    u = vr_fma(u, s, vr_set(8.33336077630519867e-3f));
+    u = vr_fma(u, s, vr_set(4.16664853692054749e-2f));
+    u = vr_fma(u, s, vr_set(1.66666671633720398e-1f));
+    u = vr_fma(u, s, vr_set(0.5f));
+    vr y = 1.f + vr_fma(s * s, u, s);
+    return vr_select(underflow, vr_set(0), y * (vr)((vri)shifted << 23));
+}
+
+INLINE vf vf_exp(vf x) {
+    vf_parts v = {x};
+    UNROLL for (int i = 0; i < REGISTERS; i++) v.part[i] = vr_exp(v.part[i]);
+    return v.whole;
 }
 
 /// ln x for normal positive x, NaN for NaN: x = 2ᵉ·m, m in [√½, √2), odd series in (m−1)/(m+1); about 1 ulp.
@@ -124,45 +164,79 @@ INLINE vf vf_sigmoid(vf x) {
 /// Exact (erf) GELU and its derivative from one exponential. Φ for |x| ≥ 1.4 by erfc's form, e^(−x²/2)·t·R(t) with
 /// t = 1/(1 + 0.4|x|) (R fitted to 4.9e-8; gelu within 8 ulp down to x = −9); for |x| < 1.4 by ½ + x·P(x²), where that form would
 /// lose bits to cancellation (P fitted to 2.7e-9).
-INLINE vf vf_gelu(vf x, vf *derivative) {
-    vf a = vf_abs(x);
-    a = vf_select(a > 14.f, vf_set(14.f), a);
-    vf t = 1.f / vf_fma(vf_set(0.4f), a, vf_set(1.f));
-    vf h = a * a, low = vf_fma(a, a, -h);
-    vf e = vf_exp(h * -0.5f);
-    e = vf_fma(e, low * -0.5f, e);
-    vf r = vf_set(0.069321476f);
-    r = vf_fma(r, t, vf_set(-0.18943332f));
-    r = vf_fma(r, t, vf_set(0.108384095f));
-    r = vf_fma(r, t, vf_set(0.05398646f));
-    r = vf_fma(r, t, vf_set(0.13943216f));
-    r = vf_fma(r, t, vf_set(0.1590396f));
-    r = vf_fma(r, t, vf_set(0.15959914f));
-    vf q = e * t * r;
-    vf p = vf_set(4.115557e-07f);
-    p = vf_fma(p, h, vf_set(-8.718302e-06f));
-    p = vf_fma(p, h, vf_set(0.000114356386f));
-    p = vf_fma(p, h, vf_set(-0.0011864884f));
-    p = vf_fma(p, h, vf_set(0.009973241f));
-    p = vf_fma(p, h, vf_set(-0.06649034f));
-    p = vf_fma(p, h, vf_set(0.3989423f));
-    vf phi = vf_select(a < 1.4f, vf_fma(x, p, vf_set(0.5f)), vf_select(x < 0.f, q, 1.f - q));
-    vf clamped = vf_select(x < -14.f, vf_set(-14.f), x);
-    vf bounded = vf_select(clamped > 14.f, vf_set(14.f), clamped);
+INLINE vr vr_gelu(vr x, vr *derivative) {
+    vr a = vr_abs(x);
+    a = vr_select(a > 14.f, vr_set(14.f), a);
+    vr t = 1.f / vr_fma(vr_set(0.4f), a, vr_set(1.f));
+    vr h = a * a, low = vr_fma(a, a, -h);
+    vr e = vr_exp(h * -0.5f);
+    e = vr_fma(e, low * -0.5f, e);
+    vr r = vr_set(0.069321476f);
+    r = vr_fma(r, t, vr_set(-0.18943332f));
+    r = vr_fma(r, t, vr_set(0.108384095f));
+    r = vr_fma(r, t, vr_set(0.05398646f));
+    r = vr_fma(r, t, vr_set(0.13943216f));
+    r = vr_fma(r, t, vr_set(0.1590396f));
+    r = vr_fma(r, t, vr_set(0.15959914f));
+    vr q = e * t * r;
+    vr p = vr_set(4.115557e-07f);
+    p = vr_fma(p, h, vr_set(-8.718302e-06f));
+    p = vr_fma(p, h, vr_set(0.000114356386f));
+    p = vr_fma(p, h, vr_set(-0.0011864884f));
+    p = vr_fma(p, h, vr_set(0.009973241f));
+    p = vr_fma(p, h, vr_set(-0.06649034f));
+    p = vr_fma(p, h, vr_set(0.3989423f));
+    vr phi = vr_select(a < 1.4f, vr_fma(x, p, vr_set(0.5f)), vr_select(x < 0.f, q, 1.f - q));
+    vr clamped = vr_select(x < -14.f, vr_set(-14.f), x);
+    vr bounded = vr_select(clamped > 14.f, vr_set(14.f), clamped);
     *derivative = phi + bounded * e * 0.3989422804f;
     return clamped * phi;
 }
+INLINE vf vf_gelu(vf x, vf *derivative) {
+    vf_parts v = {x}, slope;
+    UNROLL for (int i = 0; i < REGISTERS; i++) v.part[i] = vr_gelu(v.part[i], &slope.part[i]);
+    *derivative = slope.whole;
+    return v.whole;
+}
 
-/// 16×16 transpose in registers: row i, lane j ↔ row j, lane i, by four rounds of pairwise interleaving.
-INLINE void vf_transpose(vf r[LANES]) {
-    vf s[LANES];
-#define ROUND(from, to) \
-    UNROLL for (int i = 0; i < 8; i++) { \
-        to[2 * i] = __builtin_shufflevector(from[i], from[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); \
-        to[2 * i + 1] = __builtin_shufflevector(from[i], from[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); \
+// a₀ b₀ a₁ b₁ … of the first halves of two registers, and of the second.
+#if ISA_AVX512
+#define FIRST_HALVES(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define SECOND_HALVES(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif ISA_AVX2
+#define FIRST_HALVES(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define SECOND_HALVES(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+#define FIRST_HALVES(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define SECOND_HALVES(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#endif
+
+/// A square of registers transposed, by rounds of pairwise interleaving.
+INLINE void vr_transpose(vr r[REGISTER_LANES]) {
+    UNROLL for (int round = 1; round < REGISTER_LANES; round *= 2) {
+        vr s[REGISTER_LANES];
+        UNROLL for (int i = 0; i < REGISTER_LANES / 2; i++) {
+            s[2 * i] = FIRST_HALVES(r[i], r[i + REGISTER_LANES / 2]);
+            s[2 * i + 1] = SECOND_HALVES(r[i], r[i + REGISTER_LANES / 2]);
+        }
+        UNROLL for (int i = 0; i < REGISTER_LANES; i++) r[i] = s[i];
     }
-    ROUND(r, s) ROUND(s, r) ROUND(r, s) ROUND(s, r)
-#undef ROUND
+}
+#undef FIRST_HALVES
+#undef SECOND_HALVES
+
+/// 16×16 transpose: row i, lane j ↔ row j, lane i, square by square.
+INLINE void vf_transpose(vf r[LANES]) {
+    vf_parts in[LANES], out[LANES];
+    UNROLL for (int i = 0; i < LANES; i++) in[i].whole = r[i];
+    UNROLL for (int i = 0; i < REGISTERS; i++)
+        UNROLL for (int j = 0; j < REGISTERS; j++) {
+            vr square[REGISTER_LANES];
+            UNROLL for (int k = 0; k < REGISTER_LANES; k++) square[k] = in[i * REGISTER_LANES + k].part[j];
+            vr_transpose(square);
+            UNROLL for (int k = 0; k < REGISTER_LANES; k++) out[j * REGISTER_LANES + k].part[i] = square[k];
+        }
+    UNROLL for (int i = 0; i < LANES; i++) r[i] = out[i].whole;
 }
 
 // Integers, and bytes in fours: lane i of a vector holds four bytes along the depth.
@@ -189,67 +263,48 @@ INLINE void vi_store_bytes(uint8_t *p, vi v, int n) {
     memcpy(p, &bytes, (size_t)n);
 }
 
-/// The even (0) or odd (1) bytes as 16-bit numbers.
-INLINE vi vi_signed_bytes(vi v, const int odd) {
-    vs halves = (vs)v;
-    return odd ? (vi)(halves >> 8) : (vi)((vs)((vus)halves << 8) >> 8);
+// The same in registers: products of bytes.
+typedef uint32_t vru __attribute__((vector_size(4 * REGISTER_LANES)));
+typedef int16_t vrs __attribute__((vector_size(4 * REGISTER_LANES)));
+typedef uint16_t vrus __attribute__((vector_size(4 * REGISTER_LANES)));
+
+INLINE vri vri_load(const void *p) {
+    vri v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+INLINE vri vri_broadcast(const uint8_t *four) {
+    int32_t x;
+    memcpy(&x, four, sizeof x);
+    return x - (vri){0};
+}
+/// The even (0) or odd (1) bytes as signed 16-bit numbers.
+INLINE vri vri_signed_bytes(vri v, const int odd) {
+    vrs halves = (vrs)v;
+    return odd ? (vri)(halves >> 8) : (vri)((vrs)((vrus)halves << 8) >> 8);
 }
 /// Σ of the two products of 16-bit numbers in each lane; exact, as one of the factors fits 8 bits.
-INLINE vu vu_multiply_pairs(vi a, vi b) {
+INLINE vru vru_multiply_pairs(vri a, vri b) {
 #if ISA_AVX512
-    return (vu)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+    return (vru)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 #elif ISA_AVX2
-    vu out;
-    for (int half = 0; half < 2; half++) {
-        __m256i x, y;
-        memcpy(&x, (char *)&a + 32 * half, 32);
-        memcpy(&y, (char *)&b + 32 * half, 32);
-        x = _mm256_madd_epi16(x, y);
-        memcpy((char *)&out + 32 * half, &x, 32);
-    }
-    return out;
+    return (vru)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 #elif defined(__SSE2__)
-    vu out;
-    for (int quarter = 0; quarter < 4; quarter++) {
-        __m128i x, y;
-        memcpy(&x, (char *)&a + 16 * quarter, 16);
-        memcpy(&y, (char *)&b + 16 * quarter, 16);
-        x = _mm_madd_epi16(x, y);
-        memcpy((char *)&out + 16 * quarter, &x, 16);
-    }
-    return out;
+    return (vru)_mm_madd_epi16((__m128i)a, (__m128i)b);
 #else
-    return (vu)(((vi)((vu)a << 16) >> 16) * ((vi)((vu)b << 16) >> 16) + (a >> 16) * (b >> 16));
+    return (vru)(((vri)((vru)a << 16) >> 16) * ((vri)((vru)b << 16) >> 16) + (a >> 16) * (b >> 16));
 #endif
 }
 
 #if ISA_DOT4
 /// sum + Σ of the four products of bytes in each lane, those of `a` unsigned and less ISA_DOT4_OFFSET, those of `b` signed.
-ISA_DOT4_TARGET INLINE vu vu_dot4(vu sum, vi a, vi b) {
+ISA_DOT4_TARGET INLINE vru vru_dot4(vru sum, vri a, vri b) {
 #if ISA_AVX512
-    return (vu)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+    return (vru)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
 #elif ISA_AVX2
-    for (int half = 0; half < 2; half++) {
-        __m256i s, x, y;
-        memcpy(&s, (char *)&sum + 32 * half, 32);
-        memcpy(&x, (char *)&a + 32 * half, 32);
-        memcpy(&y, (char *)&b + 32 * half, 32);
-        s = _mm256_dpbusd_avx_epi32(s, x, y);
-        memcpy((char *)&sum + 32 * half, &s, 32);
-    }
-    return sum;
+    return (vru)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)a, (__m256i)b);
 #else
-    a ^= (int32_t)0x80808080;
-    for (int quarter = 0; quarter < 4; quarter++) {
-        int32x4_t s;
-        int8x16_t x, y;
-        memcpy(&s, (char *)&sum + 16 * quarter, 16);
-        memcpy(&x, (char *)&a + 16 * quarter, 16);
-        memcpy(&y, (char *)&b + 16 * quarter, 16);
-        s = vdotq_s32(s, x, y);
-        memcpy((char *)&sum + 16 * quarter, &s, 16);
-    }
-    return sum;
+    return (vru)vdotq_s32((int32x4_t)sum, (int8x16_t)(a ^ (int32_t)0x80808080), (int8x16_t)b);
 #endif
 }
 #endif

@@ -1,8 +1,9 @@
-// A virtual vector of 16 floats, the same type on every ISA: clang splits it into the registers there are.
+// A virtual vector of 16 floats, the same type on every ISA: the compiler splits it into the registers there are.
 // So one source gives the same operations in the same order everywhere, and horizontal sums have one tree.
 #ifndef CURRICLE_VECTOR_H
 #define CURRICLE_VECTOR_H
 
+#include "compiler.h"
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -18,13 +19,10 @@ typedef float vf __attribute__((vector_size(64)));
 typedef float vf_unaligned __attribute__((vector_size(64), aligned(4)));
 typedef int32_t vi __attribute__((vector_size(64)));
 typedef uint32_t vu __attribute__((vector_size(64)));
-typedef int16_t vs __attribute__((vector_size(64)));
-typedef uint16_t vus __attribute__((vector_size(64)));
 typedef float vf8 __attribute__((vector_size(32)));
 typedef float vf4 __attribute__((vector_size(16)));
 
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("clang loop unroll(full)")
 
 static const int32_t lane_window[32] __attribute__((aligned(64))) = {
     -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};

@@ -1,9 +1,12 @@
 // The library's door: features of a hand-made program against double loops, every refusal by its name, nothing allocated.
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ // as gcc says it
+#endif
+#endif
 #ifndef __SANITIZE_ADDRESS__
-#if !defined(__has_feature) || !__has_feature(address_sanitizer)
 #include "count_allocations.h"
 #define COUNTS_ALLOCATIONS
-#endif
 #endif
 #include "small_program.h"
 #include <math.h>
@@ -246,7 +249,11 @@ static void test_instruction_refusals(small_sizes sizes) {
     REFUSED(norm->opcode, curricle_opcode_transpose_panels, CURRICLE_BAD_INSTRUCTION);
     REFUSED(norm->opcode, curricle_opcode_adamw, CURRICLE_BAD_INSTRUCTION);
     REFUSED(norm->opcode, UINT32_MAX, CURRICLE_BAD_INSTRUCTION);
-    REFUSED(*norm, *patchify, CURRICLE_BAD_INSTRUCTION);          // only the first reads the input
+    curricle_instruction held = *norm;
+    *norm = *patchify; // only the first reads the input
+    seal(&broken);
+    expect_status("a second patchify", opened(), CURRICLE_BAD_INSTRUCTION);
+    *norm = held;
     REFUSED(embed->flags, CURRICLE_ACCUMULATE, CURRICLE_BAD_INSTRUCTION);
     REFUSED(norm->flags, CURRICLE_GELU, CURRICLE_BAD_INSTRUCTION);
     REFUSED_FIELD(linear, embed, rows, -1, CURRICLE_BAD_INSTRUCTION);

@@ -49,7 +49,7 @@ int main(int count, char **arguments) {
     feature_bytes -= row_header;
     int runs = 0;
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++) {
-        if (!curricle_isa_available((curricle_isa)isa) || (isa == CURRICLE_ISA_BASELINE && tolerance == 0)) continue;
+        if (!curricle_isa_available((curricle_isa)isa) || (!curricle_isa_fuses((curricle_isa)isa) && tolerance == 0)) continue;
         for (int threads = 1; threads <= 3; threads += 2) {
             curricle_encoder encoder;
             curricle_status status = curricle_open(&encoder, file, file_bytes, &(curricle_options){threads, isa, 0});

@@ -409,6 +409,7 @@ int main(void) {
             test_patchify(1, 3, 1, 5, 2);
             test_int8();
             test_coverage();
+            end();
         }
     return finish();
 }

@@ -68,12 +68,34 @@ static tensor panels(tensor t, int rows, int depth) {
 
 static curricle_isa test_isa;
 static int test_threads, failures, comparisons;
+/// A hash of all bits that kernels wrote (FNV-1a, word by word), the same of all runs with fused multiply-adds.
+static uint64_t bits, fused_bits;
 
+static void add_bits(tensor t) {
+    for (int i = 0; i < t.count; i++) {
+        uint32_t word;
+        memcpy(&word, t.at + i, sizeof word);
+        if ((word & 0x7fffffff) > 0x7f800000) word = 0x7fc00000; // which NaN it is depends on the CPU
+        bits = (bits ^ word) * 0x100000001B3u;
+    }
+}
+
+/// What is drawn is the same on every ISA.
 static void begin(curricle_isa isa, int threads) {
     test_isa = isa;
     test_threads = threads;
+    bits = random_state = 1;
+}
+static void end(void) {
+    if (!curricle_isa_fuses(test_isa)) return;
+    if (fused_bits != 0 && bits != fused_bits) {
+        fprintf(stderr, "other bits on %s with %d threads\n", curricle_isa_name(test_isa), test_threads);
+        failures++;
+    }
+    fused_bits = bits;
 }
 static int finish(void) {
+    if (fused_bits != 0) printf("fused multiply-adds, bits %016llx\n", (unsigned long long)fused_bits);
     printf("%d comparisons, %d failures\n", comparisons, failures);
     return failures != 0;
 }
@@ -119,6 +141,8 @@ static void run_instruction(curricle_instruction instruction, const tensor *cons
         failures++;
     }
     kernels_run[instruction.opcode]++;
+    for (int i = 0; i < CURRICLE_OPERANDS; i++)
+        if (operands[i]) add_bits(*operands[i]);
     free(run.workspace);
 }
 

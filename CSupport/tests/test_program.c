@@ -83,8 +83,7 @@ int main(int count, char **arguments) {
 
     int runs = 0;
     for (int isa = CURRICLE_ISA_NEON; isa >= CURRICLE_ISA_BASELINE; isa--) {
-        // The baseline has no FMA and so other bits.
-        if (!curricle_isa_available((curricle_isa)isa) || (isa == CURRICLE_ISA_BASELINE && tolerance == 0)) continue;
+        if (!curricle_isa_available((curricle_isa)isa) || (!curricle_isa_fuses((curricle_isa)isa) && tolerance == 0)) continue;
         for (int threads = 1; threads <= 3; threads++, runs++) {
             run.isa = (curricle_isa)isa;
             run.threads = threads;
