@@ -96,7 +96,10 @@ static void add_linear(small_program *p, linear_places l) {
 }
 /// The same of the block's weights: of int8, on rows that are made bytes first.
 static void add_product(small_program *p, linear_places l) {
-    if (!p->s.int8) return add_linear(p, l);
+    if (!p->s.int8) {
+        add_linear(p, l);
+        return;
+    }
     curricle_operand q = in_arena(p, l.rows * ((l.depth + 3) / 4 + 2));
     add(p, curricle_encode_quantize_rows((quantize_rows_places){.q = q, .x = l.x, .rows = l.rows, .width = l.depth}));
     add(p, curricle_encode_linear_int8((linear_int8_places){.flags = l.flags, .y = l.y, .x = q, .weight = l.weight, .bias = l.bias,

@@ -347,11 +347,11 @@ static void test_crop_arguments(void) {
 
 int main(void) {
     static const small_sizes sizes[] = {
-        {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS},
-        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS},
-        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN},
-        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS},
-        {3, 2, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN},
+        {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS, 0},
+        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS, 0},
+        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, 0},
+        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, 0},
+        {3, 2, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN, 0},
         {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS, 1},
         {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, 1},
         {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, 1},

@@ -19,7 +19,7 @@ enum OutputGuard {
                 inputs.append(("--\(option.name)", path, option.joint != nil))
             }
         }
-        for name in outputs where command.option(name) != nil {
+        for name in outputs where command.options.contains(where: { $0.name == name }) {
             guard let output = try arguments.stringIfGiven(name) else { continue }
             let facts = FileFacts(ByteName(output)),
                 isPicture = [".png", ".jpg", ".jpeg", ".webp"].contains(where: output.lowercased().hasSuffix)
