@@ -86,7 +86,76 @@ import Vision
         #expect(empty.code == 2 && empty.lastError.contains("-o: '' is not accepted; give a path"), "\(empty.errors)")
     }
 
-    @Test("SIGHUP and SIGUSR1 save the state as SIGTERM does", arguments: [SIGHUP, SIGUSR1, SIGTERM])
+    @Test("nothing is written over what is read, or among the pictures that are read")
+    func outputsApart() throws {
+        let folder = try Folder(), data = try writeDigits(folder, count: 20), run = folder.file("run"), weights = "\(run)/model.safetensors"
+        #expect(try curricle(pretrain(data, run, ["--epochs", "2"])).code == 0)
+        let before = try Data(contentsOf: URL(fileURLWithPath: weights))
+        #expect(symlink(weights, folder.file("link")) == 0)
+        _ = try folder.write("pictures/a.png", [UInt8](Data(contentsOf: URL(fileURLWithPath: fixture("checkpoints/square/waves.png")))))
+        for (words, expected) in [
+            (["extract", "--weights", weights, "--data", data, "-o", weights], "is what --weights reads"),
+            (["extract", "--weights", folder.file("link"), "--data", data, "-o", weights], "is what --weights reads"),
+            (["import", weights, "-o", weights], "reads: choose another name"),
+            (["export", "--weights", run, "--layout", "hf", "-o", run], "holds the run or the weights that are exported"),
+            (["export", "--weights", weights, "--layout", "hf", "-o", weights], "is what --weights reads"),
+            (
+                ["attend", "--weights", weights, "--data", folder.file("pictures"), "-o", folder.file("pictures/att.png")],
+                "would be one of the images of --data"
+            )
+        ] {
+            let result = try curricle(words)
+            #expect(result.code == 2 && result.lastError.contains(expected), "\(words): \(result.errors)")
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: weights)) == before)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.file("pictures")) == ["a.png"])
+        let nameless = try curricle("inspect", "")
+        #expect(nameless.code == 2 && nameless.lastError.contains("'' is not accepted"), "\(nameless.errors)")
+    }
+
+    @Test("a program can be written into a device or a pipe")
+    func programIntoPipe() throws {
+        let folder = try Folder(), data = try writeDigits(folder, count: 20)
+        #expect(try curricle(pretrain(data, folder.file("run"), ["--epochs", "2"])).code == 0)
+        let compile = ["compile", "--weights", folder.file("run"), "-o"]
+        #expect(try curricle(compile + ["/dev/null"]).code == 0 && curricle(compile + [folder.file("plain")]).code == 0)
+        let words = compile.map { "'\($0)'" }.joined(separator: " "), pipe = "'\(folder.file("pipe"))'"
+        let piped = try shell(
+            "mkfifo \(pipe); cat \(pipe) > '\(folder.file("read"))' & '\(curricleExecutable().path)' \(words) \(pipe); code=$?; wait; exit $code")
+        #expect(piped.code == 0, "\(piped.errors)")
+        #expect(FileManager.default.contentsEqual(atPath: folder.file("read"), andPath: folder.file("plain")))
+    }
+
+    @Test("a run goes on from the images that it began with, by number and by name")
+    func otherPictures() throws {
+        let folder = try Folder()
+        let picture = [UInt8](try Data(contentsOf: URL(fileURLWithPath: fixture("checkpoints/square/waves.png"))))
+        for index in 0..<16 { _ = try folder.write("data/\(index).png", picture) }
+        let channels = smallModel.map { $0 == "0.5" ? "0.5,0.5,0.5" : $0 }
+        let words = ["pretrain", "--data", folder.file("data"), "--output", folder.file("run")] + channels + ["--channels", "3", "--epochs", "9"]
+        #expect(try curricle(words + ["--max-steps", "3"]).code == 0)
+        #expect(try curricle(words + ["--resume", "--max-steps", "4"]).code == 0)
+        try FileManager.default.moveItem(atPath: folder.file("data/3.png"), toPath: folder.file("data/other.png"))
+        let renamed = try curricle(words + ["--resume"])
+        #expect(renamed.code == 2 && renamed.lastError.contains("images of other names"), "\(renamed.errors)")
+        try FileManager.default.moveItem(atPath: folder.file("data/other.png"), toPath: folder.file("data/3.png"))
+        #expect(try curricle(words + ["--resume", "--max-steps", "5"]).code == 0)
+    }
+
+    @Test("a run in the folder of its own data leaves its pictures out")
+    func runAmongItsData() throws {
+        let folder = try Folder()
+        let picture = [UInt8](try Data(contentsOf: URL(fileURLWithPath: fixture("checkpoints/square/waves.png"))))
+        for index in 0..<16 { _ = try folder.write("data/\(index % 2)/\(index).png", picture) }
+        let channels = smallModel.map { $0 == "0.5" ? "0.5,0.5,0.5" : $0 }, data = folder.file("data")
+        let words = ["pretrain", "--data", data, "--output", data] + channels + ["--channels", "3", "--epochs", "4"]
+        #expect(try curricle(words + ["--max-steps", "2"]).code == 0)
+        #expect(FileManager.default.fileExists(atPath: "\(data)/pictures"))
+        let resumed = try curricle(words + ["--resume"])
+        #expect(resumed.code == 0 && resumed.errors.contains("runs and features, no pictures, left out"), "\(resumed.errors)")
+    }
+
+    @Test("what a batch system or a terminal sends saves the state as SIGTERM does", arguments: [SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGTERM])
     func signals(number: Int32) throws {
         signal(number, SIG_DFL)  // whoever runs the tests may ignore it, and what is started inherits that
         let folder = try Folder(), data = try writeDigits(folder, count: 40)

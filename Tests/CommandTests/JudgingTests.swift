@@ -34,6 +34,18 @@ import Vision
         }
     }
 
+    @Test("one class is left where all images of the others are broken")
+    func oneClassLeft() throws {
+        let folder = try Folder()
+        try write(folder, ["data/a", "data/b"])
+        let weights = try pretrained(folder, "data")
+        for index in 0..<6 { _ = try folder.write("data/b/\(index).png", [1, 2, 3]) }
+        for command in [["knn", "--test", folder.file("data")], ["probe", "--holdout", "0.3"], ["fewshot", "--folds", "3"]] {
+            let result = try curricle([command[0], "--weights", weights, "--train", folder.file("data")] + command.dropFirst())
+            #expect(result.code == 2 && result.lastError.contains("only one class"), "\(command): \(result.errors)")
+        }
+    }
+
     @Test("images judged against themselves: kNN leaves each out, what learns refuses and names what to give")
     func trainIsTest() throws {
         let folder = try Folder()

@@ -36,6 +36,38 @@ struct ProgramTests {
         for key in ["infer_s", "img_s", "open_s", "open_checked_s", "arena_mb", "peak_share"] { #expect(row[key] is Double, "\(key)") }
     }
 
+    @Test("int8: compared with float32 before it is written, and read by all that computes features")
+    func int8() throws {
+        let folder = try Folder(), data = try writeDigits(folder, count: 30), weights = folder.file("run/model.safetensors")
+        let made = try curricle(
+            ["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "2"])
+        #expect(made.code == 0, "\(made.errors)")
+        let compile = ["compile", "--weights", weights, "--precision", "int8", "--batch", "4", "--pool", "mean"]
+        let compiled = try curricle(compile + ["--images", data, "-o", folder.file("bytes")])
+        #expect(compiled.code == 0 && compiled.output.hasPrefix("against float32: cosine 0.99"), "\(compiled.errors)\(compiled.output)")
+        let inspected = try curricle("inspect", folder.file("bytes"), "--instructions")
+        for fact in ["version 2", "precision    int8", "by \"curricle ", "linear_int8"] { #expect(inspected.output.contains(fact), "\(fact)") }
+        let far = try curricle(compile + ["--images", data, "--least-cosine", "1", "-o", folder.file("far")])
+        #expect(far.code == 2 && far.lastError.contains("less than --least-cosine"), "\(far.errors)")
+        #expect(!FileManager.default.fileExists(atPath: folder.file("far")))
+        let plain = try curricle("compile", "--weights", weights, "--images", data, "-o", folder.file("far"))
+        #expect(plain.code == 2 && plain.lastError.contains("--precision int8"), "\(plain.errors)")
+
+        func extract(_ words: String...) throws -> Data {
+            let result = try curricle(["extract", "--data", data, "-o", folder.file("f.npy")] + words)
+            #expect(result.code == 0, "\(result.errors)")
+            return try Data(contentsOf: URL(fileURLWithPath: folder.file("f.npy")))
+        }
+        let bytes = try extract("--weights", weights, "--precision", "int8", "--pool", "mean")
+        #expect(try extract("--program", folder.file("bytes")) == bytes)
+        #expect(try extract("--weights", weights, "--pool", "mean") != bytes)
+        let knn = try curricle("knn", "--weights", weights, "--train", data, "--test", data, "--precision", "int8", "-k", "3")
+        #expect(knn.code == 0 && knn.output.contains("Acc@1"), "\(knn.errors)")
+        let timed = try curricle(["bench", "infer", "--precision", "int8", "--repeats", "1", "--warmup", "0"] + smallModel.dropLast(4))
+        #expect(timed.code == 0 && timed.output.contains("int8"), "\(timed.errors)")
+        #expect(try curricle("bench", "step", "--precision", "int8").lastError.contains("training is float32"))
+    }
+
     @Test("broken files end in one line") func brokenFilesEndInOneLine() throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 10)
         let bad = try folder.write("bad.curricle", Array("CURRICLE".utf8) + Array(repeating: 7, count: 400))

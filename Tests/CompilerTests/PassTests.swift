@@ -65,7 +65,8 @@ struct PassTests {
         _ = try MicroModel(.autoencoder).program(.immediate(AdamW()), pipeline)
         #expect(
             seen.passes.map(\.0) == [
-                "prune", "hoist selections", "differentiate", "simplify placed rows", "fuse epilogues", "order updates early", "program"
+                "prune", "hoist selections", "differentiate", "simplify placed rows", "fuse epilogues", "quantise rows",
+                "order updates early", "program"
             ])
         #expect(!seen.passes.contains { $0.1 })
     }

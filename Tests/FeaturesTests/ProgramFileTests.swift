@@ -138,6 +138,33 @@ private struct MadePictures: ImageSource {
         #expect(throws: LearningError.self) { try features(weights, layer: 3) }
     }
 
+    @Test("of the mean before the last norm, through a norm of its own, the same as the judges take")
+    func normalizedMean() throws {
+        let folder = try TemporaryFolder(), pictures = try openDataset(at: checkpointFixture("square"), role: .test),
+            weights = checkpointFixture("timm.safetensors")
+        let extractor = try FeatureExtractor(weights: weights, heads: 4, pool: .normalizedMean, threads: 1, isa: .best)
+        try extractor.program(images: 2, pool: .mean).write(to: folder.file("p"))
+        let judged = try extractor.features(pictures, pool: .normalizedMean)
+        #expect(try features(folder.file("p"), pictures, threads: 1, isa: .best) == judged)
+        #expect(
+            try judged
+                != FeatureExtractor(weights: weights, heads: 4, threads: 1, isa: .best).features(pictures, pool: .mean), "no norm of its own")
+    }
+
+    @Test("features that overflow are an error that names the image")
+    func overflow() throws {
+        let folder = try TemporaryFolder(), model = try ModelRuntime(Self.small, parts: .encoder, trains: false, threads: 1, isa: .best)
+        model.initialize(seed: 3)
+        let weight = try #require(model.parameters["blocks.1.mlp.fc2.weight"])
+        model.set(weight, in: model.session.parameters, Array(repeating: 3e38, count: weight.referenceShape.reduce(1, *)))
+        let program = try EncoderProgram(model, normalization: .standard(channels: 3), images: 2, pool: .mean)
+        try program.write(to: folder.file("p"))
+        let error = #expect(throws: LearningError.self) {
+            try features(folder.file("p"), MadePictures(count: 3, channels: 3), threads: 1, isa: .best)
+        }
+        #expect(error?.message.description.contains("picture 0 features that are not finite") == true)
+    }
+
     @Test("patch tokens are those whose mean is the mean")
     func tokens() throws {
         let folder = try TemporaryFolder(), extractor = try extractor(), pictures = MadePictures(count: 5, channels: 3)

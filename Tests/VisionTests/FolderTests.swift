@@ -105,7 +105,7 @@ import Testing
         "parts are known by their usual spellings, whatever their case",
         arguments: [
             ("Train", "Test"), ("training", "validation"), ("Training", "Testing"), ("TRAIN", "VAL"), ("train", "valid"),
-            ("training_set", "test_set"), ("train-images", "eval")
+            ("training_set", "test_set"), ("train-images", "eval"), ("seg_train", "seg_test"), ("trn", "tst")
         ])
     func spellings(_ train: String, _ test: String) throws {
         for (part, count) in [(train, 3), (test, 2)] {

@@ -144,11 +144,23 @@ import Testing
         #expect(none.missingLabels == nil && none.notes.isEmpty)
     }
 
+    @Test("a tar that holds one name twice says so: which label belongs to which image is not clear")
+    func twice() throws {
+        for names in [["a.png", "a.cls", "a.png", "a.cls"], ["a.cls", "a.png", "a.cls"]] {
+            let members = names.flatMap { member(Array($0.utf8), $0.hasSuffix("png") ? png : Array("1".utf8)) }
+            let path = try folder.write("twice.tar", members + [UInt8](repeating: 0, count: 1024))
+            let found = error { () throws(VisionError) in try openDataset(at: path, role: .train) }
+            guard case .badArchive(_, let reason) = found else { Issue.record("\(String(describing: found))"); continue }
+            #expect(reason.contains("twice"))
+        }
+    }
+
     @Test("shards are named as WebDataset names them")
     func braces() throws {
         func expanded(_ text: String) -> [String] { expandedBraces(ByteName(text)).map { "\($0)" } }
         #expect(expanded("s-{008..011}.tar") as [String] == ["s-008.tar", "s-009.tar", "s-010.tar", "s-011.tar"])
         #expect(expanded("{a,b}/{1..2}") == ["a/1", "a/2", "b/1", "b/2"])
+        #expect(expanded("s-{a..c}") == ["s-a", "s-b", "s-c"] && expanded("{c..a}") == ["{c..a}"])
         #expect(expanded("{9..10}") == ["9", "10"] && expanded("{3..3}x") == ["3x"])
         for text in ["", "plain", "{x}", "{2..1}", "{1..}", "{..}", "{-1..1}", "{0..99999999}", "}{", "{"] {
             #expect(expanded(text) == [text])

@@ -132,10 +132,9 @@ extension Checkpoint {
             throw TensorFileError.file(error)
         }
         if start.count > 8, start[8] == 0x7B { return true }
-        if let reason = ForeignWeights.reason(start) { throw LearningError.file(path: path, reason: reason) }
-        if start.starts(with: Array("PK".utf8)) || start.first == 0x80 || start.dropFirst(257).starts(with: Array("ustar".utf8)) {
-            return false
-        }
+        let isTar = start.dropFirst(257).starts(with: Array("ustar".utf8)), reason = ForeignWeights.reason(start)
+        if start.starts(with: Array("PK".utf8)) || start.first == 0x80 || isTar && reason == nil { return false }
+        if let reason { throw LearningError.file(path: path, reason: reason) }
         return !path.hasSuffix(".pth")
     }
 
