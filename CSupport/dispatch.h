@@ -5,5 +5,7 @@
 
 /// The kernels of an ISA by opcode, or NULL where this CPU cannot run it.
 INTERNAL const kernel_entry *kernels_of(curricle_isa isa);
+#ifndef CURRICLE_BARE
 INTERNAL double peak_of(curricle_isa isa, int64_t rounds, float *sink);
+#endif
 #endif
