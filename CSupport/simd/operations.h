@@ -234,7 +234,7 @@ INLINE void vr_transpose(vr r[REGISTER_LANES]) {
 #endif
 
 /// 16×16 transpose in place: row i, lane j ↔ row j, lane i, square by square.
-INLINE void vf_transpose(vf r[LANES]) {
+static __attribute__((noinline)) void vf_transpose(vf r[LANES]) {
     vf_parts *rows = (vf_parts *)r;
 #if TARGET_HAS_VECTORS
     UNROLL for (int i = 0; i < REGISTERS; i++)
