@@ -1,4 +1,5 @@
-// CRC-32C: by the CPU's own instruction where there is one, else eight bytes a turn by tables made on the stack.
+// CRC-32C: by the CPU's own instruction where there is one, else eight bytes a turn by tables made on the stack (8 KB), or with
+// CURRICLE_BARE half a byte by a table in flash.
 #include "program_file.h"
 #include <string.h>
 #ifdef __ARM_FEATURE_CRC32 // -march=armv8-a+crc or later
@@ -7,6 +8,20 @@
 
 typedef uint32_t advance_function(uint32_t remainder, const uint8_t *bytes, size_t size);
 
+#ifdef CURRICLE_BARE
+/// Entry [n]: the remainder of half a byte n.
+static uint32_t advance_by_tables(uint32_t remainder, const uint8_t *bytes, size_t size) {
+    static const uint32_t table[16] = {
+        0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1, 0x417B1DBC, 0x5125DAD3, 0x61C69362, 0x7198540D,
+        0x82F63B78, 0x92A8FC17, 0xA24BB5A6, 0xB21572C9, 0xC38D26C4, 0xD3D3E1AB, 0xE330A81A, 0xF36E6F75};
+    for (; size > 0; bytes++, size--) {
+        remainder ^= *bytes;
+        remainder = remainder >> 4 ^ table[remainder & 15];
+        remainder = remainder >> 4 ^ table[remainder & 15];
+    }
+    return remainder;
+}
+#else
 /// Eight tables ("slicing-by-8", Kounavis and Berry, 2005): entry [k][b] is the remainder of byte b and k zero bytes behind it.
 static uint32_t advance_by_tables(uint32_t remainder, const uint8_t *bytes, size_t size) {
     uint32_t table[8][256];
@@ -27,6 +42,7 @@ static uint32_t advance_by_tables(uint32_t remainder, const uint8_t *bytes, size
     for (; size > 0; bytes++, size--) remainder = remainder >> 8 ^ table[0][(remainder ^ *bytes) & 255];
     return remainder;
 }
+#endif
 
 #if defined(__x86_64__)
 __attribute__((target("sse4.2")))

@@ -1,8 +1,6 @@
 // The one place that chooses an ISA.
 #include "dispatch.h"
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__aarch64__) && defined(__linux__)
@@ -14,7 +12,7 @@
 #error "there would be no kernels: the instruction set that was chosen is not one of this target's"
 #endif
 
-#define ISA(name, number, fuses, test) extern const kernel_entry kernels_##name[]; INTERNAL double peak_##name(int64_t, float *);
+#define ISA(name, number, fuses, test) extern const kernel_entry kernels_##name[];
 #include "isa.inc"
 
 int curricle_isa_available(curricle_isa isa) {
@@ -44,11 +42,6 @@ const char *curricle_isa_name(curricle_isa isa) {
 }
 
 curricle_isa curricle_isa_detect(void) {
-    const char *wanted = getenv("CURRICLE_ISA");
-    for (int isa = CURRICLE_ISA_NEON; isa >= 0; isa--)
-        if (curricle_isa_available((curricle_isa)isa) && (!wanted || !*wanted || !strcmp(wanted, curricle_isa_name((curricle_isa)isa))))
-            return (curricle_isa)isa;
-    // An unknown name, or one this CPU lacks: the best there is. The command line refuses such a name before it comes here.
     for (int isa = CURRICLE_ISA_NEON; isa >= 0; isa--)
         if (curricle_isa_available((curricle_isa)isa)) return (curricle_isa)isa;
     return CURRICLE_ISA_BASELINE;
@@ -80,6 +73,10 @@ INTERNAL const kernel_entry *kernels_of(curricle_isa isa) {
     }
 }
 
+#ifndef CURRICLE_BARE
+#define ISA(name, number, fuses, test) INTERNAL double peak_##name(int64_t, float *);
+#include "isa.inc"
+
 INTERNAL double peak_of(curricle_isa isa, int64_t rounds, float *sink) {
     switch (isa) {
 #define ISA(name, number, fuses, test) case number: return peak_##name(rounds, sink);
@@ -87,3 +84,4 @@ INTERNAL double peak_of(curricle_isa isa, int64_t rounds, float *sink) {
     default: return 0;
     }
 }
+#endif

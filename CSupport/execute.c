@@ -1,14 +1,20 @@
 // Runs a program: one team for the whole of it, instruction after instruction, tasks dealt out as threads become free.
 // Which thread takes a task changes nothing: every output element is written by exactly one task.
+//
+// With CURRICLE_BARE there is no operating system: no clock, so times stay 0, and nobody to yield to.
+#ifndef CURRICLE_BARE
 #define _POSIX_C_SOURCE 199309L // clock_gettime
+#endif
 #include "dispatch.h"
 #include "program_file.h"
 #include "team.h"
 #include <math.h>
+#ifndef CURRICLE_BARE
 #include <time.h>
+#endif
 
 /// The team's barrier, and one counter of tasks for each instruction.
-static size_t counter_bytes(uint32_t count) { return (size_t)(aligned(sizeof(team_barrier)) + aligned(count * sizeof(atomic_llong))); }
+static size_t counter_bytes(uint32_t count) { return (size_t)(aligned(sizeof(team_barrier)) + aligned(count * sizeof(atomic_size_t))); }
 
 static uint64_t scratch_bytes(const curricle_instruction *instructions, uint32_t count, int threads, const kernel_entry *kernels) {
     int64_t most = 0;
@@ -39,7 +45,7 @@ typedef struct {
     const curricle_execution *run;
     const kernel_entry *kernels;
     team_barrier *barrier;
-    atomic_llong *next; // one task counter per instruction
+    atomic_size_t *next; // one task counter per instruction; a task writes a number at least, so that a size counts them
     char *scratch;
     _Atomic curricle_status status;
 } execution;
@@ -49,9 +55,13 @@ static void *resolve(const curricle_execution *run, curricle_operand operand) {
 }
 
 static uint64_t now(void) {
+#ifdef CURRICLE_BARE
+    return 0;
+#else
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+#endif
 }
 
 static void run_team(void *context, int thread, int threads) {
@@ -70,8 +80,8 @@ static void run_team(void *context, int thread, int threads) {
         }
         const kernel_entry *kernel = &e->kernels[instruction->opcode];
         const kernel_call call = {kernel->tasks(instruction, threads), threads, scratch, dot4};
-        for (int64_t task; (task = atomic_fetch_add_explicit(&e->next[i], 1, memory_order_relaxed)) < call.tasks;)
-            kernel->run(instruction, operand, &call, task);
+        for (size_t task; (task = atomic_fetch_add_explicit(&e->next[i], 1, memory_order_relaxed)) < (size_t)call.tasks;)
+            kernel->run(instruction, operand, &call, (int64_t)task);
         team_wait(e->barrier, threads);
         if (clock) {
             uint64_t after = now();
@@ -89,7 +99,7 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     char *workspace = run->workspace;
     execution e = {
         .instructions = instructions, .count = count, .run = run, .kernels = kernels,
-        .barrier = (team_barrier *)workspace, .next = (atomic_llong *)(workspace + aligned(sizeof(team_barrier))),
+        .barrier = (team_barrier *)workspace, .next = (atomic_size_t *)(workspace + aligned(sizeof(team_barrier))),
         .scratch = workspace + counter_bytes(count), .status = CURRICLE_OK,
     };
     atomic_init(&e.barrier->arrived, 0);
@@ -99,6 +109,7 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     return atomic_load(&e.status);
 }
 
+#ifndef CURRICLE_BARE
 typedef struct { curricle_isa isa; int64_t rounds; double flops[256]; float sink[256]; } peak_context;
 
 static void peak_body(void *context, int thread, int threads) {
@@ -122,3 +133,4 @@ double curricle_peak_gflops(curricle_isa isa, int threads, double seconds) {
     }
     return best * 1e-9;
 }
+#endif

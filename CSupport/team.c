@@ -1,6 +1,10 @@
 // The only file that sees OpenMP. (Target attributes do not reach OpenMP's outlined regions: kernels live elsewhere.)
 #include "team.h"
+#ifdef CURRICLE_BARE
+static void sched_yield(void) {}
+#else
 #include <sched.h>
+#endif
 
 INTERNAL int team_most(int wanted) {
 #ifdef _OPENMP

@@ -19,7 +19,7 @@ function emit(path,    line, part, name, directory, skipped) {
             continue
         }
         if (line == "#ifndef CURRICLE_INFERENCE_ONLY") { skipped = 1; continue }
-        if (line ~ /^#define _POSIX_C_SOURCE/) continue # stands before all system headers
+        if (line ~ /^#define _POSIX_C_SOURCE/) continue # stands above all
         if (line ~ /^#include "/) {
             split(line, part, "\"")
             name = found(directory, part[2])
@@ -45,21 +45,22 @@ function found(directory, name,    place, line, i, from) {
 # An ISA: its name and tiles, as its file defines them.
 function choose(isa,    path, line) {
     path = "CSupport/isa_" isa ".c"
-    while ((getline line < path) > 0) if (line ~ /^#define/) print line
+    while ((getline line < path) > 0) if (line ~ /^#/ && line !~ /^#include/) print line
     close(path)
 }
 BEGIN {
     print "// Curricle'"'"'s feature extractor in one file: curricle.h is its interface. Made by tools/amalgamate.sh; to be changed where it was made from."
     print "#define _POSIX_C_SOURCE 199309L // clock_gettime"
+    print "#pragma GCC diagnostic ignored \"-Wunused-function\""
     print "#define CURRICLE_INFERENCE_ONLY"
     print "#define INTERNAL static"
     emit("CSupport/kernels/call.h")
     emit("CSupport/simd/vector.h")
     print "\n// The CPU that is compiled for."
-    print "#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)"
+    print "#if defined(__x86_64__) && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)"
     print "#define CURRICLE_WITHOUT_BASELINE\n#define CURRICLE_WITHOUT_AVX2"
     choose("avx512")
-    print "#elif defined(__AVX2__) && defined(__FMA__)"
+    print "#elif defined(__x86_64__) && defined(__AVX2__) && defined(__FMA__)"
     print "#define CURRICLE_WITHOUT_BASELINE\n#define CURRICLE_WITHOUT_AVX512"
     choose("avx2")
     print "#elif defined(__aarch64__)\n#define CURRICLE_WITHOUT_BASELINE"

@@ -24,7 +24,7 @@ for compiler in "${compilers[@]}"; do
     for flags in "" "-mavx2 -mfma" "-march=skylake-avx512"; do
         case $flags in *avx2*) grep -q -w avx2 /proc/cpuinfo || continue ;; *avx512*) grep -q -w avx512vl /proc/cpuinfo || continue ;; esac
         # shellcheck disable=SC2086
-        "$compiler" -std=c17 -pedantic -O2 -Wall -Wextra -Werror -Wno-psabi -Wno-unused-function $flags -c "$work/curricle.c" -o "$work/curricle.o"
+        "$compiler" -std=c17 -pedantic -O2 -Wall -Wextra -Werror -Wno-psabi $flags -c "$work/curricle.c" -o "$work/curricle.o"
         leaked=$(nm --defined-only --extern-only "$work/curricle.o" | awk '$3 !~ /^curricle_/')
         if [ -n "$leaked" ]; then echo "$compiler $flags: the library defines $leaked" >&2; exit 1; fi
         # shellcheck disable=SC2086

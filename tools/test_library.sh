@@ -22,7 +22,7 @@ $make test ISA=baseline OPENMP=0
 # No allocation, no file: the library asks the system for nothing but these.
 asked=$(nm -D --undefined-only .build/c/size-avx2/libcurricle.so | awk '$1 == "U" { sub(/@.*/, "", $2); print $2 }' | sort | tr '\n' ' ')
 for name in $asked; do
-    case $name in ceil|clock_gettime|getenv|memcpy|memset|memcmp|memmove|sched_yield) ;; *) echo "the library calls $name" >&2; exit 1 ;; esac
+    case $name in ceil|clock_gettime|memcpy|memset|memcmp|memmove|sched_yield) ;; *) echo "the library calls $name" >&2; exit 1 ;; esac
 done
 
 tools/test_install.sh

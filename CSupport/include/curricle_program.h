@@ -32,7 +32,7 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
 curricle_status curricle_check(
     const curricle_instruction *instructions, uint32_t count, const uint64_t segment_bytes[CURRICLE_SEGMENTS], uint32_t *at);
 
-/// The best ISA of this CPU, or the one that CURRICLE_ISA names if the CPU has it.
+/// The best ISA of this CPU.
 curricle_isa curricle_isa_detect(void);
 /// 1 if this CPU can run `isa`.
 int curricle_isa_available(curricle_isa isa);

@@ -39,5 +39,11 @@
 #else
 #define TARGET_HAS_FMA 0
 #endif
+// Whether it has registers of four floats at all.
+#if defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__) || defined(__ALTIVEC__)
+#define TARGET_HAS_VECTORS 1
+#else
+#define TARGET_HAS_VECTORS 0
+#endif
 
 #endif

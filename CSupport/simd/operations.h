@@ -5,15 +5,29 @@ INLINE vf vf_load(const float *p) { return (vf)*(const vf_unaligned *)p; }
 INLINE void vf_store(float *p, vf v) { *(vf_unaligned *)p = (vf_unaligned)v; }
 
 // What one register holds. Where it matters, vectors are taken apart into these: clang does so by itself, gcc would keep them in memory.
-enum { REGISTER_LANES = ISA_AVX512 ? 16 : ISA_AVX2 ? 8 : 4, REGISTERS = LANES / REGISTER_LANES };
+enum { REGISTER_LANES = ISA_AVX512 ? 16 : ISA_AVX2 ? 8 : TARGET_HAS_VECTORS ? 4 : 1, REGISTERS = LANES / REGISTER_LANES };
+#if TARGET_HAS_VECTORS
 typedef float vr __attribute__((vector_size(4 * REGISTER_LANES)));
 typedef int32_t vri __attribute__((vector_size(4 * REGISTER_LANES)));
 typedef float vr_unaligned __attribute__((vector_size(4 * REGISTER_LANES), aligned(4)));
+INLINE vr vr_set(float x) { return x - (vr){0}; }
+INLINE vri vr_bits(vr x) { return (vri)x; }
+INLINE vr vr_of_bits(vri x) { return (vr)x; }
+INLINE vr vr_select(vri mask, vr a, vr b) { return (vr)((mask & (vri)a) | (~mask & (vri)b)); }
+#else
+typedef float vr;
+typedef int32_t vri;
+typedef float vr_unaligned;
+INLINE vr vr_set(float x) { return x; }
+INLINE vri vr_bits(vr x) { return (union { vr x; vri bits; }){x}.bits; }
+INLINE vr vr_of_bits(vri x) { return (union { vri bits; vr x; }){x}.x; }
+INLINE vr vr_select(int holds, vr a, vr b) { return holds ? a : b; }
+#endif
 typedef union { vf whole; vr part[REGISTERS]; } vf_parts;
 
-INLINE vr vr_set(float x) { return x - (vr){0}; }
 INLINE vr vr_load(const float *p) { return (vr)*(const vr_unaligned *)p; }
 INLINE void vr_store(float *p, vr v) { *(vr_unaligned *)p = (vr_unaligned)v; }
+INLINE vr vr_abs(vr a) { return vr_of_bits(vr_bits(a) & 0x7fffffff); }
 
 /// a·b + c, rounded once where the ISA has FMA.
 INLINE vr vr_fma(vr a, vr b, vr c) {
@@ -21,6 +35,8 @@ INLINE vr vr_fma(vr a, vr b, vr c) {
     return a * b + c;
 #elif __has_builtin(__builtin_elementwise_fma)
     return __builtin_elementwise_fma(a, b, c);
+#elif !TARGET_HAS_VECTORS
+    return __builtin_fmaf(a, b, c);
 #else
     UNROLL for (int i = 0; i < REGISTER_LANES; i++) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
     return c;
@@ -31,21 +47,20 @@ INLINE vf vf_fma(vf a, vf b, vf c) {
     UNROLL for (int i = 0; i < REGISTERS; i++) z.part[i] = vr_fma(x.part[i], y.part[i], z.part[i]);
     return z.whole;
 }
-INLINE float f_fma(float a, float b, float c) {
-#if ISA_HAS_FMA
-    return __builtin_fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
 
 /// mask ? a : b, lane by lane; a mask lane is all ones or zero.
-INLINE vr vr_select(vri mask, vr a, vr b) { return (vr)((mask & (vri)a) | (~mask & (vri)b)); }
-INLINE vr vr_abs(vr a) { return (vr)((vri)a & 0x7fffffff); }
 INLINE vf vf_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 INLINE vf vf_max(vf a, vf b) { return vf_select(a > b, a, b); }
 INLINE vf vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
 INLINE vf vf_abs(vf a) { return (vf)((vi)a & 0x7fffffff); }
+// clang takes __builtin_sqrtf for a function that sets errno, unless it is told -fno-math-errno.
+INLINE float f_sqrt(float a) {
+#if __has_builtin(__builtin_elementwise_sqrt)
+    return __builtin_elementwise_sqrt(a);
+#else
+    return __builtin_sqrtf(a);
+#endif
+}
 INLINE vf vf_sqrt(vf a) {
 #if __has_builtin(__builtin_elementwise_sqrt)
     return __builtin_elementwise_sqrt(a);
@@ -116,8 +131,7 @@ INLINE float vf_greatest(vf v) {
 
 /// eˣ for x ≤ 88, below −87.33 zero: Cody–Waite reduction, degree-6 polynomial; 1 ulp. NaN stays NaN.
 INLINE vr vr_exp(vr x) {
-    vri underflow = x < -87.33f;
-    vr clamped = vr_select(underflow, vr_set(-87.f), x);
+    vr clamped = vr_select(x < -87.33f, vr_set(-87.f), x);
     // Added to 1.5·2²³ + 127 the product is rounded to the integer n, and n + 127 is what the sum's last bits hold.
     vr shifted = clamped * 1.44269504f + 12583039.f;
     vr n = shifted - 12583039.f;
@@ -130,7 +144,7 @@ INLINE vr vr_exp(vr x) {
     u = vr_fma(u, s, vr_set(1.66666671633720398e-1f));
     u = vr_fma(u, s, vr_set(0.5f));
     vr y = 1.f + vr_fma(s * s, u, s);
-    return vr_select(underflow, vr_set(0), y * (vr)((vri)shifted << 23));
+    return vr_select(x < -87.33f, vr_set(0), y * vr_of_bits(vr_bits(shifted) << 23));
 }
 
 INLINE vf vf_exp(vf x) {
@@ -199,6 +213,7 @@ INLINE vf vf_gelu(vf x, vf *derivative) {
     return v.whole;
 }
 
+#if TARGET_HAS_VECTORS
 // a₀ b₀ a₁ b₁ … of the first halves of two registers, and of the second.
 #if ISA_AVX512
 #define FIRST_HALVES(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
@@ -224,19 +239,31 @@ INLINE void vr_transpose(vr r[REGISTER_LANES]) {
 }
 #undef FIRST_HALVES
 #undef SECOND_HALVES
+#endif
 
-/// 16×16 transpose: row i, lane j ↔ row j, lane i, square by square.
-INLINE void vf_transpose(vf r[LANES]) {
-    vf_parts in[LANES], out[LANES];
-    UNROLL for (int i = 0; i < LANES; i++) in[i].whole = r[i];
+/// 16×16 transpose in place: row i, lane j ↔ row j, lane i, square by square.
+static __attribute__((noinline)) void vf_transpose(vf r[LANES]) {
+    vf_parts *rows = (vf_parts *)r;
+#if TARGET_HAS_VECTORS
     UNROLL for (int i = 0; i < REGISTERS; i++)
-        UNROLL for (int j = 0; j < REGISTERS; j++) {
-            vr square[REGISTER_LANES];
-            UNROLL for (int k = 0; k < REGISTER_LANES; k++) square[k] = in[i * REGISTER_LANES + k].part[j];
-            vr_transpose(square);
-            UNROLL for (int k = 0; k < REGISTER_LANES; k++) out[j * REGISTER_LANES + k].part[i] = square[k];
+        UNROLL for (int j = 0; j <= i; j++) {
+            vr low[REGISTER_LANES], high[REGISTER_LANES];
+            UNROLL for (int k = 0; k < REGISTER_LANES; k++) low[k] = rows[i * REGISTER_LANES + k].part[j];
+            UNROLL for (int k = 0; k < REGISTER_LANES; k++) high[k] = rows[j * REGISTER_LANES + k].part[i];
+            vr_transpose(low);
+            vr_transpose(high);
+            UNROLL for (int k = 0; k < REGISTER_LANES; k++) rows[j * REGISTER_LANES + k].part[i] = low[k];
+            if (j == i) continue;
+            UNROLL for (int k = 0; k < REGISTER_LANES; k++) rows[i * REGISTER_LANES + k].part[j] = high[k];
         }
-    UNROLL for (int i = 0; i < LANES; i++) r[i] = out[i].whole;
+#else
+    for (int i = 0; i < LANES; i++)
+        for (int j = 0; j < i; j++) {
+            float held = rows[i].part[j];
+            rows[i].part[j] = rows[j].part[i];
+            rows[j].part[i] = held;
+        }
+#endif
 }
 
 // Integers, and bytes in fours: lane i of a vector holds four bytes along the depth.

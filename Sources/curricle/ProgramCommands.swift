@@ -121,7 +121,7 @@ enum InspectCommand {
         arguments: "FILE", argumentCount: 1...1, example: "curricle inspect encoder.curricle --instructions")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let file = try ProgramFile(path: a.positional[0], threads: a.int("threads"))
+        let file = try ProgramFile(path: a.positional[0], threads: a.int("threads"), isa: ISA.named(nil))
         CompileCommand.show(file)
         if try a.flag("instructions") { for (index, instruction) in file.instructions.enumerated() { print("\(index): \(instruction)") } }
         return 0
