@@ -180,6 +180,20 @@ import Vision
     }
 
     @Test(
+        "pictures that a file wants prepared otherwise than here are said, by the names that its configuration has",
+        arguments: [
+            (#""crop_pct": 0.875, "interpolation": "bicubic", "crop_mode": "center""#, nil),
+            (#""input_size": [3, 384, 384], "crop_pct": 1.0"#, nil),
+            (#""crop_pct": 0.9"#, "(crop_pct 0.9)"), (#""input_size": [3, 384, 384], "crop_pct": 0.875"#, "(crop_pct 0.875)"),
+            (#""interpolation": "bilinear", "crop_mode": "squash""#, "(interpolation bilinear, crop_mode squash)")
+        ])
+    func otherPixels(configuration: String, said: String?) throws {
+        let text = "{\"architecture\": \"vit_test\", \"model_args\": {\"num_heads\": 4}, \"pretrained_cfg\": {\(configuration)}}"
+        let notes = try facts(["config.json": text], of: "timm.safetensors").notes.map(\.description).filter { $0.contains("prepares") }
+        #expect(said.map { said in notes.count == 1 && notes[0].contains(said) } ?? notes.isEmpty, "\(notes)")
+    }
+
+    @Test(
         "what timm's configuration says of layers is computed, or refused by its name",
         arguments: [
             (#""act_layer": "gelu", "norm_layer": "layernorm", "num_heads": 4"#, nil),
