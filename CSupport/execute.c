@@ -1,4 +1,4 @@
-// Runs a program: one team for the whole of it, instruction after instruction, tasks dealt out as threads become free.
+// Runs a program: one team for the whole of it, instruction after instruction, tasks dealt out as threads become free, until they are done.
 // Which thread takes a task changes nothing: every output element is written by exactly one task.
 //
 // With CURRICLE_BARE there is no operating system: no clock, so times stay 0, and nobody to yield to.
@@ -13,8 +13,11 @@
 #include <time.h>
 #endif
 
-/// The team's barrier, and one counter of tasks for each instruction.
-static size_t counter_bytes(uint32_t count) { return (size_t)(aligned(sizeof(team_barrier)) + aligned(count * sizeof(atomic_size_t))); }
+/// Tasks of an instruction: the next to be dealt out, and those that are done. A task writes a number at least, so that a size counts them.
+typedef struct { atomic_size_t next, done; } task_counters;
+
+/// Where the team stands, and the counters of each instruction.
+static size_t counter_bytes(uint32_t count) { return (size_t)(aligned(sizeof(team_progress)) + aligned(count * sizeof(task_counters))); }
 
 static uint64_t scratch_bytes(const curricle_instruction *instructions, uint32_t count, int threads, const kernel_entry *kernels) {
     int64_t most = 0;
@@ -44,8 +47,9 @@ typedef struct {
     uint32_t count;
     const curricle_execution *run;
     const kernel_entry *kernels;
-    team_barrier *barrier;
-    atomic_size_t *next; // one task counter per instruction; a task writes a number at least, so that a size counts them
+    team_progress *progress;
+    task_counters *tasks; // of each instruction
+    int processors;
     char *scratch;
     _Atomic curricle_status status;
 } execution;
@@ -64,30 +68,45 @@ static uint64_t now(void) {
 #endif
 }
 
+/// Goes on to an instruction, past guards: of the team, whoever has come so far looks at their losses alone.
+static void advance(execution *e, uint32_t next) {
+    for (; next < e->count && e->instructions[next].opcode == curricle_opcode_guard_finite; next++)
+        if (!isfinite(*(const float *)resolve(e->run, curricle_decode_guard_finite(&e->instructions[next]).loss))) {
+            atomic_store(&e->status, CURRICLE_NONFINITE);
+            next = e->count;
+            break;
+        }
+    team_advance(e->progress, next, next >= e->count);
+}
+
 static void run_team(void *context, int thread, int threads) {
     execution *e = context;
     float *scratch = (float *)(e->scratch + (size_t)thread * (size_t)scratch_bytes(e->instructions, e->count, threads, e->kernels));
     const int dot4 = has_dot4(e->run->isa);
     uint64_t *clock = thread == 0 ? e->run->nanoseconds : NULL, before = clock ? now() : 0;
-    for (uint32_t i = 0; i < e->count; i++) {
+    for (uint32_t i = atomic_load(&e->progress->stage); i < e->count;) {
         const curricle_instruction *instruction = &e->instructions[i];
         void *operand[CURRICLE_OPERANDS];
         for (int j = 0; j < CURRICLE_OPERANDS; j++) operand[j] = resolve(e->run, instruction->operand[j]);
-        if (instruction->opcode == curricle_opcode_guard_finite) {
-            if (isfinite(*(const float *)resolve(e->run, curricle_decode_guard_finite(instruction).loss))) continue;
-            if (thread == 0) atomic_store(&e->status, CURRICLE_NONFINITE);
-            return; // every thread reads the same value
-        }
         const kernel_entry *kernel = &e->kernels[instruction->opcode];
         const kernel_call call = {kernel->tasks(instruction, threads), threads, scratch, dot4};
-        for (size_t task; (task = atomic_fetch_add_explicit(&e->next[i], 1, memory_order_relaxed)) < (size_t)call.tasks;)
+        task_counters *counters = &e->tasks[i];
+        size_t done = 0, all = (size_t)call.tasks;
+        for (size_t task; (task = atomic_fetch_add_explicit(&counters->next, 1, memory_order_relaxed)) < all; done++)
             kernel->run(instruction, operand, &call, (int64_t)task);
-        team_wait(e->barrier, threads);
+        const int was_last = done > 0 && atomic_fetch_add_explicit(&counters->done, done, memory_order_acq_rel) + done == all;
+        if (was_last) advance(e, i + 1);
+        if (thread >= e->processors) { // it would take the processor of one that works
+            team_wait_for_end(e->progress);
+            return;
+        }
+        uint32_t stage = team_wait(e->progress, i);
         if (clock) {
             uint64_t after = now();
             clock[i] += after - before;
             before = after;
         }
+        i = stage;
     }
 }
 
@@ -99,12 +118,17 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     char *workspace = run->workspace;
     execution e = {
         .instructions = instructions, .count = count, .run = run, .kernels = kernels,
-        .barrier = (team_barrier *)workspace, .next = (atomic_size_t *)(workspace + aligned(sizeof(team_barrier))),
-        .scratch = workspace + counter_bytes(count), .status = CURRICLE_OK,
+        .progress = (team_progress *)workspace, .tasks = (task_counters *)(workspace + aligned(sizeof(team_progress))),
+        .processors = run->threads > 1 ? team_processors() : 1, .scratch = workspace + counter_bytes(count), .status = CURRICLE_OK,
     };
-    atomic_init(&e.barrier->arrived, 0);
-    atomic_init(&e.barrier->epoch, 0);
-    for (uint32_t i = 0; i < count; i++) atomic_init(&e.next[i], 0);
+    atomic_init(&e.progress->stage, 0);
+    atomic_init(&e.progress->has_ended, 0);
+    atomic_init(&e.progress->sleepers, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        atomic_init(&e.tasks[i].next, 0);
+        atomic_init(&e.tasks[i].done, 0);
+    }
+    advance(&e, 0);
     team_run(run->threads, run_team, &e);
     return atomic_load(&e.status);
 }

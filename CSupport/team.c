@@ -1,9 +1,21 @@
 // The only file that sees OpenMP. (Target attributes do not reach OpenMP's outlined regions: kernels live elsewhere.)
+#if !defined(CURRICLE_BARE) && defined(__linux__)
+#define _GNU_SOURCE // sched_getaffinity, syscall
+#define HAS_FUTEX 1
+#else
+#define HAS_FUTEX 0
+#endif
 #include "team.h"
+#include <limits.h>
 #ifdef CURRICLE_BARE
 static void sched_yield(void) {}
 #else
 #include <sched.h>
+#endif
+#if HAS_FUTEX
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 INTERNAL int team_most(int wanted) {
@@ -19,6 +31,9 @@ INTERNAL void team_run(int threads, void (*body)(void *context, int thread, int 
 #ifdef _OPENMP
     if (threads > 1) { // the runtime allocates for a region of one thread
         extern int omp_get_thread_num(void), omp_get_num_threads(void);
+        extern __attribute__((weak)) void kmp_set_blocktime(int milliseconds);
+        // Between regions the runtime's threads spin; where they have no processor of their own, in the way of those that work.
+        if (threads > team_processors() && kmp_set_blocktime) kmp_set_blocktime(0);
 #pragma omp parallel num_threads(threads)
         body(context, omp_get_thread_num(), omp_get_num_threads());
         return;
@@ -36,19 +51,59 @@ static inline void relax(void) {
 #endif
 }
 
-// Spin for about as long as a stage may last when every thread has a core, then let others have it.
-enum { SPINS = 4000 };
+INTERNAL int team_processors(void) {
+#if HAS_FUTEX
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    return INT_MAX;
+}
 
-INTERNAL void team_wait(team_barrier *barrier, int threads) {
-    if (threads == 1) return;
-    unsigned epoch = atomic_load_explicit(&barrier->epoch, memory_order_acquire);
-    if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == (unsigned)threads - 1) {
-        atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&barrier->epoch, epoch + 1, memory_order_release);
-        return;
+/// Sleeps while a word has a value, where the system lets a thread do so; may return earlier.
+static void sleep_while(atomic_uint *word, unsigned value) {
+#if HAS_FUTEX
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+#else
+    (void)word, (void)value;
+    sched_yield();
+#endif
+}
+static void wake_all(atomic_uint *word) {
+#if HAS_FUTEX
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+#else
+    (void)word;
+#endif
+}
+
+// Spin for about as long as a stage may last when every thread has a core; then let others have it, as long as somebody wants it; then sleep.
+enum { SPINS = 4000, YIELDS = 200 };
+
+INTERNAL void team_advance(team_progress *progress, unsigned stage, int ends) {
+    atomic_store(&progress->stage, stage); // in one order with `sleepers`: who goes to sleep meanwhile is seen, or sees
+    if (atomic_load(&progress->sleepers) > 0) wake_all(&progress->stage);
+    if (ends) {
+        atomic_store(&progress->has_ended, 1);
+        wake_all(&progress->has_ended);
     }
-    for (int spin = 0; atomic_load_explicit(&barrier->epoch, memory_order_acquire) == epoch; spin++) {
-        if (spin < SPINS) relax();
-        else sched_yield();
+}
+
+INTERNAL unsigned team_wait(team_progress *progress, unsigned stage) {
+    unsigned now;
+    for (int spin = 0; (now = atomic_load_explicit(&progress->stage, memory_order_acquire)) == stage; spin++) {
+        if (spin < SPINS) {
+            relax();
+        } else if (spin < SPINS + YIELDS) {
+            sched_yield();
+        } else {
+            atomic_fetch_add(&progress->sleepers, 1);
+            if (atomic_load(&progress->stage) == stage) sleep_while(&progress->stage, stage);
+            atomic_fetch_sub(&progress->sleepers, 1);
+        }
     }
+    return now;
+}
+
+INTERNAL void team_wait_for_end(team_progress *progress) {
+    while (!atomic_load(&progress->has_ended)) sleep_while(&progress->has_ended, 0);
 }

@@ -1,18 +1,27 @@
-// A team of threads for the length of one call, and the barrier between its stages.
+// A team of threads for the length of one call, and how it goes from stage to stage.
 #ifndef CURRICLE_TEAM_H
 #define CURRICLE_TEAM_H
 #include "simd/compiler.h"
 #include <stdatomic.h>
 
+/// Where a team stands in its work: at the stage whose tasks are dealt out. A stage is over when its tasks are done, whoever did them: a
+/// thread that the system holds up, or never lets run, holds up nobody but its own task.
 typedef struct {
-    _Alignas(128) atomic_uint arrived;
-    _Alignas(128) atomic_uint epoch;
-} team_barrier;
+    _Alignas(128) atomic_uint stage;
+    atomic_uint has_ended;
+    _Alignas(128) atomic_uint sleepers;
+} team_progress;
 
 /// How many of `wanted` threads a team can have: one where the library was built without OpenMP.
 INTERNAL int team_most(int wanted);
 /// Runs body(context, thread, threads) on every thread of one team; `threads` is what the team really has.
 INTERNAL void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context);
-/// Waits until every thread of the team has come here; what they wrote before is visible after.
-INTERNAL void team_wait(team_barrier *barrier, int threads);
+/// Processors that this process may use, or where nobody knows, INT_MAX: threads beyond them would only wait.
+INTERNAL int team_processors(void);
+/// Moves on to a stage, the last one where `ends`; what was written before is visible to whoever sees it.
+INTERNAL void team_advance(team_progress *progress, unsigned stage, int ends);
+/// Waits until the team has come past a stage; returns where it stands.
+INTERNAL unsigned team_wait(team_progress *progress, unsigned stage);
+/// Waits for the end, out of everybody's way.
+INTERNAL void team_wait_for_end(team_progress *progress);
 #endif

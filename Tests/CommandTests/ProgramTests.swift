@@ -63,7 +63,7 @@ struct ProgramTests {
         #expect(try extract("--weights", weights, "--pool", "mean") != bytes)
         let knn = try curricle("knn", "--weights", weights, "--train", data, "--test", data, "--precision", "int8", "-k", "3")
         #expect(knn.code == 0 && knn.output.contains("Acc@1"), "\(knn.errors)")
-        let timed = try curricle(["bench", "infer", "--precision", "int8", "--repeats", "1", "--warmup", "0"] + smallModel.dropLast(4))
+        let timed = try curricle(["bench", "infer", "--precision", "int8", "--repeats", "1", "--warmup", "0"] + smallModel.prefix(18))
         #expect(timed.code == 0 && timed.output.contains("int8"), "\(timed.errors)")
         #expect(try curricle("bench", "step", "--precision", "int8").lastError.contains("training is float32"))
     }
