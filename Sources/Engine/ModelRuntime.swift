@@ -29,6 +29,9 @@ public final class ModelRuntime {
     ) throws {
         precondition(precision == .float32 || !trains, "int8 weights are not trained")
         if let problem = configuration.problem { throw LearningError.configuration(Message(problem)) }
+        guard configuration.registers == nil || parts.isEncoder && !trains else {
+            throw LearningError.configuration("an encoder with register tokens is computed here, but not trained, and has no decoder")
+        }
         self.configuration = configuration
         programs = ModelPrograms(
             configuration, parts: parts, masker: masker, precision: precision, encoderPosition: encoderPosition, arenaLimit: arenaLimit,

@@ -129,13 +129,28 @@ public struct ModelBuilder {
         return try graph.append(.add, [embedded, constant("position.encoder", positions, withClass: false, given: encoderPosition)])[0]
     }
 
-    /// The encoder on tokens [N, K, D] and its class token, with the final norm, if it has one on every token → [N, 1 + K, D].
+    /// Tokens [N, K, D] behind the registers [N, R + K, D], which have no positions (timm's `reg_token`).
+    private mutating func withRegisters(_ tokens: ValueID) throws(GraphError) -> ValueID {
+        guard let count = c.registers else { return tokens }
+        let registers = try parameter(
+            "reg_token", [count * c.embedWidth], .normal(0.02), sections: count, referenceShape: [1, count, c.embedWidth])
+        guard case .parameter(let whole)? = graph.producer(registers)?.operation else { return tokens }
+        var x = tokens
+        for i in (0..<count).reversed() {
+            let register = try graph.append(.parameter(ParameterSlice(whole.parameter, sections: i..<(i + 1))))[0]
+            x = try graph.append(.prependRow, [x, register])[0]
+        }
+        return x
+    }
+
+    /// The encoder on tokens [N, K, D] and its class token, with the final norm, if it has one on every token → [N, 1 + K, D]; with R
+    /// registers, [N, 1 + R + K, D].
     /// - Parameters:
     ///   - dropsPaths: whether residual branches are multiplied by the input `branchScales` [2·depth, N]: for block i, row 2i its
     ///     attention's, row 2i + 1 its MLP's.
     ///   - layer: the block, from 1, to stop in, at its queries, keys and values [N, 1 + K, 3D]; nil for the whole encoder.
     public mutating func encoder(_ tokens: ValueID, dropsPaths: Bool = false, upTo layer: Int? = nil) throws(GraphError) -> ValueID {
-        var x = try graph.append(.prependRow, [tokens, classToken()])[0]
+        var x = try graph.append(.prependRow, [withRegisters(tokens), classToken()])[0]
         if classifier != nil { x = try graph.append(.add, [x, trainedPositions()])[0] }
         for i in 0..<c.depth {
             // The first block's branches are never dropped.
@@ -158,7 +173,7 @@ public struct ModelBuilder {
 
     /// Mean of the patch tokens, with the norm that some encoders have there: [N, 1 + L, D] → [N, D].
     public mutating func meanOfPatches(_ x: ValueID) throws(GraphError) -> ValueID {
-        let mean = try graph.append(.meanRows(first: 1, count: c.patches), [x])[0]
+        let mean = try graph.append(.meanRows(first: c.leadingTokens, count: c.patches), [x])[0]
         guard c.normalizesPooled == true else { return mean }
         return try scope(isOptional: true) { m throws(GraphError) in try m.norm(mean, "fc_norm", epsilon: m.c.epsilon) }
     }

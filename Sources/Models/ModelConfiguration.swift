@@ -19,6 +19,9 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
     public var layerNormEpsilon: Float?
     /// Whether the encoder ends with `fc_norm` on the mean of the patch tokens, as fine-tuned nets do, instead of `norm` on every token.
     public var normalizesPooled: Bool?
+    /// Tokens beside the class token that take part and stand for nothing, as DINOv2's registers; nil for none. Only encoders of other
+    /// programs have them: they are not trained here.
+    public var registers: Int?
 
     /// Defaults are the reference's: MAE's decoder and MLPs (models_mae.py), and CL-MAE's masker.
     public init(
@@ -58,6 +61,14 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
     public var gridColumns: Int { imageWidth / patchSize }
     /// L, patches per image.
     public var patches: Int { gridRows * gridColumns }
+    /// The same without registers: what has a decoder has none.
+    public var withoutRegisters: ModelConfiguration {
+        var other = self
+        other.registers = nil
+        return other
+    }
+    /// Tokens before those of the patches: the class token and the registers.
+    public var leadingTokens: Int { 1 + (registers ?? 0) }
     /// P, values per patch.
     public var patchWidth: Int { patchSize * patchSize * channels }
 
@@ -70,7 +81,7 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
             ("image height", imageHeight), ("image width", imageWidth), ("patch size", patchSize), ("channels", channels),
             ("embed dim", embedWidth), ("depth", depth), ("heads", heads),
             ("decoder embed dim", decoderWidth), ("decoder depth", decoderDepth), ("decoder heads", decoderHeads),
-            ("masker depth", maskerDepth), ("masker heads", maskerHeads), ("mlp ratio", mlpRatio)
+            ("masker depth", maskerDepth), ("masker heads", maskerHeads), ("mlp ratio", mlpRatio), ("registers", registers ?? 1)
         ]
         if let (name, value) = positive.first(where: { $0.1 < 1 }) { return "\(name) must be at least 1, not \(value)" }
         if let (name, value) = positive.first(where: { $0.1 > 1 << 16 }) { return "\(name) \(value) is too large" }

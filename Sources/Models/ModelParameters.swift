@@ -83,6 +83,7 @@ public struct ModelParameters: Sendable {
         /// The encoder, its positions and a linear head, all in one group.
         case classifier(ClassifierShape)
 
+        public var isEncoder: Bool { if case .encoder = self { true } else { false } }
         var classifier: ClassifierShape? { if case .classifier(let shape) = self { shape } else { nil } }
     }
 

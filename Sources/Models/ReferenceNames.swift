@@ -8,7 +8,8 @@ public enum ReferenceNames {
         var names: [(pattern: String, part: ModelPart)] = []
         for normalizesPooled in [false, true] {
             c.normalizesPooled = normalizesPooled
-            for parts in [ModelParameters.Parts.all, .classifier(ClassifierShape(classes: 2))] {
+            for parts in [ModelParameters.Parts.all, .classifier(ClassifierShape(classes: 2)), .encoder] {
+                c.registers = parts.isEncoder ? 1 : nil
                 let model = ModelParameters(c, parts: parts)
                 let all = model.all.map { ($0.pattern, $0.part) } + model.fixed.map { ($0.name, $0.part) }
                 names += all.filter { name in !names.contains { $0.pattern == name.0 } }

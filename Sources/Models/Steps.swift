@@ -160,7 +160,8 @@ extension ModelBuilder {
                 case .cls: try classRow(output)
                 case .mean: try meanOfPatches(output)
                 case .clsAndMean: try graph.append(.concatenate, [classRow(output), meanOfPatches(output)])[0]
-                case .tokens: try graph.append(.selectRows(RowSelection(first: 1, count: configuration.patches)), [output])[0]
+                case .tokens:
+                    try graph.append(.selectRows(RowSelection(first: c.leadingTokens, count: c.patches)), [output])[0]
                 }
             graph.results.append((pool.rawValue, value))
         }

@@ -63,6 +63,14 @@ public struct WeightsDescription: Sendable {
         _ = try agreed(file, .heads, model.heads, WeightsFile.ownConfiguration(file)?.heads ?? file.facts.heads)
     }
 
+    /// - Throws: `LearningError.file` for an encoder that is only computed here, not trained.
+    package static func requireTrainable(_ file: Checkpoint) throws {
+        guard file.shape(of: "reg_token") == nil else {
+            throw LearningError.file(
+                path: file.path, reason: "has register tokens, which are not trained here: its features can be computed")
+        }
+    }
+
     /// - Throws: `LearningError.configuration` for a layer that the encoder does not have.
     package func requireLayer(_ layer: Int) throws {
         if !(1...model.depth).contains(layer) {
@@ -105,6 +113,12 @@ public struct WeightsDescription: Sendable {
             model.mlpRatio = hidden / width
         }
         model.layerNormEpsilon = file.facts.epsilon
+        if let registers = file.shape(of: "reg_token") {
+            guard registers.count == 3, registers[0] == 1, registers[1] > 0, registers[2] == width else {
+                throw LearningError.file(path: file.path, reason: "tensor reg_token has shape \(registers), not [1, R, \(width)]")
+            }
+            model.registers = registers[1]
+        }
         let lastNorms = (file.shape(of: "norm.weight"), file.shape(of: "fc_norm.weight"))
         if lastNorms.0 == nil, lastNorms.1 != nil { model.normalizesPooled = true }
         if lastNorms.0 != nil, lastNorms.1 != nil {

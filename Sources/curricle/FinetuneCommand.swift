@@ -48,6 +48,7 @@ enum FinetuneCommand {
         }
 
         let weights = try WeightsOptions.checkpoint(a, a.string("weights"))
+        try WeightsDescription.requireTrainable(weights)
         let description = try WeightsOptions.description(a, weights)
         let decoding = try DataOptions.decoding(
             a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)

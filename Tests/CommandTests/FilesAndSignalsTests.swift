@@ -121,7 +121,8 @@ import Vision
         #expect(try curricle(compile + ["/dev/null"]).code == 0 && curricle(compile + [folder.file("plain")]).code == 0)
         let words = compile.map { "'\($0)'" }.joined(separator: " "), pipe = "'\(folder.file("pipe"))'"
         let piped = try shell(
-            "mkfifo \(pipe); cat \(pipe) > '\(folder.file("read"))' & '\(curricleExecutable().path)' \(words) \(pipe); code=$?; wait; exit $code")
+            "mkfifo \(pipe); cat \(pipe) > '\(folder.file("read"))' & '\(curricleExecutable().path)' \(words) \(pipe); code=$?; wait; exit $code"
+        )
         #expect(piped.code == 0, "\(piped.errors)")
         #expect(FileManager.default.contentsEqual(atPath: folder.file("read"), andPath: folder.file("plain")))
     }
@@ -132,7 +133,8 @@ import Vision
         let picture = [UInt8](try Data(contentsOf: URL(fileURLWithPath: fixture("checkpoints/square/waves.png"))))
         for index in 0..<16 { _ = try folder.write("data/\(index).png", picture) }
         let channels = smallModel.map { $0 == "0.5" ? "0.5,0.5,0.5" : $0 }
-        let words = ["pretrain", "--data", folder.file("data"), "--output", folder.file("run")] + channels + ["--channels", "3", "--epochs", "9"]
+        let words =
+            ["pretrain", "--data", folder.file("data"), "--output", folder.file("run")] + channels + ["--channels", "3", "--epochs", "9"]
         #expect(try curricle(words + ["--max-steps", "3"]).code == 0)
         #expect(try curricle(words + ["--resume", "--max-steps", "4"]).code == 0)
         try FileManager.default.moveItem(atPath: folder.file("data/3.png"), toPath: folder.file("data/other.png"))
@@ -155,7 +157,8 @@ import Vision
         #expect(resumed.code == 0 && resumed.errors.contains("runs and features, no pictures, left out"), "\(resumed.errors)")
     }
 
-    @Test("what a batch system or a terminal sends saves the state as SIGTERM does", arguments: [SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGTERM])
+    @Test(
+        "what a batch system or a terminal sends saves the state as SIGTERM does", arguments: [SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGTERM])
     func signals(number: Int32) throws {
         signal(number, SIG_DFL)  // whoever runs the tests may ignore it, and what is started inherits that
         let folder = try Folder(), data = try writeDigits(folder, count: 40)

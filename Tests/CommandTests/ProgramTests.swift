@@ -46,7 +46,9 @@ struct ProgramTests {
         let compiled = try curricle(compile + ["--images", data, "-o", folder.file("bytes")])
         #expect(compiled.code == 0 && compiled.output.hasPrefix("against float32: cosine 0.99"), "\(compiled.errors)\(compiled.output)")
         let inspected = try curricle("inspect", folder.file("bytes"), "--instructions")
-        for fact in ["version 2", "precision    int8", "by \"curricle ", "linear_int8"] { #expect(inspected.output.contains(fact), "\(fact)") }
+        for fact in ["version 2", "precision    int8", "by \"curricle ", "linear_int8"] {
+            #expect(inspected.output.contains(fact), "\(fact)")
+        }
         let far = try curricle(compile + ["--images", data, "--least-cosine", "1", "-o", folder.file("far")])
         #expect(far.code == 2 && far.lastError.contains("less than --least-cosine"), "\(far.errors)")
         #expect(!FileManager.default.fileExists(atPath: folder.file("far")))

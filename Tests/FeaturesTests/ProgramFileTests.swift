@@ -148,7 +148,8 @@ private struct MadePictures: ImageSource {
         #expect(try features(folder.file("p"), pictures, threads: 1, isa: .best) == judged)
         #expect(
             try judged
-                != FeatureExtractor(weights: weights, heads: 4, threads: 1, isa: .best).features(pictures, pool: .mean), "no norm of its own")
+                != FeatureExtractor(weights: weights, heads: 4, threads: 1, isa: .best).features(pictures, pool: .mean),
+            "no norm of its own")
     }
 
     @Test("features that overflow are an error that names the image")

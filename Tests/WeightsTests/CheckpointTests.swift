@@ -116,8 +116,8 @@ import Testing
         ("blocks.3.norm1.bias", [24], ["lacks blocks.2"]),
         ("fc_norm.weight", [24], ["norm and fc_norm"]), ("rope_embed.periods", [4], ["rope_embed.periods", "positions"]),
         ("storage_tokens", [1, 4, 24], ["storage_tokens"]), ("patch_embed.proj.weight", nil, ["no vision transformer"]),
-        ("reg_token", [1, 4, 24], ["reg_token", "register tokens"]), ("norm_pre.weight", [24], ["norm_pre.weight", "norm before"]),
-        ("blocks.0.ls1.gamma", [24], ["blocks.0.ls1.gamma", "scale"]),
+        ("reg_token", [4, 24], ["reg_token", "[4, 24]"]), ("norm_pre.weight", [24], ["norm_pre.weight", "norm before"]),
+        ("blocks.0.ls1.gamma", [25], ["blocks.0.ls1.gamma", "25 numbers"]),
         ("blocks.1.attn.q_norm.weight", [6], ["blocks.1.attn.q_norm.weight", "normalises queries"]),
         ("blocks.1.attn.rel_pos", [6], ["blocks.1.attn.rel_pos", "does not know"]),
         ("dist_token", [1, 1, 24], ["dist_token", "distillation"])

@@ -57,7 +57,9 @@ extension FeatureExtractor {
             let executable = try model.executable(.queriesKeysValues(images: range.count, layer: layer))
             _ = try model.session.run(executable, [.patches: .memory(patches)])
             weights += FeatureExtractor.classAttention(
-                try model.result("qkv", of: executable), images: range.count, tokens: 1 + m.patches, width: m.embedWidth, heads: m.heads)
+                try model.result("qkv", of: executable), images: range.count, leading: m.leadingTokens, patches: m.patches,
+                width: m.embedWidth,
+                heads: m.heads)
         }
         guard weights.allSatisfy(\.isFinite) else { throw LearningError.nonfinite("attention is not finite: check the weights") }
         return weights
@@ -104,11 +106,11 @@ extension FeatureExtractor {
     }
 
     /// Attention of the class token to the patches, softmax(q·kᵀ / √d) over all tokens: [N, H, L].
-    /// - Parameter qkv: [N, T, 3D], the class token first; heads are ranges of D / H columns.
-    private static func classAttention(_ qkv: [Float], images: Int, tokens: Int, width: Int, heads: Int) -> [Float] {
-        let depth = width / heads, scale = 1 / Double(depth).squareRoot()
+    /// - Parameter qkv: [N, T, 3D], the class token first, then registers, then the patches; heads are ranges of D / H columns.
+    private static func classAttention(_ qkv: [Float], images: Int, leading: Int, patches: Int, width: Int, heads: Int) -> [Float] {
+        let depth = width / heads, scale = 1 / Double(depth).squareRoot(), tokens = leading + patches
         var out: [Float] = []
-        out.reserveCapacity(images * heads * (tokens - 1))
+        out.reserveCapacity(images * heads * patches)
         for image in 0..<images {
             for head in 0..<heads {
                 let query = image * tokens * 3 * width + head * depth
@@ -117,7 +119,7 @@ extension FeatureExtractor {
                     return scale * (0..<depth).reduce(0.0) { $0 + Double(qkv[query + $1]) * Double(qkv[key + $1]) }
                 }
                 let largest = logits.max() ?? 0, powers = logits.map { exp($0 - largest) }, sum = powers.reduce(0, +)
-                out += powers.dropFirst().map { Float($0 / sum) }
+                out += powers.dropFirst(leading).map { Float($0 / sum) }
             }
         }
         return out

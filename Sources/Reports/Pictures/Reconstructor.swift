@@ -79,7 +79,7 @@ public final class Reconstructor {
             .masker: "it was trained with random masks, which reconstruct takes with \(.masking, Masking.random.rawValue)"
         ]
         for part in parts {
-            let wanted = ModelParameters(description.model).all.filter { $0.part == part }.map(\.parameter.name)
+            let wanted = ModelParameters(description.model.withoutRegisters).all.filter { $0.part == part }.map(\.parameter.name)
             let missing = wanted.filter { file.shape(of: $0) == nil }
             if missing.count == wanted.count, let remedy = remedies[part] {
                 throw LearningError.file(path: file.path, reason: "has no \(part.rawValue), as it lacks \(missing[0]): \(remedy)")

@@ -119,6 +119,7 @@ public final class Pretraining: TrainingRecipe {
         model.initialize(seed: settings.seed)
         var fresh: [String] = []
         if let weights {
+            try WeightsDescription.requireTrainable(weights)
             try WeightsDescription.requireHeads(weights, settings.model)
             try WeightsFile.requireFixedPositions(weights, settings.model)
             fresh = try WeightsFile.loadParts(weights, into: model)

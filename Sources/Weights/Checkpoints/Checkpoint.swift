@@ -20,6 +20,8 @@ public struct Checkpoint: TensorSource {
     private let source: any TensorSource
     /// The tensors of the file that each of ours is made of, one after the other along the first axis.
     private let parts: [String: [String]]
+    /// The file's LayerScales by the layer whose outputs they multiply, whose weights take them in.
+    private let scales: [String: String]
     private let shapes: [String: [Int]]
     /// Whether the file's positions begin with the class token's.
     private let hasClassPosition: Bool
@@ -55,6 +57,7 @@ public struct Checkpoint: TensorSource {
         self.layout = layout
         let parts = try Checkpoint.parts(source, layout)
         self.parts = parts.known
+        scales = parts.scales
         unexpected = parts.unknown
         let count = source.shape(of: self.parts["pos_embed"]?[0] ?? "").flatMap { $0.count == 3 ? $0[1] : nil } ?? 0
         facts = try Checkpoint.facts(source, layout)
@@ -85,7 +88,7 @@ public struct Checkpoint: TensorSource {
 
     public func floats(_ name: String) throws -> [Float] {
         guard let parts = parts[name] else { throw TensorFileError.missingTensor(path: path, name: name) }
-        let values = try parts.flatMap { try source.floats($0) }
+        let values = try scaled(name, parts.flatMap { try source.floats($0) })
         guard values.allSatisfy(\.isFinite) else {
             throw LearningError.file(
                 path: path, reason: "tensor \(parts[0]) holds numbers that are not finite: the training that it comes from went wrong")
@@ -102,6 +105,18 @@ public struct Checkpoint: TensorSource {
 }
 
 extension Checkpoint {
+    /// A weight or bias with what its layer's outputs are multiplied by (LayerScale): γ∘(x·Wᵀ + b) = x·(γ∘W)ᵀ + γ∘b.
+    private func scaled(_ name: String, _ values: [Float]) throws -> [Float] {
+        guard let dot = name.lastIndex(of: "."), let scale = scales[String(name[..<dot])] else { return values }
+        let gamma = try source.floats(scale)
+        guard let rows = shapes[name]?.first, rows == gamma.count, values.count % rows == 0 else {
+            throw LearningError.file(
+                path: path, reason: "tensor \(scale) has \(gamma.count) numbers, and \(name) shape \(shapes[name] ?? [])")
+        }
+        let width = values.count / rows
+        return values.indices.map { values[$0] * gamma[$0 / width] }
+    }
+
     /// The file that a path stands for: a folder stands for the weights in it.
     private static func file(at path: String) throws(LearningError) -> String {
         var isFolder: ObjCBool = false
@@ -165,10 +180,14 @@ extension Checkpoint {
 
     private static func parts(
         _ source: any TensorSource, _ layout: CheckpointLayout
-    ) throws -> (known: [String: [String]], unknown: [String]) {
-        var known: [String: [String]] = [:], thirds: [String: [Int: String]] = [:], unknown: [String] = []
+    ) throws -> (known: [String: [String]], scales: [String: String], unknown: [String]) {
+        var known: [String: [String]] = [:], thirds: [String: [Int: String]] = [:], scales: [String: String] = [:], unknown: [String] = []
         for name in source.names {
-            let (reference, third) = layout == .hf ? HuggingFaceNames.reference(name) : (name, nil)
+            let (reference, third) = layout == .hf ? HuggingFaceNames.reference(name) : (ReferenceNames.usual(name), nil)
+            if let layer = ReferenceNames.scaledLayer(reference) {
+                scales[layer] = name
+                continue
+            }
             if let reason = ReferenceNames.obstacle(reference) {
                 throw LearningError.file(path: source.path, reason: "holds \(name): \(reason), so its features cannot be computed here")
             }
@@ -193,7 +212,7 @@ extension Checkpoint {
         if let (reference, names) = known.first(where: { $0.value.count > (thirds[$0.key] == nil ? 1 : 3) }) {
             throw LearningError.file(path: source.path, reason: "holds \(reference) twice: as \(names.joined(separator: " and "))")
         }
-        return (known, unknown)
+        return (known, scales, unknown)
     }
 
     private static func shapes(_ source: any TensorSource, _ parts: [String: [String]], hasClassPosition: Bool) throws -> [String: [Int]] {
@@ -224,7 +243,9 @@ extension Checkpoint {
 
     private static func facts(_ source: any TensorSource, _ layout: CheckpointLayout) throws -> ModelFacts {
         var facts = ModelFacts()
-        if layout == .hf { facts.epsilon = 1e-12 }
+        // DINOv2's default is the reference's 1e-6, which is nil.
+        let isDINO = source.names.contains { $0.hasSuffix("layer_scale1.lambda1") }
+        if layout == .hf, !isDINO { facts.epsilon = 1e-12 }
         if layout == .timm || source.metadata[WeightsFile.resamplingKey] == PositionResampling.antialiased.rawValue {
             facts.resampling = .antialiased
         }

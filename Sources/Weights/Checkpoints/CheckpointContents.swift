@@ -34,7 +34,7 @@ public struct CheckpointContents {
 
     /// - Throws: `LearningError.file` where the encoder is not whole, or a tensor has a wrong shape (naming both).
     public init(_ file: Checkpoint, _ description: WeightsDescription) throws {
-        let c = description.model, whole = ModelParameters(c), described = ModelParameters(c, parts: .encoder)
+        let c = description.model, whole = ModelParameters(c.withoutRegisters), described = ModelParameters(c, parts: .encoder)
         self.description = description
         layout = file.layout
         path = file.path
@@ -84,7 +84,7 @@ public struct CheckpointContents {
         let c = description.model
         /// The part's positions in the file, where it has them.
         func positions() throws -> [Float]? {
-            let fixed = ModelParameters(c).fixed.first { $0.part == part }
+            let fixed = ModelParameters(c.withoutRegisters).fixed.first { $0.part == part }
             return try fixed.flatMap { file.shape(of: $0.name) == nil ? nil : try file.floats($0.name) }
         }
         switch part {

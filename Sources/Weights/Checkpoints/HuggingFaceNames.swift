@@ -1,6 +1,6 @@
 import Models
 
-/// Hugging Face's names of the reference's tensors (transformers, `models/vit_mae` and `models/vit`).
+/// Hugging Face's names of the reference's tensors (transformers, `models/vit_mae`, `models/vit` and `models/dinov2`).
 enum HuggingFaceNames {
     static let patchWeight = "embeddings.patch_embeddings.projection.weight"
 
@@ -14,9 +14,9 @@ enum HuggingFaceNames {
     ]
     /// A block's layers: in classic names, and in those of transformers 5.
     private static let block: [Row] = [
-        ("norm1", ["layernorm_before"]),
+        ("norm1", ["layernorm_before", "norm1"]),
         ("attn.proj", ["attention.output.dense", "attention.o_proj"]),
-        ("norm2", ["layernorm_after"]),
+        ("norm2", ["layernorm_after", "norm2"]),
         ("mlp.fc1", ["intermediate.dense", "mlp.fc1"]),
         ("mlp.fc2", ["output.dense", "mlp.fc2"])
     ]
@@ -30,6 +30,7 @@ enum HuggingFaceNames {
     private static let single: [Row] = [
         ("cls_token", ["embeddings.cls_token"]),
         ("pos_embed", ["embeddings.position_embeddings"]),
+        ("reg_token", ["embeddings.register_tokens"]),
         ("patch_embed.proj", ["embeddings.patch_embeddings.projection"]),
         ("norm", ["layernorm"])
     ]
@@ -37,9 +38,10 @@ enum HuggingFaceNames {
     private static let head: Row = ("head", ["classifier"])
 
     /// A file's name in the reference's terms; for query, key and value also which third of `qkv` it is.
-    /// A name without a counterpart comes back without its `vit.`.
+    /// A name without a counterpart comes back without its `vit.` or `dinov2.`.
     static func reference(_ name: String) -> (name: String, third: Int?) {
-        let bare = name.hasPrefix("vit.") ? String(name.dropFirst(4)) : name
+        let root = ["vit.", "dinov2.", "dinov2_with_registers."].first(where: name.hasPrefix)
+        let bare = String(name.dropFirst(root?.count ?? 0))
         for (stack, places) in stacks {
             for place in places where bare.hasPrefix("\(place).") {
                 let rest = bare.dropFirst(place.count + 1)

@@ -1,18 +1,29 @@
 import Models
 
 extension ReferenceNames {
+    /// The layer that a LayerScale multiplies the outputs of, by either's name: `blocks.3.ls1.gamma` and `blocks.3.layer_scale1.lambda1` are
+    /// of `blocks.3.attn.proj`; nil for other tensors.
+    static func scaledLayer(_ name: String) -> String? {
+        guard let found = inBlocks(name) else { return nil }
+        let layers = [
+            "ls1.gamma": "attn.proj", "layer_scale1.lambda1": "attn.proj", "ls2.gamma": "mlp.fc2", "layer_scale2.lambda1": "mlp.fc2"
+        ]
+        return layers[found.rest].map { "\(found.stack).\(found.index).\($0)" }
+    }
+
+    /// Other programs' names of tensors outside of blocks that are the same.
+    static func usual(_ name: String) -> String { ["register_tokens", "embeddings.register_tokens"].contains(name) ? "reg_token" : name }
+
     /// Why an encoder with a tensor of this name would compute something else than ours does; nil where it would not.
     static func obstacle(_ name: String) -> String? {
         guard !contains(name) else { return nil }
         if name.hasPrefix("blocks.") {
             let inner = inBlocks(name)?.rest ?? ""
-            if ["ls1", "ls2", "layer_scale"].contains(where: inner.hasPrefix) { return "its blocks scale their layers" }
             if inner.contains("q_norm") || inner.contains("k_norm") { return "its attention normalises queries and keys" }
             return "its blocks have a part that this program does not know"
         }
         let obstacles = [
-            ("reg_token", "it has register tokens"), ("register_token", "it has register tokens"),
-            ("storage_token", "it has register tokens"),
+            ("storage_token", "it has storage tokens"),
             ("det_token", "it has detection tokens"), ("embeddings.detection_tokens", "it has detection tokens"),
             ("mid_position_embeddings", "it has positions in its blocks"),
             ("encoder.mid_position_embeddings", "it has positions in its blocks"),
@@ -23,7 +34,7 @@ extension ReferenceNames {
             ("attn_pool.", "its features come from a pool with attention"), ("norm_pre.", "it has a norm before its blocks"),
             ("dist_token", "it has a distillation token"),
             ("patch_embed.", "its patch embedding has a part that this program does not know"),
-            ("embeddings.register_tokens", "it has register tokens"), ("embeddings.distillation_token", "it has a distillation token")
+            ("embeddings.distillation_token", "it has a distillation token")
         ]
         return obstacles.first { name.hasPrefix($0.0) }?.1
     }
