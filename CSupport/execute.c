@@ -16,27 +16,44 @@
 /// The team's barrier, and one counter of tasks for each instruction.
 static size_t counter_bytes(uint32_t count) { return (size_t)(aligned(sizeof(team_barrier)) + aligned(count * sizeof(atomic_size_t))); }
 
-static uint64_t scratch_bytes(const curricle_instruction *instructions, uint32_t count, int threads, const kernel_entry *kernels) {
+/// An instruction for `part` of each `whole` images: the sizes that count images, in proportion. All of it where `part` is 0.
+static curricle_instruction part_of(const curricle_instruction *instruction, int32_t part, int32_t whole) {
+    curricle_instruction i = *instruction;
+    uint32_t counts = part > 0 ? curricle_batch_sizes((curricle_opcode)i.opcode) : 0;
+    for (int s = 0; s < CURRICLE_SIZES; s++)
+        if (counts >> s & 1) i.size[s] = (int32_t)((int64_t)i.size[s] * part / whole);
+    return i;
+}
+
+/// What each thread of a team needs.
+static uint64_t scratch_bytes(
+    const curricle_instruction *instructions, uint32_t count, int32_t part, int32_t whole, int threads, const kernel_entry *kernels) {
     int64_t most = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (instructions[i].opcode >= CURRICLE_OPCODES || !kernels[instructions[i].opcode].run) continue;
-        int64_t floats = kernels[instructions[i].opcode].scratch_floats(&instructions[i], threads);
+        curricle_instruction instruction = part_of(&instructions[i], part, whole);
+        int64_t floats = kernels[instruction.opcode].scratch_floats(&instruction, threads);
         if (floats > most) most = floats;
     }
     return aligned((uint64_t)most * sizeof(float)) + CURRICLE_ALIGNMENT;
 }
 
-uint64_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32_t count, int threads, curricle_isa isa) {
+INTERNAL uint64_t workspace_of_part(
+    const curricle_instruction *instructions, uint32_t count, int32_t part, int32_t whole, int threads, curricle_isa isa) {
     const kernel_entry *kernels = kernels_of(isa);
     if (!kernels) return 0;
     // A team may come out smaller than asked for, and a smaller team's tasks may be larger.
     uint64_t most = 0;
     for (int team = 1; team <= threads; team++) {
-        uint64_t bytes = scratch_bytes(instructions, count, team, kernels);
+        uint64_t bytes = scratch_bytes(instructions, count, part, whole, team, kernels);
         if (bytes > (SIZE_MAX / 4) / (uint64_t)team) return UINT64_MAX;
         if ((uint64_t)team * bytes > most) most = (uint64_t)team * bytes;
     }
     return counter_bytes(count) + most;
+}
+
+uint64_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32_t count, int threads, curricle_isa isa) {
+    return workspace_of_part(instructions, count, 0, 0, threads, isa);
 }
 
 typedef struct {
@@ -64,29 +81,60 @@ static uint64_t now(void) {
 #endif
 }
 
+/// Runs a thread's tasks of instruction `i`. Returns 0 where nothing after it may run.
+static int run_tasks(execution *e, uint32_t i, int thread, int threads, uint64_t scratch) {
+    curricle_instruction instruction = part_of(&e->instructions[i], e->run->part, e->run->whole);
+    void *operand[CURRICLE_OPERANDS];
+    for (int j = 0; j < CURRICLE_OPERANDS; j++) operand[j] = resolve(e->run, instruction.operand[j]);
+    if (instruction.opcode == curricle_opcode_guard_finite) {
+        if (isfinite(*(const float *)resolve(e->run, curricle_decode_guard_finite(&instruction).loss))) return 1;
+        if (thread == 0) atomic_store(&e->status, CURRICLE_NONFINITE);
+        return 0; // every thread reads the same value
+    }
+    const kernel_entry *kernel = &e->kernels[instruction.opcode];
+    const kernel_call call = {kernel->tasks(&instruction, threads), threads, (float *)(e->scratch + (size_t)thread * (size_t)scratch)};
+    for (size_t task; (task = atomic_fetch_add_explicit(&e->next[i], 1, memory_order_relaxed)) < (size_t)call.tasks;)
+        kernel->run(&instruction, operand, &call, (int64_t)task);
+    return 1;
+}
+
+static uint64_t scratch_of(const execution *e, int threads) {
+    return scratch_bytes(e->instructions, e->count, e->run->part, e->run->whole, threads, e->kernels);
+}
+static void add_time(const execution *e, uint32_t i, uint64_t *before) {
+    uint64_t after = now();
+    e->run->nanoseconds[i] += after - *before;
+    *before = after;
+}
+
+/// Instruction after instruction by one team.
 static void run_team(void *context, int thread, int threads) {
     execution *e = context;
-    float *scratch = (float *)(e->scratch + (size_t)thread * (size_t)scratch_bytes(e->instructions, e->count, threads, e->kernels));
-    uint64_t *clock = thread == 0 ? e->run->nanoseconds : NULL, before = clock ? now() : 0;
-    for (uint32_t i = 0; i < e->count; i++) {
-        const curricle_instruction *instruction = &e->instructions[i];
-        void *operand[CURRICLE_OPERANDS];
-        for (int j = 0; j < CURRICLE_OPERANDS; j++) operand[j] = resolve(e->run, instruction->operand[j]);
-        if (instruction->opcode == curricle_opcode_guard_finite) {
-            if (isfinite(*(const float *)resolve(e->run, curricle_decode_guard_finite(instruction).loss))) continue;
-            if (thread == 0) atomic_store(&e->status, CURRICLE_NONFINITE);
-            return; // every thread reads the same value
-        }
-        const kernel_entry *kernel = &e->kernels[instruction->opcode];
-        const kernel_call call = {kernel->tasks(instruction, threads), threads, scratch};
-        for (size_t task; (task = atomic_fetch_add_explicit(&e->next[i], 1, memory_order_relaxed)) < (size_t)call.tasks;)
-            kernel->run(instruction, operand, &call, (int64_t)task);
+    int takes_time = thread == 0 && e->run->nanoseconds;
+    uint64_t before = takes_time ? now() : 0, scratch = scratch_of(e, threads);
+    for (uint32_t i = 0; i < e->count && run_tasks(e, i, thread, threads, scratch); i++) {
+        if (e->instructions[i].opcode == curricle_opcode_guard_finite) continue; // nothing was done
         team_wait(e->barrier, threads);
-        if (clock) {
-            uint64_t after = now();
-            clock[i] += after - before;
-            before = after;
-        }
+        if (takes_time) add_time(e, i, &before);
+    }
+}
+
+typedef struct { execution *run; uint32_t instruction; uint64_t scratch; } step;
+static void run_step(void *argument, int32_t index) {
+    const step *s = argument;
+    run_tasks(s->run, s->instruction, index, s->run->run->threads, s->scratch);
+}
+
+/// Instruction after instruction, each by the caller's threads: that these run at the same time is not asked for.
+static void run_steps(execution *e) {
+    const curricle_execution *run = e->run;
+    uint64_t before = run->nanoseconds ? now() : 0, scratch = scratch_of(e, run->threads);
+    for (uint32_t i = 0; i < e->count && atomic_load(&e->status) == CURRICLE_OK; i++) {
+        curricle_instruction instruction = part_of(&e->instructions[i], run->part, run->whole);
+        step s = {e, i, scratch};
+        if (e->kernels[instruction.opcode].tasks(&instruction, run->threads) <= 1) run_step(&s, 0);
+        else run->parallel_for(run->parallel_context, run->threads, run_step, &s);
+        if (run->nanoseconds) add_time(e, i, &before);
     }
 }
 
@@ -104,7 +152,8 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     atomic_init(&e.barrier->arrived, 0);
     atomic_init(&e.barrier->epoch, 0);
     for (uint32_t i = 0; i < count; i++) atomic_init(&e.next[i], 0);
-    team_run(run->threads, run_team, &e);
+    if (run->parallel_for) run_steps(&e);
+    else team_run(run->threads, run_team, &e);
     return atomic_load(&e.status);
 }
 

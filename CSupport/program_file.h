@@ -43,4 +43,8 @@ INTERNAL curricle_status check_header(program_header *header, const uint8_t *byt
 /// Every instruction against the segments' sizes, and what is asked of a file besides. Adds up the FLOPs of the products.
 INTERNAL curricle_status check_instructions(const program_header *header, const curricle_instruction *instructions, double *flops);
 
+/// `curricle_workspace_bytes` for a run of `part` of each `whole` images; of all where `part` is 0.
+INTERNAL uint64_t workspace_of_part(
+    const curricle_instruction *instructions, uint32_t count, int32_t part, int32_t whole, int threads, curricle_isa isa);
+
 #endif

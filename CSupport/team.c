@@ -6,6 +6,15 @@ static void sched_yield(void) {}
 #include <sched.h>
 #endif
 
+INTERNAL int team_processors(void) {
+#ifdef _OPENMP
+    extern int omp_get_num_procs(void);
+    return omp_get_num_procs();
+#else
+    return 1;
+#endif
+}
+
 INTERNAL int team_most(int wanted) {
 #ifdef _OPENMP
     return wanted;

@@ -9,6 +9,8 @@ typedef struct {
     _Alignas(128) atomic_uint epoch;
 } team_barrier;
 
+/// The processors that a team can use, at least 1.
+INTERNAL int team_processors(void);
 /// How many of `wanted` threads a team can have: one where the library was built without OpenMP.
 INTERNAL int team_most(int wanted);
 /// Runs body(context, thread, threads) on every thread of one team; `threads` is what the team really has.

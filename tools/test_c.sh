@@ -1,5 +1,6 @@
 #!/bin/sh
-# Kernels and the encoder's library under AddressSanitizer and UndefinedBehaviorSanitizer: once with one thread, once with a team.
+# Kernels and the encoder's library under AddressSanitizer and UndefinedBehaviorSanitizer, once with one thread, once with a team; runs at the
+# same time under ThreadSanitizer.
 # Usage: tools/test_c.sh [COMPILER]     default clang
 set -eu
 cd "$(dirname "$0")/.."
@@ -31,3 +32,9 @@ case $("$compiler" --version) in *clang*) runtime=omp5 ;; *) runtime=gomp ;; esa
 link CSupport/tests/test_kernels.c -l$runtime -lm -o "$out/team"
 # The runtime keeps its threads to the end: not a leak of ours.
 ASAN_OPTIONS=detect_leaks=0 "$out/team"
+
+# By gcc: ThreadSanitizer of Swift's clang wants libdispatch.
+# shellcheck disable=SC2086
+gcc -std=c17 -D_POSIX_C_SOURCE=200809L -O1 -g -ffp-contract=off -w -fsanitize=thread -DCURRICLE_INFERENCE_ONLY -ICSupport/include -ICSupport \
+    CSupport/tests/test_threads.c $sources -lm -lpthread -o "$out/threads" 2> "$out/link.log" || { cat "$out/link.log"; exit 1; }
+"$out/threads"
