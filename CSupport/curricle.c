@@ -2,7 +2,6 @@
 #include "program_file.h"
 #include "team.h"
 #include <math.h>
-#include <string.h>
 
 /// What `curricle_encoder` holds.
 typedef struct {
@@ -25,7 +24,7 @@ typedef struct {
 
 _Static_assert(sizeof(encoder_state) <= sizeof(curricle_encoder), "an encoder's state fits the caller's storage");
 // MOST_PART: a batch that is not full is run in parts of up to so many images, for which there is scratch.
-enum { MOST_THREADS = 256, MOST_OPTIONS = 4096, MOST_PART = 16 };
+enum { MOST_THREADS = 256, MOST_PART = 16 };
 static const uint64_t opened_mark = UINT64_C(0x656C636972727563);
 
 static int is_aligned(const void *pointer, uintptr_t alignment) { return (uintptr_t)pointer % alignment == 0; }
@@ -35,19 +34,6 @@ static int read_state(encoder_state *state, const curricle_encoder *encoder) {
     if (!encoder) return 0;
     memcpy(state, encoder, sizeof *state);
     return state->opened == opened_mark;
-}
-
-/// The options that a caller gives, of whichever version: what it does not know is 0, what this library does not know must be.
-static int read_options(curricle_options *read, const curricle_options *options) {
-    *read = (curricle_options){.size = sizeof *read};
-    if (!options) return 1;
-    size_t given, known = sizeof *read;
-    memcpy(&given, options, sizeof given);
-    if (given < sizeof given || given > MOST_OPTIONS) return 0;
-    for (size_t i = known; i < given; i++)
-        if (((const uint8_t *)options)[i] != 0) return 0;
-    memcpy(read, options, given < known ? given : known);
-    return 1;
 }
 
 static curricle_status choose(const curricle_options *options, encoder_state *state) {
@@ -78,8 +64,8 @@ curricle_status curricle_open(curricle_encoder *encoder, const void *bytes, size
     memset(encoder, 0, sizeof *encoder);
     if (!bytes || !is_aligned(bytes, PROGRAM_ALIGNMENT)) return CURRICLE_BAD_ARGUMENT;
     encoder_state state = {.opened = opened_mark, .file = bytes, .file_bytes = size};
-    curricle_options chosen;
-    if (!read_options(&chosen, options)) return CURRICLE_BAD_ARGUMENT;
+    curricle_options chosen = {.size = sizeof chosen};
+    if (options && !read_sized(&chosen, sizeof chosen, options)) return CURRICLE_BAD_ARGUMENT;
     curricle_status status = choose(&chosen, &state);
     if (status != CURRICLE_OK) return status;
     const uint8_t *file = bytes;
@@ -118,7 +104,7 @@ curricle_status curricle_shape_of(const curricle_encoder *encoder, curricle_shap
     size_t wanted, known = sizeof state.shape;
     if (!read_state(&state, encoder) || !shape) return CURRICLE_BAD_ARGUMENT;
     memcpy(&wanted, shape, sizeof wanted);
-    if (wanted < sizeof wanted || wanted > MOST_OPTIONS) return CURRICLE_BAD_ARGUMENT;
+    if (wanted < sizeof wanted || wanted > MOST_SIZED) return CURRICLE_BAD_ARGUMENT;
     memset(shape, 0, wanted);
     memcpy(shape, &state.shape, wanted < known ? wanted : known);
     memcpy(shape, &wanted, sizeof wanted);

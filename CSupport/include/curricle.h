@@ -136,6 +136,39 @@ size_t curricle_resize_crop_workspace(
 curricle_status curricle_resize_crop(uint8_t *output, int32_t output_width, int32_t output_height, const uint8_t *input,
     ptrdiff_t input_stride, int32_t input_width, int32_t input_height, int32_t channels, void *workspace);
 
+/// A picture that is made to fit as its rows come, in the caller's storage.
+typedef struct { uint64_t opaque[48]; } curricle_resizer;
+
+/// How pixels come. 4:2:0 is BT.601 in full range, chroma replicated; with an encoder of one channel its luma is taken as it is.
+typedef enum {
+    CURRICLE_PACKED = 0,    ///< the encoder's channels, a byte each, side by side
+    CURRICLE_RGB565 = 1,    ///< 16 bits a pixel, the low byte first
+    CURRICLE_RGB565_BE = 2, ///< the high byte first, as many cameras send it
+    CURRICLE_NV12 = 3,      ///< planes: Y; U and V in turn
+    CURRICLE_NV21 = 4,      ///< planes: Y; V and U in turn
+    CURRICLE_I420 = 5       ///< planes: Y; U; V
+} curricle_format;
+
+/// Rows of a picture that lie one behind the other. A plane's first row is that of the strip's first row.
+typedef struct {
+    size_t size;             ///< sizeof(curricle_strip)
+    int32_t format;          ///< a `curricle_format`; 565 and colour of 4:2:0 are for three channels
+    int32_t rows;            ///< in 4:2:0 a multiple of two, but for the picture's last strip
+    const uint8_t *plane[3];
+    ptrdiff_t stride[3];     ///< bytes from row to row
+} curricle_strip;
+
+/// Begins what `curricle_resize_crop` does, for rows that come one after another: the same bits, and the input is never whole in memory.
+/// @param output     written until the last row that is needed was pushed; as `workspace`, in use until then
+/// @param workspace  curricle_resize_crop_workspace(…) bytes, aligned to 8
+/// @return CURRICLE_OK or CURRICLE_BAD_ARGUMENT (nothing is written)
+curricle_status curricle_resize_crop_begin(curricle_resizer *resizer, uint8_t *output, int32_t output_width, int32_t output_height,
+    int32_t input_width, int32_t input_height, int32_t channels, void *workspace);
+/// The next rows, from the top. @return CURRICLE_OK, or CURRICLE_BAD_ARGUMENT (no row is taken)
+curricle_status curricle_resize_crop_push(curricle_resizer *resizer, const curricle_strip *strip);
+/// Rows that are still to be pushed before the output is complete; a crop may not need the picture's last ones.
+int32_t curricle_resize_crop_rows_left(const curricle_resizer *resizer);
+
 /// One sentence for people.
 const char *curricle_status_text(curricle_status status);
 /// The library's version, "1.0".
