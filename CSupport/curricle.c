@@ -16,6 +16,7 @@ typedef struct {
     double flops;
     uint32_t count;
     int32_t threads, normalize;
+    int32_t is_divisible; // whether all sizes that count images are so many for each
     curricle_isa isa;
     void (*parallel_for)(void *context, int32_t count, curricle_body *body, void *argument);
     void *parallel_context;
@@ -48,10 +49,20 @@ static curricle_status choose(const curricle_options *options, encoder_state *st
     return curricle_isa_available(state->isa) ? CURRICLE_OK : CURRICLE_UNAVAILABLE_ISA;
 }
 
+/// Whether the program does the same for each image, so that it can be run for a part of them: a file need not.
+static int is_divisible(const encoder_state *state) {
+    for (uint32_t i = 0; i < state->count; i++) {
+        uint32_t counts = curricle_batch_sizes((curricle_opcode)state->instructions[i].opcode);
+        for (int s = 0; s < CURRICLE_SIZES; s++)
+            if (counts >> s & 1 && state->instructions[i].size[s] % (int32_t)state->shape.images != 0) return 0;
+    }
+    return 1;
+}
+
 /// What a run of all images needs beside the arena's values, or of a part of them.
 static uint64_t workspace_of(const encoder_state *state) {
     uint64_t most = 0;
-    for (uint32_t part = 0; part < state->shape.images && part <= MOST_PART; part++) {
+    for (uint32_t part = 0; part == 0 || (state->is_divisible && part < state->shape.images && part <= MOST_PART); part++) {
         uint64_t bytes =
             workspace_of_part(state->instructions, state->count, (int32_t)part, (int32_t)state->shape.images, state->threads, state->isa);
         if (bytes > most) most = bytes;
@@ -71,7 +82,8 @@ curricle_status curricle_open(curricle_encoder *encoder, const void *bytes, size
     const uint8_t *file = bytes;
     program_header header;
     if ((status = check_header(&header, file, size)) != CURRICLE_OK) return status;
-    if (!chosen.ignore_checksum && checksum_of(file + CHECKSUM_START, size - CHECKSUM_START) != header.checksum) return CURRICLE_WRONG_CHECKSUM;
+    if (!chosen.ignore_checksum && checksum_of(file + CHECKSUM_START, size - CHECKSUM_START) != header.checksum)
+        return CURRICLE_WRONG_CHECKSUM;
     state.instructions = (const curricle_instruction *)(file + header.instructions.offset);
     if ((status = check_instructions(&header, state.instructions, &state.flops)) != CURRICLE_OK) return status;
 
@@ -84,6 +96,7 @@ curricle_status curricle_open(curricle_encoder *encoder, const void *bytes, size
     state.arena_bytes = aligned(header.arena_bytes);
     state.shape = (curricle_shape){sizeof state.shape, header.images, header.height, header.width, header.channels, (uint32_t)first.patch,
                                    header.pool, header.rows, header.row_width};
+    state.is_divisible = is_divisible(&state);
     uint64_t workspace = workspace_of(&state);
     if (workspace > SIZE_MAX / 4) return CURRICLE_BAD_INSTRUCTION;
     state.workspace_bytes = (size_t)workspace;
@@ -129,7 +142,8 @@ static void normalize_rows(float *rows, size_t count, size_t width) {
     }
 }
 
-/// Runs from instruction `first` on, `part` of the images where it is above 0. Kernels read parameters and input only: the checks saw to it.
+/// Runs from instruction `first` on, `part` of the images where it is above 0. Kernels read parameters and input only: the checks saw
+/// to it.
 static curricle_status run_from(const encoder_state *s, uint32_t first, uint32_t part, void *arena, const void *input, float *output) {
     curricle_execution execution = {.workspace = (char *)arena + s->arena_bytes, .threads = s->threads, .isa = s->isa,
         .parallel_for = s->parallel_for, .parallel_context = s->parallel_context, .part = (int32_t)part, .whole = (int32_t)s->shape.images};
@@ -158,8 +172,12 @@ static int overlap(memory_range a, memory_range b) {
 static int takes(const encoder_state *s, const void *arena, const void *input, const float *output, uint64_t images, uint64_t value) {
     if (!arena || !input || !output || !is_aligned(arena, CURRICLE_ALIGNMENT) || !is_aligned(output, _Alignof(float))) return 0;
     if (images > SIZE_MAX / 4 / (image_values(s) * value) || images > SIZE_MAX / 4 / (image_outputs(s) * sizeof *output)) return 0;
-    const memory_range range[] = {{arena, s->arena_bytes + aligned(s->workspace_bytes)}, {output, images * image_outputs(s) * sizeof *output},
-                                  {input, images * image_values(s) * value}, {s->file, s->file_bytes}};
+    const memory_range range[] = {
+        {arena, s->arena_bytes + aligned(s->workspace_bytes)},
+        {output, images * image_outputs(s) * sizeof *output},
+        {input, images * image_values(s) * value},
+        {s->file, s->file_bytes},
+    };
     for (int i = 0; i < 2; i++) // input and file are only read
         for (int j = i + 1; j < 4; j++)
             if (overlap(range[i], range[j])) return 0;
@@ -175,19 +193,20 @@ curricle_status curricle_run(const curricle_encoder *encoder, void *arena, const
 curricle_status curricle_run_n(const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, size_t count, float *output) {
     encoder_state state;
     if (!read_state(&state, encoder) || !takes(&state, arena, rgb8, output, count, 1)) return CURRICLE_BAD_ARGUMENT;
+    if (count % state.shape.images != 0 && !state.is_divisible) return CURRICLE_BAD_INSTRUCTION;
     curricle_status status = CURRICLE_OK;
     for (size_t done = 0, here; done < count && status == CURRICLE_OK; done += here) {
-        size_t left = count - done, part = left < MOST_PART ? left : MOST_PART;
-        int is_full = left >= state.shape.images;
-        here = is_full ? state.shape.images : part;
-        status = run_from(&state, 0, is_full ? 0 : (uint32_t)part, arena, rgb8 + done * image_values(&state), output + done * image_outputs(&state));
+        size_t left = count - done, part = left >= state.shape.images ? 0 : left < MOST_PART ? left : MOST_PART;
+        here = part > 0 ? part : state.shape.images;
+        status = run_from(&state, 0, (uint32_t)part, arena, rgb8 + done * image_values(&state), output + done * image_outputs(&state));
     }
     return status;
 }
 
 curricle_status curricle_run_float(const curricle_encoder *encoder, void *arena, const float *pixels, float *output) {
     encoder_state state;
-    if (!read_state(&state, encoder) || !takes(&state, arena, pixels, output, state.shape.images, sizeof *pixels)) return CURRICLE_BAD_ARGUMENT;
+    if (!read_state(&state, encoder) || !takes(&state, arena, pixels, output, state.shape.images, sizeof *pixels))
+        return CURRICLE_BAD_ARGUMENT;
     // In the place of the first instruction: rows of patches, put one behind the other.
     curricle_shape s = state.shape;
     size_t segment = (size_t)s.patch * s.channels, pitch = (size_t)s.width * s.channels;

@@ -34,7 +34,8 @@ static inline uint64_t operand_offset(curricle_operand operand) { return operand
 
 /// No struct of the interface that begins with its size will ever be larger.
 enum { MOST_SIZED = 4096 };
-/// Reads a struct that begins with its size, of whichever version: what a caller does not know is 0, what this library does not know must be.
+/// Reads a struct that begins with its size, of whichever version: what a caller does not know is 0, what this library does not know must
+/// be.
 static inline int read_sized(void *to, size_t known, const void *from) {
     size_t given;
     memcpy(&given, from, sizeof given);

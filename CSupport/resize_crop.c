@@ -134,7 +134,8 @@ static void convert_row(uint8_t *rgb, const curricle_strip *s, int32_t row, span
         int high = s->format == CURRICLE_RGB565;
         for (int32_t x = columns.first; x < columns.end; x++) {
             int32_t value = first[2 * x + high] << 8 | first[2 * x + !high], r = value >> 11, g = value >> 5 & 63, b = value & 31;
-            rgb[3 * x] = (uint8_t)(r << 3 | r >> 2), rgb[3 * x + 1] = (uint8_t)(g << 2 | g >> 4), rgb[3 * x + 2] = (uint8_t)(b << 3 | b >> 2);
+            rgb[3 * x] = (uint8_t)(r << 3 | r >> 2), rgb[3 * x + 1] = (uint8_t)(g << 2 | g >> 4);
+            rgb[3 * x + 2] = (uint8_t)(b << 3 | b >> 2);
         }
         return;
     }

@@ -32,7 +32,8 @@ INTERNAL uint64_t resize_rows_workspace(const curricle_resize *r) {
     return 8 * (uint64_t)(across > down ? across : down) + taps_of_both + row_bytes_of(r) + (between_bytes(r, &p) + 7) / 8 * 8;
 }
 
-INTERNAL void resize_rows_begin(rows_on_their_way *s, const curricle_resize *r, uint8_t *output, ptrdiff_t output_stride, void *workspace) {
+INTERNAL void resize_rows_begin(
+    rows_on_their_way *s, const curricle_resize *r, uint8_t *output, ptrdiff_t output_stride, void *workspace) {
     *s = (rows_on_their_way){.resize = *r, .plan = plan_of(r), .output = output, .output_stride = output_stride};
     int32_t across = stride_of(r->output_width, r->input_width), down = stride_of(r->output_height, r->input_height);
     double *weight = workspace;

@@ -11,7 +11,7 @@ typedef struct {
     uint8_t *output;          ///< where the part's first row goes; the others follow `output_stride` bytes apart
     ptrdiff_t output_stride;
     uint8_t *row;             ///< one row, in the making
-    uint8_t *held;            ///< [2·window, width·channels], horizontal pass first: rows behind it, each twice, so that a window is in one piece
+    uint8_t *held;            ///< [2·window, width·channels], horizontal pass first: rows behind it, twice, so that a window is in one piece
     int32_t *sums;            ///< [window, columns·channels], vertical pass first: outputs on their way
     int32_t window;
     int32_t next_input, next_output;
@@ -19,7 +19,8 @@ typedef struct {
 
 /// Bytes of workspace, aligned to 8; 0 as of `curricle_resize_workspace`.
 INTERNAL uint64_t resize_rows_workspace(const curricle_resize *resize);
-INTERNAL void resize_rows_begin(rows_on_their_way *rows, const curricle_resize *resize, uint8_t *output, ptrdiff_t output_stride, void *workspace);
+INTERNAL void resize_rows_begin(
+    rows_on_their_way *rows, const curricle_resize *resize, uint8_t *output, ptrdiff_t output_stride, void *workspace);
 /// The next row of the input, whole. `four_readable`: so is the byte after its last.
 INTERNAL void resize_rows_push(rows_on_their_way *rows, const uint8_t *input, int four_readable);
 /// Rows of the input that are still needed.

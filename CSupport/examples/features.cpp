@@ -42,7 +42,8 @@ static void read_picture(const std::string &path, const curricle_shape &shape, u
     const int channels = kind == 6 ? 3 : 1;
     if (uint32_t(channels) != shape.channels) throw std::runtime_error(path + ": has not the encoder's number of channels");
     const size_t bytes = curricle_resize_crop_workspace(shape.width, shape.height, width, height, channels);
-    if (bytes == 0 || file.size() - header - 1 < size_t(width) * height * channels) throw std::runtime_error(path + ": has an impossible size");
+    if (bytes == 0 || file.size() - header - 1 < size_t(width) * height * channels)
+        throw std::runtime_error(path + ": has an impossible size");
     const Memory workspace = memory(bytes);
     check(curricle_resize_crop(pixels, shape.width, shape.height, reinterpret_cast<const uint8_t *>(file.data()) + header + 1,
               ptrdiff_t(width) * channels, width, height, channels, workspace.get()),

@@ -8,7 +8,9 @@ import numpy as np
 
 
 class Shape(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t)] + [(name, ctypes.c_uint32) for name in "images height width channels patch pool rows row_width".split()]
+    _fields_ = [("size", ctypes.c_size_t)] + [
+        (name, ctypes.c_uint32) for name in "images height width channels patch pool rows row_width".split()
+    ]
 
 
 library = ctypes.CDLL("libcurricle.so.1")

@@ -8,8 +8,9 @@
 ///     status = curricle_run(&encoder, arena, rgb8, features);
 ///
 /// The library allocates nothing, opens no file and keeps no state: all there is lies in the encoder, the file's bytes and the
-/// arena; it reads no environment. Any number of threads may run one encoder at a time, each with an arena of its own. A file is checked whole when it is
-/// opened, in time linear in its size; a file that passes cannot make a run read or write outside the arena, input and output.
+/// arena; it reads no environment. Any number of threads may run one encoder at a time, each with an arena of its own. A file is checked
+/// whole when it is opened, in time linear in its size; a file that passes cannot make a run read or write outside the arena, input and
+/// output.
 #ifndef CURRICLE_H
 #define CURRICLE_H
 
@@ -60,16 +61,16 @@ typedef struct { uint64_t opaque[32]; } curricle_encoder;
 /// What one thread of a run does.
 typedef void curricle_body(void *argument, int32_t index);
 
-/// Begins with its own size, `{.size = sizeof(curricle_options)}`; whatever else is 0 is as if it were not there. Later versions add fields at the end:
-/// what a caller does not know is 0, and what a library does not know must be.
+/// Begins with its own size, `{.size = sizeof(curricle_options)}`; whatever else is 0 is as if it were not there. Later versions add
+/// fields at the end: what a caller does not know is 0, and what a library does not know must be.
 typedef struct {
     size_t size;             ///< sizeof(curricle_options)
     int32_t threads;         ///< 0…256 threads of a run, 0 for 1; above 1 needs OpenMP (curricle_threads_available) or `parallel_for`
     int32_t isa;             ///< a `curricle_isa`
     int32_t ignore_checksum; ///< 1: open without reading all bytes; the file's structure is checked all the same
     int32_t normalize;       ///< 1: each row of features is divided by its length (L2); a row of zeros stays
-    /// Threads of the caller's own in place of OpenMP: calls body(argument, index) once for each index from 0 to count − 1, in any order, at
-    /// the same time or not, and returns when all have returned. Called up to once for each of a program's instructions.
+    /// Threads of the caller's own in place of OpenMP: calls body(argument, index) once for each index from 0 to count − 1, in any order,
+    /// at the same time or not, and returns when all have returned. Called up to once for each of a program's instructions.
     void (*parallel_for)(void *context, int32_t count, curricle_body *body, void *argument);
     void *parallel_context;  ///< handed to `parallel_for`
 } curricle_options;
@@ -115,11 +116,12 @@ curricle_status curricle_run(const curricle_encoder *encoder, void *arena, const
 /// The same from numbers, [images, height, width, channels] floats, normalised by the caller: (x / 255 − mean) / deviation.
 curricle_status curricle_run_float(const curricle_encoder *encoder, void *arena, const float *pixels, float *output);
 
-/// Features of bytes for any number of images, in batches of as many as the program was compiled for. A last one that is not full takes as much less
-/// time, and the features are the same bits.
+/// Features of bytes for any number of images, in batches of as many as the program was compiled for. A last one that is not full takes
+/// as much less time, and the features are the same bits.
 /// @param rgb8    [count, height, width, channels]
 /// @param count   images, 0 or more
 /// @param output  [count, rows, row_width]
+/// @return as `curricle_run`; CURRICLE_BAD_INSTRUCTION where a batch is not full and the program does not do the same for each image
 curricle_status curricle_run_n(const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, size_t count, float *output);
 
 /// Bytes of workspace of `curricle_resize_crop`; 0 where a size is not possible.

@@ -223,7 +223,8 @@ static void test_versions_and_overlaps(small_sizes sizes) {
     small_program p = make_small_program(sizes);
     curricle_encoder encoder;
     // An older caller's options end earlier, whatever lies behind; a newer one's are longer, and zero where this library knows nothing.
-    struct { curricle_options known; uint64_t later; } options = {{.size = offsetof(curricle_options, ignore_checksum), .ignore_checksum = 1}, 0};
+    struct { curricle_options known; uint64_t later; } options = {
+        {.size = offsetof(curricle_options, ignore_checksum), .ignore_checksum = 1}, 0};
     p.bytes[p.size - 70] ^= 1;
     expect_status("older options, with checksum", curricle_open(&encoder, p.bytes, p.size, &options.known), CURRICLE_WRONG_CHECKSUM);
     options.known.size = sizeof options;
@@ -243,18 +244,32 @@ static void test_versions_and_overlaps(small_sizes sizes) {
     expect_status("no shape", curricle_shape_of(&encoder, NULL), CURRICLE_BAD_ARGUMENT);
 
     // One block: arena, output, input, each just behind the other.
-    size_t arena = curricle_arena_bytes(&encoder), input = (size_t)shape.known.images * shape.known.height * shape.known.width * shape.known.channels,
-           output = (size_t)shape.known.images * shape.known.rows * shape.known.row_width * sizeof(float);
+    curricle_shape s = shape.known;
+    size_t arena = curricle_arena_bytes(&encoder), input = (size_t)s.images * s.height * s.width * s.channels,
+           output = (size_t)s.images * s.rows * s.row_width * sizeof(float);
     uint8_t *all = block(arena + output + input + sizeof(float)), *behind = all + arena;
     expect_status("side by side", curricle_run(&encoder, all, behind + output, (float *)behind), CURRICLE_OK);
     expect_status("output over arena", curricle_run(&encoder, all, behind + output, (float *)(behind - 4)), CURRICLE_BAD_ARGUMENT);
     expect_status("input over output", curricle_run(&encoder, all, behind + output - 1, (float *)behind), CURRICLE_BAD_ARGUMENT);
-    expect_status("input over arena", curricle_run(&encoder, all, behind - 1, (float *)(behind + input + 3 - (input + 3) % 4)), CURRICLE_BAD_ARGUMENT);
+    expect_status("input over arena", curricle_run(&encoder, all, behind - 1, (float *)(behind + input / 4 * 4)), CURRICLE_BAD_ARGUMENT);
     expect_status("input in the middle of the arena", curricle_run(&encoder, all, all + 64, (float *)behind), CURRICLE_BAD_ARGUMENT);
     expect_status("output over the file", curricle_run(&encoder, all, behind, (float *)(p.bytes + p.size - 4)), CURRICLE_BAD_ARGUMENT);
     expect_status("some images over output", curricle_run_n(&encoder, all, behind + output - 1, 1, (float *)behind),
-        shape.known.images == 1 ? CURRICLE_BAD_ARGUMENT : CURRICLE_OK);
-    expect_status("more images than memory", curricle_run_n(&encoder, all, behind + output, SIZE_MAX / 2, (float *)behind), CURRICLE_BAD_ARGUMENT);
+        s.images == 1 ? CURRICLE_BAD_ARGUMENT : CURRICLE_OK);
+    expect_status(
+        "more images than memory", curricle_run_n(&encoder, all, behind + output, SIZE_MAX / 2, (float *)behind), CURRICLE_BAD_ARGUMENT);
+    // An instruction for fewer rows than all images have: it can be run for all of them alone.
+    small_program two = make_small_program((small_sizes){2, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS});
+    curricle_instruction *norm = (curricle_instruction *)(two.bytes + ((program_header *)two.bytes)->instructions.offset) + 3;
+    norm->size[0]--;
+    seal(&two);
+    expect_status("a norm of fewer rows", curricle_open(&encoder, two.bytes, two.size, NULL), CURRICLE_OK);
+    uint8_t *memory = block(curricle_arena_bytes(&encoder)), picture[3 * 16] = {0};
+    float features[3 * 4];
+    expect_status("all of its images", curricle_run_n(&encoder, memory, picture, 2, features), CURRICLE_OK);
+    expect_status("a part of its images", curricle_run_n(&encoder, memory, picture, 3, features), CURRICLE_BAD_INSTRUCTION);
+    free(memory);
+    free_small_program(&two);
     expect(curricle_threads_available() >= 1 && curricle_threads_available() <= 256, "threads", curricle_threads_available(), 1);
     free(all);
     free_small_program(&p);

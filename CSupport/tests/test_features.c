@@ -52,7 +52,8 @@ int main(int count, char **arguments) {
         if (!curricle_isa_available((curricle_isa)isa) || (!curricle_isa_fuses((curricle_isa)isa) && tolerance == 0)) continue;
         for (int threads = 1; threads <= 3; threads += 2) {
             curricle_encoder encoder;
-            curricle_status status = curricle_open(&encoder, file, file_bytes, &(curricle_options){.size = sizeof(curricle_options), .threads = threads, .isa = isa});
+            const curricle_options options = {.size = sizeof options, .threads = threads, .isa = isa};
+            curricle_status status = curricle_open(&encoder, file, file_bytes, &options);
             if (status != CURRICLE_OK) fail(curricle_status_text(status));
             curricle_shape s = {.size = sizeof s};
             curricle_shape_of(&encoder, &s);

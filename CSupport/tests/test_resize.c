@@ -1,5 +1,5 @@
-// Pictures resized by rows as they come: the bits of the whole picture's passes (resample.c, held to Pillow by the tests of Vision) for random
-// sizes, parts and strips; cameras' formats against formulas in double.
+// Pictures resized by rows as they come: the bits of the whole picture's passes (resample.c, held to Pillow by the tests of Vision) for
+// random sizes, parts and strips; cameras' formats against formulas in double.
 #include "program_file.h"
 #include "resize_rows.h"
 #include <stdio.h>
@@ -52,9 +52,12 @@ static void test_strips(int32_t width, int32_t height, int32_t channels, int32_t
     size_t row = (size_t)width * (size_t)channels, bytes = (size_t)to_width * (size_t)to_height * (size_t)channels;
     uint8_t *input = drawn_bytes(row * (size_t)height), *expected = malloc(bytes), *actual = malloc(bytes);
     void *workspace = malloc(curricle_resize_crop_workspace(to_width, to_height, width, height, channels));
-    expect(curricle_resize_crop(expected, to_width, to_height, input, (ptrdiff_t)row, width, height, channels, workspace) == CURRICLE_OK, "a crop", 0);
+    curricle_status status =
+        curricle_resize_crop(expected, to_width, to_height, input, (ptrdiff_t)row, width, height, channels, workspace);
+    expect(status == CURRICLE_OK, "a crop", status);
     curricle_resizer resizer;
-    expect(curricle_resize_crop_begin(&resizer, actual, to_width, to_height, width, height, channels, workspace) == CURRICLE_OK, "a beginning", 0);
+    status = curricle_resize_crop_begin(&resizer, actual, to_width, to_height, width, height, channels, workspace);
+    expect(status == CURRICLE_OK, "a beginning", status);
     for (int32_t y = 0, rows; curricle_resize_crop_rows_left(&resizer) > 0; y += rows) {
         rows = 1 + (int32_t)drawn(40);
         if (rows > height - y) rows = height - y;
@@ -78,7 +81,8 @@ static void reference_rgb(uint8_t *rgb, const curricle_strip *s, int32_t x, int3
     const uint8_t *first = s->plane[0] + y * s->stride[0];
     if (s->format == CURRICLE_RGB565 || s->format == CURRICLE_RGB565_BE) {
         int value = s->format == CURRICLE_RGB565 ? first[2 * x] + 256 * first[2 * x + 1] : 256 * first[2 * x] + first[2 * x + 1];
-        rgb[0] = nearest((value >> 11) * 255 / 31.), rgb[1] = nearest((value >> 5 & 63) * 255 / 63.), rgb[2] = nearest((value & 31) * 255 / 31.);
+        rgb[0] = nearest((value >> 11) * 255 / 31.), rgb[1] = nearest((value >> 5 & 63) * 255 / 63.);
+        rgb[2] = nearest((value & 31) * 255 / 31.);
         return;
     }
     const uint8_t *chroma = s->plane[1] + y / 2 * s->stride[1];
@@ -114,7 +118,7 @@ static void test_format(int32_t format, int32_t width, int32_t height, int32_t t
             for (int32_t x = 0; x < width; x++) {
                 uint8_t reference[3], *actual = rgb + (y * width + x) * 3;
                 reference_rgb(reference, &all, x, y);
-                expect(near(actual[0], reference[0]) && near(actual[1], reference[1]) && near(actual[2], reference[2]), "a pixel in format", format);
+                for (int c = 0; c < 3; c++) expect(near(actual[c], reference[c]), "a pixel in format", format);
             }
         curricle_resize_crop(expected, to_width, to_height, rgb, width * 3, width, height, 3,
             workspace = realloc(workspace, curricle_resize_crop_workspace(to_width, to_height, width, height, 3)));

@@ -1,5 +1,6 @@
 // A device without an operating system: the program lies in flash, the arena is a variable, nothing else is needed. Prints a hash of the
-// features' bits, of two pictures from a formula and of a resized one, and what memory it took; the host's build of it prints the same hashes.
+// features' bits, of two pictures from a formula and of a resized one, and what memory it took; the host's build of it prints the same
+// hashes.
 #include "curricle.h"
 #include "device.h"
 #include <string.h>
