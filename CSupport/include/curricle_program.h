@@ -41,7 +41,7 @@ curricle_status curricle_check(
 curricle_isa curricle_isa_detect(void);
 /// 1 if this CPU can run `isa`.
 int curricle_isa_available(curricle_isa isa);
-/// 1 if the kernels of `isa` have fused multiply-adds: all that have give the same bits.
+/// 1 if the kernels of `isa` have fused multiply-adds, all of which give the same bits.
 int curricle_isa_fuses(curricle_isa isa);
 const char *curricle_isa_name(curricle_isa isa);
 
