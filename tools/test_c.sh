@@ -34,6 +34,7 @@ link CSupport/tests/test_kernels.c -l$runtime -lm -o "$out/team"
 ASAN_OPTIONS=detect_leaks=0 "$out/team"
 
 # By gcc: ThreadSanitizer of Swift's clang wants libdispatch.
+command -v gcc >/dev/null || tools/setup.sh gcc
 # shellcheck disable=SC2086
 gcc -std=c17 -D_POSIX_C_SOURCE=200809L -O1 -g -ffp-contract=off -w -Wno-psabi -fsanitize=thread -DCURRICLE_INFERENCE_ONLY -ICSupport/include -ICSupport \
     CSupport/tests/test_threads.c $sources -lm -lpthread -o "$out/threads" 2> "$out/link.log" || { cat "$out/link.log"; exit 1; }
