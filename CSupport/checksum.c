@@ -1,7 +1,6 @@
 // CRC-32C: by the CPU's own instruction where there is one, else eight bytes a turn by tables made on the stack (8 KB), or with
 // CURRICLE_BARE half a byte by a table in flash.
 #include "program_file.h"
-#include <string.h>
 #ifdef __ARM_FEATURE_CRC32 // -march=armv8-a+crc or later
 #include <arm_acle.h>
 #endif

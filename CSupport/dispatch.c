@@ -33,6 +33,7 @@ int curricle_isa_fuses(curricle_isa isa) {
 
 const char *curricle_isa_name(curricle_isa isa) {
     switch (isa) {
+    case CURRICLE_ISA_BEST: return "best";
     case CURRICLE_ISA_BASELINE: return "baseline";
     case CURRICLE_ISA_AVX2: return "avx2";
     case CURRICLE_ISA_AVX512: return "avx512";
@@ -42,7 +43,7 @@ const char *curricle_isa_name(curricle_isa isa) {
 }
 
 curricle_isa curricle_isa_detect(void) {
-    for (int isa = CURRICLE_ISA_NEON; isa >= 0; isa--)
+    for (int isa = CURRICLE_ISA_NEON; isa > CURRICLE_ISA_BEST; isa--)
         if (curricle_isa_available((curricle_isa)isa)) return (curricle_isa)isa;
     return CURRICLE_ISA_BASELINE;
 }

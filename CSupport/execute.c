@@ -19,27 +19,44 @@ typedef struct { atomic_size_t next, done; } task_counters;
 /// Where the team stands, and the counters of each instruction.
 static size_t counter_bytes(uint32_t count) { return (size_t)(aligned(sizeof(team_progress)) + aligned(count * sizeof(task_counters))); }
 
-static uint64_t scratch_bytes(const curricle_instruction *instructions, uint32_t count, int threads, const kernel_entry *kernels) {
+/// An instruction for `part` of each `whole` images: the sizes that count images, in proportion. All of it where `part` is 0.
+static curricle_instruction part_of(const curricle_instruction *instruction, int32_t part, int32_t whole) {
+    curricle_instruction i = *instruction;
+    uint32_t counts = part > 0 ? curricle_batch_sizes((curricle_opcode)i.opcode) : 0;
+    for (int s = 0; s < CURRICLE_SIZES; s++)
+        if (counts >> s & 1) i.size[s] = (int32_t)((int64_t)i.size[s] * part / whole);
+    return i;
+}
+
+/// What each thread of a team needs.
+static uint64_t scratch_bytes(
+    const curricle_instruction *instructions, uint32_t count, int32_t part, int32_t whole, int threads, const kernel_entry *kernels) {
     int64_t most = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (instructions[i].opcode >= CURRICLE_OPCODES || !kernels[instructions[i].opcode].run) continue;
-        int64_t floats = kernels[instructions[i].opcode].scratch_floats(&instructions[i], threads);
+        curricle_instruction instruction = part_of(&instructions[i], part, whole);
+        int64_t floats = kernels[instruction.opcode].scratch_floats(&instruction, threads);
         if (floats > most) most = floats;
     }
     return aligned((uint64_t)most * sizeof(float)) + CURRICLE_ALIGNMENT;
 }
 
-uint64_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32_t count, int threads, curricle_isa isa) {
+INTERNAL uint64_t workspace_of_part(
+    const curricle_instruction *instructions, uint32_t count, int32_t part, int32_t whole, int threads, curricle_isa isa) {
     const kernel_entry *kernels = kernels_of(isa);
     if (!kernels) return 0;
     // A team may come out smaller than asked for, and a smaller team's tasks may be larger.
     uint64_t most = 0;
     for (int team = 1; team <= threads; team++) {
-        uint64_t bytes = scratch_bytes(instructions, count, team, kernels);
+        uint64_t bytes = scratch_bytes(instructions, count, part, whole, team, kernels);
         if (bytes > (SIZE_MAX / 4) / (uint64_t)team) return UINT64_MAX;
         if ((uint64_t)team * bytes > most) most = (uint64_t)team * bytes;
     }
     return counter_bytes(count) + most;
+}
+
+uint64_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32_t count, int threads, curricle_isa isa) {
+    return workspace_of_part(instructions, count, 0, 0, threads, isa);
 }
 
 typedef struct {
@@ -49,7 +66,7 @@ typedef struct {
     const kernel_entry *kernels;
     team_progress *progress;
     task_counters *tasks; // of each instruction
-    int processors;
+    int processors, has_dot4;
     char *scratch;
     _Atomic curricle_status status;
 } execution;
@@ -68,45 +85,77 @@ static uint64_t now(void) {
 #endif
 }
 
-/// Goes on to an instruction, past guards: of the team, whoever has come so far looks at their losses alone.
-static void advance(execution *e, uint32_t next) {
+/// Goes on to an instruction, past guards, whose losses whoever has come so far looks at alone; nothing after one that is not finite runs.
+static uint32_t past_guards(execution *e, uint32_t next) {
     for (; next < e->count && e->instructions[next].opcode == curricle_opcode_guard_finite; next++)
         if (!isfinite(*(const float *)resolve(e->run, curricle_decode_guard_finite(&e->instructions[next]).loss))) {
             atomic_store(&e->status, CURRICLE_NONFINITE);
-            next = e->count;
-            break;
+            return e->count;
         }
+    return next;
+}
+
+/// Runs tasks of instruction `i` as long as there are any. Returns 1 to the thread that did the last.
+static int run_tasks(execution *e, uint32_t i, int thread, int threads, uint64_t scratch) {
+    curricle_instruction instruction = part_of(&e->instructions[i], e->run->part, e->run->whole);
+    void *operand[CURRICLE_OPERANDS];
+    for (int j = 0; j < CURRICLE_OPERANDS; j++) operand[j] = resolve(e->run, instruction.operand[j]);
+    const kernel_entry *kernel = &e->kernels[instruction.opcode];
+    const kernel_call call = {
+        kernel->tasks(&instruction, threads), threads, (float *)(e->scratch + (size_t)thread * (size_t)scratch), e->has_dot4};
+    size_t done = 0, all = (size_t)call.tasks;
+    for (size_t task; (task = atomic_fetch_add_explicit(&e->tasks[i].next, 1, memory_order_relaxed)) < all; done++)
+        kernel->run(&instruction, operand, &call, (int64_t)task);
+    return done > 0 && atomic_fetch_add_explicit(&e->tasks[i].done, done, memory_order_acq_rel) + done == all;
+}
+
+static uint64_t scratch_of(const execution *e, int threads) {
+    return scratch_bytes(e->instructions, e->count, e->run->part, e->run->whole, threads, e->kernels);
+}
+static void add_time(const execution *e, uint32_t i, uint64_t *before) {
+    uint64_t after = now();
+    e->run->nanoseconds[i] += after - *before;
+    *before = after;
+}
+
+static void advance(execution *e, uint32_t next) {
+    next = past_guards(e, next);
     team_advance(e->progress, next, next >= e->count);
 }
 
+/// Instruction after instruction by one team.
 static void run_team(void *context, int thread, int threads) {
     execution *e = context;
-    float *scratch = (float *)(e->scratch + (size_t)thread * (size_t)scratch_bytes(e->instructions, e->count, threads, e->kernels));
-    const int dot4 = has_dot4(e->run->isa);
-    uint64_t *clock = thread == 0 ? e->run->nanoseconds : NULL, before = clock ? now() : 0;
+    int takes_time = thread == 0 && e->run->nanoseconds;
+    uint64_t before = takes_time ? now() : 0, scratch = scratch_of(e, threads);
     for (uint32_t i = atomic_load(&e->progress->stage); i < e->count;) {
-        const curricle_instruction *instruction = &e->instructions[i];
-        void *operand[CURRICLE_OPERANDS];
-        for (int j = 0; j < CURRICLE_OPERANDS; j++) operand[j] = resolve(e->run, instruction->operand[j]);
-        const kernel_entry *kernel = &e->kernels[instruction->opcode];
-        const kernel_call call = {kernel->tasks(instruction, threads), threads, scratch, dot4};
-        task_counters *counters = &e->tasks[i];
-        size_t done = 0, all = (size_t)call.tasks;
-        for (size_t task; (task = atomic_fetch_add_explicit(&counters->next, 1, memory_order_relaxed)) < all; done++)
-            kernel->run(instruction, operand, &call, (int64_t)task);
-        const int was_last = done > 0 && atomic_fetch_add_explicit(&counters->done, done, memory_order_acq_rel) + done == all;
-        if (was_last) advance(e, i + 1);
+        if (run_tasks(e, i, thread, threads, scratch)) advance(e, i + 1);
         if (thread >= e->processors) { // it would take the processor of one that works
             team_wait_for_end(e->progress);
             return;
         }
         uint32_t stage = team_wait(e->progress, i);
-        if (clock) {
-            uint64_t after = now();
-            clock[i] += after - before;
-            before = after;
-        }
+        if (takes_time) add_time(e, i, &before);
         i = stage;
+    }
+}
+
+typedef struct { execution *run; uint32_t instruction; uint64_t scratch; } step;
+static void run_step(void *argument, int32_t index) {
+    const step *s = argument;
+    run_tasks(s->run, s->instruction, index, s->run->run->threads, s->scratch);
+}
+
+/// Instruction after instruction, each by the caller's threads: that these run at the same time is not asked for.
+static void run_steps(execution *e) {
+    const curricle_execution *run = e->run;
+    uint64_t before = run->nanoseconds ? now() : 0, scratch = scratch_of(e, run->threads);
+    for (uint32_t i = past_guards(e, 0); i < e->count; i = past_guards(e, i + 1)) {
+        curricle_instruction instruction = part_of(&e->instructions[i], run->part, run->whole);
+        step s = {e, i, scratch};
+        if (e->kernels[instruction.opcode].tasks(&instruction, run->threads) <= 1) run_step(&s, 0);
+        else run->parallel_for(run->parallel_context, run->threads, run_step, &s);
+        if (run->nanoseconds) add_time(e, i, &before);
     }
 }
 
@@ -119,7 +168,7 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     execution e = {
         .instructions = instructions, .count = count, .run = run, .kernels = kernels,
         .progress = (team_progress *)workspace, .tasks = (task_counters *)(workspace + aligned(sizeof(team_progress))),
-        .processors = run->threads > 1 ? team_processors() : 1, .scratch = workspace + counter_bytes(count), .status = CURRICLE_OK,
+        .processors = run->threads > 1 ? team_processors() : 1, .has_dot4 = has_dot4(run->isa), .scratch = workspace + counter_bytes(count), .status = CURRICLE_OK,
     };
     atomic_init(&e.progress->stage, 0);
     atomic_init(&e.progress->has_ended, 0);
@@ -128,8 +177,12 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
         atomic_init(&e.tasks[i].next, 0);
         atomic_init(&e.tasks[i].done, 0);
     }
-    advance(&e, 0);
-    team_run(run->threads, run_team, &e);
+    if (run->parallel_for) {
+        run_steps(&e);
+    } else {
+        advance(&e, 0);
+        team_run(run->threads, run_team, &e);
+    }
     return atomic_load(&e.status);
 }
 

@@ -1,7 +1,6 @@
 // What makes a program safe to run. The kernels trust their instructions; so every operand's extent, which the registry derives from its
 // opcode and sizes, is held here against the segment it lies in, once, when a file is opened or a program made ready.
 #include "program_file.h"
-#include <string.h>
 
 /// Larger than any segment: what products of sizes come to rest at.
 static const uint64_t too_much = UINT64_C(1) << 60;

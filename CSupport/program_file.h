@@ -3,6 +3,7 @@
 #define PROGRAM_FILE_H
 #include "curricle_program.h"
 #include "simd/compiler.h"
+#include <string.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "program files are little-endian and used where they lie"
@@ -33,6 +34,21 @@ _Static_assert(sizeof(curricle_instruction) == 136, "an instruction's size is pa
 static inline unsigned operand_segment(curricle_operand operand) { return (unsigned)(operand >> CURRICLE_OFFSET_BITS); }
 static inline uint64_t operand_offset(curricle_operand operand) { return operand & ((UINT64_C(1) << CURRICLE_OFFSET_BITS) - 1); }
 
+/// No struct of the interface that begins with its size will ever be larger.
+enum { MOST_SIZED = 4096 };
+/// Reads a struct that begins with its size, of whichever version: what a caller does not know is 0, what this library does not know must
+/// be.
+static inline int read_sized(void *to, size_t known, const void *from) {
+    size_t given;
+    memcpy(&given, from, sizeof given);
+    if (given < sizeof given || given > MOST_SIZED) return 0;
+    for (size_t i = known; i < given; i++)
+        if (((const uint8_t *)from)[i] != 0) return 0;
+    memset(to, 0, known);
+    memcpy(to, from, given < known ? given : known);
+    return 1;
+}
+
 /// A whole number of what the arena is aligned to.
 static inline uint64_t aligned(uint64_t bytes) { return (bytes + CURRICLE_ALIGNMENT - 1) / CURRICLE_ALIGNMENT * CURRICLE_ALIGNMENT; }
 
@@ -44,5 +60,9 @@ INTERNAL curricle_status check_header(program_header *header, const uint8_t *byt
 
 /// Every instruction against the segments' sizes, and what is asked of a file besides. Adds up the FLOPs of the products.
 INTERNAL curricle_status check_instructions(const program_header *header, const curricle_instruction *instructions, double *flops);
+
+/// `curricle_workspace_bytes` for a run of `part` of each `whole` images; of all where `part` is 0.
+INTERNAL uint64_t workspace_of_part(
+    const curricle_instruction *instructions, uint32_t count, int32_t part, int32_t whole, int threads, curricle_isa isa);
 
 #endif

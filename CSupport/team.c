@@ -1,6 +1,6 @@
 // The only file that sees OpenMP. (Target attributes do not reach OpenMP's outlined regions: kernels live elsewhere.)
 #if !defined(CURRICLE_BARE) && defined(__linux__)
-#define _GNU_SOURCE // sched_getaffinity, syscall
+#define _GNU_SOURCE // syscall
 #define HAS_FUTEX 1
 #else
 #define HAS_FUTEX 0
@@ -17,6 +17,15 @@ static void sched_yield(void) {}
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+
+INTERNAL int team_processors(void) {
+#ifdef _OPENMP
+    extern int omp_get_num_procs(void);
+    return omp_get_num_procs();
+#else
+    return 1;
+#endif
+}
 
 INTERNAL int team_most(int wanted) {
 #ifdef _OPENMP
@@ -49,14 +58,6 @@ static inline void relax(void) {
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
-}
-
-INTERNAL int team_processors(void) {
-#if HAS_FUTEX
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-#endif
-    return INT_MAX;
 }
 
 /// Sleeps while a word has a value, where the system lets a thread do so; may return earlier.

@@ -12,12 +12,12 @@ typedef struct {
     _Alignas(128) atomic_uint sleepers;
 } team_progress;
 
+/// The processors that a team can use, at least 1.
+INTERNAL int team_processors(void);
 /// How many of `wanted` threads a team can have: one where the library was built without OpenMP.
 INTERNAL int team_most(int wanted);
 /// Runs body(context, thread, threads) on every thread of one team; `threads` is what the team really has.
 INTERNAL void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context);
-/// Processors that this process may use, or where nobody knows, INT_MAX: threads beyond them would only wait.
-INTERNAL int team_processors(void);
 /// Moves on to a stage, the last one where `ends`; what was written before is visible to whoever sees it.
 INTERNAL void team_advance(team_progress *progress, unsigned stage, int ends);
 /// Waits until the team has come past a stage; returns where it stands.

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-command -v cmake >/dev/null || tools/setup.sh cmake
+command -v cmake >/dev/null && command -v gcc >/dev/null || tools/setup.sh cmake gcc
 make="make -s -C CSupport"
 prefix=$work/stage/usr
 mkdir "$work/project"

@@ -27,6 +27,7 @@ done
 
 tools/test_install.sh
 tools/test_examples.sh
+tools/test_abi.sh
 
 # Weights of a model that has hardly learned, and features of digits by the command.
 data=Tests/Fixtures/mnist5k

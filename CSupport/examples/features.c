@@ -2,7 +2,6 @@
 #include <curricle.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void stop(const char *name, const char *why) {
     fprintf(stderr, "features: %s: %s\n", name, why);
@@ -55,17 +54,17 @@ int main(int count, char **arguments) {
     curricle_encoder encoder;
     curricle_status status = curricle_open(&encoder, program, size, NULL);
     if (status != CURRICLE_OK) stop(arguments[1], curricle_status_text(status));
-    curricle_shape shape = curricle_shape_of(&encoder);
+    curricle_shape shape = {.size = sizeof shape};
+    curricle_shape_of(&encoder, &shape);
     size_t image = (size_t)shape.height * shape.width * shape.channels, rows = (size_t)shape.images * shape.rows;
     uint8_t *pixels = memory(shape.images * image);
     float *features = memory(rows * shape.row_width * sizeof(float));
     void *arena = memory(curricle_arena_bytes(&encoder));
-    // As many pictures a run as the encoder was compiled for; what is missing in the last one is black, and not printed.
+    // As many pictures a run as the encoder was compiled for, or what is left of them.
     for (int first = 2; first < count; first += (int)shape.images) {
         uint32_t here = (uint32_t)(count - first) < shape.images ? (uint32_t)(count - first) : shape.images;
-        memset(pixels, 0, shape.images * image);
         for (uint32_t i = 0; i < here; i++) read_picture(arguments[first + (int)i], &shape, pixels + i * image);
-        if ((status = curricle_run(&encoder, arena, pixels, features)) != CURRICLE_OK) stop("a run", curricle_status_text(status));
+        if ((status = curricle_run_n(&encoder, arena, pixels, here, features)) != CURRICLE_OK) stop("a run", curricle_status_text(status));
         for (size_t i = 0; i < (size_t)here * shape.rows * shape.row_width; i++)
             printf("%.9g%c", features[i], (i + 1) % shape.row_width ? ' ' : '\n');
     }

@@ -42,7 +42,8 @@ static void read_picture(const std::string &path, const curricle_shape &shape, u
     const int channels = kind == 6 ? 3 : 1;
     if (uint32_t(channels) != shape.channels) throw std::runtime_error(path + ": has not the encoder's number of channels");
     const size_t bytes = curricle_resize_crop_workspace(shape.width, shape.height, width, height, channels);
-    if (bytes == 0 || file.size() - header - 1 < size_t(width) * height * channels) throw std::runtime_error(path + ": has an impossible size");
+    if (bytes == 0 || file.size() - header - 1 < size_t(width) * height * channels)
+        throw std::runtime_error(path + ": has an impossible size");
     const Memory workspace = memory(bytes);
     check(curricle_resize_crop(pixels, shape.width, shape.height, reinterpret_cast<const uint8_t *>(file.data()) + header + 1,
               ptrdiff_t(width) * channels, width, height, channels, workspace.get()),
@@ -55,16 +56,18 @@ static void print_features(const std::string &program, const std::vector<std::st
     file.copy(static_cast<char *>(bytes.get()), file.size());
     curricle_encoder encoder;
     check(curricle_open(&encoder, bytes.get(), file.size(), nullptr), program);
-    const curricle_shape shape = curricle_shape_of(&encoder);
+    curricle_shape shape{};
+    shape.size = sizeof shape;
+    check(curricle_shape_of(&encoder, &shape), program);
     const size_t image = size_t(shape.height) * shape.width * shape.channels, outputs = size_t(shape.rows) * shape.row_width;
     std::vector<float> features(shape.images * outputs);
     const Memory arena = memory(curricle_arena_bytes(&encoder));
-    // As many pictures a run as the encoder was compiled for; what is missing in the last one is black, and not printed.
+    // As many pictures a run as the encoder was compiled for, or what is left of them.
     for (size_t first = 0; first < pictures.size(); first += shape.images) {
         const size_t here = std::min<size_t>(shape.images, pictures.size() - first);
-        std::vector<uint8_t> pixels(shape.images * image);
+        std::vector<uint8_t> pixels(here * image);
         for (size_t i = 0; i < here; i++) read_picture(pictures[first + i], shape, pixels.data() + i * image);
-        check(curricle_run(&encoder, arena.get(), pixels.data(), features.data()), "a run");
+        check(curricle_run_n(&encoder, arena.get(), pixels.data(), here, features.data()), "a run");
         for (size_t i = 0; i < here * outputs; i++) std::printf("%.9g%c", features[i], (i + 1) % shape.row_width ? ' ' : '\n');
     }
 }

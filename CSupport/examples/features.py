@@ -8,15 +8,17 @@ import numpy as np
 
 
 class Shape(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint32) for name in "images height width channels patch pool rows row_width".split()]
+    _fields_ = [("size", ctypes.c_size_t)] + [
+        (name, ctypes.c_uint32) for name in "images height width channels patch pool rows row_width".split()
+    ]
 
 
 library = ctypes.CDLL("libcurricle.so.1")
 library.curricle_open.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
-library.curricle_run.argtypes = [ctypes.c_void_p] * 4
-library.curricle_arena_bytes.argtypes = library.curricle_shape_of.argtypes = [ctypes.c_void_p]
+library.curricle_run_n.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_size_t, ctypes.c_void_p]
+library.curricle_shape_of.argtypes = [ctypes.c_void_p] * 2
+library.curricle_arena_bytes.argtypes = [ctypes.c_void_p]
 library.curricle_arena_bytes.restype = ctypes.c_size_t
-library.curricle_shape_of.restype = Shape
 library.curricle_status_text.restype = ctypes.c_char_p
 
 
@@ -33,22 +35,19 @@ class Encoder:
             self.program = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
         self.encoder = ctypes.create_string_buffer(256)
         check(library.curricle_open(self.encoder, self.program.ctypes.data, self.program.size, None))
-        self.shape = library.curricle_shape_of(self.encoder)
+        self.shape = Shape(ctypes.sizeof(Shape))
+        check(library.curricle_shape_of(self.encoder, ctypes.byref(self.shape)))
         self.arena = np.empty(library.curricle_arena_bytes(self.encoder) + 128, np.uint8)
         self.arena_start = self.arena.ctypes.data + -self.arena.ctypes.data % 128
 
     def __call__(self, pictures):
-        """uint8 [N, H, W, C] to float32 [N, rows, row_width]; a last run that is not full is filled up with black."""
+        """uint8 [N, H, W, C] to float32 [N, rows, row_width]."""
         s, count = self.shape, len(pictures)
         if pictures.dtype != np.uint8 or pictures.shape[1:] != (s.height, s.width, s.channels):
             raise ValueError(f"takes bytes [N, {s.height}, {s.width}, {s.channels}], not {pictures.dtype} {list(pictures.shape)}")
-        runs = -(-count // s.images)
-        pixels = np.zeros((runs, s.images, *pictures.shape[1:]), np.uint8)
-        pixels.reshape(-1, *pictures.shape[1:])[:count] = pictures
-        features = np.empty((runs, s.images, s.rows, s.row_width), np.float32)
-        for picture, feature in zip(pixels, features):
-            check(library.curricle_run(self.encoder, self.arena_start, picture.ctypes.data, feature.ctypes.data))
-        return features.reshape(-1, s.rows, s.row_width)[:count]
+        pixels, features = np.ascontiguousarray(pictures), np.empty((count, s.rows, s.row_width), np.float32)
+        check(library.curricle_run_n(self.encoder, self.arena_start, pixels.ctypes.data, count, features.ctypes.data))
+        return features
 
 
 def main():

@@ -12,13 +12,14 @@ const ALIGNMENT: usize = 128; // CURRICLE_ALIGNMENT
 struct Encoder([u64; 32]);
 
 #[repr(C)]
-struct Shape { images: u32, height: u32, width: u32, channels: u32, patch: u32, pool: u32, rows: u32, row_width: u32 }
+#[derive(Default)]
+struct Shape { size: usize, images: u32, height: u32, width: u32, channels: u32, patch: u32, pool: u32, rows: u32, row_width: u32 }
 
 extern "C" {
     fn curricle_open(encoder: *mut Encoder, bytes: *const c_void, size: usize, options: *const c_void) -> c_int;
     fn curricle_arena_bytes(encoder: *const Encoder) -> usize;
-    fn curricle_shape_of(encoder: *const Encoder) -> Shape;
-    fn curricle_run(encoder: *const Encoder, arena: *mut c_void, rgb8: *const u8, output: *mut f32) -> c_int;
+    fn curricle_shape_of(encoder: *const Encoder, shape: *mut Shape) -> c_int;
+    fn curricle_run_n(encoder: *const Encoder, arena: *mut c_void, rgb8: *const u8, count: usize, output: *mut f32) -> c_int;
     fn curricle_resize_crop_workspace(out_width: i32, out_height: i32, width: i32, height: i32, channels: i32) -> usize;
     fn curricle_resize_crop(output: *mut u8, out_width: i32, out_height: i32, input: *const u8, stride: isize, width: i32, height: i32,
                             channels: i32, workspace: *mut c_void) -> c_int;
@@ -79,16 +80,17 @@ fn print_features(program: &str, pictures: &[String]) -> Result<(), String> {
     unsafe { std::ptr::copy_nonoverlapping(file.as_ptr(), bytes.place, file.len()) };
     let mut encoder = Encoder([0; 32]);
     check(unsafe { curricle_open(&mut encoder, bytes.place.cast(), file.len(), std::ptr::null()) }, program)?;
-    let shape = unsafe { curricle_shape_of(&encoder) };
+    let mut shape = Shape { size: std::mem::size_of::<Shape>(), ..Default::default() };
+    check(unsafe { curricle_shape_of(&encoder, &mut shape) }, program)?;
     let image = shape.height as usize * shape.width as usize * shape.channels as usize;
     let (width, outputs) = (shape.row_width as usize, shape.rows as usize * shape.row_width as usize);
     let arena = Memory::new(unsafe { curricle_arena_bytes(&encoder) });
     let mut features = vec![0f32; shape.images as usize * outputs];
-    // As many pictures a run as the encoder was compiled for; what is missing in the last one is black, and not printed.
+    // As many pictures a run as the encoder was compiled for, or what is left of them.
     for here in pictures.chunks(shape.images as usize) {
-        let mut pixels = vec![0u8; shape.images as usize * image];
+        let mut pixels = vec![0u8; here.len() * image];
         for (path, place) in here.iter().zip(pixels.chunks_mut(image)) { read_picture(path, &shape, place)? }
-        check(unsafe { curricle_run(&encoder, arena.place.cast(), pixels.as_ptr(), features.as_mut_ptr()) }, "a run")?;
+        check(unsafe { curricle_run_n(&encoder, arena.place.cast(), pixels.as_ptr(), here.len(), features.as_mut_ptr()) }, "a run")?;
         for row in features[..here.len() * outputs].chunks(width) {
             println!("{}", row.iter().map(f32::to_string).collect::<Vec<_>>().join(" "));
         }

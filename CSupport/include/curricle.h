@@ -2,12 +2,15 @@
 ///
 ///     curricle_encoder encoder;                                    // your storage
 ///     curricle_status status = curricle_open(&encoder, bytes, size, NULL);
+///     curricle_shape shape = {.size = sizeof shape};
+///     curricle_shape_of(&encoder, &shape);
 ///     void *arena = aligned_alloc(CURRICLE_ALIGNMENT, curricle_arena_bytes(&encoder));
 ///     status = curricle_run(&encoder, arena, rgb8, features);
 ///
 /// The library allocates nothing, opens no file and keeps no state: all there is lies in the encoder, the file's bytes and the
-/// arena. Any number of threads may run one encoder at a time, each with an arena of its own. A file is checked whole when it is
-/// opened, in time linear in its size; a file that passes cannot make a run read or write outside the arena, input and output.
+/// arena; it reads no environment. Any number of threads may run one encoder at a time, each with an arena of its own. A file is checked
+/// whole when it is opened, in time linear in its size; a file that passes cannot make a run read or write outside the arena, input and
+/// output.
 #ifndef CURRICLE_H
 #define CURRICLE_H
 
@@ -31,7 +34,7 @@ typedef enum {
     CURRICLE_OK = 0,
     CURRICLE_NONFINITE = 1,        ///< training only: a guard met a loss that is not finite; nothing after it ran
     CURRICLE_BAD_PROGRAM = 2,      ///< an opcode that this library does not know, or an ISA this CPU lacks
-    CURRICLE_BAD_ARGUMENT = 3,     ///< a null pointer, a misaligned one, or a number out of its range
+    CURRICLE_BAD_ARGUMENT = 3,     ///< a null pointer, a misaligned one, memory that overlaps, or a number out of its range
     CURRICLE_UNAVAILABLE_ISA = 4,  ///< this CPU or this build of the library lacks the instruction set
     CURRICLE_NOT_A_PROGRAM = 5,    ///< the bytes do not begin as a program file does
     CURRICLE_OTHER_VERSION = 6,    ///< a format version that this library does not read
@@ -44,19 +47,38 @@ typedef enum {
     CURRICLE_STATUS_COUNT
 } curricle_status;
 
-typedef enum { CURRICLE_ISA_BASELINE = 0, CURRICLE_ISA_AVX2 = 1, CURRICLE_ISA_AVX512 = 2, CURRICLE_ISA_NEON = 3 } curricle_isa;
+typedef enum {
+    CURRICLE_ISA_BEST = 0, ///< of this CPU
+    CURRICLE_ISA_BASELINE = 1,
+    CURRICLE_ISA_AVX2 = 2,
+    CURRICLE_ISA_AVX512 = 3,
+    CURRICLE_ISA_NEON = 4
+} curricle_isa;
 
 /// An opened encoder, in the caller's storage. What is in it is the library's business.
 typedef struct { uint64_t opaque[32]; } curricle_encoder;
 
+/// What one thread of a run does.
+typedef void curricle_body(void *argument, int32_t index);
+
+/// Begins with its own size, `{.size = sizeof(curricle_options)}`; whatever else is 0 is as if it were not there. Later versions add
+/// fields at the end: what a caller does not know is 0, and what a library does not know must be.
 typedef struct {
-    int32_t threads;         ///< 1…256 threads of a run; what is above 1 needs a library built with OpenMP
-    int32_t isa;             ///< a `curricle_isa`, or −1 for the best of this CPU
+    size_t size;             ///< sizeof(curricle_options)
+    int32_t threads;         ///< 0…256 threads of a run, 0 for 1; above 1 needs OpenMP (curricle_threads_available) or `parallel_for`
+    int32_t isa;             ///< a `curricle_isa`
     int32_t ignore_checksum; ///< 1: open without reading all bytes; the file's structure is checked all the same
+    int32_t normalize;       ///< 1: each row of features is divided by its length (L2); a row of zeros stays
+    /// Threads of the caller's own in place of OpenMP: calls body(argument, index) once for each index from 0 to count − 1, in any order,
+    /// at the same time or not, and returns when all have returned. Called up to once for each of a program's instructions.
+    void (*parallel_for)(void *context, int32_t count, curricle_body *body, void *argument);
+    void *parallel_context;  ///< handed to `parallel_for`
 } curricle_options;
 
-/// What goes in and comes out: pixels [images, height, width, channels], features [images, rows, width_of_rows].
+/// What goes in and comes out: pixels [images, height, width, channels], features [images, rows, row_width].
+/// Begins with its own size, `{.size = sizeof(curricle_shape)}`, as the options do.
 typedef struct {
+    size_t size;             ///< sizeof(curricle_shape)
     uint32_t images, height, width, channels;
     uint32_t patch;          ///< pixels, the side of a patch
     uint32_t pool;           ///< `curricle_pool`
@@ -72,7 +94,7 @@ typedef enum { CURRICLE_POOL_CLS = 0, CURRICLE_POOL_MEAN = 1, CURRICLE_POOL_TOKE
 /// Opens a program file that stands in memory, mapped or in flash.
 /// @param encoder  filled; refers to `bytes`, which must stay as they are for as long as it is used
 /// @param bytes    the whole file, 64-byte aligned
-/// @param options  NULL: one thread, the best ISA, with checksum
+/// @param options  NULL for none
 /// @return CURRICLE_OK, or the reason; the encoder is then not to be used
 curricle_status curricle_open(curricle_encoder *encoder, const void *bytes, size_t size, const curricle_options *options);
 
@@ -80,18 +102,30 @@ curricle_status curricle_open(curricle_encoder *encoder, const void *bytes, size
 size_t curricle_arena_bytes(const curricle_encoder *encoder);
 /// Floating-point operations of the matrix products of one run: how long it may take is known before it begins.
 double curricle_flops(const curricle_encoder *encoder);
-curricle_shape curricle_shape_of(const curricle_encoder *encoder);
+/// Fills in as much of `shape` as its size says.
+/// @return CURRICLE_OK, or CURRICLE_BAD_ARGUMENT
+curricle_status curricle_shape_of(const curricle_encoder *encoder, curricle_shape *shape);
 curricle_isa curricle_isa_of(const curricle_encoder *encoder);
+/// The threads that this build of the library can put to work on this machine by itself, 1…256: 1 without OpenMP.
+int32_t curricle_threads_available(void);
 
 /// Computes features. The same bits for any number of threads and on every ISA with fused multiply-adds.
 /// @param arena   curricle_arena_bytes(…), aligned to CURRICLE_ALIGNMENT; its contents before do not matter
 /// @param rgb8    [images, height, width, channels] bytes, packed
-/// @param output  [images, rows, row_width] floats, aligned to 4; overlaps neither input nor arena
+/// @param output  [images, rows, row_width] floats, aligned to 4; input, output, arena and the program's file overlap nowhere
 /// @return CURRICLE_OK, or CURRICLE_BAD_ARGUMENT (nothing is written)
 curricle_status curricle_run(const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, float *output);
 
-/// The same from numbers, [images, height, width, channels], normalised by the caller: (x / 255 − mean) / deviation.
+/// The same from numbers, [images, height, width, channels] floats, normalised by the caller: (x / 255 − mean) / deviation.
 curricle_status curricle_run_float(const curricle_encoder *encoder, void *arena, const float *pixels, float *output);
+
+/// Features of bytes for any number of images, in batches of as many as the program was compiled for. A last one that is not full takes
+/// as much less time, and the features are the same bits.
+/// @param rgb8    [count, height, width, channels]
+/// @param count   images, 0 or more
+/// @param output  [count, rows, row_width]
+/// @return as `curricle_run`; CURRICLE_BAD_INSTRUCTION where a batch is not full and the program does not do the same for each image
+curricle_status curricle_run_n(const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, size_t count, float *output);
 
 /// Bytes of workspace of `curricle_resize_crop`; 0 where a size is not possible.
 size_t curricle_resize_crop_workspace(
@@ -106,6 +140,39 @@ size_t curricle_resize_crop_workspace(
 /// @return CURRICLE_OK or CURRICLE_BAD_ARGUMENT (nothing is written)
 curricle_status curricle_resize_crop(uint8_t *output, int32_t output_width, int32_t output_height, const uint8_t *input,
     ptrdiff_t input_stride, int32_t input_width, int32_t input_height, int32_t channels, void *workspace);
+
+/// A picture that is made to fit as its rows come, in the caller's storage.
+typedef struct { uint64_t opaque[48]; } curricle_resizer;
+
+/// How pixels come. 4:2:0 is BT.601 in full range, chroma replicated; with an encoder of one channel its luma is taken as it is.
+typedef enum {
+    CURRICLE_PACKED = 0,    ///< the encoder's channels, a byte each, side by side
+    CURRICLE_RGB565 = 1,    ///< 16 bits a pixel, the low byte first
+    CURRICLE_RGB565_BE = 2, ///< the high byte first, as many cameras send it
+    CURRICLE_NV12 = 3,      ///< planes: Y; U and V in turn
+    CURRICLE_NV21 = 4,      ///< planes: Y; V and U in turn
+    CURRICLE_I420 = 5       ///< planes: Y; U; V
+} curricle_format;
+
+/// Rows of a picture that lie one behind the other. A plane's first row is that of the strip's first row.
+typedef struct {
+    size_t size;             ///< sizeof(curricle_strip)
+    int32_t format;          ///< a `curricle_format`; 565 and colour of 4:2:0 are for three channels
+    int32_t rows;            ///< in 4:2:0 a multiple of two, but for the picture's last strip
+    const uint8_t *plane[3];
+    ptrdiff_t stride[3];     ///< bytes from row to row
+} curricle_strip;
+
+/// Begins what `curricle_resize_crop` does, for rows that come one after another: the same bits, and the input is never whole in memory.
+/// @param output     written until the last row that is needed was pushed; as `workspace`, in use until then
+/// @param workspace  curricle_resize_crop_workspace(…) bytes, aligned to 8
+/// @return CURRICLE_OK or CURRICLE_BAD_ARGUMENT (nothing is written)
+curricle_status curricle_resize_crop_begin(curricle_resizer *resizer, uint8_t *output, int32_t output_width, int32_t output_height,
+    int32_t input_width, int32_t input_height, int32_t channels, void *workspace);
+/// The next rows, from the top. @return CURRICLE_OK, or CURRICLE_BAD_ARGUMENT (no row is taken)
+curricle_status curricle_resize_crop_push(curricle_resizer *resizer, const curricle_strip *strip);
+/// Rows that are still to be pushed before the output is complete; a crop may not need the picture's last ones.
+int32_t curricle_resize_crop_rows_left(const curricle_resizer *resizer);
 
 /// One sentence for people.
 const char *curricle_status_text(curricle_status status);

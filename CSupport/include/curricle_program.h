@@ -17,6 +17,11 @@ typedef struct {
     int threads;
     curricle_isa isa;
     uint64_t *nanoseconds;             ///< one per instruction, added to; or NULL
+    /// The caller's own threads (`curricle_options`), or NULL for a team by OpenMP.
+    void (*parallel_for)(void *context, int32_t count, curricle_body *body, void *argument);
+    void *parallel_context;
+    /// The first images alone are computed, `part` of each `whole` of them: sizes that count images shrink. 0: all.
+    int32_t part, whole;
 } curricle_execution;
 
 /// Bytes of workspace that a program needs: task counters and each thread's scratch. UINT64_MAX where no memory could hold it, 0 where
@@ -36,7 +41,7 @@ curricle_status curricle_check(
 curricle_isa curricle_isa_detect(void);
 /// 1 if this CPU can run `isa`.
 int curricle_isa_available(curricle_isa isa);
-/// 1 if the kernels of `isa` have fused multiply-adds: all that have give the same bits.
+/// 1 if the kernels of `isa` have fused multiply-adds, all of which give the same bits.
 int curricle_isa_fuses(curricle_isa isa);
 const char *curricle_isa_name(curricle_isa isa);
 

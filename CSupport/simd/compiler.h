@@ -45,5 +45,11 @@
 #else
 #define TARGET_HAS_VECTORS 0
 #endif
+// Whether it gives the bits of all others: the vectors of 32-bit ARM take denormals for zero.
+#if TARGET_HAS_FMA && !(defined(__arm__) && TARGET_HAS_VECTORS)
+#define TARGET_IS_EXACT 1
+#else
+#define TARGET_IS_EXACT 0
+#endif
 
 #endif

@@ -43,9 +43,15 @@ INLINE vr vr_fma(vr a, vr b, vr c) {
 #endif
 }
 INLINE vf vf_fma(vf a, vf b, vf c) {
+#if !ISA_HAS_FMA
+    return a * b + c;
+#elif __has_builtin(__builtin_elementwise_fma)
+    return __builtin_elementwise_fma(a, b, c);
+#else
     vf_parts x = {a}, y = {b}, z = {c};
     UNROLL for (int i = 0; i < REGISTERS; i++) z.part[i] = vr_fma(x.part[i], y.part[i], z.part[i]);
     return z.whole;
+#endif
 }
 
 /// mask ? a : b, lane by lane; a mask lane is all ones or zero.
@@ -53,6 +59,8 @@ INLINE vf vf_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask &
 INLINE vf vf_max(vf a, vf b) { return vf_select(a > b, a, b); }
 INLINE vf vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
 INLINE vf vf_abs(vf a) { return (vf)((vi)a & 0x7fffffff); }
+INLINE vi vf_bits(vf x) { return (vi)x; }
+INLINE vf vf_of_bits(vi x) { return (vf)x; }
 // clang takes __builtin_sqrtf for a function that sets errno, unless it is told -fno-math-errno.
 INLINE float f_sqrt(float a) {
 #if __has_builtin(__builtin_elementwise_sqrt)
@@ -129,27 +137,44 @@ INLINE float vf_greatest(vf v) {
     return c[0] > c[1] ? c[0] : c[1];
 }
 
+// What these are written in: clang interleaves the registers of a whole vector, gcc is given one at a time.
+#if defined(__clang__) && TARGET_HAS_VECTORS
+#define OF_ELEMENTS(name) vf_##name
+typedef vf ve;
+#else
+#define OF_ELEMENTS(name) vr_##name
+typedef vr ve;
+#endif
+#define ve_set OF_ELEMENTS(set)
+#define ve_select OF_ELEMENTS(select)
+#define ve_abs OF_ELEMENTS(abs)
+#define ve_fma OF_ELEMENTS(fma)
+#define ve_bits OF_ELEMENTS(bits)
+#define ve_of_bits OF_ELEMENTS(of_bits)
+enum { PIECES = sizeof(vf) / sizeof(ve) };
+typedef union { vf whole; ve piece[PIECES]; } vf_pieces;
+
 /// eˣ for x ≤ 88, below −87.33 zero: Cody–Waite reduction, degree-6 polynomial; 1 ulp. NaN stays NaN.
-INLINE vr vr_exp(vr x) {
-    vr clamped = vr_select(x < -87.33f, vr_set(-87.f), x);
+INLINE ve ve_exp(ve x) {
+    ve clamped = ve_select(x < -87.33f, ve_set(-87.f), x);
     // Added to 1.5·2²³ + 127 the product is rounded to the integer n, and n + 127 is what the sum's last bits hold.
-    vr shifted = clamped * 1.44269504f + 12583039.f;
-    vr n = shifted - 12583039.f;
-    vr s = vr_fma(n, vr_set(-0.693145751953125f), clamped);
-    s = vr_fma(n, vr_set(-1.428606765330187e-06f), s);
-    vr u = vr_set(1.98527617612853646e-4f);
-    u = vr_fma(u, s, vr_set(1.39304355252534151e-3f));
-    u = vr_fma(u, s, vr_set(8.33336077630519867e-3f));
-    u = vr_fma(u, s, vr_set(4.16664853692054749e-2f));
-    u = vr_fma(u, s, vr_set(1.66666671633720398e-1f));
-    u = vr_fma(u, s, vr_set(0.5f));
-    vr y = 1.f + vr_fma(s * s, u, s);
-    return vr_select(x < -87.33f, vr_set(0), y * vr_of_bits(vr_bits(shifted) << 23));
+    ve shifted = clamped * 1.44269504f + 12583039.f;
+    ve n = shifted - 12583039.f;
+    ve s = ve_fma(n, ve_set(-0.693145751953125f), clamped);
+    s = ve_fma(n, ve_set(-1.428606765330187e-06f), s);
+    ve u = ve_set(1.98527617612853646e-4f);
+    u = ve_fma(u, s, ve_set(1.39304355252534151e-3f));
+    u = ve_fma(u, s, ve_set(8.33336077630519867e-3f));
+    u = ve_fma(u, s, ve_set(4.16664853692054749e-2f));
+    u = ve_fma(u, s, ve_set(1.66666671633720398e-1f));
+    u = ve_fma(u, s, ve_set(0.5f));
+    ve y = 1.f + ve_fma(s * s, u, s);
+    return ve_select(x < -87.33f, ve_set(0), y * ve_of_bits(ve_bits(shifted) << 23));
 }
 
 INLINE vf vf_exp(vf x) {
-    vf_parts v = {x};
-    UNROLL for (int i = 0; i < REGISTERS; i++) v.part[i] = vr_exp(v.part[i]);
+    vf_pieces v = {x};
+    UNROLL for (int i = 0; i < PIECES; i++) v.piece[i] = ve_exp(v.piece[i]);
     return v.whole;
 }
 
@@ -178,37 +203,37 @@ INLINE vf vf_sigmoid(vf x) {
 /// Exact (erf) GELU and its derivative from one exponential. Φ for |x| ≥ 1.4 by erfc's form, e^(−x²/2)·t·R(t) with
 /// t = 1/(1 + 0.4|x|) (R fitted to 4.9e-8; gelu within 8 ulp down to x = −9); for |x| < 1.4 by ½ + x·P(x²), where that form would
 /// lose bits to cancellation (P fitted to 2.7e-9).
-INLINE vr vr_gelu(vr x, vr *derivative) {
-    vr a = vr_abs(x);
-    a = vr_select(a > 14.f, vr_set(14.f), a);
-    vr t = 1.f / vr_fma(vr_set(0.4f), a, vr_set(1.f));
-    vr h = a * a, low = vr_fma(a, a, -h);
-    vr e = vr_exp(h * -0.5f);
-    e = vr_fma(e, low * -0.5f, e);
-    vr r = vr_set(0.069321476f);
-    r = vr_fma(r, t, vr_set(-0.18943332f));
-    r = vr_fma(r, t, vr_set(0.108384095f));
-    r = vr_fma(r, t, vr_set(0.05398646f));
-    r = vr_fma(r, t, vr_set(0.13943216f));
-    r = vr_fma(r, t, vr_set(0.1590396f));
-    r = vr_fma(r, t, vr_set(0.15959914f));
-    vr q = e * t * r;
-    vr p = vr_set(4.115557e-07f);
-    p = vr_fma(p, h, vr_set(-8.718302e-06f));
-    p = vr_fma(p, h, vr_set(0.000114356386f));
-    p = vr_fma(p, h, vr_set(-0.0011864884f));
-    p = vr_fma(p, h, vr_set(0.009973241f));
-    p = vr_fma(p, h, vr_set(-0.06649034f));
-    p = vr_fma(p, h, vr_set(0.3989423f));
-    vr phi = vr_select(a < 1.4f, vr_fma(x, p, vr_set(0.5f)), vr_select(x < 0.f, q, 1.f - q));
-    vr clamped = vr_select(x < -14.f, vr_set(-14.f), x);
-    vr bounded = vr_select(clamped > 14.f, vr_set(14.f), clamped);
+INLINE ve ve_gelu(ve x, ve *derivative) {
+    ve a = ve_abs(x);
+    a = ve_select(a > 14.f, ve_set(14.f), a);
+    ve t = 1.f / ve_fma(ve_set(0.4f), a, ve_set(1.f));
+    ve h = a * a, low = ve_fma(a, a, -h);
+    ve e = ve_exp(h * -0.5f);
+    e = ve_fma(e, low * -0.5f, e);
+    ve r = ve_set(0.069321476f);
+    r = ve_fma(r, t, ve_set(-0.18943332f));
+    r = ve_fma(r, t, ve_set(0.108384095f));
+    r = ve_fma(r, t, ve_set(0.05398646f));
+    r = ve_fma(r, t, ve_set(0.13943216f));
+    r = ve_fma(r, t, ve_set(0.1590396f));
+    r = ve_fma(r, t, ve_set(0.15959914f));
+    ve q = e * t * r;
+    ve p = ve_set(4.115557e-07f);
+    p = ve_fma(p, h, ve_set(-8.718302e-06f));
+    p = ve_fma(p, h, ve_set(0.000114356386f));
+    p = ve_fma(p, h, ve_set(-0.0011864884f));
+    p = ve_fma(p, h, ve_set(0.009973241f));
+    p = ve_fma(p, h, ve_set(-0.06649034f));
+    p = ve_fma(p, h, ve_set(0.3989423f));
+    ve phi = ve_select(a < 1.4f, ve_fma(x, p, ve_set(0.5f)), ve_select(x < 0.f, q, 1.f - q));
+    ve clamped = ve_select(x < -14.f, ve_set(-14.f), x);
+    ve bounded = ve_select(clamped > 14.f, ve_set(14.f), clamped);
     *derivative = phi + bounded * e * 0.3989422804f;
     return clamped * phi;
 }
 INLINE vf vf_gelu(vf x, vf *derivative) {
-    vf_parts v = {x}, slope;
-    UNROLL for (int i = 0; i < REGISTERS; i++) v.part[i] = vr_gelu(v.part[i], &slope.part[i]);
+    vf_pieces v = {x}, slope;
+    UNROLL for (int i = 0; i < PIECES; i++) v.piece[i] = ve_gelu(v.piece[i], &slope.piece[i]);
     *derivative = slope.whole;
     return v.whole;
 }

@@ -68,11 +68,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(bytes, data, size);
     curricle_encoder encoder;
     curricle_open(&encoder, bytes, size, NULL);
-    int isa = size > 12 ? data[12] % 3 : 0;
-    curricle_options options = {1, curricle_isa_available((curricle_isa)isa) ? isa : -1, 1};
+    int isa = size > 12 ? CURRICLE_ISA_BASELINE + data[12] % 3 : 0;
+    curricle_options options = {
+        .size = sizeof options, .isa = curricle_isa_available((curricle_isa)isa) ? isa : CURRICLE_ISA_BEST, .ignore_checksum = 1};
     if (curricle_open(&encoder, bytes, size, &options) == CURRICLE_OK && curricle_arena_bytes(&encoder) < 4 << 20 &&
         curricle_flops(&encoder) < 1e7) {
-        curricle_shape s = curricle_shape_of(&encoder);
+        curricle_shape s = {.size = sizeof s};
+        curricle_shape_of(&encoder, &s);
         size_t input = (size_t)s.images * s.height * s.width * s.channels, output = (size_t)s.images * s.rows * s.row_width;
         void *arena;
         if (input < 1 << 20 && output < 1 << 18 && !posix_memalign(&arena, CURRICLE_ALIGNMENT, curricle_arena_bytes(&encoder))) {
@@ -83,6 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             if (curricle_run(&encoder, arena, pixels, features) != CURRICLE_OK ||
                 curricle_run_float(&encoder, arena, numbers, features) != CURRICLE_OK)
                 abort();
+            curricle_status part = curricle_run_n(&encoder, arena, pixels, s.images - 1, features);
+            if (part != CURRICLE_OK && part != CURRICLE_BAD_INSTRUCTION) abort();
             opened_files++;
             free(pixels), free(numbers), free(features), free(arena);
         }

@@ -105,13 +105,16 @@ static double pooled(const small_program *p, const double *rows, int row, int d)
 
 // MARK: Features
 
+#define OPTIONS(...) &(curricle_options){.size = sizeof(curricle_options), __VA_ARGS__}
+
 static void *block(size_t bytes) { return aligned_alloc(CURRICLE_ALIGNMENT, up_to(bytes, CURRICLE_ALIGNMENT)); }
 
 static void test_features(small_sizes sizes, curricle_isa isa, int threads) {
     small_program p = make_small_program(sizes);
     curricle_encoder encoder;
-    expect_status("opening", curricle_open(&encoder, p.bytes, p.size, &(curricle_options){threads, (int32_t)isa, 0}), CURRICLE_OK);
-    curricle_shape shape = curricle_shape_of(&encoder);
+    expect_status("opening", curricle_open(&encoder, p.bytes, p.size, OPTIONS(.threads = threads, .isa = (int32_t)isa)), CURRICLE_OK);
+    curricle_shape shape = {.size = sizeof shape};
+    expect_status("the shape", curricle_shape_of(&encoder, &shape), CURRICLE_OK);
     size_t pixels = (size_t)shape.images * shape.height * shape.width * shape.channels, each = pixels / shape.images;
     size_t outputs = (size_t)shape.images * shape.rows * shape.row_width;
     uint8_t *input = malloc(pixels);
@@ -150,6 +153,58 @@ static void test_features(small_sizes sizes, curricle_isa isa, int threads) {
     free_small_program(&p);
 }
 
+/// A pool of threads that has one: the bodies run one after another, the last first.
+static void backwards(void *context, int32_t count, curricle_body *body, void *argument) {
+    ++*(int *)context;
+    for (int32_t i = count - 1; i >= 0; i--) body(argument, i);
+}
+
+/// Features of `images` pictures by every way there is to ask for them: the same bits.
+static void test_ways(small_sizes sizes, curricle_isa isa) {
+    small_program p = make_small_program(sizes);
+    curricle_encoder encoder;
+    curricle_shape s = {.size = sizeof s};
+    expect_status("opening", curricle_open(&encoder, p.bytes, p.size, OPTIONS(.isa = (int32_t)isa)), CURRICLE_OK);
+    curricle_shape_of(&encoder, &s);
+    size_t images = 3 * s.images, input = (size_t)s.height * s.width * s.channels, output = (size_t)s.rows * s.row_width;
+    uint8_t *pixels = malloc(images * input);
+    float *expected = malloc(images * output * sizeof *expected), *actual = malloc((images * output + 1) * sizeof *actual);
+    for (size_t i = 0; i < images * input; i++) pixels[i] = (uint8_t)(i * 73 + i / 7);
+    void *arena = block(curricle_arena_bytes(&encoder));
+    for (size_t batch = 0; batch < 3; batch++)
+        curricle_run(&encoder, arena, pixels + batch * s.images * input, expected + batch * s.images * output);
+    int calls = 0;
+    const curricle_options ways[] = {{.threads = 1}, {.threads = 3}, {.threads = 5, .parallel_for = backwards, .parallel_context = &calls}};
+    for (int way = 0; way < 3; way++) {
+        curricle_options options = ways[way];
+        options.size = sizeof options, options.isa = (int32_t)isa;
+        expect_status("opening", curricle_open(&encoder, p.bytes, p.size, &options), CURRICLE_OK);
+        void *own = block(curricle_arena_bytes(&encoder));
+        for (size_t n = 0; n <= images; n++) {
+            memset(own, 0xFF, curricle_arena_bytes(&encoder));
+            memset(actual, 0x55, (images * output + 1) * sizeof *actual);
+            expect_status("some images", curricle_run_n(&encoder, own, pixels, n, actual), CURRICLE_OK);
+            expect(!memcmp(actual, expected, n * output * sizeof *actual), "bits of some images", (double)n, way);
+            uint32_t behind;
+            memcpy(&behind, actual + n * output, sizeof behind);
+            expect(behind == 0x55555555, "what lies behind some images' features", behind, 0x55555555);
+        }
+        free(own);
+    }
+    expect(calls > 0, "calls of the caller's parallel_for", calls, 1);
+    expect_status("opening", curricle_open(&encoder, p.bytes, p.size, OPTIONS(.isa = (int32_t)isa, .normalize = 1)), CURRICLE_OK);
+    curricle_run_n(&encoder, arena, pixels, images, actual);
+    for (size_t row = 0; row < images * s.rows; row++) {
+        double sum = 0;
+        for (size_t i = 0; i < s.row_width; i++) sum += (double)expected[row * s.row_width + i] * expected[row * s.row_width + i];
+        for (size_t i = 0; i < s.row_width; i++)
+            expect(fabs(actual[row * s.row_width + i] - expected[row * s.row_width + i] / sqrt(sum)) < 1e-7, "features of length 1",
+                actual[row * s.row_width + i], expected[row * s.row_width + i] / sqrt(sum));
+    }
+    free(pixels), free(expected), free(actual), free(arena);
+    free_small_program(&p);
+}
+
 // MARK: Refusals
 
 static small_program broken;
@@ -179,6 +234,63 @@ static curricle_status opened(void) {
     seal(&broken); \
 } while (0)
 
+/// Options and shapes of other versions of the interface, and memory that overlaps.
+static void test_versions_and_overlaps(small_sizes sizes) {
+    small_program p = make_small_program(sizes);
+    curricle_encoder encoder;
+    // An older caller's options end earlier, whatever lies behind; a newer one's are longer, and zero where this library knows nothing.
+    struct { curricle_options known; uint64_t later; } options = {
+        {.size = offsetof(curricle_options, ignore_checksum), .ignore_checksum = 1}, 0};
+    p.bytes[p.size - 70] ^= 1;
+    expect_status("older options, with checksum", curricle_open(&encoder, p.bytes, p.size, &options.known), CURRICLE_WRONG_CHECKSUM);
+    options.known.size = sizeof options;
+    expect_status("newer options, without", curricle_open(&encoder, p.bytes, p.size, &options.known), CURRICLE_OK);
+    p.bytes[p.size - 70] ^= 1;
+    options.later = 1;
+    expect_status("newer options that are meant", curricle_open(&encoder, p.bytes, p.size, &options.known), CURRICLE_BAD_ARGUMENT);
+    options.known.size = 0;
+    expect_status("options without a size", curricle_open(&encoder, p.bytes, p.size, &options.known), CURRICLE_BAD_ARGUMENT);
+    expect_status("no options", curricle_open(&encoder, p.bytes, p.size, NULL), CURRICLE_OK);
+    struct { curricle_shape known; uint32_t later[2]; } shape = {{.size = offsetof(curricle_shape, width), .width = 77}, {5, 6}};
+    expect_status("an older shape", curricle_shape_of(&encoder, &shape.known), CURRICLE_OK);
+    expect(shape.known.height == (uint32_t)(sizes.rows * sizes.patch) && shape.known.width == 77, "an older shape", shape.known.width, 77);
+    shape.known.size = sizeof shape;
+    expect_status("a newer shape", curricle_shape_of(&encoder, &shape.known), CURRICLE_OK);
+    expect(shape.known.size == sizeof shape && shape.later[0] == 0 && shape.later[1] == 0, "a newer shape", shape.later[0], 0);
+    expect_status("no shape", curricle_shape_of(&encoder, NULL), CURRICLE_BAD_ARGUMENT);
+
+    // One block: arena, output, input, each just behind the other.
+    curricle_shape s = shape.known;
+    size_t arena = curricle_arena_bytes(&encoder), input = (size_t)s.images * s.height * s.width * s.channels,
+           output = (size_t)s.images * s.rows * s.row_width * sizeof(float);
+    uint8_t *all = block(arena + output + input + sizeof(float)), *behind = all + arena;
+    expect_status("side by side", curricle_run(&encoder, all, behind + output, (float *)behind), CURRICLE_OK);
+    expect_status("output over arena", curricle_run(&encoder, all, behind + output, (float *)(behind - 4)), CURRICLE_BAD_ARGUMENT);
+    expect_status("input over output", curricle_run(&encoder, all, behind + output - 1, (float *)behind), CURRICLE_BAD_ARGUMENT);
+    expect_status("input over arena", curricle_run(&encoder, all, behind - 1, (float *)(behind + input / 4 * 4)), CURRICLE_BAD_ARGUMENT);
+    expect_status("input in the middle of the arena", curricle_run(&encoder, all, all + 64, (float *)behind), CURRICLE_BAD_ARGUMENT);
+    expect_status("output over the file", curricle_run(&encoder, all, behind, (float *)(p.bytes + p.size - 4)), CURRICLE_BAD_ARGUMENT);
+    expect_status("some images over output", curricle_run_n(&encoder, all, behind + output - 1, 1, (float *)behind),
+        s.images == 1 ? CURRICLE_BAD_ARGUMENT : CURRICLE_OK);
+    expect_status(
+        "more images than memory", curricle_run_n(&encoder, all, behind + output, SIZE_MAX / 2, (float *)behind), CURRICLE_BAD_ARGUMENT);
+    // An instruction for fewer rows than all images have: it can be run for all of them alone.
+    small_program two = make_small_program((small_sizes){2, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS});
+    curricle_instruction *norm = (curricle_instruction *)(two.bytes + ((program_header *)two.bytes)->instructions.offset) + 3;
+    norm->size[0]--;
+    seal(&two);
+    expect_status("a norm of fewer rows", curricle_open(&encoder, two.bytes, two.size, NULL), CURRICLE_OK);
+    uint8_t *memory = block(curricle_arena_bytes(&encoder)), picture[3 * 16] = {0};
+    float features[3 * 4];
+    expect_status("all of its images", curricle_run_n(&encoder, memory, picture, 2, features), CURRICLE_OK);
+    expect_status("a part of its images", curricle_run_n(&encoder, memory, picture, 3, features), CURRICLE_BAD_INSTRUCTION);
+    free(memory);
+    free_small_program(&two);
+    expect(curricle_threads_available() >= 1 && curricle_threads_available() <= 256, "threads", curricle_threads_available(), 1);
+    free(all);
+    free_small_program(&p);
+}
+
 static void test_header_refusals(small_sizes sizes) {
     broken = make_small_program(sizes);
     program_header *h = (program_header *)broken.bytes;
@@ -187,11 +299,10 @@ static void test_header_refusals(small_sizes sizes) {
     expect_status("no encoder", curricle_open(NULL, broken.bytes, broken.size, NULL), CURRICLE_BAD_ARGUMENT);
     expect_status("no bytes", curricle_open(&encoder, NULL, broken.size, NULL), CURRICLE_BAD_ARGUMENT);
     expect_status("bytes off their alignment", curricle_open(&encoder, broken.bytes + 8, broken.size - 8, NULL), CURRICLE_BAD_ARGUMENT);
-    expect_status("no threads", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){0, -1, 0}), CURRICLE_BAD_ARGUMENT);
-    expect_status(
-        "an ISA that is not", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, 9, 0}), CURRICLE_BAD_ARGUMENT);
+    expect_status("too many threads", curricle_open(&encoder, broken.bytes, broken.size, OPTIONS(.threads = 257)), CURRICLE_BAD_ARGUMENT);
+    expect_status("an ISA that is not", curricle_open(&encoder, broken.bytes, broken.size, OPTIONS(.isa = 9)), CURRICLE_BAD_ARGUMENT);
 #if defined(__x86_64__)
-    expect_status("another CPU's ISA", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, CURRICLE_ISA_NEON, 0}),
+    expect_status("another CPU's ISA", curricle_open(&encoder, broken.bytes, broken.size, OPTIONS(.isa = CURRICLE_ISA_NEON)),
         CURRICLE_UNAVAILABLE_ISA);
 #endif
     expect_status(
@@ -201,7 +312,7 @@ static void test_header_refusals(small_sizes sizes) {
             "a file cut short", curricle_open(&encoder, broken.bytes, size, NULL), size < 8 ? CURRICLE_NOT_A_PROGRAM : CURRICLE_WRONG_SIZE);
     broken.bytes[broken.size - 70] ^= 1;
     expect_status("a changed bit", opened(), CURRICLE_WRONG_CHECKSUM);
-    expect_status("a changed bit, unseen", curricle_open(&encoder, broken.bytes, broken.size, &(curricle_options){1, -1, 1}), CURRICLE_OK);
+    expect_status("a changed bit, unseen", curricle_open(&encoder, broken.bytes, broken.size, OPTIONS(.ignore_checksum = 1)), CURRICLE_OK);
     broken.bytes[broken.size - 70] ^= 1;
 
     REFUSED(h->magic[0], 'X', CURRICLE_NOT_A_PROGRAM);
@@ -358,7 +469,9 @@ int main(void) {
     };
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes && curricle_isa_available((curricle_isa)isa); i++)
-            test_features(sizes[i], (curricle_isa)isa, 1);
+            test_features(sizes[i], (curricle_isa)isa, 1), test_ways(sizes[i], (curricle_isa)isa);
+    test_ways((small_sizes){40, 1, 1, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS}, CURRICLE_ISA_BEST);
+    test_versions_and_overlaps(sizes[0]);
     test_header_refusals(sizes[1]);
     test_instruction_refusals(sizes[1]);
     test_int8_refusals(sizes[5]);

@@ -52,9 +52,11 @@ int main(int count, char **arguments) {
         if (!curricle_isa_available((curricle_isa)isa) || (!curricle_isa_fuses((curricle_isa)isa) && tolerance == 0)) continue;
         for (int threads = 1; threads <= 3; threads += 2) {
             curricle_encoder encoder;
-            curricle_status status = curricle_open(&encoder, file, file_bytes, &(curricle_options){threads, isa, 0});
+            const curricle_options options = {.size = sizeof options, .threads = threads, .isa = isa};
+            curricle_status status = curricle_open(&encoder, file, file_bytes, &options);
             if (status != CURRICLE_OK) fail(curricle_status_text(status));
-            curricle_shape s = curricle_shape_of(&encoder);
+            curricle_shape s = {.size = sizeof s};
+            curricle_shape_of(&encoder, &s);
             size_t input = (size_t)s.images * s.height * s.width * s.channels, output = (size_t)s.images * s.rows * s.row_width;
             if (pixel_bytes % input || feature_bytes != pixel_bytes / input * output * sizeof(float))
                 fail("pixels, features and program are of other sizes");

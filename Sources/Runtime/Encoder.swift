@@ -29,11 +29,15 @@ public final class Encoder {
     public init(bytes: UnsafeRawBufferPointer, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws(RuntimeError) {
         try Machine.requireThreads(threads)
         var opened = curricle_encoder()
-        var options = curricle_options(
-            threads: Int32(clamping: min(threads, 256)), isa: isa.map { Int32($0.rawValue) } ?? -1,
-            ignore_checksum: verifiesChecksum ? 0 : 1)
+        var options = curricle_options()
+        options.size = MemoryLayout<curricle_options>.size
+        options.threads = Int32(clamping: min(threads, 256))
+        options.isa = Int32((isa?.value ?? CURRICLE_ISA_BEST).rawValue)
+        options.ignore_checksum = verifiesChecksum ? 0 : 1
         try Encoder.check(curricle_open(&opened, bytes.baseAddress, bytes.count, &options))
-        let s = curricle_shape_of(&opened)
+        var s = curricle_shape()
+        s.size = MemoryLayout<curricle_shape>.size
+        try Encoder.check(curricle_shape_of(&opened, &s))
         shape = Shape(
             images: Int(s.images), height: Int(s.height), width: Int(s.width), channels: Int(s.channels), patch: Int(s.patch),
             rows: Int(s.rows), rowWidth: Int(s.row_width))

@@ -3,10 +3,10 @@ import Foundation
 
 /// An instruction set that kernels are compiled for.
 public enum ISA: UInt32, Sendable, CaseIterable, CustomStringConvertible {
-    case baseline = 0
-    case avx2 = 1
-    case avx512 = 2
-    case neon = 3
+    case baseline = 1
+    case avx2 = 2
+    case avx512 = 3
+    case neon = 4
 
     public var description: String { String(cString: curricle_isa_name(value)) }
     var value: curricle_isa { curricle_isa(rawValue: rawValue) }

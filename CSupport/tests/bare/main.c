@@ -1,5 +1,6 @@
 // A device without an operating system: the program lies in flash, the arena is a variable, nothing else is needed. Prints a hash of the
-// features' bits, of two pictures from a formula and of a resized one, and what memory it took; the host's build of it prints the same hashes.
+// features' bits, of two pictures from a formula and of a resized one, and what memory it took; the host's build of it prints the same
+// hashes.
 #include "curricle.h"
 #include "device.h"
 #include <string.h>
@@ -44,7 +45,8 @@ int main(void) {
     curricle_status status = curricle_open(&encoder, program_start, (size_t)(program_end - program_start), NULL);
     if (status != CURRICLE_OK) return fail(curricle_status_text(status));
     print_number("stack of opening, bytes: ", device_stack_used());
-    curricle_shape s = curricle_shape_of(&encoder);
+    curricle_shape s = {.size = sizeof s};
+    curricle_shape_of(&encoder, &s);
     size_t input = (size_t)s.images * s.height * s.width * s.channels, output = (size_t)s.images * s.rows * s.row_width;
     print_number("program, bytes: ", (uint32_t)(program_end - program_start));
     print_number("arena, bytes: ", (uint32_t)curricle_arena_bytes(&encoder));

@@ -8,7 +8,8 @@ static long semihost(long operation, const void *argument) {
     register long a0 __asm__("a0") = operation;
     register const void *a1 __asm__("a1") = argument;
     // The sequence that a debugger knows; its three instructions must lie in one page.
-    __asm__ volatile(".option push\n.option norvc\n.balign 16\nslli x0, x0, 0x1f\nebreak\nsrai x0, x0, 7\n.option pop" : "+r"(a0) : "r"(a1) : "memory");
+    __asm__ volatile(".option push\n.option norvc\n.balign 16\nslli x0, x0, 0x1f\nebreak\nsrai x0, x0, 7\n.option pop"
+                     : "+r"(a0) : "r"(a1) : "memory");
     return a0;
 }
 void device_print(const char *text) { semihost(4, text); } // SYS_WRITE0

@@ -18,8 +18,11 @@ public struct HeldImages {
     private let memory: Memory
 
     /// The first images that can be read, as many as a few megabytes hold: at least 8 and at most 64. Nil where none can be.
-    package init?(source: any ImageSource, pipeline: ImagePipeline) throws {
-        try self.init(source: source, pipeline: pipeline, most: HeldImages.most(values: pipeline.grid.count * pipeline.grid.patchWidth))
+    /// - Parameter strict: whether to stop at a broken image instead of leaving it out.
+    package init?(source: any ImageSource, pipeline: ImagePipeline, strict: Bool) throws {
+        try self.init(
+            source: source, pipeline: pipeline, most: HeldImages.most(values: pipeline.grid.count * pipeline.grid.patchWidth),
+            strict: strict)
         if samples.isEmpty { return nil }
     }
 
@@ -35,7 +38,7 @@ public struct HeldImages {
         throw LearningError.configuration("\(source.name(at: 0)): none of the images can be read")
     }
 
-    private init(source: any ImageSource, pipeline: ImagePipeline, most: Int) throws {
+    private init(source: any ImageSource, pipeline: ImagePipeline, most: Int, strict: Bool = false) throws {
         let plain = ImagePipeline(grid: pipeline.grid, augmentation: .none, normalization: pipeline.normalization, seed: pipeline.seed)
         let each = pipeline.grid.count * pipeline.grid.patchWidth
         memory = try Memory(floats: most * each, purpose: "images to look at")
@@ -48,7 +51,10 @@ public struct HeldImages {
                 let place = UnsafeMutableBufferPointer(rebasing: memory.floats[(samples.count * each)..<((samples.count + 1) * each)])
                 plain.patches(of: plain.prepared(image, epoch: 0, sample: index), epoch: 0, sample: index, into: place)
                 samples.append(index)
-            } catch { broken.append("\(error)") }
+            } catch {
+                if strict { throw error }
+                broken.append("\(error)")
+            }
         }
         self.samples = samples
         self.broken = broken

@@ -98,7 +98,7 @@ public final class Pretraining: TrainingRecipe {
         orders =
             settings.step.masking == .random ? try Memory(integers: batchSize * settings.accumulation * m.patches, purpose: "masks") : nil
         group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
-        held = try HeldImages(source: heldOut ?? source, pipeline: pipeline)
+        held = try HeldImages(source: heldOut ?? source, pipeline: pipeline, strict: settings.strict)
     }
 
     /// Threads that decode images beside the team.

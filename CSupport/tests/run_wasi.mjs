@@ -1,0 +1,6 @@
+// Runs a WebAssembly program of WASI:   node run_wasi.mjs PROGRAM.wasm
+import { readFile } from "node:fs/promises";
+import { WASI } from "node:wasi";
+const wasi = new WASI({ version: "preview1", args: process.argv.slice(2), returnOnExit: true });
+const module = await WebAssembly.compile(await readFile(process.argv[2]));
+process.exit(wasi.start(await WebAssembly.instantiate(module, wasi.getImportObject())));
