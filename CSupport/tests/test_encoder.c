@@ -275,7 +275,7 @@ static void test_versions_and_overlaps(small_sizes sizes) {
     expect_status(
         "more images than memory", curricle_run_n(&encoder, all, behind + output, SIZE_MAX / 2, (float *)behind), CURRICLE_BAD_ARGUMENT);
     // An instruction for fewer rows than all images have: it can be run for all of them alone.
-    small_program two = make_small_program((small_sizes){2, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS});
+    small_program two = make_small_program((small_sizes){2, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS, 0});
     curricle_instruction *norm = (curricle_instruction *)(two.bytes + ((program_header *)two.bytes)->instructions.offset) + 3;
     norm->size[0]--;
     seal(&two);
@@ -470,7 +470,7 @@ int main(void) {
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes && curricle_isa_available((curricle_isa)isa); i++)
             test_features(sizes[i], (curricle_isa)isa, 1), test_ways(sizes[i], (curricle_isa)isa);
-    test_ways((small_sizes){40, 1, 1, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS}, CURRICLE_ISA_BEST);
+    test_ways((small_sizes){40, 1, 1, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS, 0}, CURRICLE_ISA_BEST);
     test_versions_and_overlaps(sizes[0]);
     test_header_refusals(sizes[1]);
     test_instruction_refusals(sizes[1]);

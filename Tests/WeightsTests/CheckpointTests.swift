@@ -1,4 +1,5 @@
 import Foundation
+import Datasets
 import Models
 import Settings
 import TestSupport
@@ -23,6 +24,26 @@ import Testing
     func featuresOfViTMAE(pool: Pooling) throws {
         let name = "hf-mae/model.safetensors", expected = try ExpectedFeatures.of(name)
         #expect(relativeError(try features(checkpointFixture(name), pool, heads: nil), pool == .cls ? expected.cls : expected.mean) < 1e-5)
+    }
+
+    @Test(
+        "features of DINOv2s: LayerScale is folded into its layers, registers take part and stand for nothing",
+        arguments: ["timm", "timm-registers", "hf", "hf-registers"], [Pooling.cls, .mean])
+    func dino(name: String, pool: Pooling) throws {
+        let folder = checkpointFixture("dino/\(name)"), expected = try TensorFile(path: "\(folder)/expected.safetensors")
+        let pictures = try openDataset(at: checkpointFixture("dino/pictures"), role: .test)
+        func features(_ path: String) throws -> [Float] {
+            let extractor = try FeatureExtractor(weights: path, heads: 2, imageHeight: 42, imageWidth: 42, threads: 1, isa: .best)
+            extractor.preprocessing = .none
+            return try extractor.features(pictures, pool: pool)
+        }
+        #expect(try relativeError(features(folder), expected.doubles(pool.rawValue).map(Float.init)) < 1e-5)
+        // What import writes is such an encoder with plain names; it is not trained on.
+        let copy = try TemporaryFolder(), file = try Checkpoint(path: folder, image: (42, 42))
+        let description = try WeightsDescription(file, heads: 2, imageHeight: 42, imageWidth: 42)
+        try CheckpointContents(file, description).importTo(copy.file("copy.safetensors"))
+        #expect(try features(copy.file("copy.safetensors")) == features(folder))
+        if name.hasSuffix("registers") { #expect(throws: LearningError.self) { try WeightsDescription.requireTrainable(file) } }
     }
 
     @Test("positions of another grid as timm brings them", arguments: [Pooling.cls, .mean])
