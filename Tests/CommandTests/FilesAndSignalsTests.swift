@@ -144,6 +144,23 @@ import Vision
         #expect(try curricle(words + ["--resume", "--max-steps", "5"]).code == 0)
     }
 
+    @Test("a strict run stops at a broken image among those that it only looks at, too")
+    func strictlyHeld() throws {
+        let folder = try Folder()
+        let picture = [UInt8](try Data(contentsOf: URL(fileURLWithPath: fixture("checkpoints/square/waves.png"))))
+        for index in 0..<16 { _ = try folder.write("data/train/\(index).png", picture) }
+        for index in 0..<4 { _ = try folder.write("data/test/\(index).png", index == 2 ? [1, 2, 3] : picture) }
+        let channels = smallModel.map { $0 == "0.5" ? "0.5,0.5,0.5" : $0 }
+        func run(_ name: String, _ more: String...) throws -> CommandResult {
+            try curricle(
+                ["pretrain", "--data", folder.file("data"), "--output", folder.file(name)] + channels
+                    + ["--channels", "3", "--epochs", "2", "--max-steps", "2"] + more)
+        }
+        let strict = try run("strict", "--strict"), lenient = try run("lenient")
+        #expect(strict.code == 2 && strict.lastError.contains("test/2.png"), "\(strict.errors)")
+        #expect(lenient.code == 0 && lenient.errors.contains("test/2.png"), "\(lenient.errors)")
+    }
+
     @Test("a run in the folder of its own data leaves its pictures out")
     func runAmongItsData() throws {
         let folder = try Folder()
