@@ -1,5 +1,5 @@
 // The only file that sees OpenMP. (Target attributes do not reach OpenMP's outlined regions: kernels live elsewhere.)
-#if !defined(CURRICLE_BARE) && defined(__linux__)
+#if defined(_OPENMP) && defined(__linux__) // without OpenMP a team is one thread, which waits for nobody
 #define _GNU_SOURCE // syscall
 #define HAS_FUTEX 1
 #else
