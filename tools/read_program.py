@@ -33,14 +33,15 @@ class Program:
         assert magic == b"CURRICLE" and version in (1, 2) and size == len(self.file) and header == HEADER.size and step == INSTRUCTION.size
         instructions, scalars, constants, parameters = zip(sections[::2], sections[1::2])
         self.instructions = [INSTRUCTION.unpack_from(self.file, instructions[0] + i * step) for i in range(count)]
-        data = lambda section: np.frombuffer(self.file, "<f4", section[1] // 4, section[0]).astype(float)
+        with np.errstate(invalid="ignore"):  # int8's bytes are no floats
+            data = [np.frombuffer(self.file, "<f4", bytes // 4, offset).astype(float) for offset, bytes in (scalars, constants, parameters)]
         self.parameters, self.quantized = self.file[parameters[0] : sum(parameters)], {}
         outputs = self.images * self.rows * self.row_width
         self.segments = {
             0: np.full(arena // 4, np.nan),
-            1: data(parameters),
-            5: data(constants),
-            11: data(scalars),
+            1: data[2],
+            5: data[1],
+            11: data[0],
             12: np.full(outputs, np.nan),
         }
 
