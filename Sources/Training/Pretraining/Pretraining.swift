@@ -157,6 +157,7 @@ public final class Pretraining: TrainingRecipe {
         self.progress = progress
         try trainer.prepare(images: min(settings.batchSize, source.count))
         willBegin()
+        for line in held?.broken ?? [] { loop.reportOnce(Message(line)) }
         return try loop.run(self, isInterrupted: isInterrupted)
     }
 
