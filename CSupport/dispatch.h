@@ -7,7 +7,8 @@
 INTERNAL const kernel_entry *kernels_of(curricle_isa isa);
 #ifndef CURRICLE_BARE
 INTERNAL double peak_of(curricle_isa isa, int64_t rounds, float *sink);
-/// Whether this CPU has the instruction for products of four bytes that `isa`'s kernels would take, and may use it. Bits do not depend on it.
+/// Whether this CPU has the instruction for products of four bytes that `isa`'s kernels would take, and may use it. Bits do not depend on
+/// it.
 INTERNAL int has_dot4(curricle_isa isa);
 #endif
 #endif

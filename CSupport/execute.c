@@ -168,7 +168,8 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     execution e = {
         .instructions = instructions, .count = count, .run = run, .kernels = kernels,
         .progress = (team_progress *)workspace, .tasks = (task_counters *)(workspace + aligned(sizeof(team_progress))),
-        .processors = run->threads > 1 ? team_processors() : 1, .has_dot4 = has_dot4(run->isa), .scratch = workspace + counter_bytes(count), .status = CURRICLE_OK,
+        .processors = run->threads > 1 ? team_processors() : 1, .has_dot4 = has_dot4(run->isa),
+        .scratch = workspace + counter_bytes(count), .status = CURRICLE_OK,
     };
     atomic_init(&e.progress->stage, 0);
     atomic_init(&e.progress->has_ended, 0);

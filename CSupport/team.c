@@ -77,7 +77,8 @@ static void wake_all(atomic_uint *word) {
 #endif
 }
 
-// Spin for about as long as a stage may last when every thread has a core; then let others have it, as long as somebody wants it; then sleep.
+// Spin for about as long as a stage may last when every thread has a core; then let others have it, as long as somebody wants it; then
+// sleep.
 enum { SPINS = 4000, YIELDS = 200 };
 
 INTERNAL void team_advance(team_progress *progress, unsigned stage, int ends) {

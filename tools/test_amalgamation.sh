@@ -4,11 +4,7 @@
 # Usage: tools/test_amalgamation.sh [COMPILER …]     default: clang clang-14 gcc-12
 set -euo pipefail
 cd "$(dirname "$0")/.."
-compilers=("$@")
-if [ "${#compilers[@]}" = 0 ]; then
-    tools/setup.sh clang-14 gcc-12
-    compilers=(clang clang-14 gcc-12)
-fi
+. tools/compilers.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tools/amalgamate.sh "$work"

@@ -4,11 +4,7 @@
 # Usage: tools/test_compilers.sh [COMPILER …]     default: clang on the PATH (Swift's), the oldest that are promised, clang-14 and gcc-12
 set -euo pipefail
 cd "$(dirname "$0")/.."
-compilers=("$@")
-if [ "${#compilers[@]}" = 0 ]; then
-    tools/setup.sh clang-14 gcc-12
-    compilers=(clang clang-14 gcc-12)
-fi
+. tools/compilers.sh
 expected=""
 for compiler in "${compilers[@]}"; do
     said=$(make -s -C CSupport CC="$compiler" CFLAGS="-O3 -Werror" KERNELS=all BUILD="../.build/c/compilers-$compiler" all check)

@@ -298,12 +298,6 @@ INLINE vi vi_load(const void *p) {
     memcpy(&v, p, sizeof v);
     return v;
 }
-INLINE void vi_store(void *p, vi v) { memcpy(p, &v, sizeof v); }
-INLINE vi vi_broadcast(const uint8_t *four) {
-    int32_t x;
-    memcpy(&x, four, sizeof x);
-    return x - (vi){0};
-}
 INLINE vi vi_clamp(vi v, int32_t least, int32_t most) {
     vi low = v < least, high = v > most;
     return (v & ~low & ~high) | (low & least) | (high & most);

@@ -1,7 +1,7 @@
 import Vision
 
-/// Paths written as WebDataset's users name shards: `{000..009}` counts, with as many digits, `{a..f}` too, and `{a,b}` chooses; several braces are
-/// combined, the last running fastest. A path without braces is itself; braces of neither kind stay as they are.
+/// Paths written as WebDataset's users name shards: `{000..009}` counts, with as many digits, `{a..f}` too, and `{a,b}` chooses;
+/// several braces are combined, the last running fastest. A path without braces is itself; braces of neither kind stay as they are.
 func expandedBraces(_ path: ByteName) -> [ByteName] {
     /// A list of shards is not longer.
     let most = 1_000_000

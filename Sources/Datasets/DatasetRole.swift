@@ -17,8 +17,8 @@ public enum DatasetRole: Sendable, CaseIterable {
 
     /// How well a folder's name says that it holds this part: its place among the spellings; nil where it does not.
     ///
-    /// Case does not count, nor do a word like "set" or "images" behind it and what joins them: `Train`, `test_set`, `validation-images`; nor
-    /// what is joined to the customary words before them: `seg_train`, `seg_test`.
+    /// Case does not count, nor do a word like "set" or "images" behind it and what joins them: `Train`, `test_set`, `validation-images`;
+    /// nor what is joined to the customary words before them: `seg_train`, `seg_test`.
     func rank(of folder: ByteName) -> Int? {
         let last = folder.lowercased.bytes.split(whereSeparator: { "_- .".utf8.contains($0) }).last.map {
             String(decoding: $0, as: UTF8.self)

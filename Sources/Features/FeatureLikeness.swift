@@ -1,4 +1,5 @@
 import Foundation
+import Runtime
 
 /// How near an encoder's features are to those of the same encoder computed otherwise.
 public struct FeatureLikeness: Sendable {
@@ -13,19 +14,31 @@ public struct FeatureLikeness: Sendable {
 
     /// - Parameters:
     ///   - features: [images, width], row-major, as `others`.
-    /// - Precondition: as many numbers, of one image or more.
-    public init(_ features: [Float], to others: [Float], width: Int) {
-        precondition(features.count == others.count && features.count >= width, "the same images, one or more")
-        let images = features.count / width
-        let (a, b) = (Rows(features, width), Rows(others, width))
-        let cosines = (0..<images).map { a.cosine($0, b, $0) }
+    ///   - threads: of the search for neighbours; they change nothing.
+    /// - Throws: `FeaturesError` where sizes contradict each other or a feature is not finite; `RuntimeError` where memory is lacking.
+    public init(_ features: [Float], to others: [Float], width: Int, threads: Int = 1, isa: ISA = .best) throws {
+        let labels = Array(repeating: 0, count: features.count / max(1, width)), images = labels.count
+        let (a, b) = (
+            try LabelledFeatures(features: features, width: width, labels: labels),
+            try LabelledFeatures(features: others, width: width, labels: labels)
+        )
+        let cosines = (0..<images).map { image in
+            let row = (image * width)..<((image + 1) * width)
+            return FeatureLikeness.cosine(features[row], others[row])
+        }
         worst = cosines.indices.min { cosines[$0] < cosines[$1] } ?? 0
         worstCosine = cosines[worst]
         meanCosine = cosines.reduce(0, +) / Double(images)
         let difference = zip(features, others).reduce(0.0) { $0 + pow(Double($1.0) - Double($1.1), 2) }
         let size = others.reduce(0.0) { $0 + Double($1) * Double($1) }
         relativeError = size > 0 ? (difference / size).squareRoot() : 0
-        sameNeighbour = images < 2 ? nil : Double((0..<images).count { a.nearest($0) == b.nearest($0) }) / Double(images)
+        /// Each image's nearest other one.
+        func nearest(_ features: LabelledFeatures) throws -> [Int?] {
+            let search = NeighbourSearch(features, .negatedCosine, threads: threads, isa: isa)
+            return try search.nearest(1, to: features, leavingOut: (0..<images).map { [$0] }).map { $0.entries.first?.index }
+        }
+        sameNeighbour =
+            images < 2 ? nil : Double(zip(try nearest(a), try nearest(b)).count { $0 == $1 }) / Double(images)
     }
 
     /// A line for people.
@@ -34,24 +47,13 @@ public struct FeatureLikeness: Sendable {
             + (sameNeighbour.map { String(format: "; the same nearest neighbour for %.1f %% of the images", 100 * $0) } ?? "")
     }
 
-    private struct Rows {
-        let values: [Float], width: Int, lengths: [Double]
-        init(_ values: [Float], _ width: Int) {
-            self.values = values
-            self.width = width
-            lengths = (0..<values.count / width).map { row in
-                values[(row * width)..<((row + 1) * width)].reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-            }
+    /// 1 where both are zero.
+    private static func cosine(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double {
+        func product(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double {
+            zip(a, b).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
         }
-        /// Of row i with another's row j; 1 where both are zero.
-        func cosine(_ i: Int, _ other: Rows, _ j: Int) -> Double {
-            var sum = 0.0
-            for k in 0..<width { sum += Double(values[i * width + k]) * Double(other.values[j * width + k]) }
-            let lengths = lengths[i] * other.lengths[j]
-            return lengths > 0 ? sum / lengths : lengths == 0 && self.lengths[i] == other.lengths[j] ? 1 : 0
-        }
-        func nearest(_ i: Int) -> Int? {
-            lengths.indices.filter { $0 != i }.max { cosine(i, self, $0) < cosine(i, self, $1) }
-        }
+        let lengths = (product(a, a).squareRoot(), product(b, b).squareRoot())
+        if lengths.0 == 0 || lengths.1 == 0 { return lengths.0 == lengths.1 ? 1 : 0 }
+        return product(a, b) / (lengths.0 * lengths.1)
     }
 }

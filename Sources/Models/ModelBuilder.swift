@@ -134,7 +134,9 @@ public struct ModelBuilder {
         guard let count = c.registers else { return tokens }
         let registers = try parameter(
             "reg_token", [count * c.embedWidth], .normal(0.02), sections: count, referenceShape: [1, count, c.embedWidth])
-        guard case .parameter(let whole)? = graph.producer(registers)?.operation else { return tokens }
+        guard case .parameter(let whole)? = graph.producer(registers)?.operation else {
+            throw GraphError(operation: "reg_token", problem: "is not a parameter")
+        }
         var x = tokens
         for i in (0..<count).reversed() {
             let register = try graph.append(.parameter(ParameterSlice(whole.parameter, sections: i..<(i + 1))))[0]

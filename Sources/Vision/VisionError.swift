@@ -80,9 +80,7 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
                 + "(\(known.prefix(8).joined(separator: ", "))\(known.count > 8 ? " …" : "")); give parts of the same data"
         case .channelMismatch(let name, let has, let wants):
             "\(name): is read as \(has) \(has == 1 ? "channel" : "channels"), and the model wants \(wants); use a model of \(has), or give "
-                + (wants == 1
-                    ? "grey pictures"
-                    : wants == 3 ? "pictures without transparency" : wants == 4 ? "RGBA pictures" : "arrays (.npy) of \(wants)")
+                + ([1: "grey pictures", 3: "pictures without transparency", 4: "RGBA pictures"][wants] ?? "arrays (.npy) of \(wants)")
         case .indexOutOfRange(let index, let count):
             "image \(index) of a dataset of \(count); pass an index below the count"
         case .cannotEncode(let reason):

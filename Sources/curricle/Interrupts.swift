@@ -1,9 +1,9 @@
 import Foundation
 import Synchronization
 
-/// SIGINT, SIGTERM, SIGHUP (a lost terminal), SIGUSR1, SIGUSR2 and SIGXCPU (batch systems, before their limit) as a question that a run asks
-/// between steps; a second one ends the process at once. What is ignored from outside (`nohup`) stays so, and when the value goes the signals do what they
-/// did.
+/// SIGINT, SIGTERM, SIGHUP (a lost terminal), SIGUSR1, SIGUSR2 and SIGXCPU (batch systems, before their limit) as a question that a run
+/// asks between steps; a second one ends the process at once. What is ignored from outside (`nohup`) stays so, and when the value goes the
+/// signals do what they did.
 struct Interrupts: ~Copyable {
     private static let count = Atomic<Int>(0)
     /// What may be ignored from outside. (Shells have what they start in the background ignore SIGINT, and it is still asked to stop by

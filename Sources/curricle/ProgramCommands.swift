@@ -68,21 +68,23 @@ enum CompileCommand {
     private static func compare(_ a: Arguments, _ program: EncoderProgram, on images: String) throws {
         let threads = min(256, Machine.processors), least = try a.double("least-cosine")
         let exact = try ProgramOptions.program(a, images: a.int("batch"), precision: .float32)
-        let source = try DataOptions.open(images, role: .train, DecodeOptions())
+        let extractions = try [exact, program].map { try ProgramExtraction($0.opened(as: a.string("weights"), threads: threads)) }
+        let shape = extractions[0].program.encoder.shape
+        var decoding = DecodeOptions()
+        decoding.settle(size: max(shape.width, shape.height), channels: shape.channels)  // as extract reads them
+        let source = try DataOptions.open(images, role: .train, decoding)
         var bar = ProgressBar(total: 2 * source.count), done = 0
-        let features = try [exact, program].map { program in
-            let file = try program.opened(as: a.string("weights"), threads: threads)
-            let extraction = ProgramExtraction(file)
+        let features = try extractions.map { extraction in
             var features: [Float] = []
             try extraction.run(source) { range, rows in
                 features += rows
                 done += range.count
                 bar.update(label: "comparing", completed: done) { ["images"] }
             }
-            return (features: features, width: extraction.width)
+            return features
         }
         bar.finish()
-        let likeness = FeatureLikeness(features[1].features, to: features[0].features, width: features[0].width)
+        let likeness = try FeatureLikeness(features[1], to: features[0], width: extractions[0].width, threads: threads)
         print(likeness.text)
         guard likeness.worstCosine >= least else {
             throw LearningError.configuration(

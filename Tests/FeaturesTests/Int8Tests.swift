@@ -50,7 +50,7 @@ import Testing
     @Test("features stay near float32's", arguments: ISA.available)
     func near(isa: ISA) throws {
         let exact = try features(runtime(.float32, isa: isa), images: 40), bytes = try features(runtime(.int8, isa: isa), images: 40)
-        let likeness = FeatureLikeness(bytes, to: exact, width: Self.small.embedWidth)
+        let likeness = try FeatureLikeness(bytes, to: exact, width: Self.small.embedWidth)
         #expect(likeness.worstCosine > 0.995 && likeness.meanCosine > 0.999 && likeness.relativeError < 0.05)
         #expect(likeness.meanCosine < 1, "nothing was quantised")
     }
@@ -63,9 +63,9 @@ import Testing
     }
 
     @Test("likeness is that of plain loops")
-    func likeness() {
+    func likeness() throws {
         let a: [Float] = [1, 0, 0, 2, 3, 4], b: [Float] = [1, 1, 0, 1, 4, 3]
-        let likeness = FeatureLikeness(a, to: b, width: 2)
+        let likeness = try FeatureLikeness(a, to: b, width: 2)
         #expect(abs(likeness.worstCosine - 0.5.squareRoot()) < 1e-7 && likeness.worst == 0)
         #expect(abs(likeness.meanCosine - (0.5.squareRoot() + 1 + 24.0 / 25) / 3) < 1e-7)
         #expect(abs(likeness.relativeError - (4.0 / 28).squareRoot()) < 1e-7)

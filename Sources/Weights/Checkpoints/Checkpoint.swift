@@ -124,17 +124,15 @@ extension Checkpoint {
         let known = ["model.safetensors", "pytorch_model.bin"].map { "\(path)/\($0)" }
         guard let found = known.first(where: FileManager.default.fileExists) else {
             if let index = known.map({ "\($0).index.json" }).first(where: FileManager.default.fileExists) {
-                throw .file(path: index, reason: "\(sharded)")
+                throw .file(
+                    path: index,
+                    reason: "says that the weights lie in several files, which are not read here: save them as one (transformers: "
+                        + "save_pretrained with max_shard_size='100GB')")
             }
             throw .file(path: path, reason: "is a folder without model.safetensors: give a run's folder, or a file of weights")
         }
         return found
     }
-
-    /// Why one part of weights in several files is not read.
-    static let sharded: Message =
-        "says that the weights lie in several files, which are not read here: save them as one (transformers: save_pretrained with "
-        + "max_shard_size='100GB')"
 
     /// What a file is, by its content: after eight bytes, a file of safetensors has a brace; PyTorch's is a zip archive, or a pickle.
     /// - Throws: `LearningError.file` that says what it looks like, where it is neither.

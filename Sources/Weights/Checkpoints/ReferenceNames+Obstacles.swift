@@ -1,8 +1,8 @@
 import Models
 
 extension ReferenceNames {
-    /// The layer that a LayerScale multiplies the outputs of, by either's name: `blocks.3.ls1.gamma` and `blocks.3.layer_scale1.lambda1` are
-    /// of `blocks.3.attn.proj`; nil for other tensors.
+    /// The layer that a LayerScale multiplies the outputs of, by either's name: `blocks.3.ls1.gamma` and
+    /// `blocks.3.layer_scale1.lambda1` are of `blocks.3.attn.proj`; nil for other tensors.
     static func scaledLayer(_ name: String) -> String? {
         guard let found = inBlocks(name) else { return nil }
         let layers = [
@@ -11,8 +11,8 @@ extension ReferenceNames {
         return layers[found.rest].map { "\(found.stack).\(found.index).\($0)" }
     }
 
-    /// Other programs' names of tensors outside of blocks that are the same.
-    static func usual(_ name: String) -> String { ["register_tokens", "embeddings.register_tokens"].contains(name) ? "reg_token" : name }
+    /// timm's name of what DINOv2's own files call otherwise.
+    static func usual(_ name: String) -> String { name == "register_tokens" ? "reg_token" : name }
 
     /// Why an encoder with a tensor of this name would compute something else than ours does; nil where it would not.
     static func obstacle(_ name: String) -> String? {
