@@ -43,6 +43,11 @@ extension Graph {
         case .multiply:
             return [(0, try append(.multiply, [dy, x[1]])[0]), (1, try append(.multiply, [dy, x[0]])[0])]
         case .scaledSum(let alpha, let beta):
+            if case .uniform(let weight)? = producer(dy)?.operation {  // a sum of losses: what is below a mean sees its own weight
+                return try [(0, alpha), (1, beta)].map { (i, factor) throws(GraphError) in
+                    (i, try append(.uniform(weight * factor), type: type(x[i]))[0])
+                }
+            }
             return [(0, try append(.scaledSum(alpha, 0), [dy, dy])[0]), (1, try append(.scaledSum(beta, 0), [dy, dy])[0])]
         case .sigmoid:
             return [(0, try append(.sigmoidGradient, [dy, node.outputs[0]])[0])]
@@ -81,6 +86,12 @@ extension Graph {
         case .crossEntropy:
             guard case .uniform(let weight)? = producer(dy)?.operation else { throw unsupported(node, "only below a mean") }
             return [(0, try append(.crossEntropyGradient(weight: weight), x)[0])]
+        case .rankingLoss(let first):
+            guard case .uniform(let weight)? = producer(dy)?.operation else { throw unsupported(node, "only below a mean") }
+            return [(0, try append(.rankingLossGradient(first: first, weight: weight), x)[0])]
+        case .uniformity:
+            guard case .uniform(let weight)? = producer(dy)?.operation else { throw unsupported(node, "only below a mean") }
+            return [(0, try append(.uniformityGradient(weight: weight), x)[0])]
         case .mean:
             guard case .uniform(let upstream)? = producer(dy)?.operation else { throw unsupported(node, "only as the loss") }
             return [(0, try append(.uniform(upstream / Float(type(x[0]).count)), type: type(x[0]))[0])]
@@ -89,12 +100,14 @@ extension Graph {
             // The terms are a way station: error and scores receive the whole gradient here.
             let d = try append(.maskerLossGradient(weights), x)
             return [(1, d[0]), (2, d[1])]
-        case .input, .parameter, .gradient, .constant, .uniform, .orderDescending, .maskerTerms, .guardFinite, .adamw, .gradientSquares,
+        case .input, .parameter, .gradient, .constant, .uniform, .orderDescending, .orderHardest, .maskerTerms, .guardFinite, .adamw,
+            .gradientSquares,
             .clipScale, .patchify:
             return []
         case .concatenate, .quantizeRows, .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient, .sigmoidGradient,
             .columnSum,
-            .meanRowsGradient, .rowDot, .crossEntropyGradient, .patchErrorGradient, .maskerLossGradient:
+            .meanRowsGradient, .rowDot, .crossEntropyGradient, .patchErrorGradient, .maskerLossGradient, .rankingLossGradient,
+            .uniformityGradient:
             throw unsupported(node, "it has no gradient")
         }
     }

@@ -185,6 +185,28 @@ struct Lowering {
         case .orderDescending:
             return try .order_descending(
                 order_descending_places(images: size(y.rows), patches: size(y.width), order: output(0), scores: input(0)))
+        case .orderHardest(let removed):
+            return try .order_hardest(
+                order_hardest_places(
+                    images: size(y.rows), patches: size(y.width), removed: size(removed), order: output(0), scores: input(0),
+                    noise: input(1), share: input(2)))
+        case .rankingLoss(let first):
+            return try .ranking_loss(
+                ranking_loss_places(
+                    images: size(type(0).rows), patches: size(type(0).width), removed: size(type(1).width), first: size(first),
+                    loss: output(0), logits: input(0), error: input(1), order: input(2)))
+        case .rankingLossGradient(let first, let weight):
+            return try .ranking_loss_gradient(
+                ranking_loss_gradient_places(
+                    images: size(type(0).rows), patches: size(type(0).width), removed: size(type(1).width), first: size(first),
+                    d_logits: output(0), logits: input(0), error: input(1), order: input(2), weight: weight))
+        case .uniformity:
+            return try .uniformity(
+                uniformity_places(images: size(type(0).rows), width: size(type(0).width), y: output(0), x: input(0)))
+        case .uniformityGradient(let weight):
+            return try .uniformity_gradient(
+                uniformity_gradient_places(
+                    images: size(type(0).rows), width: size(type(0).width), dx: output(0), x: input(0), weight: weight))
         case .patchError(let form):
             return try .patch_error(
                 patch_error_places(

@@ -8,6 +8,8 @@ package enum ProgramKey: Hashable {
     /// Step A; `weight` is the batch's share of the whole one, where it is a piece.
     case autoencoder(images: Int, StepOptions, Update?, weight: Float = 1, examined: Bool = false)
     case masker(images: Int, StepOptions, Update?, examined: Bool = false)
+    /// Step B of a masker that learns from the ranking of step A's errors; `weight` as step A's.
+    case ranking(images: Int, StepOptions, Update, weight: Float = 1)
     /// The masker alone: scores, or with an update its backward pass from a given gradient of them.
     case scoring(images: Int, Update?)
     /// Errors of a piece of step B, and the gradient that reaches its scores through them.
@@ -28,6 +30,7 @@ package enum ProgramKey: Hashable {
         switch self {
         case .autoencoder(let images, _, _, let weight, _): weight == 1 ? "Step A" : "Step A on \(images) images"
         case .masker: "Step B"
+        case .ranking(let images, _, _, let weight): weight == 1 ? "Step B" : "Step B on \(images) images"
         case .scoring(let images, let update): update == nil ? "Step B scores of \(images) images" : "Step B masker of \(images) images"
         case .maskerErrors(let images, _): "Step B errors of \(images) images"
         case .maskerLosses: "Step B losses"
@@ -74,6 +77,10 @@ package struct ModelPrograms {
             var builder = describe(images)
             let step = try builder.maskerStep(options, examined: examined)
             return try compile(step.graph, update.map { Training(.loss(step.loss, weight: 1), .parameters(.masker, $0)) })
+        case .ranking(let images, let options, let update, let weight):
+            var builder = describe(images)
+            let step = try builder.rankingStep(options)
+            return try compile(step.graph, Training(.loss(step.loss, weight: weight), .parameters(.masker, update)))
         case .scoring(let images, let update):
             var builder = describe(images)
             let scoring = try builder.scoring()

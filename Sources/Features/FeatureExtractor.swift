@@ -87,6 +87,7 @@ public final class FeatureExtractor {
         case .cls, .mean, .normalizedMean: m.embedWidth
         case .clsAndMean: 2 * m.embedWidth
         case .pixels: m.patches * m.patchWidth
+        case .colour: ColourHistogram.width(channels: m.channels)
         }
     }
 
@@ -109,11 +110,12 @@ public final class FeatureExtractor {
             case .cls: .cls
             case .mean, .normalizedMean: .mean
             case .clsAndMean: .clsAndMean
-            case .pixels: nil
+            case .pixels, .colour: nil
             }
         guard kind == nil || (pool == .normalizedMean) == isForNormalizedMean else {
             throw LearningError.configuration("this encoder was not opened for the features \(pool.rawValue)")
         }
+        let histogram = pool == .colour ? try ColourHistogram(description.normalization, channels: description.model.channels) : nil
         var features: [Float] = [], samples: [Int] = []
         features.reserveCapacity(source.count * width(pool))
         try description.model.forEachBatch(
@@ -125,6 +127,8 @@ public final class FeatureExtractor {
                 let executable = try model.features(images: batch.samples.count, [kind])
                 _ = try model.session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
                 features += batch.rows(of: try model.result(kind.rawValue, of: executable))
+            } else if let histogram {
+                features += batch.rows(of: histogram.features(Array(batch.patches), images: batch.samples.count))
             } else {  // pixels
                 features += batch.rows(of: Array(batch.patches))
             }

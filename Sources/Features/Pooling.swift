@@ -9,4 +9,7 @@ public enum Pooling: String, Sendable, CaseIterable {
     case clsAndMean = "cls+mean"
     /// No encoder at all: the normalised pixels of the resized image, to compare with.
     case pixels
+    /// No encoder either: the square roots of the shares of the resized image's pixels in 6×6×6 boxes of colour (of grey in 6); Euclidean
+    /// distances of them are Hellinger's of the histograms.
+    case colour
 }

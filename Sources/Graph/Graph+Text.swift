@@ -43,6 +43,10 @@ extension Operation {
         case .meanRows(let first, let count): "meanRows(\(first)..<\(first + count))"
         case .meanRowsGradient(let first, let count, let rows): "meanRowsGradient(\(first)..<\(first + count) of \(rows))"
         case .crossEntropyGradient(let weight): "crossEntropyGradient(weight \(weight))"
+        case .orderHardest(let removed): "orderHardest(of \(removed))"
+        case .rankingLoss(let first): "rankingLoss(from \(first))"
+        case .rankingLossGradient(let first, let weight): "rankingLossGradient(from \(first) weight \(weight))"
+        case .uniformityGradient(let weight): "uniformityGradient(weight \(weight))"
         case .patchError(let form): "patchError(\(form.text))"
         case .patchErrorGradient(let form, let weight): "patchErrorGradient(\(form.text)\(weight.map { " weight \($0)" } ?? ""))"
         case .maskerLoss(let w), .maskerLossGradient(let w): "\(name)(gauss \(w.gauss) kl \(w.kl) diversity \(w.diversity))"
@@ -52,7 +56,7 @@ extension Operation {
         case .linearWeightGradient(let sections): sections == 1 ? name : "\(name)(sections \(sections))"
         case .patchify(let patch): "patchify(\(patch))"
         case .quantizeRows, .transposePanels, .gelu, .add, .concatenate, .multiply, .sigmoid, .sigmoidGradient, .prependRow, .restoreTokens,
-            .scaleRows, .rowDot, .orderDescending, .crossEntropy, .mean, .maskerTerms, .guardFinite:
+            .scaleRows, .rowDot, .orderDescending, .crossEntropy, .mean, .uniformity, .maskerTerms, .guardFinite:
             name
         }
     }

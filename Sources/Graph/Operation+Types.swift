@@ -127,6 +127,12 @@ extension Operation {
         case .orderDescending:
             try take(1)
             return [TensorType([inputs[0].rows, inputs[0].width], .int32)]
+        case .orderHardest(let removed):
+            try take(3)
+            try require(
+                inputs[0].hasRows(of: inputs[1]) && inputs[2].count == 1 && removed > 0 && removed <= inputs[0].width,
+                "scores and noise are [N, L], of which some are removed, share [1]")
+            return [TensorType([inputs[0].rows, inputs[0].width], .int32)]
         case .patchError(let form):
             try requirePatches(form, inputs)
             return [TensorType(Array(inputs[0].shape.dropLast()))]
@@ -142,6 +148,18 @@ extension Operation {
         case .mean:
             try take(1)
             return [TensorType([1])]
+        case .rankingLoss(let first), .rankingLossGradient(let first, _):
+            try take(3)
+            let order = inputs[2]
+            try require(
+                order.element == .int32 && order.hasRows(of: inputs[0]) && inputs[1].rows == order.rows && first >= 0
+                    && first + inputs[1].width <= order.width, "logits and order are [N, L], errors [N, R]")
+            if case .rankingLoss = self { return [TensorType([order.rows])] }
+            return [inputs[0]]
+        case .uniformity, .uniformityGradient:
+            try take(1)
+            try require(inputs[0].shape.count == 2, "features are [N, D]")
+            return [self == .uniformity ? TensorType([inputs[0].rows]) : inputs[0]]
         case .maskerTerms:
             try take(2)
             try require(inputs[0].hasRows(of: inputs[1]), "error and scores are [N, L]")

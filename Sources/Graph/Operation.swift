@@ -71,6 +71,9 @@ public enum Operation: Sendable, Hashable {
     // Masks and losses
     /// scores [N, L] → patches by descending score [N, L].
     case orderDescending
+    /// scores, noise [N, L], share [1] → patches [N, L]: of the last `removed` a share (rounded) are those of lowest score, by descending
+    /// score; all others come before them by descending noise.
+    case orderHardest(removed: Int)
     /// prediction [N, R, P], patches [N, L, P], order [N, L] if indexed → error [N, R].
     case patchError(PatchErrorForm)
     /// the error's gradient unless uniform, then patchError's inputs → dprediction.
@@ -81,6 +84,15 @@ public enum Operation: Sendable, Hashable {
     case crossEntropyGradient(weight: Float)
     /// x → its mean, [1].
     case mean
+    /// logits z [N, L], errors [N, R], order [N, L] → of each image the mean over pairs of the R patches order[first …] of
+    /// softplus(z_i − z_j), i of larger error than j, and 0 where errors are equal: [N].
+    case rankingLoss(first: Int)
+    /// logits, errors, order → weight·∂(Σ losses)/∂logits, [N, L].
+    case rankingLossGradient(first: Int, weight: Float)
+    /// x [N, D] → of each image the mean over the others of cos², [N].
+    case uniformity
+    /// x → weight·∂(Σ uniformity)/∂x, [N, D].
+    case uniformityGradient(weight: Float)
     /// error, scores [N, L] → each image's terms of the masker's losses [N, 5].
     case maskerTerms
     /// terms, error, scores, curriculum factor [1] → losses [5]: recon, gauss, kl, diversity, total.
@@ -121,8 +133,9 @@ public enum Operation: Sendable, Hashable {
             .concatenate,
             .multiply, .scaledSum, .sigmoid, .sigmoidGradient, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum, .meanRows,
             .meanRowsGradient,
-            .scaleRows, .rowDot, .orderDescending, .patchError, .patchErrorGradient, .crossEntropy, .crossEntropyGradient, .mean,
-            .maskerTerms,
+            .scaleRows, .rowDot, .orderDescending, .orderHardest, .patchError, .patchErrorGradient, .crossEntropy, .crossEntropyGradient,
+            .mean,
+            .rankingLoss, .rankingLossGradient, .uniformity, .uniformityGradient, .maskerTerms,
             .maskerLoss, .maskerLossGradient, .gradientSquares, .clipScale, .patchify:
             .computed
         }

@@ -2,12 +2,19 @@ import Graph
 
 /// What chooses the patches to remove: its parameters, which it declares where it uses them, its scores and its losses.
 public protocol Masker: Sendable {
-    /// Scores in (0, 1), one a patch, large for keep: tokens [N, L, D] → N rows of L. Layers are named under `masking_net`.
-    func scores(of tokens: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID
+    /// The logits of scores in (0, 1), one a patch, large for keep: tokens [N, L, D] → N rows of L. Layers are named under `masking_net`.
+    func logits(of tokens: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID
     /// The losses of step B, [count], from the patches' errors [N, L] and the scores that their tokens were multiplied by; the total, which
     /// is trained on, comes last.
     /// - Parameter weights: of CL-MAE's losses; for others to use or not.
     func losses(_ weights: MaskerWeights, errors: ValueID, scores: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID
+}
+
+/// What a masker says of patches, N rows of L.
+public struct MaskerScores {
+    public let logits: ValueID
+    /// Their sigmoid.
+    public let scores: ValueID
 }
 
 /// CL-MAE's masker: blocks on the tokens, of whose class token a layer makes the scores; recon, gauss, kl, diversity and their sum
@@ -18,7 +25,7 @@ public struct CurriculumMasker: Masker {
 
     public init() {}
 
-    public func scores(of tokens: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID {
+    public func logits(of tokens: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID {
         let c = model.configuration
         var x = try model.graph.append(.prependRow, [tokens, model.token("cls_token", width: c.embedWidth)])[0]
         model.declareClassPosition("pos_embed", width: c.embedWidth)
@@ -29,7 +36,7 @@ public struct CurriculumMasker: Masker {
             }
         }
         let first = try model.norm(model.classRow(x), "mlp_head.0", epsilon: Self.epsilon)
-        return try model.graph.append(.sigmoid, [model.linear(first, "mlp_head.1", to: c.patches)])[0]
+        return try model.linear(first, "mlp_head.1", to: c.patches)
     }
 
     public func losses(

@@ -219,9 +219,10 @@ public struct ModelBuilder {
     }
 
     /// The masker's scores in (0, 1), one a patch, large for keep: [N, L, D] → N rows of L.
-    public mutating func scores(_ tokens: ValueID) throws(GraphError) -> ValueID {
+    public mutating func scores(_ tokens: ValueID) throws(GraphError) -> MaskerScores {
         let masker = masker
-        return try scope("masking_net", part: .masker) { m throws(GraphError) in try masker.scores(of: tokens, in: &m) }
+        let logits = try scope("masking_net", part: .masker) { m throws(GraphError) in try masker.logits(of: tokens, in: &m) }
+        return MaskerScores(logits: logits, scores: try graph.append(.sigmoid, [logits])[0])
     }
 
     /// Positions of a class token that stands alone: zeros, which nothing is added for. Files have them all the same.

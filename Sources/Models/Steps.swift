@@ -5,8 +5,24 @@ import Tensors
 public enum Masking: String, Sendable, Hashable, CaseIterable, Codable {
     /// By the masker's scores.
     case learned
-    /// By an order that the caller provides: plain MAE.
+    /// Any patches, each image its own, anew each epoch: plain MAE.
     case random
+    /// Rectangles of neighbours (BEiT's block-wise masking), anew as well.
+    case block
+    /// Where band-passed noise is lowest: blobs of a few patches (ColorMAE's green noise), anew as well.
+    case color
+
+    /// Whether the caller gives the order of the patches.
+    public var isGiven: Bool { self != .learned }
+}
+
+/// What a masker learns from, and how its scores become masks.
+public enum MaskerObjective: String, Sendable, Hashable, CaseIterable, Codable {
+    /// CL-MAE's losses, through the frozen autoencoder; the lowest scores go.
+    case curriculum
+    /// Which of two removed patches had the larger error, by their scores (hard patches mining: HPM, CVPR 2023): no pass through the
+    /// autoencoder. Of the removed patches a growing share are those of lowest score, the others are drawn.
+    case rank
 }
 
 /// What is taken of the KL loss over the images of a batch.
@@ -44,6 +60,11 @@ public struct StepOptions: Sendable, Hashable, Codable {
     public var masking: Masking
     public var weights: MaskerWeights
     public var klReduction: KLReduction
+    public var objective = MaskerObjective.curriculum
+    /// What Gumbel noise on the scores' logits is multiplied by before they are sorted, as a run begins; 0 for none.
+    public var maskNoise: Float = 0
+    /// Weight of the autoencoder's loss that keeps features of different images apart; 0 for none.
+    public var uniformity: Float = 0
     public init(
         maskRatio: Double = 0.75, normalizedTargets: Bool = false, masking: Masking = .learned, weights: MaskerWeights = MaskerWeights(),
         klReduction: KLReduction = .sum
@@ -54,6 +75,11 @@ public struct StepOptions: Sendable, Hashable, Codable {
         self.weights = weights
         self.klReduction = klReduction
     }
+
+    /// Whether step A takes noise to sort patches by.
+    public var takesNoise: Bool { !masking.isGiven && (objective == .rank || maskNoise > 0) }
+    /// Whether the masker learns by the ranking of step A's errors.
+    public var ranks: Bool { !masking.isGiven && objective == .rank }
 }
 
 /// A described step: its graph and its loss (of several, the total is the last).
@@ -64,20 +90,20 @@ public struct DescribedStep {
 
 extension ModelBuilder {
     /// Step A: mask by the masker (frozen) or a given order, encode what is kept, decode all, mean error of the removed.
-    /// - Parameter examined: also results `scores`, `ids_keep`, `latent_cls`, and `pred` for every patch.
-    /// Results: `losses` [1] and `error` [N, removed].
+    /// - Parameter examined: also results `scores`, `ids_keep`, `latent_cls`, and `pred` for every patch; by the scores alone, without noise.
+    /// Results: `losses` [1]; `uniformity` [1] where features are kept apart; `order` [N, L] where it is not given; and of a masker that ranks
+    /// `error` [N, removed].
     public mutating func autoencoderStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
         let kept = configuration.kept(maskRatio: options.maskRatio), removed = configuration.patches - kept
         let patches = try patches(), tokens = try tokens(patches)
         let order: ValueID
-        switch options.masking {
-        case .learned:
-            let scores = try scores(tokens)
-            if examined { graph.results.append(("scores", scores)) }
-            order = try graph.append(.orderDescending, [scores])[0]
-            graph.results.append(("order", order))
-        case .random:
+        if options.masking.isGiven {
             order = try givenOrder()
+        } else {
+            let scores = try scores(tokens)
+            if examined { graph.results.append(("scores", scores.scores)) }
+            order = try chosenOrder(examined ? StepOptions() : options, scores, removed: removed)
+            graph.results.append(("order", order))
         }
         let visible = try graph.append(.selectRows(RowSelection(first: 0, count: kept, indexed: true)), [tokens, order])[0]
         let latent = try encoder(visible)
@@ -85,8 +111,10 @@ extension ModelBuilder {
         let prediction = try predictions(output, RowSelection(first: kept, count: removed, offset: 1, indexed: true), order: order)
         let form = PatchErrorForm(normalized: options.normalizedTargets, first: kept, indexed: true)
         let error = try graph.append(.patchError(form), [prediction, patches, order])[0]
-        let loss = try graph.append(.mean, [error])[0]
-        graph.results.append(("losses", loss))
+        let mean = try graph.append(.mean, [error])[0]
+        graph.results.append(("losses", mean))
+        let loss = options.uniformity > 0 ? try withUniformity(options.uniformity, mean, latent, visible: kept) : mean
+        if options.ranks { graph.results.append(("error", error)) }
         if examined {
             graph.results.append(("latent_cls", try classRow(latent)))
             graph.results.append(("pred", try predictions(output, RowSelection(first: 1, count: configuration.patches), order: nil)))
@@ -94,11 +122,44 @@ extension ModelBuilder {
         return DescribedStep(graph: graph, loss: loss)
     }
 
+    /// Patches in the order that a masker's scores make, those to keep first.
+    private mutating func chosenOrder(_ options: StepOptions, _ scores: MaskerScores, removed: Int) throws(GraphError) -> ValueID {
+        guard options.takesNoise else { return try graph.append(.orderDescending, [scores.scores])[0] }
+        let noise = try graph.append(.input(.maskNoise), type: TensorType([images, 1, c.patches]))[0]
+        if options.ranks {
+            let share = try graph.append(.input(.hardShare), type: TensorType([1]))[0]
+            return try graph.append(.orderHardest(removed: removed), [scores.logits, noise, share])[0]
+        }
+        return try graph.append(.orderDescending, [graph.append(.add, [scores.logits, noise])[0]])[0]
+    }
+
+    /// error + W·U with U the mean over pairs of images of cos² of the means of their visible patches (U-MAE, NeurIPS 2022), which is a
+    /// result of its own.
+    private mutating func withUniformity(
+        _ weight: Float, _ error: ValueID, _ latent: ValueID, visible: Int
+    ) throws(GraphError) -> ValueID {
+        let features = try graph.append(.meanRows(first: c.leadingTokens, count: visible), [latent])[0]
+        let uniformity = try graph.append(.mean, [graph.append(.uniformity, [features])[0]])[0]
+        graph.results.append(("uniformity", uniformity))
+        return try graph.append(.scaledSum(1, weight), [error, uniformity])[0]
+    }
+
+    /// Step B of a masker that ranks: scores of step A's removed patches, and the loss of their pairs by the errors that step A had.
+    /// Inputs `order` and `errors` are step A's. Results: `losses` [1] and `scores`.
+    public mutating func rankingStep(_ options: StepOptions) throws(GraphError) -> DescribedStep {
+        let kept = configuration.kept(maskRatio: options.maskRatio), removed = configuration.patches - kept
+        let scores = try scores(tokens(patches())), order = try givenOrder()
+        let errors = try graph.append(.input(.errors), type: TensorType([images, removed]))[0]
+        let loss = try graph.append(.mean, [graph.append(.rankingLoss(first: kept), [scores.logits, errors, order])[0]])[0]
+        graph.results += [("losses", loss), ("scores", scores.scores)]
+        return DescribedStep(graph: graph, loss: loss)
+    }
+
     /// Step B: every token times its score through encoder and decoder (frozen); the masker's losses.
     /// - Parameter examined: also results `scores` and `pred`.
     /// Results: `losses`, the masker's; of CL-MAE's [5]: recon, gauss, kl, diversity, total.
     public mutating func maskerStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
-        let patches = try patches(), tokens = try tokens(patches), scores = try scores(tokens)
+        let patches = try patches(), tokens = try tokens(patches), scores = try scores(tokens).scores
         let (errors, prediction) = try maskerErrors(options, patches, tokens: tokens, scores: scores)
         let losses = try maskerLosses(options, errors: errors, scores: scores)
         graph.results += [("losses", losses), ("scores", scores)]
@@ -183,7 +244,7 @@ extension ModelBuilder {
 
     /// Masker scores alone: result `scores` [N, 1, L]; train from them with a given gradient.
     public mutating func scoring() throws(GraphError) -> (graph: Graph, scores: ValueID, upstream: ValueID) {
-        let scores = try scores(tokens(patches()))
+        let scores = try scores(tokens(patches())).scores
         graph.results.append(("scores", scores))
         let upstream = try graph.append(.input(.upstream), type: graph.type(scores))[0]
         return (graph, scores, upstream)

@@ -82,6 +82,20 @@ extension Interpreter {
         }
     }
 
+    /// Patches by descending score, but for the last ⌊share·removed + ½⌋ by descending noise.
+    func orderHardest(_ scores: Tensor, noise: Tensor, share: Double, removed: Int) -> [Double] {
+        let patches = scores.width, hard = min(removed, max(0, Int((share * Double(removed) + 0.5).rounded(.down))))
+        let byScore = orderDescending(scores).map { Int($0) }
+        return (0..<scores.rows).flatMap { row in
+            let order = byScore[(row * patches)..<((row + 1) * patches)]
+            let drawn = order.prefix(patches - hard).enumerated().sorted { a, b in
+                let (left, right) = (noise[row, a.element], noise[row, b.element])
+                return left != right ? left > right : a.offset < b.offset
+            }
+            return drawn.map { Double($0.element) } + order.suffix(hard).map(Double.init)
+        }
+    }
+
     /// Patches [N, L, P] of pixels [N, H, W, C], each (row, column, channel), value·scale + shift by channel.
     func patchify(_ pixels: Tensor, scaleShift: Tensor, patch: Int) -> [Double] {
         let s = pixels.shape, height = s[1], width = s[2], channels = s[3]

@@ -80,6 +80,12 @@ public struct Interpreter {
         case .rowDot: return [rowDot(x[0], x[1])]
 
         case .orderDescending: return [orderDescending(x[0])]
+        case .orderHardest(let removed): return [orderHardest(x[0], noise: x[1], share: x[2][0], removed: removed)]
+        case .rankingLoss(let first): return [rankingLoss(first: first, logits: x[0], errors: x[1], order: x[2])]
+        case .rankingLossGradient(let first, let weight):
+            return [rankingLossGradient(first: first, logits: x[0], errors: x[1], order: x[2], weight: Double(weight))]
+        case .uniformity: return [uniformity(x[0])]
+        case .uniformityGradient(let weight): return [uniformityGradient(x[0], weight: Double(weight))]
         case .patchError(let form): return [patchError(form, x)]
         case .patchErrorGradient(let form, let weight):
             let rest = weight == nil ? Array(x.dropFirst()) : x

@@ -2,6 +2,7 @@
 extension SettingName {
     // Of runs.
     package static let batchSize: SettingName = "batch-size"
+    package static let curriculum: SettingName = "curriculum"
     package static let decoderHeads: SettingName = "decoder-num-heads"
     package static let diversityWeight: SettingName = "lambda-diversity"
     package static let dropLast: SettingName = "drop-last"
@@ -14,7 +15,10 @@ extension SettingName {
     package static let learningRate: SettingName = "lr"
     package static let learningRatePer256: SettingName = "blr"
     package static let maskRatio: SettingName = "mask-ratio"
+    package static let masker: SettingName = "masker"
+    package static let maskerEvery: SettingName = "masker-every"
     package static let masking: SettingName = "masking"
+    package static let maskNoise: SettingName = "mask-noise"
     package static let mean: SettingName = "mean"
     package static let memoryLimit: SettingName = "memory-limit"
     package static let normalizedTargets: SettingName = "norm-pix-loss"
@@ -23,6 +27,7 @@ extension SettingName {
     package static let pieceImages: SettingName = "micro-batch"
     package static let snapshotEpochs: SettingName = "save-ckpt-freq"
     package static let standardDeviation: SettingName = "std"
+    package static let uniformity: SettingName = "uniformity"
     package static let warmupEpochs: SettingName = "warmup-epochs"
 
     // Of what is asked for besides.

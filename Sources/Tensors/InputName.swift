@@ -25,6 +25,10 @@ extension InputName {
     public static let pixels: InputName = "pixels"
     /// [2, C] what pixels are multiplied by, and what is added then
     public static let pixelScaleShift: InputName = "pixelScaleShift"
+    /// [N, 1, L] what patches are drawn by: added to the scores' logits, or sorted by itself
+    public static let maskNoise: InputName = "maskNoise"
+    /// [1] of the removed patches, the share that goes by score
+    public static let hardShare: InputName = "hardShare"
     /// [1] the curriculum factor λ_cl
     public static let curriculum: InputName = "curriculum"
     /// [4] learning rate, step size, 1/√(1−β₂ᵗ), gradient scale

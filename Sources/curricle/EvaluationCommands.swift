@@ -73,7 +73,8 @@ struct JudgedEncoder {
     private static let pool = Option.value(
         "pool", "KIND", .word(of: Pooling.self),
         "cls (class token), mean (of the patch tokens), fc_norm (their mean before the last norm, through a norm of its own: CL-MAE's "
-            + "default), cls+mean, or pixels (no encoder, to compare with)", fallback: "cls")
+            + "default), cls+mean; or, to compare with, what takes no encoder: pixels, or colour (a histogram of 6×6×6 colours)",
+        fallback: "cls")
     private static let batchSize = Option.value("batch-size", "N", .whole(1...100_000), "images a batch", fallback: "64")
     private static let strict = Option.flag("strict", "stop at a broken image instead of leaving it out")
 

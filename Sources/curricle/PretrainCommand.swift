@@ -147,8 +147,13 @@ enum PretrainCommand {
     private static func fields(_ p: TrainingProgress) -> [String] {
         var fields: [String] = []
         if let loss = p.losses.autoencoder { fields.append(String(format: "loss %.4f", loss)) }
-        fields.append(String(format: "λ %+.2f", p.settings.curriculum))
-        if let recon = p.losses.masker?.first { fields.append(String(format: "recon %.3f", recon)) }
+        if let masker = p.losses.masker, let first = masker.first {
+            // A masker that ranks has that loss alone.
+            fields.append(
+                masker.count == 1
+                    ? String(format: "hard %.0f%%  ranking %.3f", 100 * p.settings.hardShare, first)
+                    : String(format: "λ %+.2f  recon %.3f", p.settings.curriculum, first))
+        }
         fields.append(String(format: "%.1f img/s", p.imagesPerSecond))
         fields.append(String(format: "data %.1f%%", 100 * p.dataShare))
         fields.append("mem \(Machine.residentBytes.now / 1_000_000) MB")

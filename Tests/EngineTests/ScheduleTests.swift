@@ -7,13 +7,15 @@ struct ScheduleTests {
     @Test("curriculum goes from partner to adversary") func curriculumGoesFromPartnerToAdversary() {
         let schedule = Schedule(epochs: 10, warmupEpochs: 2, learningRate: 1)
         let expected = [1, 0.8, 0.6, 0.4, 0.2, -0.2, -0.4, -0.6, -0.8, -1]
-        for (epoch, factor) in expected.enumerated() { #expect(abs(schedule.curriculum(epoch: epoch) - factor) < 1e-12) }
+        for (epoch, factor) in expected.enumerated() {
+            #expect(abs(Curriculum.linear.factor(epoch: epoch, of: schedule.epochs) - factor) < 1e-12)
+        }
     }
 
     @Test("an odd count of epochs passes zero over") func anOddCountOfEpochsPassesZeroOver() {
         let schedule = Schedule(epochs: 5, warmupEpochs: 0, learningRate: 1)
-        #expect((0..<5).allSatisfy { schedule.curriculum(epoch: $0) != 0 })
-        #expect(schedule.curriculum(epoch: 4) == -1)
+        #expect((0..<5).allSatisfy { Curriculum.linear.factor(epoch: $0, of: schedule.epochs) != 0 })
+        #expect(Curriculum.linear.factor(epoch: 4, of: schedule.epochs) == -1)
     }
 
     @Test("rate warms up and falls by half a cosine") func rateWarmsUpAndFallsByHalfACosine() {

@@ -10,13 +10,13 @@ import Testing
 private struct PoolingMasker: Masker {
     let share: Float
 
-    func scores(of tokens: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID {
+    func logits(of tokens: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID {
         let c = model.configuration, patches = try model.norm(tokens, "norm", epsilon: 1e-6)
         let rows = try model.graph.append(.prependRow, [patches, model.token("query_token", width: c.embedWidth)])[0]
         let query = try model.linear(model.classRow(rows), "query", to: c.embedWidth)
         let keysValues = try model.linear(patches, "key_value", to: 2 * c.embedWidth, sections: 2)
         let pooled = try model.graph.append(.attention(heads: c.maskerHeads), [query, keysValues])[0]
-        return try model.graph.append(.sigmoid, [model.linear(pooled, "head", to: c.patches)])[0]
+        return try model.linear(pooled, "head", to: c.patches)
     }
 
     func losses(
@@ -143,7 +143,7 @@ struct MaskerTests {
         var usual = ModelBuilder(Self.configuration, parameters: ModelParameters(Self.configuration), images: Self.images)
         #expect(throws: GraphError(operation: "parameter masking_net.norm.weight", problem: "is not of this model")) {
             let tokens = try usual.tokens(usual.patches())
-            _ = try usual.scope("masking_net", part: .masker) { m throws(GraphError) in try masker.scores(of: tokens, in: &m) }
+            _ = try usual.scope("masking_net", part: .masker) { m throws(GraphError) in try masker.logits(of: tokens, in: &m) }
         }
     }
 }

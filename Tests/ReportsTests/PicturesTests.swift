@@ -120,7 +120,8 @@ struct PicturesTests {
         let result = try reconstructor.reconstruct(images)
 
         let memory = try Memory(bytes: 5 * patches * 4, purpose: "masks")
-        _ = RandomOrders(seed: 0, patches: patches).fill(memory, row: 0, samples: Array(0..<5), epoch: 0)
+        _ = MaskDraws(reconstructor.description.model, maskRatio: 0.6, seed: 0).orders(
+            masking, in: memory, row: 0, samples: Array(0..<5), epoch: 0)
         var builder = file.builder(5)
         let expected = try file.evaluate(
             builder.autoencoderStep(reconstructor.options, examined: true).graph, images,

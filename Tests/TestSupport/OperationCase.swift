@@ -41,7 +41,7 @@ public struct OperationCase: Sendable, CustomTestStringConvertible {
         var loss = try build(&builder)[0]
         switch builder.graph.producer(loss)?.operation {
         case .mean?, .maskerLoss?: break
-        case .patchError?, .crossEntropy?: loss = try builder.append(.mean, [loss])
+        case .patchError?, .crossEntropy?, .rankingLoss?, .uniformity?: loss = try builder.append(.mean, [loss])
         default:
             let weights = try builder.constant(builder.graph.shape(loss))
             loss = try builder.append(.mean, [try builder.append(.multiply, [loss, weights])])

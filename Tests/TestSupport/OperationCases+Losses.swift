@@ -38,6 +38,43 @@ extension OperationCase {
         }
     }
 
+    /// Numbers of images, patches, and removed patches.
+    static let rankings: [OperationCase] = [(1, 2, 1), (2, 9, 6), (3, 20, 16), (2, 49, 37)].flatMap {
+        [rankingLoss($0), rankingLossGradient($0)]
+    }
+
+    static func rankingLoss(_ sizes: (images: Int, patches: Int, removed: Int)) -> OperationCase {
+        OperationCase("rankingLoss \(sizes.removed) of \(sizes.patches)", ulps: 64, gradientULPs: 256) { b in
+            [try b.append(.rankingLoss(first: sizes.patches - sizes.removed), rankingInputs(&b, sizes))]
+        }
+    }
+    static func rankingLossGradient(_ sizes: (images: Int, patches: Int, removed: Int)) -> OperationCase {
+        OperationCase("rankingLossGradient \(sizes.removed) of \(sizes.patches)", ulps: 64, carriesNaN: false) { b in
+            [try b.append(.rankingLossGradient(first: sizes.patches - sizes.removed, weight: 0.3), rankingInputs(&b, sizes))]
+        }
+    }
+    private static func rankingInputs(
+        _ b: inout CaseBuilder, _ sizes: (images: Int, patches: Int, removed: Int)
+    ) throws -> [ValueID] {
+        let logits = try b.tensor([sizes.images, 1, sizes.patches], in: -4...4)
+        return [logits, try b.constant([sizes.images, sizes.removed], in: 0...2), try b.order(sizes.images, sizes.patches)]
+    }
+
+    static let uniformities: [OperationCase] = [(1, 5), (2, 15), (5, 16), (4, 33)].flatMap {
+        [uniformity($0, $1), uniformityGradient($0, $1)]
+    }
+
+    static func uniformity(_ images: Int, _ width: Int) -> OperationCase {
+        OperationCase("uniformity \(images)×\(width)", ulps: 32, gradientULPs: 512) { b in
+            [try b.append(.uniformity, [try b.tensor([images, width])])]
+        }
+    }
+    static func uniformityGradient(_ images: Int, _ width: Int) -> OperationCase {
+        OperationCase("uniformityGradient \(images)×\(width)", ulps: 64, carriesNaN: false) { b in
+            [try b.append(.uniformityGradient(weight: 0.3), [try b.tensor([images, width])])]
+        }
+    }
+
     static let maskerLosses: [OperationCase] = [(1, 9), (2, 15), (3, 16), (4, 17), (5, 49)].map(maskerLoss)
 
     /// Scores by a sigmoid and errors of predictions, as in step B, with an adversary's curriculum factor.

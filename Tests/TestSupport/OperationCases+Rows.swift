@@ -72,4 +72,13 @@ extension OperationCase {
             return [try b.append(.selectRows(all), [table, order]), order]
         }
     }
+
+    /// No patch, some and all that are removed by score, and a share that falls between two numbers of patches.
+    static let hardestOrders: [OperationCase] = [(2, 1, 0), (16, 12, 0.3), (17, 12, 1), (49, 37, 0.5), (196, 147, 0.25)].map {
+        (patches: Int, removed: Int, share: Double) in
+        OperationCase("orderHardest \(share) of \(removed) of \(patches)", ulps: 0, carriesNaN: false) { b in
+            let scores = try b.constant([3, 1, patches], in: -4...4), noise = try b.constant([3, 1, patches], in: 0...1)
+            return [try b.append(.orderHardest(removed: removed), [scores, noise, try b.constant([1], in: share...share)])]
+        }
+    }
 }

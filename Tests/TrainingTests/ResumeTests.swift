@@ -48,6 +48,22 @@ struct ResumeTests {
         }
     }
 
+    /// What decides masks and the masker's work otherwise: each from its own key, or kept in the state.
+    @Test("runs with other maskers and masks resume anywhere", arguments: MaskVariant.all, [1, 2])
+    func variantsResume(_ variant: MaskVariant, accumulation: Int) throws {
+        let folder = try TemporaryFolder()
+        var settings = settings(accumulation: accumulation)
+        variant.change(&settings)
+        let whole = try run(settings, folder.file("whole"), resume: false)
+        for stop in [1, 4] {
+            let path = folder.file("cut\(stop)")
+            _ = try run(settings, path, maxSteps: stop, resume: false)
+            #expect(try run(settings, path, resume: true, threads: 1) == whole, "after \(stop)")
+            let logs = try ["whole", "cut\(stop)"].map { try logWithoutTimes(folder.file("\($0)/log.jsonl")) }
+            #expect(logs[0] == logs[1])
+        }
+    }
+
     /// A limit that the whole batch does not fit: the way it is met is recorded and kept, whatever resuming finds.
     @Test("a limit is met the same way after resuming") func aLimitIsMetTheSameWayAfterResuming() throws {
         let folder = try TemporaryFolder()

@@ -102,12 +102,12 @@ struct TrainingTests {
     func piecesAreTheWholeBatch(pieceImages: Int, masking: Masking) throws {
         let options = StepOptions(normalizedTargets: true, masking: masking), data = SmallTraining(images: 6)
         let orders = try Memory(bytes: 6 * SmallTraining.configuration.patches * 4, purpose: "masks")
-        let order = RandomOrders(seed: 1, patches: SmallTraining.configuration.patches).fill(
-            orders, row: 0, samples: Array(0..<6), epoch: 0)
+        let order = MaskDraws(SmallTraining.configuration, maskRatio: options.maskRatio, seed: 1).orders(
+            .random, in: orders, row: 0, samples: Array(0..<6), epoch: 0)
         func gradients(_ trainer: JointTrainer) throws -> (losses: IterationLosses, gradients: [(name: String, values: [Float])]) {
             let losses = try data.patches.withUnsafeBytes {
                 try trainer.iterate(
-                    [TrainingBatch(images: 6, patches: $0, order: masking == .random ? order : nil)],
+                    [TrainingBatch(images: 6, patches: $0, decision: masking == .random ? .order(order) : nil)],
                     IterationSettings(learningRate: 0, curriculum: -0.7))
             }
             let model = trainer.model, memory = try #require(model.session.gradients)

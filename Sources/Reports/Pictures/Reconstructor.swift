@@ -47,7 +47,7 @@ public final class Reconstructor {
         seed = choices.seed
         let m = description.model
         if let problem = options.problem(m) { throw LearningError.configuration(problem) }
-        let parts: [ModelPart] = options.masking == .learned ? [.encoder, .decoder, .masker] : [.encoder, .decoder]
+        let parts: [ModelPart] = !options.masking.isGiven ? [.encoder, .decoder, .masker] : [.encoder, .decoder]
         try Reconstructor.require(parts, in: file, description)
         model = try ModelRuntime(m, encoderPosition: WeightsFile.encoderPosition(file, m), trains: false, threads: threads, isa: isa)
         for parameter in model.parameters.all where parts.contains(parameter.part) {
@@ -63,7 +63,7 @@ public final class Reconstructor {
         if let said, let chosen = choices.normalizedTargets, said != chosen {
             throw LearningError.file(path: file.path, reason: "says \(.normalizedTargets) \(said), not \(chosen)")
         }
-        let wasRandom = options.masking == .random, learned = !wasRandom && file.names.contains { ReferenceNames.part(of: $0) == .masker }
+        let wasRandom = options.masking.isGiven, learned = !wasRandom && file.names.contains { ReferenceNames.part(of: $0) == .masker }
         if wasRandom, choices.masking == .learned {
             throw LearningError.file(path: file.path, reason: "was trained with random masks: its masker has learned nothing")
         }

@@ -119,7 +119,9 @@ public struct TrainingPlan: Sendable {
         let least = TrainingPlan.aloneBytes + 3 * ModelPrograms(settings.model).layout.bytes
         guard least <= limit else { throw LearningError.memory(limit: memoryLimit, least: least + least / 50) }
         let told = recorded.map(\.pieceImages) ?? settings.pieceImages
-        let pieces = try told == nil && recorded == nil && cutsPieces ? TrainingPlan.pieces(settings, limit: limit, data) : told
+        let pieces =
+            try told == nil && recorded == nil && cutsPieces && settings.step.uniformity == 0
+            ? TrainingPlan.pieces(settings, limit: limit, data) : told
         let plan = try TrainingPlan(settings, team, pieceImages: pieces, arenaLimit: recorded?.arenaBytes, data)
         guard plan.residentBytes > limit else {
             self = plan
@@ -201,7 +203,7 @@ public struct TrainingPlan: Sendable {
             guard case .memory(_, let least) = error else { throw error }
             let need =
                 "this training takes \(ByteCount.text(least)) at least, and four fifths of what there is are \(ByteCount.text(available))"
-            guard settings.pieceImages == nil, recorded == nil,
+            guard settings.pieceImages == nil, recorded == nil, settings.step.uniformity == 0,
                 let pieces = try largestPieces(settings, threads: threads, isa: isa, within: available, data)
             else {
                 throw LearningError.configuration("\(need): lower \(.batchSize), or choose a smaller model")
@@ -284,7 +286,8 @@ public struct TrainingPlan: Sendable {
         loaderBytes =
             Pretraining.loaderBytes(batch: batch, threads: team.threads, imageBytes: data.imageBytes)
             + (settings.accumulation > 1 ? settings.accumulation * batch : 0)
-            + (pieceImages != nil && !keys.masker.isEmpty ? 4 * patches * ElementType.float32.bytes : 0)
+            + (pieceImages != nil && !keys.masker.isEmpty && !settings.step.ranks ? 4 * patches * ElementType.float32.bytes : 0)
+            + settings.accumulation * TrainingPlan.decisionBytes(settings)
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
         processBytes =
             TrainingPlan.aloneBytes + data.listBytes + 2 * largest
@@ -296,6 +299,14 @@ public struct TrainingPlan: Sendable {
         self.pieceImages = pieceImages
         self.arenaLimit = arenaLimit
         self.programs = programs
+    }
+
+    /// What the masks of a batch are decided by beside the scores, and what step A leaves for a masker that ranks.
+    private static func decisionBytes(_ settings: PretrainSettings) -> Int {
+        let step = settings.step, patches = settings.batchSize * settings.model.patches
+        let removed = patches - settings.batchSize * settings.model.kept(maskRatio: step.maskRatio)
+        let values = (step.masking.isGiven || step.takesNoise ? patches : 0) + (step.ranks ? patches + removed : 0)
+        return values * ElementType.float32.bytes
     }
 
     private static func keys(_ settings: PretrainSettings, pieceImages: Int?) -> StepPrograms {

@@ -111,19 +111,19 @@ public struct HeldImages {
     ) throws -> Outcome {
         let size = try model.examinedImages(most: min(images, 8), options)
         let orders = try Memory(integers: size * grid.count, purpose: "masks")
+        let draws = MaskDraws(model.configuration, maskRatio: options.maskRatio, seed: seed)
         var outcome = Outcome(
             patches: grid.count, patchWidth: grid.patchWidth, kept: model.configuration.kept(maskRatio: options.maskRatio))
         try batches(images: images, of: size, progress: progress) { range, batch in
-            let order = RandomOrders(seed: seed, patches: grid.count).fill(orders, row: 0, samples: Array(samples[range]), epoch: 0)
             let executable = try model.autoencoderStep(images: range.count, options, update: nil, examined: true)
-            switch options.masking {
-            case .learned:
+            if options.masking.isGiven {
+                let order = draws.orders(options.masking, in: orders, row: 0, samples: Array(samples[range]), epoch: 0)
+                _ = try model.session.run(executable, [.patches: .memory(batch), .order: .memory(order)])
+                outcome.order += orders.integers.prefix(range.count * grid.count).map(Int.init)
+            } else {
                 _ = try model.session.run(executable, [.patches: .memory(batch)])
                 outcome.scores += try model.result("scores", of: executable)
                 outcome.order += try model.session.integerResult(executable.program.result("order"))
-            case .random:
-                _ = try model.session.run(executable, [.patches: .memory(batch), .order: .memory(order)])
-                outcome.order += orders.integers.prefix(range.count * grid.count).map(Int.init)
             }
             outcome.predictions += try model.result("pred", of: executable)
             outcome.loss += Double(try model.result("losses", of: executable)[0]) * Double(range.count) / Double(images)

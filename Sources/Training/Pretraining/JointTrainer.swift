@@ -10,7 +10,9 @@ import Tensors
 public struct IterationLosses: Sendable, Equatable {
     /// Step A: mean error of the removed patches.
     public var autoencoder: Float?
-    /// Step B: recon, gauss, kl, diversity, total.
+    /// Of step A's features, where they are kept apart: mean over pairs of images of cos².
+    public var uniformity: Float?
+    /// Step B: recon, gauss, kl, diversity, total; of a masker that ranks, the mean over pairs of patches.
     public var masker: [Float]?
     /// Mean of the masker's scores.
     public var meanScore: Float?
@@ -23,20 +25,25 @@ public struct IterationLosses: Sendable, Equatable {
 extension IterationLosses {
     /// The masker's losses in the order that its programs give them.
     package static let maskerNames = ["recon", "gauss", "kl", "diversity", "total"]
+    private static let rankingNames = ["ranking"]
 
     private var masking: [(name: String, value: Float)] {
-        masker.map { Array(zip(IterationLosses.maskerNames, $0)).map { ($0.0, $0.1) } } ?? []
+        guard let masker else { return [] }
+        let names = masker.count == 1 ? IterationLosses.rankingNames : IterationLosses.maskerNames
+        return Array(zip(names, masker)).map { ($0.0, $0.1) }
     }
 
     /// What an epoch's line has the means of.
     var means: [(name: String, value: Float)] {
-        (autoencoder.map { [("train_loss", $0)] } ?? []) + masking.filter { $0.name != "total" }.map { ("train_\($0.name)", $0.value) }
+        (autoencoder.map { [("train_loss", $0)] } ?? []) + (uniformity.map { [("train_uniformity", $0)] } ?? [])
+            + masking.filter { $0.name != "total" }.map { ("train_\($0.name)", $0.value) }
             + (meanScore.map { [("train_mean_score", $0)] } ?? [])
     }
 
     /// Of a step's line.
     var fields: LogFields {
         var fields: LogFields = autoencoder.map { [("loss", .float($0))] } ?? []
+        if let uniformity { fields.append(("uniformity", .float(uniformity))) }
         fields += masking.map { ($0.name == "total" ? "masker_total" : $0.name, .float($0.value)) }
         if let meanScore { fields.append(("mean_score", .float(meanScore))) }
         fields += gradientNorms.sorted { $0.key.rawValue < $1.key.rawValue }.map { ("grad_norm_\($0.key.rawValue)", .float($0.value)) }
@@ -46,7 +53,8 @@ extension IterationLosses {
 
     /// Of the events.
     var scalars: EventScalars {
-        (autoencoder.map { [("train_loss", $0)] } ?? []) + masking.map { ("masker/\($0.name)", $0.value) }
+        (autoencoder.map { [("train_loss", $0)] } ?? []) + (uniformity.map { [("uniformity", $0)] } ?? [])
+            + masking.map { ("masker/\($0.name)", $0.value) }
             + (meanScore.map { [("masker/mean_score", $0)] } ?? [])
     }
 }
@@ -56,21 +64,47 @@ public struct IterationSettings: Sendable, Equatable {
     public var learningRate: Double
     /// λ_cl
     public var curriculum: Double
-    public init(learningRate: Double, curriculum: Double) {
+    /// Of the removed patches, the share that goes by the scores of a masker that ranks, 0 ... 1.
+    public var hardShare: Double
+    /// Whether step B is done.
+    public var trainsMasker: Bool
+    public init(learningRate: Double, curriculum: Double, hardShare: Double = 0, trainsMasker: Bool = true) {
         self.learningRate = learningRate
         self.curriculum = curriculum
+        self.hardShare = hardShare
+        self.trainsMasker = trainsMasker
     }
 }
 
-/// A batch in memory: patches [N, L, P], and the order of patches [N, L] where masks are random.
+/// A batch in memory: patches [N, L, P], and what decides its masks beside the scores.
 public struct TrainingBatch {
+    /// [N, L] an image.
+    public enum MaskDecision {
+        /// Patches in int32, those to keep first.
+        case order(UnsafeRawBufferPointer)
+        /// What a masker's choice is drawn by, in float32.
+        case noise(UnsafeRawBufferPointer)
+
+        var input: InputName {
+            switch self {
+            case .order: .order
+            case .noise: .maskNoise
+            }
+        }
+        var memory: UnsafeRawBufferPointer {
+            switch self {
+            case .order(let memory), .noise(let memory): memory
+            }
+        }
+    }
+
     public let images: Int
     public let patches: UnsafeRawBufferPointer
-    public let order: UnsafeRawBufferPointer?
-    public init(images: Int, patches: UnsafeRawBufferPointer, order: UnsafeRawBufferPointer? = nil) {
+    public let decision: MaskDecision?
+    public init(images: Int, patches: UnsafeRawBufferPointer, decision: MaskDecision? = nil) {
         self.images = images
         self.patches = patches
-        self.order = order
+        self.decision = decision
     }
 
     struct Piece {
@@ -78,7 +112,8 @@ public struct TrainingBatch {
         let first: Int
         let images: Int
         let patches: UnsafeRawBufferPointer
-        let order: UnsafeRawBufferPointer?
+        /// What the masks are decided by.
+        let decision: (input: InputName, memory: UnsafeRawBufferPointer)?
     }
 
     /// The batch in pieces of so many images, the last of which may be smaller; nil for the whole.
@@ -90,7 +125,9 @@ public struct TrainingBatch {
         }
         return stride(from: 0, to: images, by: size).map { first in
             let range = first..<min(images, first + size)
-            return Piece(first: first, images: range.count, patches: rows(patches, range), order: order.map { rows($0, range) })
+            return Piece(
+                first: first, images: range.count, patches: rows(patches, range),
+                decision: decision.map { ($0.input, rows($0.memory, range)) })
         }
     }
 }
@@ -104,6 +141,8 @@ public final class JointTrainer {
     /// Images of the pieces that a batch is computed in, their gradients added up; nil for whole batches.
     public let pieceImages: Int?
     private var pieces: MaskerPieces?
+    /// What step A leaves for a masker that ranks.
+    private var ranking: RankedErrors?
     /// Whether the stored gradients hold a part of a batch that was left out, so that no update may use them.
     private var isSpoiled = false
 
@@ -121,10 +160,16 @@ public final class JointTrainer {
     }
 
     /// Compiles and prepares everything that batches of this size, the largest to come, need.
-    public func prepare(images: Int) throws {
+    /// - Parameter batches: how many batches an update has at most.
+    public func prepare(images: Int, batches: Int = 1) throws {
+        if options.ranks {
+            ranking = try RankedErrors(
+                images: images * batches, patches: model.configuration.patches,
+                removed: model.configuration.patches - model.configuration.kept(maskRatio: options.maskRatio))
+        }
         let keys = StepPrograms(images: images, pieceImages: pieceImages, options, update: updates.update(adding: false))
         for key in keys.autoencoder + keys.masker { _ = try model.executable(key) }
-        if pieceImages != nil, options.masking == .learned { pieces = try MaskerPieces(model, options, most: images) }
+        if pieceImages != nil, !options.masking.isGiven, !options.ranks { pieces = try MaskerPieces(model, options, most: images) }
     }
 
     /// One joint iteration on a group of batches.
@@ -133,10 +178,11 @@ public final class JointTrainer {
         _ batches: [TrainingBatch], _ settings: IterationSettings, mayContinue: (ParameterGroup) -> Bool = { _ in false }
     ) throws -> IterationLosses {
         var losses = IterationLosses()
+        ranking?.clear()
         let a = try half(.autoencoder, batches, settings, &losses, mayContinue)
         losses.autoencoder = a.map { $0[0] }
         if losses.skipped.contains(.autoencoder), a == nil, !mayContinue(.autoencoder) { return losses }
-        if options.masking == .learned { losses.masker = try half(.masker, batches, settings, &losses, mayContinue) }
+        if !options.masking.isGiven, settings.trainsMasker { losses.masker = try half(.masker, batches, settings, &losses, mayContinue) }
         return losses
     }
 
@@ -145,11 +191,15 @@ public final class JointTrainer {
         _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ losses: inout IterationLosses,
         _ mayContinue: (ParameterGroup) -> Bool
     ) throws -> [Float]? {
-        var sums: [Float] = [], scores: Float = 0, count = 0
+        var sums: [Float] = [], scores: Float = 0, count = 0, uniformity: Float = 0, first = 0
         isSpoiled = false
         for batch in batches {
+            defer { first += batch.images }
             let done =
-                try group == .autoencoder ? autoencoder(batch, settings, adding: count > 0) : masker(batch, settings, adding: count > 0)
+                switch group {
+                case .autoencoder: try autoencoder(batch, settings, adding: count > 0, first: first)
+                default: try masker(batch, settings, adding: count > 0, first: first)
+                }
             guard let done else {
                 losses.skipped.append(group)
                 if !mayContinue(group) { return nil }
@@ -157,47 +207,82 @@ public final class JointTrainer {
             }
             sums = sums.isEmpty ? done.losses : zip(sums, done.losses).map { $0 + $1 }
             scores += done.meanScore
+            uniformity += done.uniformity
             count += 1
         }
         guard count > 0, !isSpoiled else { return nil }
         if let norm = try updates.finish(group, model, rate: settings.learningRate, batches: count) { losses.gradientNorms[group] = norm }
         if group == .masker { losses.meanScore = scores / Float(count) }
+        if group == .autoencoder, options.uniformity > 0 { losses.uniformity = uniformity / Float(count) }
         return sums.map { $0 / Float(count) }
     }
 
-    private typealias Done = (losses: [Float], meanScore: Float)
+    private struct Done {
+        var losses: [Float]
+        var meanScore: Float = 0
+        var uniformity: Float = 0
+    }
 
     /// Step A of a batch, whole or piece by piece; nil where a loss is not finite.
-    private func autoencoder(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool) throws -> Done? {
-        var loss: Float = 0
+    /// - Parameter first: the place of its first image in the update.
+    private func autoencoder(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+        var done = Done(losses: [0])
         for piece in batch.pieces(of: pieceImages) {
             let weight = Float(piece.images) / Float(batch.images)
             let executable = try model.autoencoderStep(
                 images: piece.images, options, update: updates.update(adding: adding || piece.first > 0), weight: weight)
             var inputs: RunInputs = [.patches: .memory(piece.patches)]
-            if let order = piece.order { inputs[.order] = .memory(order) }
+            if let decision = piece.decision { inputs[decision.input] = .memory(decision.memory) }
+            if options.ranks { inputs[.hardShare] = .numbers([Float(settings.hardShare)]) }
             try updates.complete(&inputs, .autoencoder, rate: settings.learningRate)
             guard try model.session.run(executable, inputs) == .done else {
                 isSpoiled = isSpoiled || piece.first > 0
                 return nil
             }
-            loss += weight * (try model.result("losses", of: executable)[0])
+            done.losses[0] += weight * (try model.result("losses", of: executable)[0])
+            if options.uniformity > 0 { done.uniformity += weight * (try model.result("uniformity", of: executable)[0]) }
+            try ranking?.keep(model, executable, at: first + piece.first)
         }
-        return ([loss], 0)
+        ranking?.complete(batchAt: first)
+        return done
     }
 
     /// Step B of a batch.
-    private func masker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool) throws -> Done? {
+    private func masker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+        if options.ranks { return try rankingMasker(batch, settings, adding: adding, first: first) }
         if let pieceImages {
-            let pieces = try pieces(of: batch)
-            return try pieces.run(batch, pieceImages: pieceImages, curriculum: Float(settings.curriculum), adding: adding)
+            let done = try pieces(of: batch).run(batch, pieceImages: pieceImages, curriculum: Float(settings.curriculum), adding: adding)
+            return done.map { Done(losses: $0.losses, meanScore: $0.meanScore) }
         }
         let executable = try model.maskerStep(images: batch.images, options, update: updates.update(adding: adding))
         var inputs: RunInputs = [.patches: .memory(batch.patches), .curriculum: .numbers([Float(settings.curriculum)])]
         try updates.complete(&inputs, .masker, rate: settings.learningRate)
         guard try model.session.run(executable, inputs) == .done else { return nil }
         let scores = try model.result("scores", of: executable)
-        return (try model.result("losses", of: executable), scores.reduce(0, +) / Float(scores.count))
+        return Done(losses: try model.result("losses", of: executable), meanScore: scores.reduce(0, +) / Float(scores.count))
+    }
+
+    /// Step B of a batch for a masker that ranks, from what step A left; no loss couples images, so that pieces are added up as step A's are.
+    private func rankingMasker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+        guard let ranking else { throw GraphError(operation: "step B", problem: "the trainer was not prepared") }
+        guard ranking.isComplete(batchAt: first) else { return nil }
+        var done = Done(losses: [0])
+        for piece in batch.pieces(of: pieceImages) {
+            let weight = Float(piece.images) / Float(batch.images)
+            let executable = try model.executable(
+                .ranking(images: piece.images, options, updates.update(adding: adding || piece.first > 0), weight: weight))
+            var inputs = ranking.inputs(images: piece.images, at: first + piece.first)
+            inputs[.patches] = .memory(piece.patches)
+            try updates.complete(&inputs, .masker, rate: settings.learningRate)
+            guard try model.session.run(executable, inputs) == .done else {
+                isSpoiled = isSpoiled || piece.first > 0
+                return nil
+            }
+            done.losses[0] += weight * (try model.result("losses", of: executable)[0])
+            let scores = try model.result("scores", of: executable)
+            done.meanScore += weight * scores.reduce(0, +) / Float(scores.count)
+        }
+        return done
     }
 
     /// Room for step B of a batch in pieces; made anew where it is too small.

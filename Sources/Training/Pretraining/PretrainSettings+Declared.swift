@@ -11,6 +11,16 @@ extension PretrainSettings {
         ModelConfiguration.declared.map { $0.at(\.model) }
         + batches
         + StepOptions.declared.map { $0.at(\.step) }
+        + [
+            Setting(
+                \.curriculum, .curriculum, "KIND",
+                "the factor that the masker's reconstruction loss is multiplied by: linear from 1 (partner) to -1 (adversary), as in the "
+                    + "paper; partner (1), neutral (0) or adversary (-1) throughout; or reverse, from -1 to 1", section: .training,
+                record: .whereItDiffers),
+            Setting(
+                \.maskerEvery, .maskerEvery, "K", in: 1...1_000_000, "train the masker at each K-th step only", section: .training,
+                record: .whereItDiffers)
+        ]
         + rates
         + [
             clipping,

@@ -31,6 +31,10 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
     public var normalization: PixelNormalization
     public var seed: UInt64
     public var dropLast: Bool
+    /// How the masker turns from partner to adversary.
+    public var curriculum = Curriculum.linear
+    /// Step B is done at each so manieth step, from the first on.
+    public var maskerEvery = 1
     /// How image files become pictures; it decides the bits, and reduced decoding goes by the model's size.
     public var decoding = DecodeOptions()
 
@@ -53,6 +57,10 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
     public var pieceImages: Int?
     /// The most resident bytes of the process; nil for what it takes.
     public var memoryLimit: Int?
+
+    /// Of the removed patches, the share that goes by the scores of a masker that ranks, as the run ends; it grows from 0 with the epochs (HPM,
+    /// arXiv 2304.05919, section 3.3: 0 to 0.5).
+    static let mostHardShare = 0.5
 
     public init() { self.init(step: StepOptions()) }
 
@@ -86,6 +94,15 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
         if let problem = normalization.problem(channels: model.channels) { return problem }
         if Double(batchSize) * Double(model.patches) * Double(model.patchWidth) > 1e12 {
             return "a batch of \(batchSize) would have more than 10¹² values"
+        }
+        if step.uniformity > 0, pieceImages != nil {
+            return "\(.uniformity) compares the images of a whole batch: leave out \(.pieceImages)"
+        }
+        if step.masking.isGiven, curriculum != .linear || maskerEvery != 1 {
+            return "\(.masking, step.masking.rawValue) trains no masker: leave out \(curriculum != .linear ? .curriculum : .maskerEvery)"
+        }
+        if step.ranks, curriculum != .linear {
+            return "\(.masker, step.objective.rawValue) learns from ranks of errors, which no factor turns: leave out \(.curriculum)"
         }
         if let pieceImages, pieceImages < 1 { return "\(.pieceImages) must be at least 1, not \(pieceImages)" }
         return scheduleProblem

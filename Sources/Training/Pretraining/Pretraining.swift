@@ -43,7 +43,8 @@ public final class Pretraining: TrainingRecipe {
     private let source: any ImageSource
     private let trainer: JointTrainer
     let loader: BatchLoader
-    private let orders: Memory?
+    /// What masks are decided by beside the scores, [images of an update, L]; nil where scores decide alone.
+    private let decisions: Memory?
     private var group: BatchGroup
     private var lastLosses = IterationLosses()
     private let held: HeldImages?
@@ -95,8 +96,9 @@ public final class Pretraining: TrainingRecipe {
             shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
             broken: settings.strict ? .refuse : .substitute)
-        orders =
-            settings.step.masking == .random ? try Memory(integers: batchSize * settings.accumulation * m.patches, purpose: "masks") : nil
+        decisions =
+            settings.step.masking.isGiven || settings.step.takesNoise
+            ? try Memory(integers: batchSize * settings.accumulation * m.patches, purpose: "masks") : nil
         group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
         held = try HeldImages(source: heldOut ?? source, pipeline: pipeline, strict: settings.strict)
     }
@@ -155,7 +157,7 @@ public final class Pretraining: TrainingRecipe {
     ) throws -> RunEnd {
         self.judging = judging
         self.progress = progress
-        try trainer.prepare(images: min(settings.batchSize, source.count))
+        try trainer.prepare(images: min(settings.batchSize, source.count), batches: settings.accumulation)
         willBegin()
         for line in held?.broken ?? [] { loop.reportOnce(Message(line)) }
         return try loop.run(self, isInterrupted: isInterrupted)
@@ -163,7 +165,7 @@ public final class Pretraining: TrainingRecipe {
 
     /// What the masker does to the held images; nil where there is none.
     private func look() throws -> CurriculumMicroscope.Reading? {
-        guard settings.step.masking == .learned, let held else { return nil }
+        guard !settings.step.masking.isGiven, let held else { return nil }
         return try CurriculumMicroscope.look(held, model, settings.step, seed: settings.seed).reading
     }
 
@@ -179,9 +181,10 @@ public final class Pretraining: TrainingRecipe {
         if !losses.skipped.isEmpty { try leaveOut(losses, now, &position, lastState) }
         position.updates = trainer.updates.counts
         lastLosses = losses
+        let phase = settings.step.ranks ? (name: "hard_share", value: now.hardShare) : (name: "lambda_cl", value: now.curriculum)
         return StepOutcome(
-            means: losses.means, fields: [("lr", .double(now.learningRate)), ("lambda_cl", .double(now.curriculum))] + losses.fields,
-            scalars: [("lr", Float(now.learningRate)), ("lambda_cl", Float(now.curriculum))] + losses.scalars,
+            means: losses.means, fields: [("lr", .double(now.learningRate)), (phase.name, .double(phase.value))] + losses.fields,
+            scalars: [("lr", Float(now.learningRate)), (phase.name, Float(phase.value))] + losses.scalars,
             images: batches.reduce(0) { $0 + $1.images }, batches: batches.count, dataSeconds: Double(loaded - started) * 1e-9,
             broken: broken)
     }
@@ -190,7 +193,9 @@ public final class Pretraining: TrainingRecipe {
         let share = Double(position.batch) / Double(loader.batchesPerEpoch)
         return IterationSettings(
             learningRate: settings.schedule.learningRate(at: Double(position.epoch) + share),
-            curriculum: settings.schedule.curriculum(epoch: position.epoch))
+            curriculum: settings.curriculum.factor(epoch: position.epoch, of: settings.schedule.epochs),
+            hardShare: PretrainSettings.mostHardShare * settings.schedule.progress(epoch: position.epoch),
+            trainsMasker: position.step.isMultiple(of: settings.maskerEvery))
     }
 
     private func leaveOut(_ losses: IterationLosses, _ now: IterationSettings, _ position: inout RunPosition, _ lastState: String?) throws {
@@ -254,15 +259,19 @@ public final class Pretraining: TrainingRecipe {
             guard let batch = try loader.next() else { break }
             broken += batch.skipped
             let patches = settings.accumulation == 1 ? UnsafeRawBufferPointer(batch.patches) : group.keep(batch.patches, slot: slot)
-            var order: UnsafeRawBufferPointer?
-            if let orders {
-                let patchesEach = settings.model.patches
-                let rows = RandomOrders(seed: settings.seed, patches: patchesEach)
-                order = rows.fill(orders, row: slot * min(settings.batchSize, source.count), samples: batch.samples, epoch: epoch)
-            }
-            batches.append(TrainingBatch(images: batch.samples.count, patches: patches, order: order))
+            let decision = decide(batch.samples, epoch: epoch, row: slot * min(settings.batchSize, source.count))
+            batches.append(TrainingBatch(images: batch.samples.count, patches: patches, decision: decision))
         }
         return (batches, broken)
+    }
+
+    /// What the masks of a batch are decided by beside its scores.
+    private func decide(_ samples: [Int], epoch: Int, row: Int) -> TrainingBatch.MaskDecision? {
+        guard let decisions else { return nil }
+        let step = settings.step, draws = MaskDraws(settings.model, maskRatio: step.maskRatio, seed: settings.seed)
+        if step.masking.isGiven { return .order(draws.orders(step.masking, in: decisions, row: row, samples: samples, epoch: epoch)) }
+        let scale = step.ranks ? nil : step.maskNoise * Float(1 - settings.schedule.progress(epoch: epoch))
+        return .noise(draws.noise(scale: scale, in: decisions, row: row, samples: samples, epoch: epoch))
     }
 }
 

@@ -6,15 +6,19 @@ import Models
 /// The programs that steps A and B of a batch consist of.
 struct StepPrograms {
     let autoencoder: [ProgramKey]
-    /// Empty where masks are random.
+    /// Empty where masks are given.
     let masker: [ProgramKey]
 
     init(images: Int, pieceImages: Int?, _ options: StepOptions, update: Update) {
         let size = pieceImages ?? images, last = images % size
         let sizes = last == 0 ? [size] : [size, last]
         autoencoder = sizes.map { .autoencoder(images: $0, options, update, weight: Float($0) / Float(images)) }
-        guard options.masking == .learned else {
+        guard !options.masking.isGiven else {
             masker = []
+            return
+        }
+        if options.ranks {
+            masker = sizes.map { .ranking(images: $0, options, update, weight: Float($0) / Float(images)) }
             return
         }
         masker =
@@ -29,7 +33,7 @@ struct StepPrograms {
     static func repeats(_ key: ProgramKey, images: Int, pieceImages: Int?) -> Int {
         let size = pieceImages ?? images
         switch key {
-        case .autoencoder(let count, _, _, _, _), .scoring(let count, _), .maskerErrors(let count, _):
+        case .autoencoder(let count, _, _, _, _), .ranking(let count, _, _, _), .scoring(let count, _), .maskerErrors(let count, _):
             return count == size ? images / size : 1
         case .maskerLosses: return 2
         case .masker, .update, .features, .queriesKeysValues, .classifier, .classification: return 1
