@@ -50,9 +50,29 @@ struct FolderSource: ImageSource {
 
     func identity(at index: Int) -> ImageIdentity? { FileFacts(name(at: index)).map { ImageIdentity(file: $0.identity, place: 0) } }
 
+    func bytesToRead(at index: Int) -> Int? {
+        let path = name(at: index)
+        if isArrayName(path) { return nil }
+        return try? withFile(path) { (file, facts) throws(VisionError) in
+            try bytesToDecode(file, at: 0, size: facts.version.size, path: path, decoding)
+        }
+    }
+
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let path = name(at: index)
         return try isArrayName(path) ? loadArray(at: path) : loadImage(at: path, options: decoding)
     }
+}
+
+/// Bytes of a picture in a file and of its pixels, by its header; nil where that is not to be found.
+func bytesToDecode(
+    _ file: Int32, at offset: Int, size: Int, path: ByteName, _ decoding: DecodeOptions
+) throws(VisionError) -> Int? {
+    // Previews and colour profiles may stand before the sizes: a second look takes more.
+    for count in [4096, 1 << 20] {
+        let start = try readBytes(of: file, at: offset, count: min(count, size), path: path)
+        if let pixels = decodedBytes(start: start, options: decoding) { return size + pixels }
+    }
+    return nil
 }

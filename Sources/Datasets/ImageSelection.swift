@@ -24,6 +24,7 @@ public struct ImageSelection: ImageSource {
     public func name(at index: Int) -> ByteName { source.name(at: indices[index]) }
     public func file(of index: Int) -> ByteName { source.file(of: indices[index]) }
     public func identity(at index: Int) -> ImageIdentity? { source.identity(at: indices[index]) }
+    public func bytesToRead(at index: Int) -> Int? { source.bytesToRead(at: indices[index]) }
     public func image(at index: Int) throws(VisionError) -> PixelImage { try source.image(at: indices[index]) }
 }
 

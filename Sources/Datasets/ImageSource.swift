@@ -20,6 +20,9 @@ public protocol ImageSource: Sendable {
     func identity(at index: Int) -> ImageIdentity?
     /// RGB for JPEG and PNG, one channel for IDX, the array's for .npy. May be called from several threads at once.
     func image(at index: Int) throws(VisionError) -> PixelImage
+    /// Bytes that reading an image takes: its file's, where it has one, and its pixels'; nil where it cannot be told without decoding it, or
+    /// the image is broken.
+    func bytesToRead(at index: Int) -> Int?
     /// What was passed over when the dataset was opened, counted: a line a reason, to be said once.
     var notes: [String] { get }
     /// Why images have no labels though others seem to; nil where there is nothing to say.
@@ -28,6 +31,7 @@ public protocol ImageSource: Sendable {
 
 extension ImageSource {
     public var shards: [Range<Int>] { [] }
+    public func bytesToRead(at index: Int) -> Int? { nil }
     public var notes: [String] { [] }
     public var missingLabels: String? { nil }
     public func identity(at index: Int) -> ImageIdentity? { nil }

@@ -39,6 +39,8 @@ struct IndexedSource: ImageSource {
 
     func identity(at index: Int) -> ImageIdentity? { ImageIdentity(file: file, place: index) }
 
+    func bytesToRead(at index: Int) -> Int? { width * height }
+
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let size = width * height

@@ -68,6 +68,10 @@ struct JoinedSource: ImageSource {
         let (part, own) = place(of: index)
         return parts[part].identity(at: own)
     }
+    func bytesToRead(at index: Int) -> Int? {
+        let (part, own) = place(of: index)
+        return parts[part].bytesToRead(at: own)
+    }
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let (part, own) = place(of: index)
@@ -93,5 +97,6 @@ struct NotedSource: ImageSource {
     func name(at index: Int) -> ByteName { source.name(at: index) }
     func file(of index: Int) -> ByteName { source.file(of: index) }
     func identity(at index: Int) -> ImageIdentity? { source.identity(at: index) }
+    func bytesToRead(at index: Int) -> Int? { source.bytesToRead(at: index) }
     func image(at index: Int) throws(VisionError) -> PixelImage { try source.image(at: index) }
 }

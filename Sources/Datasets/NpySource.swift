@@ -39,6 +39,8 @@ struct NpySource: ImageSource {
 
     func identity(at index: Int) -> ImageIdentity? { ImageIdentity(file: file.identity, place: index) }
 
+    func bytesToRead(at index: Int) -> Int? { size.height * size.width * size.channels }
+
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let samples = size.height * size.width * size.channels

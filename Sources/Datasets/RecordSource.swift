@@ -49,6 +49,8 @@ struct RecordSource: ImageSource {
         return ImageIdentity(file: facts[file].identity, place: record)
     }
 
+    func bytesToRead(at index: Int) -> Int? { 2 * 3 * layout.side * layout.side }  // planes, and pixels
+
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let (file, record) = place(of: index)

@@ -15,6 +15,7 @@ struct RelabelledSource: ImageSource {
     func identity(at index: Int) -> ImageIdentity? { source.identity(at: index) }
     var notes: [String] { source.notes }
     var missingLabels: String? { source.missingLabels }
+    func bytesToRead(at index: Int) -> Int? { source.bytesToRead(at: index) }
     func image(at index: Int) throws(VisionError) -> PixelImage { try source.image(at: index) }
 
     fileprivate init(_ source: any ImageSource, classNames: [ByteName], places: [Int]) {

@@ -85,6 +85,14 @@ struct TarSource: ImageSource {
         return ImageIdentity(file: facts[Int(sample.file)].identity, place: sample.offset)
     }
 
+    func bytesToRead(at index: Int) -> Int? {
+        guard self.index.samples.indices.contains(index) else { return nil }
+        let sample = self.index.samples[index], path = files[Int(sample.file)]
+        return try? withFile(path) { (file, _) throws(VisionError) in
+            try bytesToDecode(file, at: sample.offset, size: sample.size, path: path, decoding)
+        }
+    }
+
     func image(at index: Int) throws(VisionError) -> PixelImage {
         try check(index)
         let sample = self.index.samples[index], name = "\(name(at: index))"

@@ -44,7 +44,7 @@ private func decode(_ bytes: [UInt8], name: String, shortestSide: Int?, isMended
 }
 
 /// The largest of 8, 4 and 2 by which a side may be divided (rounded up, as libjpeg does) and still be as long as is wanted; else 1.
-private func largestReduction(ofSide side: Int, to wanted: Int?) -> Int32 {
+func largestReduction(ofSide side: Int, to wanted: Int?) -> Int32 {
     guard let wanted else { return 1 }
     return [8, 4, 2].first { (side + $0 - 1) / $0 >= max(wanted, 1) }.map(Int32.init) ?? 1
 }

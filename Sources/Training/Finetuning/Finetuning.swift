@@ -75,7 +75,7 @@ public final class Finetuning: TrainingRecipe {
         model = try ModelRuntime(
             m, parts: .classifier(settings.shape), trains: true, storesGradients: settings.storesGradients, threads: threads, isa: isa,
             arenaLimit: settings.arenaLimit(
-                images: batchSize, threads: threads, isa: isa, data: DataMemory([training, test], judgedImages: 0)))
+                images: batchSize, threads: threads, isa: isa, data: DataMemory([training, test], judgedImages: 0, looksAtAll: false)))
         grid = try m.grid
         loader = BatchLoader(
             source: training, pipeline: settings.pipeline(grid), batchSize: batchSize, dropLast: false, shuffle: true, seed: settings.seed,

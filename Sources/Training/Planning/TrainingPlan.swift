@@ -25,7 +25,7 @@ public struct MemoryChoice: Sendable, Hashable, Codable {
 
 /// What the images of a run take beside it, as far as the data decide it.
 public struct DataMemory: Sendable {
-    /// Of the largest image as it is decoded, of which each worker of the loader holds two.
+    /// What reading the largest image takes, of which each worker of the loader holds two.
     public var imageBytes = 0
     /// Names, labels, places and order of the images.
     public var listBytes = 0
@@ -35,17 +35,23 @@ public struct DataMemory: Sendable {
         (self.imageBytes, self.listBytes, self.judgedImages) = (imageBytes, listBytes, judgedImages)
     }
 
-    /// - Parameter sources: all that the run reads, the training images first.
-    init(_ sources: [any ImageSource], judgedImages: Int) {
+    /// - Parameters:
+    ///   - sources: all that the run reads, the training images first.
+    ///   - looksAtAll: whether each image's header is read, for a limit that is to be kept whatever comes; else those of a few.
+    init(_ sources: [any ImageSource], judgedImages: Int, looksAtAll: Bool) {
         self.init(
-            imageBytes: sources.map(DataMemory.imageBytes).max() ?? 0, listBytes: sources.reduce(0) { $0 + DataMemory.listBytes($1) },
+            imageBytes: sources.map { DataMemory.imageBytes($0, looksAtAll: looksAtAll) }.max() ?? 0,
+            listBytes: sources.reduce(0) { $0 + DataMemory.listBytes($1) },
             judgedImages: judgedImages)
     }
 
-    /// Bytes of the largest of a few images, decoded: spread over the source, as sizes often go by folder.
-    private static func imageBytes(_ source: any ImageSource) -> Int {
-        let looks = min(8, source.count)
-        return (0..<looks).compactMap { try? source.image(at: $0 * source.count / looks).pixels.count }.max() ?? 0
+    /// What reading the largest of all images takes, or of a few: spread over the source, as sizes often go by folder.
+    private static func imageBytes(_ source: any ImageSource, looksAtAll: Bool) -> Int {
+        let looks = looksAtAll ? source.count : min(8, source.count)
+        return (0..<looks).compactMap { look in
+            let index = look * source.count / looks
+            return source.bytesToRead(at: index) ?? (try? source.image(at: index).pixels.count)
+        }.max() ?? 0
     }
 
     /// An image's place in the order, label and offset; and where each has a file of its own, that name with what an array costs.

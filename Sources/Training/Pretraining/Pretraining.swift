@@ -74,7 +74,9 @@ public final class Pretraining: TrainingRecipe {
         let recorded = resumes ? try files.recordedChoice : nil
         memoryChoice = try TrainingPlan.choice(
             planned, threads: threads, isa: isa, recorded: recorded,
-            data: DataMemory([source] + (self.watch.map { [$0.training, $0.test] } ?? []), judgedImages: self.watch?.images ?? 0))
+            data: DataMemory(
+                [source] + (self.watch.map { [$0.training, $0.test] } ?? []), judgedImages: self.watch?.images ?? 0,
+                looksAtAll: settings.memoryLimit != nil))
         let pieceImages = memoryChoice?.pieceImages
         model = try ModelRuntime(
             settings.model, trains: true, storesGradients: settings.storesGradients(pieceImages: pieceImages), threads: threads, isa: isa,
