@@ -16,7 +16,8 @@ enum PlanCommand {
     /// What of a run's settings decides what it takes.
     private static let run = PretrainSettings.declared.named(
         ModelConfiguration.declared.map(\.name) + [
-            "batch-size", "epochs", "accum-iter", "mask-ratio", "masking", "norm-pix-loss", "clip-grad", "memory-limit", "micro-batch"
+            "batch-size", "epochs", "accum-iter", "mask-ratio", "masking", "masker", "masker-every", "mask-noise", "uniformity", "norm-pix-loss",
+            "clip-grad", "memory-limit", "micro-batch"
         ])
 
     static let command = Command(
@@ -102,7 +103,8 @@ enum PlanCommand {
             "The batch is computed \(p.pieceImages.map { "in pieces of \($0) images, their gradients added up" } ?? "whole")",
             "Largest batch in \(ByteCount.text(available)): \(largest)\(largest == 0 ? " (nothing fits without computing twice)" : "")",
             String(
-                format: "Work: A %.1f, B %.1f GFLOP a step%@", p.flopsA * 1e-9, p.flopsB * 1e-9,
+                format: "Work: A %.1f, B %.1f GFLOP a step%@%@", p.flopsA * 1e-9, p.flopsB * 1e-9,
+                s.maskerEvery > 1 ? " (the mean: B is done at each \(s.maskerEvery).)" : "",
                 p.recomputedFlops > 0 ? String(format: ", of which %.1f a second time to save memory", p.recomputedFlops * 1e-9) : "")
         ]
         if let seconds {

@@ -79,7 +79,7 @@ public struct TrainingPlan: Sendable {
     /// of the largest parameter, which is turned into the files' layout when it is saved, the images that are looked at after an epoch, and
     /// those whose features are judged.
     public let processBytes: Int
-    /// Matrix-product FLOPs of the two steps.
+    /// Matrix-product FLOPs of the two steps; B's are the mean where it is not done at each.
     public let flopsA, flopsB: Double
     /// Of those, what is computed a second time to save memory.
     public let recomputedFlops: Double
@@ -300,7 +300,7 @@ public struct TrainingPlan: Sendable {
             + HeldImages.bytes(values: settings.model.patches * settings.model.patchWidth)
             + (data.judgedImages > 0 ? FeatureWatch.bytes(images: data.judgedImages, settings.model, imageBytes: data.imageBytes) : 0)
         flopsA = flops[.autoencoder] ?? 0
-        flopsB = flops[.masker] ?? 0
+        flopsB = (flops[.masker] ?? 0) / Double(settings.maskerEvery)
         recomputedFlops = recomputed
         self.pieceImages = pieceImages
         self.arenaLimit = arenaLimit
