@@ -17,6 +17,7 @@ let package = Package(
             publicHeadersPath: "include", cSettings: kernelFlags,
             linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("m")]),
         .target(name: "CAlgebra", path: "Sources/CAlgebra", linkerSettings: [.linkedLibrary("dl")]),
+        .target(name: "CRanks", path: "Sources/CRanks", linkerSettings: [.linkedLibrary("dl")]),
         .systemLibrary(name: "CInstructions", path: "CSupport/instructions"),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
@@ -60,7 +61,7 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Randomness", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
+                "CRanks", "Randomness", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
                 "Storage", "Engine", "Weights", "Features",
             ], exclude: ["README.md"]),
         .target(

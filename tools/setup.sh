@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
 # Installs what Curricle builds with, Debian or Ubuntu packages, and those that are named. Does nothing where they are there already.
-#   tools/setup.sh [PACKAGE …]
+#   tools/setup.sh [--mpi] [PACKAGE …]     --mpi: both implementations of MPI that Debian has, for runs on several machines
 set -euo pipefail
+if [ "${1:-}" = --mpi ]; then
+    shift
+    set -- openmpi-bin libopenmpi-dev mpich libmpich-dev "$@"
+fi
 
 need_swift="6.1"
 if ! command -v swift >/dev/null; then

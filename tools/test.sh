@@ -11,6 +11,11 @@ swift build -c release -Xswiftc -enable-testing --scratch-path .build/testing --
 swift test -c release -Xswiftc -enable-testing --scratch-path .build/testing --skip-build "$@"
 tools/test_library.sh .build/testing/release/curricle
 tools/draw_targets.py --check
+# Under mpirun, with both implementations.
+tools/setup.sh --mpi
+tools/build_engines.sh .build/testing/release
+tools/test_mpi.sh .build/testing/release/curricle
+Benchmarks/learning.py test
 # Every parser of ours on inputs made from the corpus: a short run of what tools/fuzz.sh does for as long as it is told to.
 tools/fuzz.sh 20000
 # A minute of faults in system calls, of the same campaign that tools/faults.sh runs whole.

@@ -17,6 +17,8 @@ public final class BatchLoader {
     private var said: Set<Int> = []
     private let buffers: [PatchBuffer]
     private var ring: BatchRing?
+    /// Which batches of an epoch are loaded; the others are somebody else's.
+    public var isWanted: @Sendable (Int) -> Bool = { _ in true }
 
     /// - Parameters:
     ///   - batchSize: N, at least 1.
@@ -50,6 +52,9 @@ public final class BatchLoader {
         dropLast ? source.count / batchSize : (source.count + batchSize - 1) / batchSize
     }
 
+    /// Images of some batches.
+    public func images(of batches: Range<Int>) -> Int { min(source.count, batches.upperBound * batchSize) - batches.lowerBound * batchSize }
+
     /// Bytes held by the ring.
     public var bufferBytes: Int { buffers.reduce(0) { $0 + $1.memory.count * MemoryLayout<Float>.stride } }
 
@@ -58,7 +63,7 @@ public final class BatchLoader {
         stop()
         let plan = EpochPlan(epoch: epoch, count: source.count, shards: source.shards, batchSize: batchSize, shuffle: shuffle, seed: seed)
         let filler = BatchFiller(source: source, pipeline: pipeline, plan: plan, broken: broken)
-        let ring = BatchRing(buffers: buffers, batches: max(0, fromBatch)..<max(0, fromBatch, batchesPerEpoch))
+        let ring = BatchRing(buffers: buffers, batches: (max(0, fromBatch)..<max(0, fromBatch, batchesPerEpoch)).filter(isWanted))
         ring.startWorkers(min(workers, buffers.count - 1), filler: filler)
         self.ring = ring
     }

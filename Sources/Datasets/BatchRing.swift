@@ -7,7 +7,8 @@ import Vision
 /// Unchecked: all that varies is touched under `condition`.
 final class BatchRing: @unchecked Sendable {
     private let condition = NSCondition()
-    private let end: Int
+    /// The batches' numbers; all else counts their places here.
+    private let batches: [Int]
     private var unclaimed: Int
     private var undelivered: Int
     private var free: [PatchBuffer]
@@ -18,11 +19,11 @@ final class BatchRing: @unchecked Sendable {
     /// Where there are no workers.
     private var fillerOfConsumer: BatchFiller?
 
-    init(buffers: [PatchBuffer], batches: Range<Int>) {
+    init(buffers: [PatchBuffer], batches: [Int]) {
         free = buffers
-        unclaimed = batches.lowerBound
-        undelivered = batches.lowerBound
-        end = batches.upperBound
+        unclaimed = 0
+        undelivered = 0
+        self.batches = batches
     }
 
     /// Starts as many workers as the system lets this process have; without any, ``take()`` fills the batches itself.
@@ -50,7 +51,9 @@ final class BatchRing: @unchecked Sendable {
         guard let (index, buffer) = claim() else { return false }
         let result: Result<Batch, VisionError>
         do throws(VisionError) {
-            guard let batch = try filler.fill(index, into: buffer, isCancelled: { condition.withLock { isStopped } }) else { return false }
+            guard let batch = try filler.fill(batches[index], into: buffer, isCancelled: { condition.withLock { isStopped } }) else {
+                return false
+            }
             result = .success(batch)
         } catch {
             result = .failure(error)
@@ -65,8 +68,8 @@ final class BatchRing: @unchecked Sendable {
     /// The next batch to fill and a buffer for it; nil when there is nothing more to do.
     private func claim() -> (Int, PatchBuffer)? {
         condition.withLock {
-            while !isStopped && unclaimed < end && free.isEmpty { condition.wait() }
-            guard !isStopped, unclaimed < end, let buffer = free.popLast() else { return nil }
+            while !isStopped && unclaimed < batches.count && free.isEmpty { condition.wait() }
+            guard !isStopped, unclaimed < batches.count, let buffer = free.popLast() else { return nil }
             defer { unclaimed += 1 }
             return (unclaimed, buffer)
         }
@@ -84,7 +87,7 @@ final class BatchRing: @unchecked Sendable {
         }
         if let filler { _ = fillNext(filler) }
         return condition.withLock {
-            guard !isStopped, undelivered < end else { return nil }
+            guard !isStopped, undelivered < batches.count else { return nil }
             while true {
                 if let result = done.removeValue(forKey: undelivered) {
                     undelivered += 1

@@ -1,6 +1,7 @@
 /// Settings that messages name: a setting that is to be changed, or what else a user may say of files and runs.
 extension SettingName {
     // Of runs.
+    package static let accumulation: SettingName = "accum-iter"
     package static let batchSize: SettingName = "batch-size"
     package static let curriculum: SettingName = "curriculum"
     package static let decoderHeads: SettingName = "decoder-num-heads"
@@ -9,6 +10,7 @@ extension SettingName {
     package static let dropPath: SettingName = "drop-path"
     package static let epochs: SettingName = "epochs"
     package static let gaussWeight: SettingName = "lambda-gauss"
+    package static let gradientGroups: SettingName = "gradient-groups"
     package static let heads: SettingName = "num-heads"
     package static let imageSize: SettingName = "image-size"
     package static let knnEpochs: SettingName = "knn-every"

@@ -37,6 +37,11 @@ extension Arguments {
         given.merge(fromFile) { commandLine, _ in commandLine }
     }
 
+    /// Gives an option a value where it has none.
+    public mutating func assume(_ name: SettingName, _ value: String, because origin: String) {
+        if given["\(name)"] == nil { given["\(name)"] = Given(value: value, origin: "\(origin): \(name)") }
+    }
+
     private static func readConfiguration(_ path: String) throws(UsageError) -> [String: ConfigurationValue] {
         var information = stat()
         guard stat(path, &information) == 0 else {

@@ -16,7 +16,8 @@ enum PlanCommand {
     /// What of a run's settings decides what it takes.
     private static let run = PretrainSettings.declared.named(
         ModelConfiguration.declared.map(\.name) + [
-            "batch-size", "epochs", "accum-iter", "mask-ratio", "masking", "masker", "masker-every", "mask-noise", "uniformity", "norm-pix-loss",
+            "batch-size", "epochs", "accum-iter", "mask-ratio", "masking", "masker", "masker-every", "mask-noise", "uniformity",
+            "norm-pix-loss",
             "clip-grad", "memory-limit", "micro-batch"
         ])
 

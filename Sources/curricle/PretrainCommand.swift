@@ -43,41 +43,53 @@ enum PretrainCommand {
             SharedOptions.images(
                 "knn-test", "with --knn-every: labelled images to judge on (default: the test part of --knn-train or --data)",
                 section: "Run"),
-            SharedOptions.resume, SharedOptions.threads()
+            SharedOptions.resume, SharedOptions.threads(),
+            .value(
+                "peer-timeout", "SECONDS", .whole(5...86_400), "under mpirun: end the job where a rank has not answered for so long",
+                fallback: "60", section: "Run")
         ],
         example: "curricle pretrain --data photos --output run --model tiny-p16 --batch-size 64 --epochs 100")
 
     static func run(_ given: Arguments) throws -> Int32 {
+        try RankedCommand.run(timeout: given.int("peer-timeout")) { ranks in try run(given, ranks) }
+    }
+
+    private static func run(_ given: Arguments, _ ranks: Ranks?) throws -> Int32 {
         var arguments = given
         if let path = try arguments.stringIfGiven("config") { try arguments.merge(configurationAt: path) }
         let output = try arguments.string("output"), resumes = try arguments.flag("resume")
         let files = RunFiles(folder: output)
-        try files.check(PretrainSettings.command, resumes: resumes)
+        if ranks?.leads ?? true { try files.check(PretrainSettings.command, resumes: resumes) }
         if resumes, FileManager.default.fileExists(atPath: files.configuration) {
             try arguments.merge(configurationAt: files.configuration)
         }
         if resumes, arguments.isGiven("init-from") {
             throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights")
         }
+        if let ranks { try RankedCommand.share(&arguments, ranks) }
         var settings: PretrainSettings = try arguments.settings()
         guard settings.knnEpochs > 0 || !(arguments.isGiven("knn-train") || arguments.isGiven("knn-test")) else {
             throw LearningError.configuration("--knn-train and --knn-test need --knn-every EPOCHS")
         }
         if let problem = settings.problem { throw LearningError.configuration(problem) }
-        let threads = try SharedOptions.threads(arguments)
+        let threads = try ranks.map { try RankedCommand.threads(arguments, $0) } ?? SharedOptions.threads(arguments)
         let isa = try ISA.named(nil)
         let source = try DataOptions.open(arguments.string("data"), role: .train, settings.decoding)
         settings = try arguments.settings(images: source.count)
         let held = try testPart(of: arguments.string("data"), settings.decoding, besides: source)
         let training = try Pretraining(
             settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes, heldOut: held,
-            watch: settings.knnEpochs > 0 ? watch(arguments, settings.decoding, source, held) : nil)
+            watch: settings.knnEpochs > 0 ? watch(arguments, settings.decoding, source, held) : nil, ranks: ranks)
         if !(try resumes && training.resume()) {
             let image = (settings.model.imageHeight, settings.model.imageWidth)
             let weights = try arguments.stringIfGiven("init-from").map { try Checkpoint(path: $0, image: image) }
             if let weights { WeightsOptions.say(weights.notes) }
             let fresh = try training.begin(from: weights)
-            if !fresh.isEmpty { print("not in the file, so begun afresh: \(fresh.joined(separator: " and "))") }
+            if !fresh.isEmpty, ranks?.leads ?? true { print("not in the file, so begun afresh: \(fresh.joined(separator: " and "))") }
+        }
+        guard ranks?.leads ?? true else {  // the first rank speaks for all
+            let interrupts = Interrupts()
+            return try training.run(isInterrupted: { interrupts.happened }) == .interrupted ? 130 : 0
         }
         return try train(training, images: source.count)
     }

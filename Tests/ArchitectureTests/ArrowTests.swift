@@ -16,7 +16,7 @@ import Testing
             "Vision": ["CSupport", "Randomness", "CTurboJPEG", "CPNG", "CWebP", "CZlib"], "Datasets": ["Vision", "Randomness", "CArchive"],
             "Engine": ground.union(["Storage"]), "Weights": engine.union(["Vision", "CInstructions"]),
             "Features": weights.union(["Datasets"]),
-            "Evaluation": features.union(["CAlgebra"]), "Training": features,
+            "Evaluation": features.union(["CAlgebra"]), "Training": features.union(["CRanks"]),
             "Reports": features.union(["Evaluation", "Training"]), "Proofs": features.union(["Evaluation", "Training", "CInstructions"]),
             "curricle": features.union(["Evaluation", "Training", "Reports", "Proofs", "Terminal"])
         ]
@@ -94,5 +94,9 @@ import Testing
 
     @Test("linear algebra is seen by one module alone") func algebra() throws {
         #expect(Set(try files().filter { $0.imports.contains("CAlgebra") }.map(\.module)) == ["Evaluation"])
+    }
+
+    @Test("other processes are seen by one file alone") func ranks() throws {
+        #expect(try files().filter { $0.imports.contains("CRanks") }.map(\.path) == ["Training/Distributed/Ranks.swift"])
     }
 }

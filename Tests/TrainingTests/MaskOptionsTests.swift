@@ -26,6 +26,10 @@ struct MaskVariant: CustomTestStringConvertible, Sendable {
             $0.step.uniformity = 0.1
             $0.maskerEvery = 3
         },
+        MaskVariant(testDescription: "noise in two groups") {
+            $0.step.maskNoise = 0.5
+            ($0.accumulation, $0.gradientGroups) = (3, 2)
+        },
         MaskVariant(testDescription: "blocks") { $0.step.masking = .block },
         MaskVariant(testDescription: "colour") { $0.step.masking = .color }
     ]

@@ -7,13 +7,14 @@ import random
 import re
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from digits import make_digits
 
 CALLS = ["open", "write", "fsync", "rename", "mmap", "unlink", "opendir", "readdir", "close", "read"]
 KINDS = ["EIO", "ENOSPC", "EINTR", "SHORT", "ZERO", "KILL"]
@@ -22,19 +23,6 @@ MODEL = (
     "--image-size 8 --patch-size 2 --channels 1 --embed-dim 16 --depth 1 --num-heads 2 --decoder-embed-dim 16 --decoder-depth 1 "
     "--decoder-num-heads 2 --augment none --mean 0.5 --std 0.5 --batch-size 8 --warmup-epochs 1 --threads 1"
 ).split()
-
-
-def idx(path: Path, shape: list[int], values: bytes) -> None:
-    path.write_bytes(bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + values)
-
-
-def make_digits(folder: Path, count: int) -> None:
-    """Images of ten classes in MNIST's files."""
-    folder.mkdir()
-    for prefix, salt in [("train", 0), ("t10k", 1)]:
-        pixels = bytes((p * (i % 10 + 1) * 13) % 251 + (i * 7 + p * 3 + salt) % 5 for i in range(count) for p in range(64))
-        idx(folder / f"{prefix}-images-idx3-ubyte", [count, 8, 8], pixels)
-        idx(folder / f"{prefix}-labels-idx1-ubyte", [count], bytes(i % 10 for i in range(count)))
 
 
 def log_without_times(path: Path) -> list[str]:

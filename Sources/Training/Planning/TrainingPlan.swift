@@ -63,7 +63,7 @@ public struct DataMemory: Sendable {
 
 /// What a training run takes, known before it begins: every byte and every FLOP of its joint iteration.
 public struct TrainingPlan: Sendable {
-    /// Parameters; moments; gradients, where they are stored between programs.
+    /// Parameters; moments; gradients, where they are stored between programs, with the sums of their groups.
     public let parameterBytes, momentBytes, gradientBytes: Int
     /// One arena for both steps: the larger of the two.
     public let arenaBytes: Int
@@ -277,7 +277,9 @@ public struct TrainingPlan: Sendable {
         }
         parameterBytes = models.layout.bytes
         momentBytes = 2 * parameterBytes
-        gradientBytes = stores ? parameterBytes : 0
+        let sums = (models.layout.groups.values.map(\.count).max() ?? 0) / ElementType.float32.bytes
+        gradientBytes =
+            (stores ? parameterBytes : 0) + GradientTree.bytes(GradientGroups(count: settings.gradientGroups), floats: sums)
         // Features are computed of as many images as the arena has room for, but of one at least.
         let judging =
             try data.judgedImages == 0

@@ -143,15 +143,33 @@ public final class JointTrainer {
     private var pieces: MaskerPieces?
     /// What step A leaves for a masker that ranks.
     private var ranking: RankedErrors?
+    /// How an update's batches are shared and added up.
+    let groups: GradientGroups
+    let ranks: Ranks?
+    private var tree: GradientTree?
     /// Whether the stored gradients hold a part of a batch that was left out, so that no update may use them.
     private var isSpoiled = false
 
     /// - Parameters:
     ///   - clip: largest norm of a step's gradient; nil for none.
     ///   - accumulates: groups of more than one batch may come; the model must store gradients, as it must for pieces.
-    public init(
+    public convenience init(
         model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil
     ) {
+        self.init(
+            model: model, options: options, adamw: adamw, clip: clip, accumulates: accumulates, pieceImages: pieceImages,
+            groups: GradientGroups(), ranks: nil)
+    }
+
+    /// - Parameters:
+    ///   - groups: how gradients of batches are added; of more than one, `accumulates`.
+    ///   - ranks: who computes them besides; nil where nobody does.
+    init(
+        model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float?, accumulates: Bool, pieceImages: Int?, groups: GradientGroups,
+        ranks: Ranks?
+    ) {
+        self.groups = groups
+        self.ranks = ranks
         self.model = model
         self.options = options
         self.pieceImages = pieceImages
@@ -160,8 +178,12 @@ public final class JointTrainer {
     }
 
     /// Compiles and prepares everything that batches of this size, the largest to come, need.
-    /// - Parameter batches: how many batches an update has at most.
+    /// - Parameter batches: how many batches an update has at most on this rank.
     public func prepare(images: Int, batches: Int = 1) throws {
+        if groups.count > 1 {
+            let most = model.groups.compactMap { gradients($0)?.count }.max() ?? 0
+            tree = try GradientTree(groups, ranks, floats: most)
+        }
         if options.ranks {
             ranking = try RankedErrors(
                 images: images * batches, patches: model.configuration.patches,
@@ -173,10 +195,15 @@ public final class JointTrainer {
     }
 
     /// One joint iteration on a group of batches.
-    /// - Parameter mayContinue: called where a loss is not finite, with the step's group: false ends the iteration there.
+    /// - Parameters:
+    ///   - batches: of this rank.
+    ///   - all: batches of all ranks; nil for these.
+    ///   - mayContinue: called where a loss is not finite, with the step's group: false ends the iteration there.
     public func iterate(
-        _ batches: [TrainingBatch], _ settings: IterationSettings, mayContinue: (ParameterGroup) -> Bool = { _ in false }
+        _ batches: [TrainingBatch], of all: Int? = nil, _ settings: IterationSettings,
+        mayContinue: (ParameterGroup) -> Bool = { _ in false }
     ) throws -> IterationLosses {
+        leafCount = all ?? batches.count
         var losses = IterationLosses()
         ranking?.clear()
         let a = try half(.autoencoder, batches, settings, &losses, mayContinue)
@@ -186,35 +213,96 @@ public final class JointTrainer {
         return losses
     }
 
+    /// Batches of the update on all ranks.
+    private var leafCount = 0
+
     /// One half on all batches, then its update; returns the losses' mean over the batches that were finite.
     private func half(
         _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ losses: inout IterationLosses,
         _ mayContinue: (ParameterGroup) -> Bool
     ) throws -> [Float]? {
-        var sums: [Float] = [], scores: Float = 0, count = 0, uniformity: Float = 0, first = 0
-        isSpoiled = false
-        for batch in batches {
-            defer { first += batch.images }
-            let done =
-                switch group {
-                case .autoencoder: try autoencoder(batch, settings, adding: count > 0, first: first)
-                default: try masker(batch, settings, adding: count > 0, first: first)
-                }
-            guard let done else {
+        var reports = try ownLeaves(group, batches, settings, mayContinue)
+        if let ranks {
+            let all = ranks.gather(reports)
+            for rank in 0..<ranks.size { for leaf in groups.leaves(ofRank: rank, among: leafCount) { reports[leaf] = all[rank][leaf] } }
+        }
+        var sums: [Float] = [], scores: Float = 0, count = 0, uniformity: Float = 0
+        for report in reports {
+            guard report.outcome == .done else {
                 losses.skipped.append(group)
                 if !mayContinue(group) { return nil }
                 continue
             }
-            sums = sums.isEmpty ? done.losses : zip(sums, done.losses).map { $0 + $1 }
-            scores += done.meanScore
-            uniformity += done.uniformity
+            sums = sums.isEmpty ? report.numbers : zip(sums, report.numbers).map { $0 + $1 }
+            scores += report.meanScore
+            uniformity += report.uniformity
             count += 1
         }
-        guard count > 0, !isSpoiled else { return nil }
+        guard count > 0, !reports.contains(where: { $0.outcome == .spoiled }) else { return nil }
+        if let tree, let gradients = gradients(group) { tree.total(into: gradients) }
         if let norm = try updates.finish(group, model, rate: settings.learningRate, batches: count) { losses.gradientNorms[group] = norm }
         if group == .masker { losses.meanScore = scores / Float(count) }
         if group == .autoencoder, options.uniformity > 0 { losses.uniformity = uniformity / Float(count) }
         return sums.map { $0 / Float(count) }
+    }
+
+    /// This rank's batches, their gradients added within their groups; what became of each, at its place among all.
+    private func ownLeaves(
+        _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ mayContinue: (ParameterGroup) -> Bool
+    ) throws -> [LeafReport] {
+        var reports = [LeafReport](repeating: LeafReport(), count: leafCount), first = 0
+        let rank = ranks?.rank ?? 0, own = groups.leaves(ofRank: rank, among: leafCount)
+        tree?.begin()
+        for number in groups.groups(of: rank) {
+            var isStored = false
+            for leaf in groups.leaves(of: number, among: leafCount) {
+                let batch = batches[leaf - own.lowerBound]
+                defer { first += batch.images }
+                isSpoiled = false
+                let done =
+                    switch group {
+                    case .autoencoder: try autoencoder(batch, settings, adding: isStored, first: first)
+                    default: try masker(batch, settings, adding: isStored, first: first)
+                    }
+                guard let done else {
+                    reports[leaf].outcome = isSpoiled ? .spoiled : .skipped
+                    if !mayContinue(group) { return reports }
+                    continue
+                }
+                reports[leaf] = LeafReport(done)
+                isStored = true
+            }
+            tree?.add(group: number, isStored ? gradients(group) : nil)
+        }
+        return reports
+    }
+
+    /// The stored gradients of a group of parameters; nil where there are none.
+    private func gradients(_ group: ParameterGroup) -> UnsafeMutableBufferPointer<Float>? {
+        guard let bytes = model.layout.groups[group], let memory = model.session.gradients else { return nil }
+        return UnsafeMutableBufferPointer(rebasing: memory.floats[(bytes.lowerBound / 4)..<(bytes.upperBound / 4)])
+    }
+
+    /// What became of a batch, as ranks tell each other.
+    private struct LeafReport: BitwiseCopyable {
+        enum Outcome: Int32, BitwiseCopyable { case notDone, done, skipped, spoiled }
+        private static let most = 5
+        var outcome = Outcome.notDone
+        private var count: Int32 = 0
+        private var values: (Float, Float, Float, Float, Float) = (0, 0, 0, 0, 0)
+        var meanScore: Float = 0
+        var uniformity: Float = 0
+
+        init() {}
+        init(_ done: Done) {
+            outcome = .done
+            count = Int32(done.losses.count)
+            (meanScore, uniformity) = (done.meanScore, done.uniformity)
+            let padded = done.losses + Array(repeating: 0, count: LeafReport.most - done.losses.count)
+            values = (padded[0], padded[1], padded[2], padded[3], padded[4])
+        }
+        /// The losses.
+        var numbers: [Float] { Array([values.0, values.1, values.2, values.3, values.4].prefix(Int(count))) }
     }
 
     private struct Done {

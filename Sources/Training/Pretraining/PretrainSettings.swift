@@ -33,6 +33,9 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
     public var dropLast: Bool
     /// How the masker turns from partner to adversary.
     public var curriculum = Curriculum.linear
+    /// Groups that an update's batches are added up in, a power of two or any other number, the groups by a fixed tree: it decides the bits, and
+    /// how many ranks can share an update.
+    public var gradientGroups = 1
     /// Step B is done at each so manieth step, from the first on.
     public var maskerEvery = 1
     /// How image files become pictures; it decides the bits, and reduced decoding goes by the model's size.
@@ -103,6 +106,10 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
         }
         if step.ranks, curriculum != .linear {
             return "\(.masker, step.objective.rawValue) learns from ranks of errors, which no factor turns: leave out \(.curriculum)"
+        }
+        if gradientGroups > accumulation {
+            return
+                "\(.gradientGroups) \(gradientGroups) needs as many batches an update: give \(.accumulation, "\(gradientGroups)") or more"
         }
         if let pieceImages, pieceImages < 1 { return "\(.pieceImages) must be at least 1, not \(pieceImages)" }
         return scheduleProblem

@@ -36,6 +36,8 @@ public final class Pretraining: TrainingRecipe {
     }
     private var judging: (Int, Int, Int) -> Void = { _, _, _ in }
     private var progress: (TrainingProgress) -> Void = { _ in }
+    /// Whether this rank was asked to stop.
+    private var isInterruptedHere: () -> Bool = { false }
 
     /// How a limit on memory is met.
     let memoryChoice: MemoryChoice?
@@ -48,16 +50,20 @@ public final class Pretraining: TrainingRecipe {
     private var group: BatchGroup
     private var lastLosses = IterationLosses()
     private let held: HeldImages?
+    private let ranks: Ranks?
+    private let groups: GradientGroups
+    /// The most batches of an update that this process computes.
+    private let ownBatches: Int
     private let watch: FeatureWatch?
 
     /// - Parameter resumes: whether `resume` will follow: a limit on memory is then met as the run's newest state records.
     /// - Parameter heldOut: images that are not trained on, for the pictures and figures of each epoch.
     /// - Parameter watch: labelled images that the features are judged by every `knnEpochs`.
+    /// - Parameter ranks: the processes that share the run's batches; the first of them keeps, logs and judges it.
     /// - Throws: `LearningError.configuration`, `LearningError.memory`, `RuntimeError`, `VisionError`.
     public init(
         _ settings: PretrainSettings, source: any ImageSource, output: String, threads: Int, isa: ISA, resumes: Bool = false,
-        heldOut: (any ImageSource)? = nil,
-        watch: FeatureWatch? = nil
+        heldOut: (any ImageSource)? = nil, watch: FeatureWatch? = nil, ranks: Ranks? = nil
     ) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         if settings.knnEpochs > 0, watch == nil { throw LearningError.configuration(FeatureWatch.need) }
@@ -68,22 +74,26 @@ public final class Pretraining: TrainingRecipe {
         self.watch = watch
         self.source = source
         files = RunFiles(folder: output)
-        loop = TrainingLoop(files: files)
+        self.ranks = ranks
+        groups = GradientGroups(count: settings.gradientGroups, ranks: ranks?.size ?? 1)
+        loop = TrainingLoop(files: ranks?.leads ?? true ? files : nil)
         var planned = settings
         planned.batchSize = min(settings.batchSize, source.count)
-        let recorded = resumes ? try files.recordedChoice : nil
-        memoryChoice = try TrainingPlan.choice(
+        let recorded = resumes && ranks?.leads ?? true ? try files.recordedChoice : nil
+        let choice = try TrainingPlan.choice(
             planned, threads: threads, isa: isa, recorded: recorded,
             data: DataMemory(
                 [source] + (self.watch.map { [$0.training, $0.test] } ?? []), judgedImages: self.watch?.images ?? 0,
                 looksAtAll: settings.memoryLimit != nil))
+        // Rank 0's, whose machine the others' are taken for.
+        memoryChoice = try ranks.map { try $0.broadcast(json: choice) } ?? choice
         let pieceImages = memoryChoice?.pieceImages
         model = try ModelRuntime(
             settings.model, trains: true, storesGradients: settings.storesGradients(pieceImages: pieceImages), threads: threads, isa: isa,
             arenaLimit: memoryChoice?.arenaBytes)
         trainer = JointTrainer(
             model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1,
-            pieceImages: pieceImages)
+            pieceImages: pieceImages, groups: groups, ranks: ranks)
         let m = settings.model, batchSize = min(settings.batchSize, source.count)
         let grid = try m.grid
         guard source.count >= settings.batchSize || !settings.dropLast else {
@@ -101,6 +111,15 @@ public final class Pretraining: TrainingRecipe {
         decisions =
             settings.step.masking.isGiven || settings.step.takesNoise
             ? try Memory(integers: batchSize * settings.accumulation * m.patches, purpose: "masks") : nil
+        let total = loader.batchesPerEpoch, accumulation = settings.accumulation, groups = groups
+        let mine = groups.leaves(ofRank: ranks?.rank ?? 0, among: accumulation).count
+        if let ranks {
+            loader.isWanted = { batch in
+                let leaves = min(accumulation, total - batch / accumulation * accumulation)
+                return groups.leaves(ofRank: ranks.rank, among: leaves).contains(batch % accumulation)
+            }
+        }
+        ownBatches = mine + (ranks == nil ? 0 : 1)  // a short last update may be shared otherwise
         group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
         held = try HeldImages(source: heldOut ?? source, pipeline: pipeline, strict: settings.strict)
     }
@@ -129,13 +148,22 @@ public final class Pretraining: TrainingRecipe {
             fresh = try WeightsFile.loadParts(weights, into: model)
         }
         try loop.begin(self, in: files.pictures)
+        _ = ranks?.any(false)  // nobody trains before the first has its folder
         return fresh
     }
 
     /// Goes on from the newest state; false where there is none.
     public func resume() throws -> Bool {
         loop.report = report
-        guard try loop.resume(self) else { return false }
+        let found = try loop.resume(self)
+        guard try ranks.map({ try $0.broadcast(json: found) }) ?? found else { return false }
+        if let ranks {
+            loop.position = try ranks.broadcast(json: loop.position)
+            let session = model.session
+            for memory in [session.parameters, session.firstMoments, session.secondMoments] {
+                if let memory { ranks.broadcast(UnsafeMutableRawBufferPointer(memory.floats)) }
+            }
+        }
         trainer.updates.counts = position.updates
         return true
     }
@@ -159,10 +187,24 @@ public final class Pretraining: TrainingRecipe {
     ) throws -> RunEnd {
         self.judging = judging
         self.progress = progress
-        try trainer.prepare(images: min(settings.batchSize, source.count), batches: settings.accumulation)
+        if let ranks {
+            try ranks.agree("sees", "\(source.count) images")
+            try ranks.agree("sees the images", images.names)
+            try ranks.agree("has the settings", settings.json)
+            try ranks.agree(
+                "computes with arithmetic",
+                "\(Arithmetic.number), \(model.session.isa == .baseline ? "without" : "with") fused multiply-adds")
+        }
+        try trainer.prepare(images: min(settings.batchSize, source.count), batches: ownBatches)
         willBegin()
         for line in held?.broken ?? [] { loop.reportOnce(Message(line)) }
-        return try loop.run(self, isInterrupted: isInterrupted)
+        guard let ranks else { return try loop.run(self, isInterrupted: isInterrupted) }
+        // All leave after the same step; between steps alone, for only the first judges.
+        return try withoutActuallyEscaping(isInterrupted) { own in
+            isInterruptedHere = own
+            defer { isInterruptedHere = { false } }
+            return try loop.run(self, isInterrupted: { ranks.any(own()) })
+        }
     }
 
     /// What the masker does to the held images; nil where there is none.
@@ -176,10 +218,12 @@ public final class Pretraining: TrainingRecipe {
     private(set) lazy var images = RunImages(source)
 
     func step(_ position: inout RunPosition, lastState: String?) throws -> StepOutcome {
+        ranks?.note("at step \(position.step + 1): the last state is \(lastState ?? "in \(files.folder)")")
         let now = iterationSettings(position), started = DispatchTime.now().uptimeNanoseconds
-        let (batches, broken) = try nextGroup(epoch: position.epoch)
+        let leaves = min(settings.accumulation, loader.batchesPerEpoch - position.batch)
+        let (batches, broken) = try nextGroup(epoch: position.epoch, leaves: leaves)
         let loaded = DispatchTime.now().uptimeNanoseconds
-        let losses = try trainer.iterate(batches, now, mayContinue: { _ in settings.onNonfinite == .skip })
+        let losses = try trainer.iterate(batches, of: leaves, now, mayContinue: { _ in settings.onNonfinite == .skip })
         if !losses.skipped.isEmpty { try leaveOut(losses, now, &position, lastState) }
         position.updates = trainer.updates.counts
         lastLosses = losses
@@ -187,7 +231,8 @@ public final class Pretraining: TrainingRecipe {
         return StepOutcome(
             means: losses.means, fields: [("lr", .double(now.learningRate)), (phase.name, .double(phase.value))] + losses.fields,
             scalars: [("lr", Float(now.learningRate)), (phase.name, Float(phase.value))] + losses.scalars,
-            images: batches.reduce(0) { $0 + $1.images }, batches: batches.count, dataSeconds: Double(loaded - started) * 1e-9,
+            images: loader.images(of: position.batch..<(position.batch + leaves)), batches: leaves,
+            dataSeconds: Double(loaded - started) * 1e-9,
             broken: broken)
     }
 
@@ -226,6 +271,14 @@ public final class Pretraining: TrainingRecipe {
     /// What the epoch came to: accuracy of the features where it is due, what the masker does to the held images, and their picture.
     func epochEnded(_ position: inout RunPosition, files: RunFiles?, isInterrupted: () -> Bool) throws -> EpochOutcome? {
         let epoch = position.epoch + 1
+        if let ranks {  // the first looks for all
+            let found = ranks.leads ? try judge(&position, epoch: epoch, isInterrupted: isInterruptedHere) : nil
+            return ranks.any(found != nil) ? found ?? EpochOutcome() : nil
+        }
+        return try judge(&position, epoch: epoch, isInterrupted: isInterrupted)
+    }
+
+    private func judge(_ position: inout RunPosition, epoch: Int, isInterrupted: () -> Bool) throws -> EpochOutcome? {
         var outcome = EpochOutcome(), judged: LogFields = []
         if let watch, settings.judgesFeatures(after: epoch) {
             let accuracy = try watch.look(
@@ -255,14 +308,20 @@ public final class Pretraining: TrainingRecipe {
     func epochKept(_ position: RunPosition, _ times: EpochTimes) {}
 
     /// The batches of the next step, in memory until the step after, and a line for each broken image that another replaced.
-    private func nextGroup(epoch: Int) throws -> (batches: [TrainingBatch], broken: [String]) {
+    /// - Parameter leaves: of the update, on all ranks.
+    private func nextGroup(epoch: Int, leaves: Int) throws -> (batches: [TrainingBatch], broken: [String]) {
         var batches: [TrainingBatch] = [], broken: [String] = []
-        for slot in 0..<settings.accumulation {
+        for slot in 0..<groups.leaves(ofRank: ranks?.rank ?? 0, among: leaves).count {
             guard let batch = try loader.next() else { break }
             broken += batch.skipped
             let patches = settings.accumulation == 1 ? UnsafeRawBufferPointer(batch.patches) : group.keep(batch.patches, slot: slot)
             let decision = decide(batch.samples, epoch: epoch, row: slot * min(settings.batchSize, source.count))
             batches.append(TrainingBatch(images: batch.samples.count, patches: patches, decision: decision))
+        }
+        if let ranks {
+            broken = ranks.gather(bytes: Array(broken.joined(separator: "\0").utf8)).flatMap {
+                $0.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+            }
         }
         return (batches, broken)
     }

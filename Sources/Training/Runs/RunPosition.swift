@@ -1,7 +1,7 @@
 import Graph
 
 /// Where a run stands between two steps: with its settings, its parameters and their moments, all that going on with it needs.
-public struct RunPosition: Sendable, Equatable {
+public struct RunPosition: Sendable, Equatable, Codable {
     /// Updates done: joint iterations, in pretraining.
     public var step = 0
     public var epoch = 0

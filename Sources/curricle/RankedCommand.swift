@@ -1,0 +1,64 @@
+import Engine
+import Foundation
+import Runtime
+import Settings
+import Terminal
+import Training
+
+/// A command that a launcher of MPI may start several times.
+enum RankedCommand {
+    /// Runs alone, or as one rank of a job; what goes wrong on one ends them all.
+    static func run(timeout: Int, _ body: (Ranks?) throws -> Int32) throws -> Int32 {
+        guard let ranks = try Ranks.joined(timeout: Double(timeout), executable: CommandLine.arguments.first ?? "curricle") else {
+            return try body(nil)
+        }
+        do {
+            let code = try body(ranks)
+            ranks.end()
+            return code
+        } catch {
+            // What is wrong on all is said by the first.
+            if !ranks.leads { sleep(1) }
+            let text = (error as? any NamesSettings)?.message.withOptions ?? "\(error)"
+            complain(ranks.leads ? text : "rank \(ranks.rank) (\(ranks.host(of: ranks.rank))): \(text)")
+            ranks.abort(code: 2)
+        }
+    }
+
+    /// Refuses what would run as many times as a launcher starts it.
+    static func refuse(_ command: String) throws {
+        if try Ranks.wasLaunched() {
+            throw LearningError.configuration("\(command) runs in one process: start it without mpirun (pretrain runs on several)")
+        }
+    }
+
+    /// What follows from the number of ranks where it is not given: groups of gradients, and as many batches an update.
+    static func share(_ arguments: inout Arguments, _ ranks: Ranks) throws {
+        var groups = 1
+        while groups < ranks.size { groups *= 2 }
+        let batches = try arguments.int("accum-iter")
+        let isGiven = arguments.isGiven("gradient-groups"), hasBatches = arguments.isGiven("accum-iter")
+        if !isGiven { arguments.assume("gradient-groups", "\(groups)", because: "mpirun") }
+        groups = try arguments.int("gradient-groups")
+        if !hasBatches { arguments.assume("accum-iter", "\(groups)", because: "mpirun") }
+        guard ranks.size <= groups else {
+            throw LearningError.configuration(
+                "\(ranks.size) ranks, but gradients are added in \(groups) groups: give --gradient-groups \(ranks.size) or more")
+        }
+        guard ranks.leads, !isGiven || !hasBatches else { return }
+        DataOptions.say([
+            "\(ranks.size) ranks: --gradient-groups \(groups) --accum-iter \(hasBatches ? batches : groups); one process gives the same bits with these"
+        ])
+    }
+
+    /// Given, or this rank's share of its node's processors where it may use all of them.
+    static func threads(_ arguments: Arguments, _ ranks: Ranks) throws -> Int {
+        let there = sysconf(Int32(_SC_NPROCESSORS_ONLN)), allowed = Machine.processors
+        if !arguments.isGiven("threads"), ranks.leads, allowed * ranks.localSize < there {
+            DataOptions.say([
+                "each rank is bound to \(allowed) of \(there) processors: add --bind-to none, or --map-by slot:PE=\(there / ranks.localSize), to use all"
+            ])
+        }
+        return try arguments.intIfGiven("threads") ?? (allowed < there ? allowed : max(1, allowed / ranks.localSize))
+    }
+}
