@@ -16,6 +16,7 @@ tools/setup.sh --mpi
 tools/build_engines.sh .build/testing/release
 tools/test_mpi.sh .build/testing/release/curricle
 Benchmarks/learning.py test
+tools/test_python.sh --source .build/testing/release/curricle
 # Every parser of ours on inputs made from the corpus: a short run of what tools/fuzz.sh does for as long as it is told to.
 tools/fuzz.sh 20000
 # A minute of faults in system calls, of the same campaign that tools/faults.sh runs whole.

@@ -16,6 +16,7 @@ enum Commands {
         Entry(command: ProbeCommand.command, run: ProbeCommand.run),
         Entry(command: FewShotCommand.command, run: FewShotCommand.run),
         Entry(command: FinetuneCommand.command, run: FinetuneCommand.run),
+        Entry(command: PredictCommand.command, run: PredictCommand.run),
         Entry(command: ImportCommand.command, run: ImportCommand.run),
         Entry(command: ExportCommand.command, run: ExportCommand.run),
         Entry(command: StatsCommand.command, run: StatsCommand.run),

@@ -6,7 +6,7 @@ import Vision
 
 /// Keeps a command from writing over what it reads.
 enum OutputGuard {
-    private static let outputs: Set = ["output", "csv"]
+    private static let outputs: Set = ["output", "csv", "wrong"]
 
     /// - Throws: `LearningError.configuration` where an output is a file that the command reads, or a picture among the images it reads,
     ///   which would be one of them from then on.

@@ -48,6 +48,24 @@ struct FinetuneCommandTests {
         let exported = judge + ["--weights", folder.file("timm.safetensors"), "--num-heads", "2", "--mean", "0.5", "--std", "0.5"]
         #expect(try number(curricle(exported), "acc1") == accuracy)
 
+        // And names images one by one: as many are right, the likeliest first, and shares of one.
+        let named = try curricle(
+            "predict", "--weights", run + "/model.safetensors", "--data", data, "--split", "test", "--top", "10", "-o",
+            folder.file("labels.csv"), "--json")
+        #expect(try number(named, "acc1") == accuracy)
+        let lines = try String(contentsOfFile: folder.file("labels.csv"), encoding: .utf8).split(separator: "\n").map {
+            $0.split(separator: ",").map(String.init)
+        }
+        #expect(lines[0].prefix(4) == ["file", "class", "probability", "class_2"] && lines[0].last == "label" && lines[0].count == 22)
+        for line in lines.dropFirst() {
+            let shares = stride(from: 2, to: 21, by: 2).compactMap { Double(line[$0]) }
+            #expect(shares.count == 10 && abs(shares.reduce(0, +) - 1) < 1e-6 && shares == shares.sorted(by: >))
+        }
+        #expect(Double(lines.dropFirst().count { $0[1] == $0[21] }) / Double(lines.count - 1) == accuracy)
+        let unnamed = try curricle("predict", "--weights", weights, "--data", data, "-o", folder.file("none.csv"))
+        #expect(unnamed.code == 2 && unnamed.lastError.contains("no classifier"))
+        #expect(!FileManager.default.fileExists(atPath: folder.file("none.csv")))
+
         let again = try curricle(["finetune", "--weights", weights, "--output", run] + options + parts)
         #expect(again.code == 2 && again.lastError.contains("holds a run already"))
         let page = try curricle("report", run, "-o", folder.file("page.html"))

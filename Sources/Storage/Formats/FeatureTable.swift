@@ -10,13 +10,21 @@ public struct FeatureTable: ~Copyable {
 
     /// - Parameter name: the bytes of the image's name, written as they are.
     public mutating func append(_ name: [UInt8], _ values: some Sequence<Float>) throws(FileError) {
-        let quote = UInt8(ascii: "\"")
-        let isPlain = !name.contains { [quote, UInt8(ascii: ","), 0x0A, 0x0D].contains($0) }
-        let field =
-            isPlain
-            ? name : [quote] + name.split(separator: quote, omittingEmptySubsequences: false).joined(separator: [quote, quote]) + [quote]
-        try file.write(field + Array(values.map { ",\($0)" }.joined().utf8) + [0x0A])
+        try file.write(CommaSeparated.field(name) + Array(values.map { ",\($0)" }.joined().utf8) + [0x0A])
     }
 
     public consuming func publish() throws(FileError) { try file.publish() }
+}
+
+/// Fields of comma-separated values (RFC 4180), of whatever bytes.
+public enum CommaSeparated {
+    /// A field, quoted where it has to be.
+    public static func field(_ bytes: [UInt8]) -> [UInt8] {
+        let quote = UInt8(ascii: "\"")
+        guard bytes.contains(where: { [quote, UInt8(ascii: ","), 0x0A, 0x0D].contains($0) }) else { return bytes }
+        return [quote] + bytes.split(separator: quote, omittingEmptySubsequences: false).joined(separator: [quote, quote]) + [quote]
+    }
+
+    /// A line of fields.
+    public static func line(_ fields: [[UInt8]]) -> [UInt8] { fields.map(field).joined(separator: [UInt8(ascii: ",")]) + [0x0A] }
 }

@@ -7,6 +7,7 @@ public enum LogValue: Sendable, Equatable {
     case float(Float)
     case boolean(Bool)
     case numbers([Double])
+    case strings([String])
 
     /// JSON text. Numbers have the fewest digits that read back to the same bits; JSON knows no NaN and no infinity,
     /// so these become the strings "NaN", "Infinity" and "-Infinity".
@@ -17,6 +18,7 @@ public enum LogValue: Sendable, Equatable {
         case .double(let number): number.isFinite ? number.description : LogValue.name(number)
         case .float(let number): number.isFinite ? number.description : LogValue.name(Double(number))
         case .boolean(let truth): truth ? "true" : "false"
+        case .strings(let values): "[" + values.map { LogValue.string($0).json }.joined(separator: ",") + "]"
         case .numbers(let list): "[" + list.map { LogValue.double($0).json }.joined(separator: ",") + "]"
         }
     }

@@ -1,0 +1,22 @@
+import Datasets
+import Models
+import Vision
+import Weights
+
+/// Images that a classifier takes for something else, as a sheet, read row by row.
+public enum WrongPictures {
+    /// The most that are shown, in rows of so many.
+    public static let most = 48
+    private static let columns = 8
+
+    /// - Parameter samples: the images, the surest mistake first.
+    public static func sheet(_ source: any ImageSource, _ samples: [Int], _ description: WeightsDescription) throws -> Picture {
+        let grid = try description.model.grid, sheet = PictureSheet(grid)
+        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: description.normalization, seed: 0)
+        let images = try samples.prefix(most).map { sample in
+            scaled(pipeline.prepared(try source.image(at: sample), epoch: 0, sample: sample), by: sheet.factor)
+        }
+        let rows = stride(from: 0, to: images.count, by: columns).map { Array(images[$0..<min(images.count, $0 + columns)]) }
+        return try Picture(tile(rows, padding: PictureSheet.padding))
+    }
+}
