@@ -10,6 +10,8 @@ typedef struct {
     uint64_t file_bytes;
     const curricle_instruction *instructions;
     const uint8_t *scalars, *constants, *parameters;
+    const char *labels; // NULL where there are none
+    uint32_t tested, test_checksum;
     uint64_t patches; // where in the arena the first instruction puts them
     uint64_t arena_bytes;
     size_t workspace_bytes;
@@ -91,6 +93,9 @@ curricle_status curricle_open(curricle_encoder *encoder, const void *bytes, size
     state.scalars = file + header.scalars.offset;
     state.constants = file + header.constants.offset;
     state.parameters = file + header.parameters.offset;
+    state.labels = header.labels.bytes > 0 ? (const char *)file + header.labels.offset : NULL;
+    state.tested = header.tested;
+    state.test_checksum = header.test_checksum;
     patchify_places first = curricle_decode_patchify(&state.instructions[0]);
     state.patches = operand_offset(first.patches);
     state.arena_bytes = aligned(header.arena_bytes);
@@ -218,6 +223,45 @@ curricle_status curricle_run_float(const curricle_encoder *encoder, void *arena,
     return run_from(&state, 1, 0, arena, pixels, output);
 }
 
+const char *curricle_label(const curricle_encoder *encoder, uint32_t index) {
+    encoder_state state;
+    if (!read_state(&state, encoder) || !state.labels || index >= state.shape.row_width) return NULL;
+    const char *name = state.labels;
+    for (; index > 0; index--) name += strlen(name) + 1;
+    return name;
+}
+
+/// Byte i of the test's input: as good as any, and small to write down.
+static uint8_t test_byte(size_t i) { return (uint8_t)((uint32_t)(i + 1) * 2654435761u >> 24); }
+
+curricle_status curricle_self_test(const curricle_encoder *encoder, void *arena, float *output) {
+    encoder_state state;
+    // No input is taken: the file stands for one that has no bytes.
+    if (!read_state(&state, encoder) || !takes(&state, arena, state.file, output, 0, 1)) return CURRICLE_BAD_ARGUMENT;
+    size_t count = (size_t)state.shape.images * image_outputs(&state);
+    const memory_range written = {output, count * sizeof *output}, file = {state.file, state.file_bytes},
+                       values = {arena, state.arena_bytes + aligned(state.workspace_bytes)};
+    if (overlap(written, values) || overlap(written, file)) return CURRICLE_BAD_ARGUMENT;
+    patchify_places first = curricle_decode_patchify(&state.instructions[0]);
+    if (!state.tested || !curricle_isa_fuses(state.isa) || operand_segment(first.scale_shift) != CURRICLE_FILE_SCALARS) return CURRICLE_UNTESTED;
+    // As `curricle_run_float`, in the place of the first instruction.
+    curricle_shape s = state.shape;
+    const float *scale = (const float *)(const void *)(state.scalars + operand_offset(first.scale_shift)), *shift = scale + s.channels;
+    size_t segment = (size_t)s.patch * s.channels, pitch = (size_t)s.width * s.channels;
+    float *patch = (float *)((char *)arena + state.patches);
+    for (size_t row = 0; row < (size_t)s.images * s.height; row += s.patch)
+        for (size_t column = 0; column < pitch; column += segment)
+            for (size_t line = 0; line < s.patch; line++)
+                for (size_t i = 0; i < segment; i++) {
+                    float scaled = (float)test_byte((row + line) * pitch + column + i) * scale[i % s.channels];
+                    *patch++ = scaled + shift[i % s.channels];
+                }
+    state.normalize = 0;
+    curricle_status status = run_from(&state, 1, 0, arena, state.file, output);
+    if (status != CURRICLE_OK) return status;
+    return checksum_of((const uint8_t *)output, count * sizeof *output) == state.test_checksum ? CURRICLE_OK : CURRICLE_OTHER_RESULT;
+}
+
 static const char *const texts[] = {
     [CURRICLE_OK] = "done",
     [CURRICLE_NONFINITE] = "a loss is not finite",
@@ -232,6 +276,8 @@ static const char *const texts[] = {
     [CURRICLE_BAD_SHAPE] = "the program file's input, output or arena has a size that cannot be",
     [CURRICLE_BAD_INSTRUCTION] = "an instruction of the program file is not one of inference, or its sizes contradict each other",
     [CURRICLE_BAD_OPERAND] = "an operand of the program file lies outside its segment, off its alignment, or over another",
+    [CURRICLE_OTHER_RESULT] = "this machine computes other numbers than the program's writer: its memory, compiler or floating point is at fault",
+    [CURRICLE_UNTESTED] = "the program file holds no self-test, or this CPU has no fused multiply-adds, without which the last bits differ",
 };
 _Static_assert(sizeof texts / sizeof texts[0] == CURRICLE_STATUS_COUNT, "every status has its text");
 

@@ -24,13 +24,25 @@ static int check_sections(const program_header *h) {
     return h->instructions.bytes == (uint64_t)h->instruction_count * h->instruction_bytes;
 }
 
+/// As many names as a row has numbers, each ended by a zero, and nothing else; behind the parameters.
+static int check_labels(const program_header *h, const uint8_t *bytes) {
+    if (h->labels.bytes == 0) return h->labels.offset == 0;
+    uint64_t end = h->parameters.offset + h->parameters.bytes;
+    if (!is_multiple(h->labels.offset, PROGRAM_ALIGNMENT) || h->labels.offset < end || h->labels.offset > h->file_bytes) return 0;
+    if (h->labels.bytes > h->file_bytes - h->labels.offset || h->rows != 1) return 0;
+    const uint8_t *names = bytes + h->labels.offset;
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < h->labels.bytes; i++) count += names[i] == 0;
+    return names[h->labels.bytes - 1] == 0 && count == h->row_width;
+}
+
 static uint64_t input_bytes(const program_header *h) { return times(times(h->images, h->height), times(h->width, h->channels)); }
 static uint64_t output_bytes(const program_header *h) { return times(times(h->images, h->rows), times(h->row_width, sizeof(float))); }
 
 static int check_shapes(const program_header *h) {
     if (h->images < 1 || h->images > most_images || h->channels < 1 || h->channels > most_channels) return 0;
     if (h->height < 1 || h->height > most_side || h->width < 1 || h->width > most_side) return 0;
-    if (h->pool > CURRICLE_POOL_CLS_MEAN || h->rows < 1 || h->row_width < 1) return 0;
+    if (h->pool > CURRICLE_POOL_PROBABILITIES || h->rows < 1 || h->row_width < 1) return 0;
     return times(input_bytes(h), sizeof(float)) <= most_bytes() && output_bytes(h) <= most_bytes() && h->arena_bytes <= most_bytes();
 }
 
@@ -45,7 +57,8 @@ INTERNAL curricle_status check_header(program_header *header, const uint8_t *byt
     for (size_t i = known; i < sizeof *header; i++)
         if (bytes[i] != 0) return CURRICLE_BAD_SECTION;
     if (header->precision > CURRICLE_PRECISION_INT8 || header->writer[sizeof header->writer - 1] != 0) return CURRICLE_BAD_SECTION;
-    if (!check_sections(header)) return CURRICLE_BAD_SECTION;
+    if (header->version == 1 && header->pool > CURRICLE_POOL_CLS_MEAN) return CURRICLE_BAD_SHAPE;
+    if (!check_sections(header) || !check_labels(header, bytes) || header->tested > 1) return CURRICLE_BAD_SECTION;
     return check_shapes(header) ? CURRICLE_OK : CURRICLE_BAD_SHAPE;
 }
 
@@ -110,7 +123,7 @@ static int is_inference(uint32_t opcode) {
 }
 
 /// Kernels that files of version 1 do not have.
-static int is_of_version_2(uint32_t opcode) { return opcode == curricle_opcode_quantize_rows || opcode == curricle_opcode_linear_int8; }
+static int is_of_version_2(uint32_t opcode) { return opcode >= curricle_opcode_quantize_rows; }
 
 /// One output, the first operand, into arena or results; pixels from the input alone, and no number that names a row from anywhere.
 /// The format's `linear` has no multiplier: it is training's.

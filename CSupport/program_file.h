@@ -23,7 +23,9 @@ typedef struct {
     uint64_t arena_bytes, workspace_bytes; // workspace: for people; a reader finds out its own
     uint32_t precision, arithmetic; // from version 2 on: curricle_precision, and the number of the arithmetic that wrote it, for people
     char writer[24];                // from version 2 on: name and version of the writer, zeros behind, for people
-    uint8_t reserved[80];
+    program_section labels; // from version 2 on: behind the parameters, names of the numbers of a row, each with a zero behind it; or nothing
+    uint32_t tested, test_checksum; // from version 2 on: 1 where the other is CRC-32C of what the program makes of the test's input
+    uint8_t reserved[56];
 } program_header;
 
 enum { PROGRAM_ALIGNMENT = 64, CHECKSUM_START = 16 };

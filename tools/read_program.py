@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-HEADER = struct.Struct("<8sIIQ10I10QII24s80x")
+HEADER = struct.Struct("<8sIIQ10I10QII24sQQII56x")
 INSTRUCTION = struct.Struct("<II9Q9i5f")
 NONE = 2**64 - 1
 ERF = np.vectorize(math.erf)
@@ -29,12 +29,13 @@ class Program:
     def __init__(self, path):
         self.file = open(path, "rb").read()
         (magic, version, self.checksum, size, header, self.pool, self.images, self.height, self.width, self.channels, self.rows, self.row_width, count, step,
-         *sections, arena, _, self.precision, self.arithmetic, self.writer) = HEADER.unpack_from(self.file)  # fmt: skip
+         *sections, arena, _, self.precision, self.arithmetic, self.writer, labels, label_bytes, self.tested, self.test_checksum) = HEADER.unpack_from(self.file)  # fmt: skip
         assert magic == b"CURRICLE" and version in (1, 2) and size == len(self.file) and header == HEADER.size and step == INSTRUCTION.size
         instructions, scalars, constants, parameters = zip(sections[::2], sections[1::2])
         self.instructions = [INSTRUCTION.unpack_from(self.file, instructions[0] + i * step) for i in range(count)]
         with np.errstate(invalid="ignore"):  # int8's bytes are no floats
             data = [np.frombuffer(self.file, "<f4", bytes // 4, offset).astype(float) for offset, bytes in (scalars, constants, parameters)]
+        self.labels = self.file[labels : labels + label_bytes].split(b"\0")[:-1]
         self.parameters, self.quantized = self.file[parameters[0] : sum(parameters)], {}
         outputs = self.images * self.rows * self.row_width
         self.segments = {
@@ -77,6 +78,10 @@ class Program:
             scale, shift = self.view(o[2], 2, c)
             values = pixels.reshape(n, rows, patch, columns, patch, c) * scale + shift
             self.view(o[0], n, rows, columns, patch, patch, c)[:] = values.transpose(0, 1, 3, 2, 4, 5)
+        elif opcode == 44:  # softmax
+            rows, width = s[:2]
+            powers = np.exp(self.view(o[1], rows, width) - self.view(o[1], rows, width).max(1, keepdims=True))
+            self.view(o[0], rows, width)[:] = powers / powers.sum(1, keepdims=True)
         elif opcode == 0:  # linear
             m, out, k, section, period = s[:5]
             y = self.view(o[2], m, k) @ self.weight(o[3], out, k, section).T

@@ -44,6 +44,8 @@ typedef enum {
     CURRICLE_BAD_SHAPE = 10,       ///< input, output or arena have a size that cannot be
     CURRICLE_BAD_INSTRUCTION = 11, ///< an instruction is not one of inference, or its sizes contradict each other
     CURRICLE_BAD_OPERAND = 12,     ///< an operand lies outside its segment, off its alignment, or over another
+    CURRICLE_OTHER_RESULT = 13,    ///< the self-test computed other numbers than the file's writer
+    CURRICLE_UNTESTED = 14,        ///< there is nothing to test by: an older file, or a CPU without fused multiply-adds
     CURRICLE_STATUS_COUNT
 } curricle_status;
 
@@ -89,7 +91,15 @@ typedef struct {
 /// What the products of the blocks are computed with; 1 is kept for bfloat16.
 typedef enum { CURRICLE_PRECISION_F32 = 0, CURRICLE_PRECISION_INT8 = 2 } curricle_precision;
 
-typedef enum { CURRICLE_POOL_CLS = 0, CURRICLE_POOL_MEAN = 1, CURRICLE_POOL_TOKENS = 2, CURRICLE_POOL_CLS_MEAN = 3 } curricle_pool;
+/// What a row of the output is; the last two are a classifier's, a number a class.
+typedef enum {
+    CURRICLE_POOL_CLS = 0,
+    CURRICLE_POOL_MEAN = 1,
+    CURRICLE_POOL_TOKENS = 2,
+    CURRICLE_POOL_CLS_MEAN = 3,
+    CURRICLE_POOL_LOGITS = 4,
+    CURRICLE_POOL_PROBABILITIES = 5
+} curricle_pool;
 
 /// Opens a program file that stands in memory, mapped or in flash.
 /// @param encoder  filled; refers to `bytes`, which must stay as they are for as long as it is used
@@ -126,6 +136,16 @@ curricle_status curricle_run_float(const curricle_encoder *encoder, void *arena,
 /// @param output  [count, rows, row_width]
 /// @return as `curricle_run`; CURRICLE_BAD_INSTRUCTION where a batch is not full and the program does not do the same for each image
 curricle_status curricle_run_n(const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, size_t count, float *output);
+
+/// The name of a classifier's class, of its numbers from 0 to row_width − 1: bytes ended by a zero, in the file itself. NULL where the
+/// file has no names, or the index is none of theirs.
+const char *curricle_label(const curricle_encoder *encoder, uint32_t index);
+
+/// Runs the program on an input that a formula makes and holds what comes out against the checksum in the file: a board proves its flash,
+/// its compiler and its floating point with it. `curricle_options.normalize` takes no part.
+/// @param output  [images, rows, row_width] floats, as for `curricle_run`; what it holds afterwards is of no use
+/// @return CURRICLE_OK, CURRICLE_OTHER_RESULT, CURRICLE_UNTESTED, or CURRICLE_BAD_ARGUMENT
+curricle_status curricle_self_test(const curricle_encoder *encoder, void *arena, float *output);
 
 /// Bytes of workspace of `curricle_resize_crop`; 0 where a size is not possible.
 size_t curricle_resize_crop_workspace(

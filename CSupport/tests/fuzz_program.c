@@ -24,7 +24,7 @@ static void change_field(uint8_t *data, size_t size, unsigned random) {
         fields = h->instruction_count * 34;
         if (start + fields * 4 > size) fields = (size - start) / 4;
     }
-    if (random % 8 == 0) start = 8, fields = 34; // the header
+    if (random % 8 == 0) start = 8, fields = 48; // the header
     if (fields == 0) return;
     uint8_t *place = data + start + (random >> 4) % fields * 4;
     uint32_t value;
@@ -45,7 +45,17 @@ static void change_field(uint8_t *data, size_t size, unsigned random) {
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {
     if (size < 512 || seed % 64 == 0) {
         small_program p = make_small_program(seeds[seed / 64 % (sizeof seeds / sizeof *seeds)]);
-        if (p.size <= most) memcpy(data, p.bytes, size = p.size);
+        if (p.size + 64 <= most) memcpy(data, p.bytes, size = p.size);
+        program_header *h = (program_header *)data;
+        if (size == p.size && seed / 512 % 2 && h->rows == 1) { // a classifier, its names behind the parameters
+            memset(data + size, 0, 64);
+            for (uint32_t i = 0; i < h->row_width && i < 32; i++) data[size + 2 * i] = (uint8_t)('a' + i);
+            h->version = 2;
+            h->pool = CURRICLE_POOL_PROBABILITIES;
+            h->labels = (program_section){size, 2 * (uint64_t)h->row_width};
+            h->tested = seed / 1024 % 2;
+            h->file_bytes = size += 64;
+        }
         free_small_program(&p);
     }
     if (seed % 4 == 0) size = LLVMFuzzerMutate(data, size, most);
@@ -55,9 +65,11 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
     return size;
 }
 
-static uint64_t opened_files, files;
+static uint64_t opened_files, files, files_with_names, name_bytes;
 static void report(void) {
-    fprintf(stderr, "%llu of %llu files opened and ran\n", (unsigned long long)opened_files, (unsigned long long)files);
+    fprintf(stderr, "%llu of %llu files opened and ran, %llu with names\n", (unsigned long long)opened_files, (unsigned long long)files,
+        (unsigned long long)files_with_names);
+    (void)name_bytes;
     if (files >= 10000 && opened_files * 100 < files) _Exit(3); // hardly any file was run: this tests too little
 }
 
@@ -87,6 +99,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 abort();
             curricle_status part = curricle_run_n(&encoder, arena, pixels, s.images - 1, features);
             if (part != CURRICLE_OK && part != CURRICLE_BAD_INSTRUCTION) abort();
+            curricle_status test = curricle_self_test(&encoder, arena, features);
+            if (test != CURRICLE_OK && test != CURRICLE_OTHER_RESULT && test != CURRICLE_UNTESTED) abort();
+            for (uint32_t i = 0; i <= s.row_width && i < 64; i++) {
+                const char *name = curricle_label(&encoder, i);
+                if (name) files_with_names += i == 0, name_bytes += strlen(name);
+            }
             opened_files++;
             free(pixels), free(numbers), free(features), free(arena);
         }

@@ -405,6 +405,18 @@ static void test_uniformity(int images, int width) {
     release(3, x, y, dx);
 }
 
+static void test_softmax(int rows, int width) {
+    tensor x = drawn(rows * width), y = empty(rows * width);
+    for (int i = 0; i < rows * width; i++) x.at[i] *= 8;
+    RUN(softmax, .y = &y, .x = &x, .rows = rows, .width = width);
+    for (int r = 0; r < rows; r++) {
+        double sum = 0;
+        for (int i = 0; i < width; i++) sum += exp((double)x.at[r * width + i]);
+        for (int i = 0; i < width; i++) expect("softmax", y.at[r * width + i], exp((double)x.at[r * width + i]) / sum, 1e-6);
+    }
+    release(2, x, y);
+}
+
 static void test_add(int rows, int width, int period) {
     tensor a = drawn(rows * width), b = drawn(period * width), y = empty(rows * width);
     RUN(add, .y = &y, .a = &a, .b = &b, .rows = rows, .width = width, .period = period);
@@ -496,6 +508,8 @@ int main(void) {
             test_masker_losses(1, 9);
             test_masker_losses(3, 17);
             test_masker_losses(2, 49);
+            test_softmax(5, 17);
+            test_softmax(3, 1);
             test_ranking(2, 9, 6);
             test_ranking(1, 2, 1);
             test_ranking(2, 49, 37);

@@ -104,7 +104,8 @@ extension Graph {
             .gradientSquares,
             .clipScale, .patchify:
             return []
-        case .concatenate, .quantizeRows, .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient, .sigmoidGradient,
+        case .concatenate, .softmax, .quantizeRows, .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient,
+            .sigmoidGradient,
             .columnSum,
             .meanRowsGradient, .rowDot, .crossEntropyGradient, .patchErrorGradient, .maskerLossGradient, .rankingLossGradient,
             .uniformityGradient:

@@ -185,6 +185,8 @@ struct Lowering {
         case .orderDescending:
             return try .order_descending(
                 order_descending_places(images: size(y.rows), patches: size(y.width), order: output(0), scores: input(0)))
+        case .softmax:
+            return try .softmax(softmax_places(rows: size(y.rows), width: size(y.width), y: output(0), x: input(0)))
         case .orderHardest(let removed):
             return try .order_hardest(
                 order_hardest_places(

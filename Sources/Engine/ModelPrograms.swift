@@ -21,7 +21,7 @@ package enum ProgramKey: Hashable {
     case features(images: Int, [FeaturePooling], fromPixels: Bool = false)
     /// A step of fine-tuning.
     case classifier(images: Int, dropsPaths: Bool, Update)
-    case classification(images: Int)
+    case classification(images: Int, fromPixels: Bool = false, probabilities: Bool = false)
     /// A block's queries, keys and values.
     case queriesKeysValues(images: Int, layer: Int)
 
@@ -107,9 +107,9 @@ package struct ModelPrograms {
             var builder = describe(images)
             let step = try builder.classifierStep(dropsPaths: dropsPaths)
             return try compile(step.graph, Training(loss: step.loss, group: .classifier, update: update))
-        case .classification(let images):
+        case .classification(let images, let fromPixels, let probabilities):
             var builder = describe(images)
-            return try compile(builder.classification(), nil)
+            return try compile(builder.classification(fromPixels: fromPixels, probabilities: probabilities), nil)
         }
     }
 

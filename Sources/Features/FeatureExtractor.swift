@@ -141,6 +141,6 @@ public final class FeatureExtractor {
     /// The encoder as a program for `images` images a run.
     /// - Throws: `LearningError.configuration` for sizes that the format does not take.
     public func program(images: Int, pool: FeaturePooling) throws -> EncoderProgram {
-        try EncoderProgram(model, normalization: description.normalization, images: images, pool: pool)
+        try EncoderProgram(model, normalization: description.normalization, images: images, output: .features(pool))
     }
 }

@@ -55,7 +55,8 @@ extension Operation {
         case .clipScale(let limit): "clipScale(\(limit))"
         case .linearWeightGradient(let sections): sections == 1 ? name : "\(name)(sections \(sections))"
         case .patchify(let patch): "patchify(\(patch))"
-        case .quantizeRows, .transposePanels, .gelu, .add, .concatenate, .multiply, .sigmoid, .sigmoidGradient, .prependRow, .restoreTokens,
+        case .quantizeRows, .transposePanels, .gelu, .add, .concatenate, .multiply, .sigmoid, .softmax, .sigmoidGradient, .prependRow,
+            .restoreTokens,
             .scaleRows, .rowDot, .orderDescending, .crossEntropy, .mean, .uniformity, .maskerTerms, .guardFinite:
             name
         }

@@ -79,7 +79,7 @@ extension Operation {
             try take(2)
             try require(inputs[0].hasRows(of: inputs[1]), "rows must be equal")
             return [inputs[1]]
-        case .sigmoid:
+        case .sigmoid, .softmax:
             try take(1)
             return [inputs[0]]
         case .selectRows(let selection):

@@ -45,6 +45,8 @@ public enum Operation: Sendable, Hashable {
     /// a, b of equal shape → α·a + β·b.
     case scaledSum(Float, Float)
     case sigmoid
+    /// x [.., C] → each row's exp(x) / Σ exp(x): probabilities of classes.
+    case softmax
     /// dy, y → dx
     case sigmoidGradient
     /// a [.., A], b [.., B] of the same rows → [.., A + B], one behind the other.
@@ -131,7 +133,8 @@ public enum Operation: Sendable, Hashable {
         case .linear, .quantizeRows, .transposePanels, .linearWeightGradient, .attention, .attentionGradient, .layerNorm,
             .layerNormGradient, .gelu, .add,
             .concatenate,
-            .multiply, .scaledSum, .sigmoid, .sigmoidGradient, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum, .meanRows,
+            .multiply, .scaledSum, .sigmoid, .softmax, .sigmoidGradient, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum,
+            .meanRows,
             .meanRowsGradient,
             .scaleRows, .rowDot, .orderDescending, .orderHardest, .patchError, .patchErrorGradient, .crossEntropy, .crossEntropyGradient,
             .mean,

@@ -44,9 +44,11 @@ extension ModelBuilder {
         return DescribedStep(graph: graph, loss: loss)
     }
 
-    /// What a classifier says of whole images. Result: `logits` [N, C].
-    public mutating func classification() throws(GraphError) -> Graph {
-        graph.results.append(("logits", try logits(patches(), dropsPaths: false)))
+    /// What a classifier says of whole images. Result: `logits` [N, C], or their softmax, `probabilities`.
+    /// - Parameter fromPixels: the batch is rgb8.
+    public mutating func classification(fromPixels: Bool = false, probabilities: Bool = false) throws(GraphError) -> Graph {
+        let logits = try logits(fromPixels ? patchesOfPixels() : patches(), dropsPaths: false)
+        graph.results.append(probabilities ? ("probabilities", try graph.append(.softmax, [logits])[0]) : ("logits", logits))
         return graph
     }
 }

@@ -39,6 +39,14 @@ extension Interpreter {
         }
     }
 
+    /// exp(x) / Σ exp(x) of each row.
+    func softmax(_ x: Tensor) -> [Double] {
+        (0..<x.rows).flatMap { row in
+            let powers = (0..<x.width).map { exp(x[row, $0]) }, sum = powers.reduce(0, +)
+            return powers.map { $0 / sum }
+        }
+    }
+
     /// weight·(softmax(logits)·Σ t − t)
     func crossEntropyGradient(logits: Tensor, targets: Tensor, weight: Double) -> [Double] {
         (0..<logits.rows).flatMap { n in

@@ -66,6 +66,7 @@ public struct Interpreter {
         case .scaledSum(let alpha, let beta): return [x[0].values.indices.map { Double(alpha) * x[0][$0] + Double(beta) * x[1][$0] }]
         case .multiply: return [x[0].values.indices.map { x[0][$0] * x[1][$0] }]
         case .sigmoid: return [x[0].values.map(sigmoid)]
+        case .softmax: return [softmax(x[0])]
         case .sigmoidGradient: return [x[0].values.indices.map { x[0][$0] * x[1][$0] * (1 - x[1][$0]) }]
         case .selectRows(let selection): return [selectRows(selection, x)]
         case .placeRows(let selection, let rows): return [placeRows(selection, x, rows: rows)]

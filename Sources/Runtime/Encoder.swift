@@ -1,4 +1,5 @@
 import CSupport
+import Foundation
 import Program
 
 /// A program file opened by the library that devices run (`curricle.h`): what users of the tool run is what they ship.
@@ -57,6 +58,23 @@ public final class Encoder {
             throw .badProgram("it takes \(shape.inputBytes) bytes and gives \(shape.outputCount) numbers")
         }
         try Encoder.check(curricle_run(&encoder, arena.base, pixels.baseAddress, features.baseAddress))
+    }
+
+    /// Whether this machine computes what the file's writer did; nil where the file holds no self-test, or this CPU cannot tell.
+    public func passesSelfTest() throws(RuntimeError) -> Bool? {
+        let output = try Memory(floats: shape.outputCount, purpose: "the self-test")
+        let status = curricle_self_test(&encoder, arena.base, output.floats.baseAddress)
+        if status == CURRICLE_UNTESTED { return nil }
+        if status == CURRICLE_OTHER_RESULT { return false }
+        try Encoder.check(status)
+        return true
+    }
+
+    /// Names of a classifier's classes, as the library reads them.
+    public func label(_ index: Int) -> [UInt8]? {
+        curricle_label(&encoder, UInt32(clamping: index)).map { name in
+            UnsafeRawBufferPointer(start: name, count: strlen(name)).map { $0 }
+        }
     }
 
     private static func check(_ status: curricle_status) throws(RuntimeError) {

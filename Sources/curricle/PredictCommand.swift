@@ -14,90 +14,138 @@ import Weights
 enum PredictCommand {
     static let command = Command(
         name: "predict", summary: "names of images by a fine-tuned classifier, with probabilities",
-        options: EncoderOptions.all() + [
+        options: EncoderOptions.all(weights: "what finetune wrote: tuned/model-best.safetensors") + [
+            .value("program", "FILE", .path(.file), "instead: a classifier's program file, of `compile --head softmax`", short: "p"),
             SharedOptions.images("data", "images to name; where they have labels of the same classes, it is said how many are right"),
             SharedOptions.output("FILE.csv", "a line an image: its name, the likeliest classes and their probabilities, and its label"),
             .value("top", "K", .whole(1...1_000_000), "classes an image", fallback: "1"),
             .value("wrong", "FILE.png", .path(.file), "draw the images that are taken for something else, the surest mistakes first"),
-            DataOptions.split, .value("batch-size", "N", .whole(1...100_000), "images a batch", fallback: "64"),
-            .flag("strict", "stop at a broken image instead of leaving it out"), SharedOptions.json, DataOptions.preprocess,
-            DataOptions.passOrder
-        ] + DataOptions.decoding + [SharedOptions.threads()],
+            DataOptions.split, .value("batch-size", "N", .whole(1...65536), "with --weights: images a run", fallback: "16"),
+            .flag("strict", "stop at a broken image instead of leaving it out"), SharedOptions.json
+        ] + DataOptions.decoding + [SharedOptions.threads(most: 256)],
         example: "curricle predict --weights tuned/model-best.safetensors --data new -o labels.csv")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let weights = try WeightsOptions.checkpoint(a, a.string("weights")), description = try WeightsOptions.description(a, weights)
-        let classifier = try TrainedClassifier(weights, description, threads: SharedOptions.threads(a), isa: ISA.named(nil))
-        let model = description.model, names = classifier.classes
-        let decoding = try DataOptions.decoding(a, size: max(model.imageHeight, model.imageWidth), channels: model.channels)
+        let program = try program(a), shape = program.encoder.shape, names = program.labels
+        let decoding = try DataOptions.decoding(a, size: max(shape.height, shape.width), channels: shape.channels)
         let given = try DataOptions.open(a.string("data"), role: DataOptions.role(a), decoding)
         // Labels count where they are of the classifier's classes.
         let labelled = given.classNames.isEmpty ? nil : try? given.labelled(byNames: names)
         if labelled == nil, !given.classNames.isEmpty {
             tell(
-                "the data's classes are not the classifier's (\(names.prefix(3).map { "\($0)" }.joined(separator: ", ")) …): nothing is counted as right"
-            )
+                "the data's classes are not the classifier's (\(names.prefix(3).map { "\($0)" }.joined(separator: ", ")) …): "
+                    + "nothing is counted as right")
         }
-        let source = labelled ?? given, top = min(try a.int("top"), names.count)
-        var table = try DurableFile(replacing: a.string("output")), confusion = ConfusionMatrix(classes: names.count)
-        var wrong: [(sample: Int, sureness: Float)] = [], done = 0, bar = ProgressBar(total: source.count)
-        try table.write(CommaSeparated.line(headings(top, isLabelled: labelled != nil).map { Array($0.utf8) }))
-        let start = Date()
-        try classifier.classify(
-            source, images: a.int("batch-size"), preprocessing: DataOptions.preprocessing(a), passOrder: a.choice("resize"),
-            strict: a.flag("strict"), report: { complain("left out: \($0)") }
-        ) { sample, probabilities, logits in
-            // Of equal logits, the first class is the likelier.
-            let order = logits.indices.sorted { logits[$0] != logits[$1] ? logits[$0] > logits[$1] : $0 < $1 }.map {
-                $0 - logits.startIndex
-            }
-            var fields = [source.name(at: sample).bytes]
-            for place in order.prefix(top) { fields += [names[place].bytes, Array("\(probabilities[place])".utf8)] }
-            if labelled != nil { fields.append(source.label(at: sample).map { names[$0].bytes } ?? []) }
-            try table.write(CommaSeparated.line(fields))
-            if labelled != nil, let label = source.label(at: sample) {
-                confusion.add(label: label, taken: order[0])
-                if label != order[0] { wrong.append((sample, probabilities[order[0]])) }
-            }
-            done += 1
-            bar.update(label: "images", completed: done) { [] }
+        let source = labelled ?? given, start = Date()
+        var said = Predictions(names: names, top: min(try a.int("top"), names.count), isLabelled: labelled != nil)
+        do { try said.name(source, program, to: a.string("output")) } catch {
+            guard error is VisionError, try !a.flag("strict") else { throw error }
+            said = Predictions(names: names, top: said.top, isLabelled: labelled != nil)
+            try said.name(ExtractCommand.sound(source, skips: true), program, to: a.string("output"))
         }
-        bar.finish()
-        try table.publish()
         if let path = try a.stringIfGiven("wrong") {
             guard labelled != nil else { throw LearningError.configuration("--wrong needs images with labels of the classifier's classes") }
-            guard !wrong.isEmpty else { throw LearningError.configuration("--wrong: no image is taken for something else") }
-            let surest = wrong.sorted { $0.sureness != $1.sureness ? $0.sureness > $1.sureness : $0.sample < $1.sample }
-            try DurableFile.write(WrongPictures.sheet(source, surest.map(\.sample), classifier.description).png, to: path)
+            guard let sheet = try said.wrong(shape) else {
+                throw LearningError.configuration("--wrong: no image is taken for something else")
+            }
+            try DurableFile.write(sheet.png, to: path)
         }
-        let seconds = max(Date().timeIntervalSince(start), 1e-9)
+        let speed = Double(said.images) / max(Date().timeIntervalSince(start), 1e-9)
         if try a.flag("json") {
-            print(json(a, done, seconds, labelled == nil ? nil : confusion, names))
+            print(said.json(speed))
         } else {
             print(
-                "\(try a.string("output")): \(count(done, "image")), \(names.count) classes, \(String(format: "%.1f", Double(done) / seconds)) images/s"
+                "\(try a.string("output")): \(count(said.images, "image")), \(names.count) classes, \(String(format: "%.1f", speed)) images/s"
             )
-            if labelled != nil { print(confusion.text(names.map { "\($0)" })) }
+            if labelled != nil { print(said.confusion.text(names.map { "\($0)" })) }
         }
         return 0
     }
 
-    private static func headings(_ top: Int, isLabelled: Bool) -> [String] {
+    /// The classifier as the library on a device runs it.
+    private static func program(_ a: Arguments) throws -> ProgramFile {
+        guard a.isGiven("program") != a.isGiven("weights") else {
+            throw LearningError.configuration("predict takes either --program or --weights")
+        }
+        let threads = try SharedOptions.threads(a, most: 256), isa = try ISA.named(nil)
+        if let path = try a.stringIfGiven("program") {
+            let program = try ProgramFile(path: path, threads: threads, isa: isa)
+            guard program.output == .probabilities, !program.labels.isEmpty else {
+                throw LearningError.file(path: path, reason: "is no classifier with probabilities: make it by compile --head softmax")
+            }
+            return program
+        }
+        let weights = try WeightsOptions.checkpoint(a, a.string("weights"))
+        let classifier = try TrainedClassifier(weights, WeightsOptions.description(a, weights), isa: isa)
+        return try classifier.program(images: a.int("batch-size"), output: .probabilities).opened(
+            as: a.string("weights"), threads: threads, isa: isa)
+    }
+}
+
+/// What a classifier says of images.
+private struct Predictions {
+    let names: [ByteName]
+    let top: Int
+    let isLabelled: Bool
+    private(set) var confusion: ConfusionMatrix
+    private(set) var images = 0
+    private var mistakes: [(sample: Int, sureness: Float)] = []
+    private var source: (any ImageSource)?
+
+    init(names: [ByteName], top: Int, isLabelled: Bool) {
+        (self.names, self.top, self.isLabelled) = (names, top, isLabelled)
+        confusion = ConfusionMatrix(classes: names.count)
+    }
+
+    /// Names all images, and writes the table.
+    mutating func name(_ source: any ImageSource, _ program: ProgramFile, to path: String) throws {
+        self.source = source
+        var table = try DurableFile(replacing: path), bar = ProgressBar(total: source.count)
+        try table.write(CommaSeparated.line(headings.map { Array($0.utf8) }))
+        let classes = names.count
+        try ProgramExtraction(program).run(source) { range, rows in
+            for (place, sample) in range.enumerated() {
+                let shares = rows[(place * classes)..<((place + 1) * classes)]
+                // Of equal shares, the first class is the likelier.
+                let order = (0..<classes).sorted { a, b in
+                    let (left, right) = (shares[shares.startIndex + a], shares[shares.startIndex + b])
+                    return left != right ? left > right : a < b
+                }
+                var fields = [source.name(at: sample).bytes]
+                for number in order.prefix(top) { fields += [names[number].bytes, Array("\(shares[shares.startIndex + number])".utf8)] }
+                let label = isLabelled ? source.label(at: sample) : nil
+                if isLabelled { fields.append(label.map { names[$0].bytes } ?? []) }
+                try table.write(CommaSeparated.line(fields))
+                if let label {
+                    confusion.add(label: label, taken: order[0])
+                    if label != order[0] { mistakes.append((sample, shares[shares.startIndex + order[0]])) }
+                }
+            }
+            images = range.upperBound
+            bar.update(label: "images", completed: range.upperBound) { [] }
+        }
+        bar.finish()
+        try table.publish()
+    }
+
+    /// The surest mistakes; nil where there are none.
+    func wrong(_ shape: Encoder.Shape) throws -> Picture? {
+        guard let source, !mistakes.isEmpty else { return nil }
+        let surest = mistakes.sorted { $0.sureness != $1.sureness ? $0.sureness > $1.sureness : $0.sample < $1.sample }
+        return try WrongPictures.sheet(source, surest.map(\.sample), shape)
+    }
+
+    private var headings: [String] {
         ["file"] + (1...top).flatMap { $0 == 1 ? ["class", "probability"] : ["class_\($0)", "probability_\($0)"] }
             + (isLabelled ? ["label"] : [])
     }
 
-    private static func json(
-        _ a: Arguments, _ images: Int, _ seconds: Double, _ confusion: ConfusionMatrix?, _ names: [ByteName]
-    ) -> String {
-        var fields: [(key: String, value: LogValue)] = [("images_per_second", .double(Double(images) / seconds))]
-        if confusion == nil { fields.append(("images", .integer(images))) }
-        if let confusion {
-            let judged = JudgedImages(labels: confusion.labels, classes: names.count)
-            fields += [("acc1", .double(confusion.accuracy))] + judged.fields(confusion.accuracy)
-            fields.append(("class_names", .strings(names.map { "\($0)" })))
-            fields.append(("confusion", .numbers(confusion.counts.map(Double.init))))
-        }
+    func json(_ speed: Double) -> String {
+        var fields: [(key: String, value: LogValue)] = [("images_per_second", .double(speed))]
+        guard isLabelled else { return jsonLine([("images", .integer(images))] + fields) }
+        fields += [("acc1", .double(confusion.accuracy))]
+        fields += JudgedImages(labels: confusion.labels, classes: names.count).fields(confusion.accuracy)
+        fields += [("class_names", .strings(names.map { "\($0)" })), ("confusion", .numbers(confusion.counts.map(Double.init)))]
         return jsonLine(fields)
     }
 }

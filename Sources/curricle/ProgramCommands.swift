@@ -8,6 +8,7 @@ import Runtime
 import Settings
 import Storage
 import Terminal
+import Training
 import Vision
 import Weights
 
@@ -28,6 +29,19 @@ private enum ProgramOptions {
     }
 }
 
+extension ProgramOptions {
+    /// A classifier's weights as a program, where its head is asked for.
+    static func classifier(_ a: Arguments, images: Int) throws -> EncoderProgram? {
+        guard let head = try a.stringIfGiven("head") else { return nil }
+        if let name = ["pool", "layer", "precision", "images"].first(where: a.isGiven) {
+            throw LearningError.configuration("--head takes the whole classifier as it was trained: leave out --\(name)")
+        }
+        let weights = try WeightsOptions.checkpoint(a, a.string("weights"))
+        let classifier = try TrainedClassifier(weights, WeightsOptions.description(a, weights), isa: ISA.named(a.stringIfGiven("isa")))
+        return try classifier.program(images: images, output: head == "logits" ? .logits : .probabilities)
+    }
+}
+
 /// Makes a program file of an encoder's weights, for the C library and `extract`.
 enum CompileCommand {
     static let command = Command(
@@ -40,6 +54,9 @@ enum CompileCommand {
                 "images",
                 "with --precision int8: images whose features are compared with float32's; the file is only "
                     + "written where the worst is near enough"),
+            .value(
+                "head", "KIND", .word(of: ["softmax", "logits"]),
+                "of a classifier that finetune wrote: its head and its classes' names too; probabilities, or logits"),
             .value("least-cosine", "C", .number(-1...1), "how near the worst image's features must be", fallback: "0.99"),
             .value(
                 "trace", "FILE", .path(.file),
@@ -56,8 +73,9 @@ enum CompileCommand {
         guard try !a.isGiven("images") || a.string("precision") != Precision.float32.rawValue else {
             throw LearningError.configuration("--images goes with --precision int8: float32 is what it would be compared with")
         }
-        let program = try ProgramOptions.program(a, images: a.int("batch"))
+        var program = try ProgramOptions.classifier(a, images: a.int("batch")) ?? ProgramOptions.program(a, images: a.int("batch"))
         if let images = try a.stringIfGiven("images") { try compare(a, program, on: images) }
+        try program.addSelfTest()
         try program.write(to: output)
         try show(program.opened(as: output, threads: 1))  // what was written may be a pipe
         return 0
@@ -228,7 +246,8 @@ enum ExtractCommand {
     ) throws -> Int {
         let shape = extraction.program.encoder.shape
         var array = try NumpyFile(
-            path: path, shape: [source.count] + (extraction.program.pool == .tokens ? [shape.rows] : []) + [shape.rowWidth], key: key)
+            path: path, shape: [source.count] + (extraction.program.output == .features(.tokens) ? [shape.rows] : []) + [shape.rowWidth],
+            key: key)
         var names: FeatureTable? = nil
         if let table { names = try FeatureTable(path: table, width: extraction.width) }
         var bar = ProgressBar(total: source.count, completed: array.rows)
@@ -248,7 +267,7 @@ enum ExtractCommand {
     }
 
     /// The images that can be read, where others are to be left out.
-    private static func sound(_ source: any ImageSource, skips: Bool) throws -> any ImageSource {
+    static func sound(_ source: any ImageSource, skips: Bool) throws -> any ImageSource {
         guard skips else { return source }
         var progress = WorkProgress("looking for broken images")
         defer { progress.finish() }

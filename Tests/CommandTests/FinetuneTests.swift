@@ -62,6 +62,25 @@ struct FinetuneCommandTests {
             #expect(shares.count == 10 && abs(shares.reduce(0, +) - 1) < 1e-6 && shares == shares.sorted(by: >))
         }
         #expect(Double(lines.dropFirst().count { $0[1] == $0[21] }) / Double(lines.count - 1) == accuracy)
+        // As a program for devices, with the classes' names in it: the same bytes, and a self-test that holds here.
+        let compiled = try curricle(
+            "compile", "--weights", run + "/model.safetensors", "--head", "softmax", "--batch", "3", "-o", folder.file("c.curricle"))
+        #expect(compiled.code == 0 && compiled.output.contains("probabilities of the classes 0, 1, 2"))
+        let byProgram = try curricle(
+            "predict", "--program", folder.file("c.curricle"), "--data", data, "--split", "test", "--top", "10", "-o",
+            folder.file("by-program.csv"), "--threads", "2")
+        #expect(byProgram.code == 0 && byProgram.output.contains("Acc@1"), "\(byProgram.errors)")
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: folder.file("by-program.csv")))
+                == Data(contentsOf: URL(fileURLWithPath: folder.file("labels.csv"))))
+        let features = try curricle("compile", "--weights", weights, "-o", folder.file("f.curricle"))
+        #expect(features.code == 0)
+        let mistaken = try curricle("predict", "--program", folder.file("f.curricle"), "--data", data, "-o", folder.file("no.csv"))
+        #expect(mistaken.code == 2 && mistaken.lastError.contains("--head softmax"))
+        let both = try curricle(
+            "compile", "--weights", run + "/model.safetensors", "--head", "logits", "--pool", "mean", "-o", folder.file("n"))
+        #expect(both.code == 2 && both.lastError.contains("--pool"))
+
         let unnamed = try curricle("predict", "--weights", weights, "--data", data, "-o", folder.file("none.csv"))
         #expect(unnamed.code == 2 && unnamed.lastError.contains("no classifier"))
         #expect(!FileManager.default.fileExists(atPath: folder.file("none.csv")))

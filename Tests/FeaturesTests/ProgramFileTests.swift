@@ -158,7 +158,7 @@ private struct MadePictures: ImageSource {
         model.initialize(seed: 3)
         let weight = try #require(model.parameters["blocks.1.mlp.fc2.weight"])
         model.set(weight, in: model.session.parameters, Array(repeating: 3e38, count: weight.referenceShape.reduce(1, *)))
-        let program = try EncoderProgram(model, normalization: .standard(channels: 3), images: 2, pool: .mean)
+        let program = try EncoderProgram(model, normalization: .standard(channels: 3), images: 2, output: .features(.mean))
         try program.write(to: folder.file("p"))
         let error = #expect(throws: LearningError.self) {
             try features(folder.file("p"), MadePictures(count: 3, channels: 3), threads: 1, isa: .best)
@@ -227,11 +227,32 @@ private struct MadePictures: ImageSource {
         // And our own reader agrees.
         let file = try ProgramFile(path: folder.file("p"), threads: 1)
         #expect(
-            file.pool == .mean && file.encoder.shape.inputBytes == 2 * 30 * 30 * 3 && file.encoder.shape.outputCount == 2 * c.embedWidth)
+            file.output == .features(.mean) && file.encoder.shape.inputBytes == 2 * 30 * 30 * 3
+                && file.encoder.shape.outputCount == 2 * c.embedWidth)
         #expect(file.header.encoded == Array(bytes[0..<256]))
         #expect(file.instructions.count == word(56))
         #expect(
             file.instructions[0].hasPrefix("patchify ") && file.instructions[0].hasSuffix(" pixels+0 pixelScaleShift+0 [2, 5, 5, 6, 3]"))
+    }
+
+    /// The library makes the test's input by itself, in C, and this program's checksum is of a run on bytes that it made in Swift.
+    @Test(
+        "a written program's self-test holds on every ISA with fused multiply-adds, and fails where a weight has changed",
+        arguments: ISA.available)
+    func selfTest(isa: ISA) throws {
+        let folder = try TemporaryFolder()
+        var program = try extractor().program(images: 2, pool: .mean)
+        let untested = try program.opened(as: "memory", threads: 1, isa: isa)
+        #expect(try untested.encoder.passesSelfTest() == nil)
+        try program.addSelfTest()
+        try program.write(to: folder.file("tested"))
+        let sound = try ProgramFile(path: folder.file("tested"), threads: 2, isa: isa)
+        #expect(try sound.encoder.passesSelfTest() == (isa == .baseline ? nil : true))
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: folder.file("tested")))
+        bytes[program.header.parameters.offset + 4 * 100 + 3] ^= 0x40  // an exponent
+        try bytes.write(to: URL(fileURLWithPath: folder.file("damaged")))
+        let damaged = try ProgramFile(path: folder.file("damaged"), threads: 1, isa: isa, verifiesChecksum: false)
+        #expect(try damaged.encoder.passesSelfTest() == (isa == .baseline ? nil : false))
     }
 
     /// A file as the first version wrote it, and what tools/read_program.py, by the format's description alone, makes of its pixels.

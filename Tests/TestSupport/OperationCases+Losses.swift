@@ -38,6 +38,10 @@ extension OperationCase {
         }
     }
 
+    static let softmaxes: [OperationCase] = [1, 2, 15, 16, 17, 100].map { classes in
+        OperationCase("softmax \(classes)", ulps: 16) { b in [try b.append(.softmax, [try b.tensor([5, classes], in: -8...8)])] }
+    }
+
     /// Numbers of images, patches, and removed patches.
     static let rankings: [OperationCase] = [(1, 2, 1), (2, 9, 6), (3, 20, 16), (2, 49, 37)].flatMap {
         [rankingLoss($0), rankingLossGradient($0)]

@@ -5,7 +5,7 @@ extension OperationCase {
     public static let all: [OperationCase] = [
         linears, linearsInSections, fusedLinears, int8Linears, [repeatingResidual, transposedPanels], norms, attentions, splitAttentions,
         elementwise, repeatingAdds, rowSelections, tokenRows, patchifies, orders, hardestOrders, patchErrors, crossEntropies, means,
-        rankings,
+        softmaxes, rankings,
         uniformities, maskerLosses, composed
     ].flatMap { $0 }
 

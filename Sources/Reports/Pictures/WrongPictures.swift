@@ -1,7 +1,6 @@
 import Datasets
-import Models
+import Runtime
 import Vision
-import Weights
 
 /// Images that a classifier takes for something else, as a sheet, read row by row.
 public enum WrongPictures {
@@ -10,9 +9,11 @@ public enum WrongPictures {
     private static let columns = 8
 
     /// - Parameter samples: the images, the surest mistake first.
-    public static func sheet(_ source: any ImageSource, _ samples: [Int], _ description: WeightsDescription) throws -> Picture {
-        let grid = try description.model.grid, sheet = PictureSheet(grid)
-        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: description.normalization, seed: 0)
+    public static func sheet(_ source: any ImageSource, _ samples: [Int], _ shape: Encoder.Shape) throws -> Picture {
+        let grid = try PatchGrid.validated(
+            imageHeight: shape.height, imageWidth: shape.width, patchSize: shape.patch, channels: shape.channels)
+        let sheet = PictureSheet(grid)
+        let pipeline = ImagePipeline(grid: grid, augmentation: .none, normalization: PixelNormalization(mean: [0.5], std: [0.5]), seed: 0)
         let images = try samples.prefix(most).map { sample in
             scaled(pipeline.prepared(try source.image(at: sample), epoch: 0, sample: sample), by: sheet.factor)
         }

@@ -61,11 +61,21 @@ extension ModelRuntime {
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> ClassifierScore {
         var score = ClassifierScore()
-        try classify(
-            source, normalization, images: images, preprocessing: preprocessing, passOrder: passOrder, strict: strict, report: report
-        ) { sample, logits in
-            score.add(logits, label: source.label(at: sample) ?? -1)
+        try configuration.forEachBatch(
+            of: source, normalization, images: images, preprocessing: preprocessing, passOrder: passOrder, strict: strict, report: report
+        ) { batch in
+            let executable = try classification(images: batch.samples.count)
+            _ = try session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
+            let logits = try result("logits", of: executable), classes = logits.count / batch.samples.count
+            guard logits.allSatisfy(\.isFinite) else {
+                throw LearningError.nonfinite(
+                    "what the classifier says of an image is not finite: lower \(.learningRate), or check the weights")
+            }
+            for (i, sample) in batch.images {
+                score.add(logits[(i * classes)..<((i + 1) * classes)], label: source.label(at: sample) ?? -1)
+            }
             progress(score.images, source.count)
+            return true
         }
         return score
     }

@@ -13,25 +13,43 @@ import Vision
 /// weights, constants, and how pixels become numbers.
 public struct EncoderProgram {
     /// Sections as they will lie in the file.
-    let header: ProgramHeader
+    private(set) var header: ProgramHeader
     private let instructions: [UInt8]
     private let scalars: [Float]
     private let constants: [Float]
+    /// Names, each with a zero behind it.
+    private let labels: [UInt8]
     private let parameters: UnsafeRawBufferPointer
     /// Holds the parameters.
     private let model: ModelRuntime
 
     public var fileBytes: Int { header.fileBytes }
 
+    /// - Parameters:
+    ///   - output: what a row is; a classifier's needs a model with a head.
+    ///   - labels: the names of a classifier's classes; empty for features.
     /// - Throws: `LearningError.configuration` for sizes that the format does not take.
-    package init(_ model: ModelRuntime, normalization: PixelNormalization, images: Int, pool: FeaturePooling) throws {
+    package init(
+        _ model: ModelRuntime, normalization: PixelNormalization, images: Int, output: ProgramOutput, labels: [ByteName] = []
+    ) throws {
         let m = model.configuration
         guard m.channels <= 256, max(m.imageHeight, m.imageWidth) <= PixelImage.maximumSide else {
             throw LearningError.configuration(
                 "program files take pictures of up to 256 channels and \(PixelImage.maximumSide) pixels a side")
         }
         try normalization.validate(channels: m.channels)
-        let executable = try model.features(images: images, [pool], fromPixels: true), program = executable.program
+        let executable: Executable, rows: Int, rowWidth: Int
+        switch output {
+        case .features(let pool):
+            executable = try model.features(images: images, [pool], fromPixels: true)
+            rows = pool == .tokens ? m.patches : 1
+            rowWidth = pool == .clsAndMean ? 2 * m.embedWidth : m.embedWidth
+        case .logits, .probabilities:
+            executable = try model.executable(.classification(images: images, fromPixels: true, probabilities: output == .probabilities))
+            (rows, rowWidth) = (1, labels.count)
+        }
+        let program = executable.program
+        self.labels = labels.flatMap { $0.bytes + [0] }
         self.model = model
         instructions = EncoderProgram.fileInstructions(program)
         let pixels = normalization.scaleAndShift(channels: m.channels)
@@ -39,9 +57,8 @@ public struct EncoderProgram {
         constants = model.constants
         parameters = UnsafeRawBufferPointer(rebasing: model.session.parameters.contents[..<model.layout.bytes])
         var header = ProgramHeader(
-            pool: pool, images: images, height: m.imageHeight, width: m.imageWidth, channels: m.channels,
-            rows: pool == .tokens ? m.patches : 1,
-            rowWidth: pool == .clsAndMean ? 2 * m.embedWidth : m.embedWidth, instructionCount: program.instructions.count,
+            output: output, images: images, height: m.imageHeight, width: m.imageWidth, channels: m.channels, rows: rows,
+            rowWidth: rowWidth, instructionCount: program.instructions.count,
             arenaBytes: program.arenaBytes,
             workspaceBytes: try ISA.available.map { try executable.workspaceBytes(threads: 1, isa: $0) }.max() ?? 0)
         header.precision = model.parameters.precision
@@ -49,8 +66,25 @@ public struct EncoderProgram {
         header.writer = "curricle \(Machine.version)"
         header.layOut(
             scalars: scalars.count * ElementType.float32.bytes, constants: constants.count * ElementType.float32.bytes,
-            parameters: parameters.count)
+            parameters: parameters.count, labels: self.labels.count)
         self.header = header
+    }
+
+    /// CRC-32C of what the program makes of the test's input, whose byte i is the high one of (i + 1)·2654435761 mod 2³².
+    private func testChecksum() throws -> UInt32 {
+        let file = try opened(as: "the program", threads: 1), encoder = file.encoder
+        let pixels = (0..<encoder.shape.inputBytes).map {
+            UInt8((UInt32(truncatingIfNeeded: $0 + 1) &* 2_654_435_761) >> 24)
+        }
+        var features = [Float](repeating: 0, count: encoder.shape.outputCount)
+        try withExtendedLifetime(file) {  // the encoder refers to its bytes
+            try pixels.withUnsafeBufferPointer { pixels in
+                try features.withUnsafeMutableBufferPointer { try encoder.run(pixels, into: $0) }
+            }
+        }
+        var sum = CRC32C()
+        features.withUnsafeBytes { sum.update($0) }
+        return sum.value
     }
 
     /// Where the pixels' scale and shift stand among a file's scalars.
@@ -83,6 +117,13 @@ public struct EncoderProgram {
         }
     }
 
+    /// Gives the file a self-test, for which the program is run once; not where this CPU has no fused multiply-adds, without which the last
+    /// bits are others than everywhere else.
+    /// - Throws: `LearningError`, `RuntimeError`.
+    public mutating func addSelfTest() throws {
+        if ISA.best != .baseline { header.testChecksum = try testChecksum() }
+    }
+
     /// Writes the file, whole or not at all.
     public func write(to path: String) throws(FileError) {
         let (front, end) = around()
@@ -110,7 +151,11 @@ public struct EncoderProgram {
         place(instructions, at: header.instructions.offset)
         place(scalars.withUnsafeBytes { Array($0) }, at: header.scalars.offset)
         place(constants.withUnsafeBytes { Array($0) }, at: header.constants.offset)
-        let end = [UInt8](repeating: 0, count: header.fileBytes - header.parameters.offset - parameters.count)
+        var end = [UInt8](repeating: 0, count: header.fileBytes - header.parameters.offset - parameters.count)
+        if !labels.isEmpty {
+            let place = header.labels.offset - header.parameters.offset - parameters.count
+            end.replaceSubrange(place..<(place + labels.count), with: labels)
+        }
         var sum = CRC32C()
         sum.update(Array(front[ProgramHeader.checksumStart...]))
         sum.update(parameters)

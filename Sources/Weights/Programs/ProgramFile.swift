@@ -5,12 +5,16 @@ import Runtime
 import Settings
 import Storage
 import Tensors
+import Vision
 
 /// A program file in memory, opened by the library that devices run.
 public final class ProgramFile {
     public let path: String
     public let encoder: Encoder
-    public let pool: FeaturePooling
+    /// What a row is.
+    public let output: ProgramOutput
+    /// The names of a classifier's classes; empty for features.
+    public let labels: [ByteName]
     public var precision: Precision { header.precision }
     let header: ProgramHeader
     /// Of everything behind it in the file.
@@ -41,7 +45,11 @@ public final class ProgramFile {
         self.path = path
         self.contents = contents
         self.header = header
-        pool = header.pool
+        output = header.output
+        labels = contents.withBytes { bytes in
+            let range = header.labels.offset..<(header.labels.offset + header.labels.bytes)
+            return bytes[range].split(separator: 0, omittingEmptySubsequences: false).dropLast().map { ByteName(Array($0)) }
+        }
     }
 
     /// What is in it, for people: a line a fact.
@@ -54,11 +62,12 @@ public final class ProgramFile {
             ("file", "\(h.fileBytes) bytes" + (h.writer.isEmpty ? "" : ", by \(h.writer.debugDescription), arithmetic \(h.arithmetic)")),
             ("input", "rgb8 [\(s.images), \(s.height), \(s.width), \(s.channels)], patches of \(s.patch)"),
             ("pixels", "x · scale + shift, scale \(pixels.scale), shift \(pixels.shift)"),
-            ("output", "float32 [\(s.images), \(s.rows), \(s.rowWidth)]: " + description(of: h.pool)),
+            ("output", "float32 [\(s.images), \(s.rows), \(s.rowWidth)]: " + description(of: h.output)),
             ("instructions", "\(h.instructionCount) at \(h.instructions.offset), \(h.instructions.bytes) bytes"),
             ("scalars", "at \(h.scalars.offset), \(h.scalars.bytes) bytes"),
             ("constants", "at \(h.constants.offset), \(h.constants.bytes) bytes"),
             ("weights", "at \(h.parameters.offset), \(h.parameters.bytes) bytes"),
+            ("self-test", h.testChecksum.map { TensorFile.checksumText($0) } ?? "none"),
             ("arena", "\(h.arenaBytes) bytes, with a thread's scratch \(encoder.arenaBytes) (\(encoder.isa))"),
             ("work", "\((encoder.flops * 1e-7).rounded() / 100) GFLOP a run")
         ]
@@ -75,14 +84,18 @@ public final class ProgramFile {
         }
     }
 
-    private func description(of pool: FeaturePooling) -> String {
-        switch pool {
-        case .cls: "the class token"
-        case .mean: "the mean of the patch tokens"
-        case .clsAndMean: "the class token, then the mean of the patch tokens"
-        case .tokens: "the patch tokens"
+    private func description(of output: ProgramOutput) -> String {
+        switch output {
+        case .features(.cls): "the class token"
+        case .features(.mean): "the mean of the patch tokens"
+        case .features(.clsAndMean): "the class token, then the mean of the patch tokens"
+        case .features(.tokens): "the patch tokens"
+        case .logits: "logits of the classes " + named
+        case .probabilities: "probabilities of the classes " + named
         }
     }
+
+    private var named: String { labels.prefix(8).map { "\($0)" }.joined(separator: ", ") + (labels.count > 8 ? " …" : "") }
 
     private func pixelNumbers() -> (scale: [Float], shift: [Float]) {
         let channels = encoder.shape.channels, count = header.scalars.bytes / MemoryLayout<Float>.size
