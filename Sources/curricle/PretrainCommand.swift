@@ -60,8 +60,8 @@ enum PretrainCommand {
         let output = try arguments.string("output"), resumes = try arguments.flag("resume")
         let files = RunFiles(folder: output)
         if ranks?.leads ?? true { try files.check(PretrainSettings.command, resumes: resumes) }
-        if resumes, FileManager.default.fileExists(atPath: files.configuration) {
-            try arguments.merge(configurationAt: files.configuration)
+        if resumes, let recorded = try RankedCommand.recorded(files.configuration, ranks) {
+            try arguments.merge(configuration: recorded, from: files.configuration)
         }
         if resumes, arguments.isGiven("init-from") {
             throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights")

@@ -21,6 +21,7 @@ enum RankedCommand {
             if !ranks.leads { sleep(1) }
             let text = (error as? any NamesSettings)?.message.withOptions ?? "\(error)"
             complain(ranks.leads ? text : "rank \(ranks.rank) (\(ranks.host(of: ranks.rank))): \(text)")
+            usleep(200_000)  // a launcher that ends the job at once may drop the line
             ranks.abort(code: 2)
         }
     }
@@ -30,6 +31,14 @@ enum RankedCommand {
         if try Ranks.wasLaunched() {
             throw LearningError.configuration("\(command) runs in one process: start it without mpirun (pretrain runs on several)")
         }
+    }
+
+    /// The content of a run's configuration, which the first rank reads for all, as its machine alone need have the run's folder; nil where there
+    /// is none.
+    static func recorded(_ path: String, _ ranks: Ranks?) throws -> Data? {
+        var content: Data?
+        if ranks?.leads ?? true, FileManager.default.fileExists(atPath: path) { content = try Arguments.configuration(at: path) }
+        return try ranks.map { try $0.broadcast(json: content) } ?? content
     }
 
     /// What follows from the number of ranks where it is not given: groups of gradients, and as many batches an update.

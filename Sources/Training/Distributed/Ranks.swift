@@ -125,7 +125,7 @@ public struct Ranks: Sendable {
     }
 
     /// Rank 0's value.
-    func broadcast<Value: Codable>(json value: Value) throws -> Value {
+    public func broadcast<Value: Codable>(json value: Value) throws -> Value {
         try JSONDecoder().decode(Value.self, from: Data(broadcast(bytes: [UInt8](try JSONEncoder().encode(value)))))
     }
 
