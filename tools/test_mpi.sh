@@ -182,6 +182,21 @@ for kind in $kinds; do
     [ "$(weights from)" = "$(weights "from-$kind")" ] || fail "$kind: begun by the first rank's weights, resumed by its folder: other bits"
     [ ! -e "$folder/nowhere" ] || fail "$kind: a rank other than the first wrote"
 
+    # Features: rows dealt to ranks, the last batches of which are fewer than the ranks; a broken image ends the job.
+    features="--weights $folder/one-1/model.safetensors --data $folder/pictures --skip-broken --batch-size 4 --pool mean --threads 1"
+    # shellcheck disable=SC2086
+    "$curricle" extract $features --output "$folder/one.npy" --csv "$folder/one.csv" >"$folder/out" 2>&1 || { cat "$folder/out"; fail "extract"; }
+    for ranks in 2 3 8; do
+        rm -f "$folder/dealt."*
+        # shellcheck disable=SC2086
+        timeout -k 5 60 "mpirun.$kind" -n $ranks "$curricle" extract $features --output "$folder/dealt.npy" --csv "$folder/dealt.csv" >"$folder/out" 2>&1 ||
+            { cat "$folder/out"; fail "$kind: extract on $ranks ranks"; }
+        cmp "$folder/one.npy" "$folder/dealt.npy" && cmp "$folder/one.csv" "$folder/dealt.csv" || fail "$kind: extract on $ranks ranks: other features"
+    done
+    code=0
+    timeout -k 5 60 "mpirun.$kind" -n 3 "$curricle" extract --weights "$folder/one-1/model.safetensors" --data "$folder/pictures" --batch-size 4 --threads 1 --output "$folder/broken.npy" >"$folder/out" 2>&1 || code=$?
+    [ $code -eq 2 ] && grep -q "00\(07\|30\).png" "$folder/out" && [ ! -e "$folder/broken.npy" ] || { cat "$folder/out"; fail "$kind: extract of a broken image, code $code"; }
+
     mkdir -p "$folder/bare" && cp "$curricle" "$folder/bare/curricle"
     code=0
     timeout -k 5 60 "mpirun.$kind" -n 2 "$folder/bare/curricle" pretrain --data "$folder/data" --output "$folder/none" >"$folder/out" 2>&1 || code=$?

@@ -44,9 +44,7 @@ enum PretrainCommand {
                 "knn-test", "with --knn-every: labelled images to judge on (default: the test part of --knn-train or --data)",
                 section: "Run"),
             SharedOptions.resume, SharedOptions.threads(),
-            .value(
-                "peer-timeout", "SECONDS", .whole(5...86_400), "under mpirun: end the job where a rank has not answered for so long",
-                fallback: "60", section: "Run")
+            RankedCommand.timeout(section: "Run")
         ],
         example: "curricle pretrain --data photos --output run --model tiny-p16 --batch-size 64 --epochs 100")
 

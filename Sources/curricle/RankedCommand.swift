@@ -1,4 +1,6 @@
+import Datasets
 import Engine
+import Features
 import Foundation
 import Runtime
 import Settings
@@ -26,10 +28,39 @@ enum RankedCommand {
         }
     }
 
+    static func timeout(section: String = Option.defaultSection) -> Option {
+        .value(
+            "peer-timeout", "SECONDS", .whole(5...86_400), "under mpirun: end the job where a rank has not answered for so long",
+            fallback: "60", section: section)
+    }
+
+    /// Features in the source's order, the batches dealt to ranks; `body` is called on the first alone.
+    /// - Parameter first: the image to begin with, as the first rank has it.
+    static func extract(
+        _ extraction: ProgramExtraction, _ source: any ImageSource, from first: Int = 0, _ ranks: Ranks?,
+        _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void
+    ) throws {
+        guard let ranks else { return try extraction.run(source, from: first, body) }
+        let first = try ranks.broadcast(json: first), images = extraction.program.encoder.shape.images, width = extraction.width
+        var room = [Float](repeating: 0, count: images * width * (ranks.leads ? ranks.size : 1))
+        for start in stride(from: first, to: source.count, by: images * ranks.size) {
+            let ranges = (0..<ranks.size).map { min(start + $0 * images, source.count)..<min(start + ($0 + 1) * images, source.count) }
+            let own = ranges[ranks.rank], end = ranges[ranks.size - 1].upperBound
+            try room.withUnsafeMutableBufferPointer { room in
+                try extraction.run(source, from: own.lowerBound, to: own.upperBound) { _, features in
+                    _ = room.update(fromContentsOf: features)
+                }
+                ranks.collect(room, counts: ranges.map { $0.count * width })
+                if ranks.leads { try body(start..<end, UnsafeBufferPointer(rebasing: room[..<((end - start) * width)])) }
+            }
+        }
+    }
+
     /// Refuses what would run as many times as a launcher starts it.
     static func refuse(_ command: String) throws {
         if try Ranks.wasLaunched() {
-            throw LearningError.configuration("\(command) runs in one process: start it without mpirun (pretrain runs on several)")
+            throw LearningError.configuration(
+                "\(command) runs in one process: start it without mpirun (pretrain and extract run on several)")
         }
     }
 

@@ -129,8 +129,7 @@ public final class Pretraining: TrainingRecipe {
 
     /// Checks, before anything is written, that all ranks train on the same with the same.
     private func agree(_ ranks: Ranks) throws {
-        try ranks.agree("sees", "\(source.count) images")
-        try ranks.agree("sees the images", images.names)
+        try ranks.agree(on: source)
         try ranks.agree("has the settings", settings.json)
         try ranks.agree(
             "computes with arithmetic",
