@@ -12,7 +12,8 @@ for word in "$@"; do
 done
 curricle=$(realpath "$curricle")
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+launcher=""
+trap '[ -z "$launcher" ] || kill "$launcher" 2>/dev/null || true; rm -rf "$folder"' EXIT
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
@@ -20,11 +21,34 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 model="--image-size 8 --patch-size 2 --channels 1 --embed-dim 16 --depth 1 --num-heads 2 --decoder-embed-dim 16 --decoder-depth 1 --decoder-num-heads 2
     --augment none --mean 0.5 --std 0.5 --batch-size 4 --epochs 2 --warmup-epochs 1"
 python3 tools/faults/digits.py "$folder/data" 52
+python3 tools/faults/digits.py "$folder/fewer" 51
+python3 tools/faults/pictures.py "$folder/pictures" 52 --broken 7 30
+data=$folder/data
+# each A B COMMAND…: the word @ is A on the first rank and B on the others, which stand for other machines.
+cat >"$folder/each" <<'EOF'
+#!/bin/sh
+own=$1 others=$2
+shift 2
+[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 0 ] || own=$others
+for word in "$@"; do
+    shift
+    if [ "$word" = @ ]; then word=$own; fi
+    set -- "$@" "$word"
+done
+exec "$@"
+EOF
+chmod +x "$folder/each"
 run() { # run KIND RANKS OUTPUT OPTIONS…
     kind=$1 ranks=$2 output=$3
     shift 3
     # shellcheck disable=SC2086
-    timeout -k 5 60 "mpirun.$kind" -n "$ranks" "$curricle" pretrain --data "$folder/data" --output "$folder/$output" $model "$@" >"$folder/out" 2>&1
+    timeout -k 5 60 "mpirun.$kind" -n "$ranks" "$curricle" pretrain --data "$data" --output "$folder/$output" $model "$@" >"$folder/out" 2>&1
+}
+# The command's processes below one of ours, wherever the launcher puts them.
+ranks_of() {
+    for process in $(pgrep -P "$1"); do
+        if [ "$(readlink "/proc/$process/exe")" = "$curricle" ]; then echo "$process"; else ranks_of "$process"; fi
+    done
 }
 weights() { sha256sum "$folder/$1/model.safetensors" | cut -c1-64; }
 state() { sha256sum "$(ls "$folder/$1"/state-* | tail -1)" | cut -c1-64; }
@@ -36,7 +60,7 @@ check() { # check GROUPS OPTIONS…
     shift
     number=$((number + 1))
     # shellcheck disable=SC2086
-    "$curricle" pretrain --data "$folder/data" --output "$folder/one-$number" $model --gradient-groups "$groups" --accum-iter "$groups" --threads 2 "$@" >"$folder/out" 2>&1 ||
+    "$curricle" pretrain --data "$data" --output "$folder/one-$number" $model --gradient-groups "$groups" --accum-iter "$groups" --threads 2 "$@" >"$folder/out" 2>&1 ||
         { cat "$folder/out"; fail "one process, $*"; }
     for kind in $kinds; do
         for ranks in $counts; do
@@ -55,6 +79,10 @@ for kind in openmpi mpich; do command -v "mpirun.$kind" >/dev/null && kinds="$ki
 if [ -n "$all" ]; then counts="2 3 4 8"; else counts="2 3"; fi
 check 6
 check 8 --masker rank --clip-grad 0.5
+data=$folder/pictures
+check 6 --masking random
+grep -q "0030.png" "$folder/out" || { cat "$folder/out"; fail "broken images are not named"; }
+data=$folder/data
 if [ -n "$all" ]; then
     check 8
     check 8 --masking random
@@ -83,7 +111,7 @@ for kind in $kinds; do
         launcher=$!
         while ! ls "$folder/killed"/state-* >/dev/null 2>&1; do sleep 0.1; done
         sleep "0.$((round * 3 % 10))"
-        pkill -9 -n -f "$folder/killed" || true
+        kill -9 "$(ranks_of $launcher | shuf -n 1)" || true
         code=0
         wait $launcher || code=$?
         [ $code -ne 0 ] && [ $code -ne 124 ] || fail "$kind: killed rank, launcher ended with $code"
@@ -103,7 +131,7 @@ for kind in $kinds; do
     launcher=$!
     while ! ls "$folder/stopped-$kind"/log.jsonl >/dev/null 2>&1; do sleep 0.1; done
     sleep 1
-    stopped=$(pgrep -n -f "$folder/stopped-$kind")
+    stopped=$(ranks_of $launcher | tail -1)
     kill -STOP "$stopped"
     code=0
     wait $launcher || code=$?
@@ -116,7 +144,7 @@ for kind in $kinds; do
     launcher=$!
     while ! ls "$folder/left-$kind"/log.jsonl >/dev/null 2>&1; do sleep 0.1; done
     sleep 1
-    pkill -USR1 -f "^[^ ]*mpirun.$kind.*left-$kind" # the launcher, which hands it on
+    kill -USR1 "$(pgrep -P $launcher)" # below timeout; mpirun hands it on
     code=0
     wait $launcher || code=$?
     # MPICH's launcher forgets its ranks' code once it has handed on a signal.
@@ -129,6 +157,46 @@ for kind in $kinds; do
     run "$kind" 3 few --gradient-groups 2 --accum-iter 2 || code=$?
     [ $code -eq 2 ] || { cat "$folder/out"; fail "$kind: more ranks than groups, code $code"; }
     [ ! -e "$folder/few" ] || fail "$kind: a refused job wrote"
+
+    # Other images, a broken one, another file of weights, no run's folder on the other ranks' machines.
+    code=0
+    # shellcheck disable=SC2086
+    timeout -k 5 60 "mpirun.$kind" -n 3 "$folder/each" "$data" "$folder/fewer" "$curricle" pretrain --data @ --output "$folder/other-$kind" $model >"$folder/out" 2>&1 || code=$?
+    [ $code -eq 2 ] || { cat "$folder/out"; fail "$kind: other images on a rank, code $code"; }
+    grep -q "rank 1 (.*) sees 51 images, rank 0 52 images" "$folder/out" || { cat "$folder/out"; fail "$kind: the rank with other images is not named"; }
+    [ ! -e "$folder/other-$kind" ] || fail "$kind: a job whose ranks see other images wrote"
+    code=0
+    data=$folder/pictures
+    run "$kind" 3 strict --strict --masking random || code=$?
+    rm -rf "$folder/strict"
+    data=$folder/data
+    [ $code -eq 2 ] || { cat "$folder/out"; fail "$kind: a broken image with --strict, code $code"; }
+    grep -q "00\(07\|30\).png" "$folder/out" || { cat "$folder/out"; fail "$kind: the broken image is not named"; }
+    # shellcheck disable=SC2086
+    timeout -k 5 60 "mpirun.$kind" -n 2 "$folder/each" "$folder/one-1/model.safetensors" "$folder/one-2/model.safetensors" "$curricle" pretrain --data "$data" --output "$folder/from-$kind" $model \
+        --accum-iter 6 --gradient-groups 6 --threads 1 --max-steps 2 --init-from @ >"$folder/out" 2>&1 || { cat "$folder/out"; fail "$kind: --init-from"; }
+    # shellcheck disable=SC2086
+    [ -e "$folder/from" ] || "$curricle" pretrain --data "$data" --output "$folder/from" $model --accum-iter 6 --gradient-groups 6 --init-from "$folder/one-1/model.safetensors" >"$folder/out" 2>&1
+    timeout -k 5 60 "mpirun.$kind" -n 3 "$folder/each" "$folder/from-$kind" "$folder/nowhere" "$curricle" pretrain --data "$data" --output @ --threads 1 --resume >"$folder/out" 2>&1 ||
+        { cat "$folder/out"; fail "$kind: --resume where the first rank alone has the run's folder"; }
+    [ "$(weights from)" = "$(weights "from-$kind")" ] || fail "$kind: begun by the first rank's weights, resumed by its folder: other bits"
+    [ ! -e "$folder/nowhere" ] || fail "$kind: a rank other than the first wrote"
+
+    # Features: rows dealt to ranks, the last batches of which are fewer than the ranks; a broken image ends the job.
+    features="--weights $folder/one-1/model.safetensors --data $folder/pictures --skip-broken --batch-size 4 --pool mean --threads 1"
+    # shellcheck disable=SC2086
+    "$curricle" extract $features --output "$folder/one.npy" --csv "$folder/one.csv" >"$folder/out" 2>&1 || { cat "$folder/out"; fail "extract"; }
+    for ranks in 2 3 8; do
+        rm -f "$folder/dealt."*
+        # shellcheck disable=SC2086
+        timeout -k 5 60 "mpirun.$kind" -n $ranks "$curricle" extract $features --output "$folder/dealt.npy" --csv "$folder/dealt.csv" >"$folder/out" 2>&1 ||
+            { cat "$folder/out"; fail "$kind: extract on $ranks ranks"; }
+        cmp "$folder/one.npy" "$folder/dealt.npy" && cmp "$folder/one.csv" "$folder/dealt.csv" || fail "$kind: extract on $ranks ranks: other features"
+    done
+    code=0
+    timeout -k 5 60 "mpirun.$kind" -n 3 "$curricle" extract --weights "$folder/one-1/model.safetensors" --data "$folder/pictures" --batch-size 4 --threads 1 --output "$folder/broken.npy" >"$folder/out" 2>&1 || code=$?
+    [ $code -eq 2 ] && grep -q "00\(07\|30\).png" "$folder/out" && [ ! -e "$folder/broken.npy" ] || { cat "$folder/out"; fail "$kind: extract of a broken image, code $code"; }
+
     mkdir -p "$folder/bare" && cp "$curricle" "$folder/bare/curricle"
     code=0
     timeout -k 5 60 "mpirun.$kind" -n 2 "$folder/bare/curricle" pretrain --data "$folder/data" --output "$folder/none" >"$folder/out" 2>&1 || code=$?

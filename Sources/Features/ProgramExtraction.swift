@@ -43,10 +43,14 @@ public struct ProgramExtraction {
 
     /// Features in the source's order, handed over batch by batch.
     /// - Parameter first: the image to begin with.
+    /// - Parameter end: the image to stop before; nil for all.
     /// - Parameter body: the images' range, and their features [images, rows · width].
     /// - Throws: a broken image's `VisionError`; `LearningError.file` for a program whose numbers overflow; or what `body` throws.
-    public func run(_ source: any ImageSource, from first: Int = 0, _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void) throws
-    {
+    public func run(
+        _ source: any ImageSource, from first: Int = 0, to end: Int? = nil,
+        _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void
+    ) throws {
+        let end = end ?? source.count
         let shape = program.encoder.shape
         let pixels = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: shape.inputBytes)
         let features = UnsafeMutableBufferPointer<Float>.allocate(capacity: shape.outputCount)
@@ -56,8 +60,8 @@ public struct ProgramExtraction {
         }
         pixels.initialize(repeating: 0)
         features.initialize(repeating: 0)
-        for start in stride(from: first, to: source.count, by: shape.images) {
-            let range = start..<min(start + shape.images, source.count)
+        for start in stride(from: first, to: end, by: shape.images) {
+            let range = start..<min(start + shape.images, end)
             try load(source, range, into: pixels)
             // A last batch that is not full computes what was there before, too; images do not see one another.
             try program.encoder.run(UnsafeBufferPointer(pixels), into: features)

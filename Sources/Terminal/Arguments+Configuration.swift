@@ -12,7 +12,14 @@ extension Arguments {
     ///   - ignoring: keys that are no options but may be there, such as those a run writes about itself.
     /// - Throws: `.unreadableConfiguration`, `.unknownKey`, `.repeatedKey`, `.invalidValue`.
     public mutating func merge(configurationAt path: String, ignoring: Set<String> = []) throws(UsageError) {
-        let values = try Arguments.readConfiguration(path)
+        try merge(configuration: Arguments.configuration(at: path), from: path, ignoring: ignoring)
+    }
+
+    /// Takes values from a configuration file's content.
+    /// - Parameter path: where it was read, which messages name.
+    /// - Throws: as `merge(configurationAt:)`.
+    public mutating func merge(configuration: Data, from path: String, ignoring: Set<String> = []) throws(UsageError) {
+        let values = try Arguments.decode(configuration, from: path)
         var fromFile: [String: Given] = [:]
         for (key, value) in values.sorted(by: { $0.key < $1.key }) {
             let name = Option.canonical(key)
@@ -42,7 +49,9 @@ extension Arguments {
         if given["\(name)"] == nil { given["\(name)"] = Given(value: value, origin: "\(origin): \(name)") }
     }
 
-    private static func readConfiguration(_ path: String) throws(UsageError) -> [String: ConfigurationValue] {
+    /// The content of a configuration file.
+    /// - Throws: `.unreadableConfiguration`.
+    public static func configuration(at path: String) throws(UsageError) -> Data {
         var information = stat()
         guard stat(path, &information) == 0 else {
             throw .unreadableConfiguration(path: path, reason: String(cString: strerror(errno)))
@@ -53,6 +62,10 @@ extension Arguments {
         guard let file = FileHandle(forReadingAtPath: path), let data = try? file.readToEnd() ?? Data() else {
             throw .unreadableConfiguration(path: path, reason: "it cannot be read")
         }
+        return data
+    }
+
+    private static func decode(_ data: Data, from path: String) throws(UsageError) -> [String: ConfigurationValue] {
         do {
             return try JSONDecoder().decode([String: ConfigurationValue].self, from: data)
         } catch DecodingError.typeMismatch(_, let context) where !context.codingPath.isEmpty {

@@ -44,9 +44,7 @@ enum PretrainCommand {
                 "knn-test", "with --knn-every: labelled images to judge on (default: the test part of --knn-train or --data)",
                 section: "Run"),
             SharedOptions.resume, SharedOptions.threads(),
-            .value(
-                "peer-timeout", "SECONDS", .whole(5...86_400), "under mpirun: end the job where a rank has not answered for so long",
-                fallback: "60", section: "Run")
+            RankedCommand.timeout(section: "Run")
         ],
         example: "curricle pretrain --data photos --output run --model tiny-p16 --batch-size 64 --epochs 100")
 
@@ -60,8 +58,8 @@ enum PretrainCommand {
         let output = try arguments.string("output"), resumes = try arguments.flag("resume")
         let files = RunFiles(folder: output)
         if ranks?.leads ?? true { try files.check(PretrainSettings.command, resumes: resumes) }
-        if resumes, FileManager.default.fileExists(atPath: files.configuration) {
-            try arguments.merge(configurationAt: files.configuration)
+        if resumes, let recorded = try RankedCommand.recorded(files.configuration, ranks) {
+            try arguments.merge(configuration: recorded, from: files.configuration)
         }
         if resumes, arguments.isGiven("init-from") {
             throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights")

@@ -174,11 +174,15 @@ enum ExtractCommand {
                 .value("csv", "FILE.csv", .path(.file), "the same with the images' names"),
                 .flag("skip-broken", "leave out images that cannot be read; the table, or FILE.npy.names, says whose rows there are"),
                 SharedOptions.json
-            ] + DataOptions.decoding + [SharedOptions.threads(most: 256), SharedOptions.isa],
+            ] + DataOptions.decoding + [SharedOptions.threads(most: 256), SharedOptions.isa, RankedCommand.timeout()],
         example: "curricle extract --weights run/model.safetensors --pool mean --data photos --output features.npy --csv features.csv")
 
     static func run(_ a: Arguments) throws -> Int32 {
-        let threads = try SharedOptions.threads(a, most: 256)
+        try RankedCommand.run(timeout: a.int("peer-timeout")) { ranks in try run(a, ranks) }
+    }
+
+    private static func run(_ a: Arguments, _ ranks: Ranks?) throws -> Int32 {
+        let threads = try ranks.map { try RankedCommand.threads(a, $0) } ?? SharedOptions.threads(a, most: 256)
         let output = try a.string("output")
         guard a.isGiven("program") != a.isGiven("weights") else {
             throw LearningError.configuration("extract takes either --program or --weights")
@@ -198,14 +202,24 @@ enum ExtractCommand {
         let extraction = try ProgramExtraction(program, takesPixelsAsTheyAre: a.string("preprocess") == "none")
         let shape = program.encoder.shape,
             decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height), channels: shape.channels)
-        let source = try sound(DataOptions.open(a.string("data"), role: DataOptions.role(a), decoding), skips: a.flag("skip-broken"))
+        let source = try sound(
+            DataOptions.open(a.string("data"), role: DataOptions.role(a), decoding), skips: a.flag("skip-broken"),
+            tells: ranks?.leads ?? true)
+        if let ranks {
+            try ranks.agree(on: source)
+            try ranks.agree("computes by the program", "\(program.checksum)")
+        }
         let start = Date()
         let first: Int
         do {
+            if let ranks, !ranks.leads {
+                try RankedCommand.extract(extraction, source, ranks) { _, _ in }
+                return 0
+            }
             first =
                 isTable
-                ? try write(extraction, source, table: output)
-                : try write(extraction, source, array: output, key: extraction.key(source, decoding), table: table)
+                ? try write(extraction, source, table: output, ranks)
+                : try write(extraction, source, array: output, key: extraction.key(source, decoding), table: table, ranks)
         } catch {
             throw broken(source, after: error)
         }
@@ -225,10 +239,10 @@ enum ExtractCommand {
 
     /// A table alone.
     /// - Returns: 0, the first image that was computed.
-    private static func write(_ extraction: ProgramExtraction, _ source: any ImageSource, table: String) throws -> Int {
+    private static func write(_ extraction: ProgramExtraction, _ source: any ImageSource, table: String, _ ranks: Ranks?) throws -> Int {
         var names = try FeatureTable(path: table, width: extraction.width), bar = ProgressBar(total: source.count)
         let start = Date()
-        try extraction.run(source) { range, features in
+        try RankedCommand.extract(extraction, source, ranks) { range, features in
             for (place, row) in range.enumerated() {
                 try names.append(source.name(at: row).bytes, features[(place * extraction.width)..<((place + 1) * extraction.width)])
             }
@@ -242,7 +256,7 @@ enum ExtractCommand {
     /// An array, and perhaps a table of it.
     /// - Returns: the first image that was computed; an earlier run had computed those before.
     private static func write(
-        _ extraction: ProgramExtraction, _ source: any ImageSource, array path: String, key: UInt32, table: String?
+        _ extraction: ProgramExtraction, _ source: any ImageSource, array path: String, key: UInt32, table: String?, _ ranks: Ranks?
     ) throws -> Int {
         let shape = extraction.program.encoder.shape
         var array = try NumpyFile(
@@ -253,7 +267,7 @@ enum ExtractCommand {
         var bar = ProgressBar(total: source.count, completed: array.rows)
         let start = Date(), first = array.rows
         if first > 0, first < source.count { bar.message("taken up at image \(first + 1)") }
-        try extraction.run(source, from: first) { range, features in
+        try RankedCommand.extract(extraction, source, from: first, ranks) { range, features in
             try array.append(features)
             bar.update(label: "images", completed: range.upperBound) { [rate(range.upperBound - first, since: start)] }
         }
@@ -267,7 +281,7 @@ enum ExtractCommand {
     }
 
     /// The images that can be read, where others are to be left out.
-    static func sound(_ source: any ImageSource, skips: Bool) throws -> any ImageSource {
+    static func sound(_ source: any ImageSource, skips: Bool, tells: Bool = true) throws -> any ImageSource {
         guard skips else { return source }
         var progress = WorkProgress("looking for broken images")
         defer { progress.finish() }
@@ -275,7 +289,7 @@ enum ExtractCommand {
         guard sound.count > 0 else {
             throw VisionError.noReadableImage(count: broken.count, firstReason: broken.first.map { "\($0)" } ?? "there is none")
         }
-        for error in broken { tell("left out: \(error)") }
+        for error in broken where tells { tell("left out: \(error)") }
         return sound
     }
 

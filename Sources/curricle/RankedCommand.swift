@@ -1,4 +1,6 @@
+import Datasets
 import Engine
+import Features
 import Foundation
 import Runtime
 import Settings
@@ -21,15 +23,53 @@ enum RankedCommand {
             if !ranks.leads { sleep(1) }
             let text = (error as? any NamesSettings)?.message.withOptions ?? "\(error)"
             complain(ranks.leads ? text : "rank \(ranks.rank) (\(ranks.host(of: ranks.rank))): \(text)")
+            usleep(200_000)  // a launcher that ends the job at once may drop the line
             ranks.abort(code: 2)
+        }
+    }
+
+    static func timeout(section: String = Option.defaultSection) -> Option {
+        .value(
+            "peer-timeout", "SECONDS", .whole(5...86_400), "under mpirun: end the job where a rank has not answered for so long",
+            fallback: "60", section: section)
+    }
+
+    /// Features in the source's order, the batches dealt to ranks; `body` is called on the first alone.
+    /// - Parameter first: the image to begin with, as the first rank has it.
+    static func extract(
+        _ extraction: ProgramExtraction, _ source: any ImageSource, from first: Int = 0, _ ranks: Ranks?,
+        _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void
+    ) throws {
+        guard let ranks else { return try extraction.run(source, from: first, body) }
+        let first = try ranks.broadcast(json: first), images = extraction.program.encoder.shape.images, width = extraction.width
+        var room = [Float](repeating: 0, count: images * width * (ranks.leads ? ranks.size : 1))
+        for start in stride(from: first, to: source.count, by: images * ranks.size) {
+            let ranges = (0..<ranks.size).map { min(start + $0 * images, source.count)..<min(start + ($0 + 1) * images, source.count) }
+            let own = ranges[ranks.rank], end = ranges[ranks.size - 1].upperBound
+            try room.withUnsafeMutableBufferPointer { room in
+                try extraction.run(source, from: own.lowerBound, to: own.upperBound) { _, features in
+                    _ = room.update(fromContentsOf: features)
+                }
+                ranks.collect(room, counts: ranges.map { $0.count * width })
+                if ranks.leads { try body(start..<end, UnsafeBufferPointer(rebasing: room[..<((end - start) * width)])) }
+            }
         }
     }
 
     /// Refuses what would run as many times as a launcher starts it.
     static func refuse(_ command: String) throws {
         if try Ranks.wasLaunched() {
-            throw LearningError.configuration("\(command) runs in one process: start it without mpirun (pretrain runs on several)")
+            throw LearningError.configuration(
+                "\(command) runs in one process: start it without mpirun (pretrain and extract run on several)")
         }
+    }
+
+    /// The content of a run's configuration, which the first rank reads for all, as its machine alone need have the run's folder; nil where there
+    /// is none.
+    static func recorded(_ path: String, _ ranks: Ranks?) throws -> Data? {
+        var content: Data?
+        if ranks?.leads ?? true, FileManager.default.fileExists(atPath: path) { content = try Arguments.configuration(at: path) }
+        return try ranks.map { try $0.broadcast(json: content) } ?? content
     }
 
     /// What follows from the number of ranks where it is not given: groups of gradients, and as many batches an update.

@@ -24,7 +24,8 @@ func runCommandLine(_ words: [String]) -> Int32 {
             return 0
         }
         guard let entry = Commands.all.first(where: { $0.command.name == command.name }) else { return 2 }
-        if command.name != PretrainCommand.command.name { try RankedCommand.refuse(command.name) }
+        let ranked = [PretrainCommand.command.name, ExtractCommand.command.name]
+        if !ranked.contains(command.name) { try RankedCommand.refuse(command.name) }
         try OutputGuard.check(arguments)
         try Machine.requireThreads(1)
         if ProcessInfo.processInfo.environment["CURRICLE_DOT"] == "none" { Machine.allowDot(false) }

@@ -1,4 +1,5 @@
 import CRanks
+import Datasets
 import Engine
 import Foundation
 import Settings
@@ -125,7 +126,7 @@ public struct Ranks: Sendable {
     }
 
     /// Rank 0's value.
-    func broadcast<Value: Codable>(json value: Value) throws -> Value {
+    public func broadcast<Value: Codable>(json value: Value) throws -> Value {
         try JSONDecoder().decode(Value.self, from: Data(broadcast(bytes: [UInt8](try JSONEncoder().encode(value)))))
     }
 
@@ -134,6 +135,23 @@ public struct Ranks: Sendable {
 
     func exchange(sends: [Transfer], receives: [Transfer]) {
         Ranks.engine.exchange(sends.map(\.raw), Int32(sends.count), receives.map(\.raw), Int32(receives.count))
+    }
+
+    /// Brings numbers of all ranks to the first.
+    /// - Parameters:
+    ///   - numbers: [counts[rank]] of this rank; on the first with room for all, which then stand there one after another.
+    ///   - counts: of each rank, the same on all.
+    public func collect(_ numbers: UnsafeMutableBufferPointer<Float>, counts: [Int]) {
+        guard leads else {
+            let own = UnsafeMutableBufferPointer(rebasing: numbers[..<counts[rank]])
+            return exchange(sends: own.isEmpty ? [] : [Transfer(peer: 0, own)], receives: [])
+        }
+        var place = counts[0], receives: [Transfer] = []
+        for rank in 1..<size where counts[rank] > 0 {
+            receives.append(Transfer(peer: rank, UnsafeMutableBufferPointer(rebasing: numbers[place..<(place + counts[rank])])))
+            place += counts[rank]
+        }
+        exchange(sends: [], receives: receives)
     }
 
     /// Whether any rank says so.
@@ -154,9 +172,15 @@ public struct Ranks: Sendable {
     /// Checks that a fact is the same on all ranks.
     /// - Parameter fact: what a person reads: "49,998 images".
     /// - Throws: `LearningError.configuration` that names the first rank that sees something else.
-    func agree(_ what: String, _ fact: String) throws(LearningError) {
+    public func agree(_ what: String, _ fact: String) throws(LearningError) {
         let all = gather(bytes: Array(fact.utf8)).map { String(decoding: $0, as: UTF8.self) }
         guard let other = all.indices.first(where: { all[$0] != all[0] }) else { return }
         throw .configuration("rank \(other) (\(host(of: other))) \(what) \(all[other]), rank 0 \(all[0])")
+    }
+
+    /// Checks that all ranks see the same images, by number and names.
+    public func agree(on source: any ImageSource) throws(LearningError) {
+        try agree("sees", "\(source.count) images")
+        try agree("sees the images", RunImages(source).names)
     }
 }

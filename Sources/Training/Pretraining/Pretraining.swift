@@ -49,6 +49,8 @@ public final class Pretraining: TrainingRecipe {
     private let decisions: Memory?
     private var group: BatchGroup
     private var lastLosses = IterationLosses()
+    /// Broken images of any rank that were said: another epoch may give them to another.
+    private var named: Set<String> = []
     private let held: HeldImages?
     private let ranks: Ranks?
     private let groups: GradientGroups
@@ -122,6 +124,21 @@ public final class Pretraining: TrainingRecipe {
         ownBatches = mine + (ranks == nil ? 0 : 1)  // a short last update may be shared otherwise
         group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
         held = try HeldImages(source: heldOut ?? source, pipeline: pipeline, strict: settings.strict)
+        if let ranks { try agree(ranks) }
+    }
+
+    /// Checks, before anything is written, that all ranks train on the same with the same.
+    private func agree(_ ranks: Ranks) throws {
+        try ranks.agree(on: source)
+        try ranks.agree("has the settings", settings.json)
+        try ranks.agree(
+            "computes with arithmetic",
+            "\(Arithmetic.number), \(model.session.isa == .baseline ? "without" : "with") fused multiply-adds")
+    }
+
+    /// Makes a state's memory what the first rank's is.
+    private func share(_ memories: [Memory?], _ ranks: Ranks) {
+        for case let memory? in memories { ranks.broadcast(UnsafeMutableRawBufferPointer(memory.floats)) }
     }
 
     /// Threads that decode images beside the team.
@@ -148,7 +165,9 @@ public final class Pretraining: TrainingRecipe {
             fresh = try WeightsFile.loadParts(weights, into: model)
         }
         try loop.begin(self, in: files.pictures)
-        _ = ranks?.any(false)  // nobody trains before the first has its folder
+        if let ranks {  // once the first has its folder
+            share([model.session.parameters], ranks)
+        }
         return fresh
     }
 
@@ -160,9 +179,7 @@ public final class Pretraining: TrainingRecipe {
         if let ranks {
             loop.position = try ranks.broadcast(json: loop.position)
             let session = model.session
-            for memory in [session.parameters, session.firstMoments, session.secondMoments] {
-                if let memory { ranks.broadcast(UnsafeMutableRawBufferPointer(memory.floats)) }
-            }
+            share([session.parameters, session.firstMoments, session.secondMoments], ranks)
         }
         trainer.updates.counts = position.updates
         return true
@@ -187,14 +204,6 @@ public final class Pretraining: TrainingRecipe {
     ) throws -> RunEnd {
         self.judging = judging
         self.progress = progress
-        if let ranks {
-            try ranks.agree("sees", "\(source.count) images")
-            try ranks.agree("sees the images", images.names)
-            try ranks.agree("has the settings", settings.json)
-            try ranks.agree(
-                "computes with arithmetic",
-                "\(Arithmetic.number), \(model.session.isa == .baseline ? "without" : "with") fused multiply-adds")
-        }
         try trainer.prepare(images: min(settings.batchSize, source.count), batches: ownBatches)
         willBegin()
         for line in held?.broken ?? [] { loop.reportOnce(Message(line)) }
@@ -321,7 +330,7 @@ public final class Pretraining: TrainingRecipe {
         if let ranks {
             broken = ranks.gather(bytes: Array(broken.joined(separator: "\0").utf8)).flatMap {
                 $0.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-            }
+            }.filter { named.insert($0).inserted }
         }
         return (batches, broken)
     }
