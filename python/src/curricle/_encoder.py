@@ -175,7 +175,8 @@ def _pixels(image: Any, channels: int, index: int) -> Pixels:
                 return _pixels(opened, channels, index)
         except (OSError, SyntaxError) as error:
             raise CurricleError(f"{os.fspath(image)}: {error}") from None
-    if getattr(image, "mode", "").startswith("I;16"):  # the high byte, as the command reads 16-bit grey
+    mode = getattr(image, "mode", None)  # a method of torch's tensors
+    if isinstance(mode, str) and mode.startswith("I;16"):  # the high byte, as the command reads 16-bit grey
         image = (np.asarray(image) >> 8).astype(np.uint8)
     elif hasattr(image, "convert"):
         grey = channels == 1 and image.mode in ("1", "L", "LA")
