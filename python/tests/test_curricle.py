@@ -74,6 +74,38 @@ def test_every_kind_of_image_is_the_same_image(run, photos):
     same = np.stack([np.full((20, 30, 3), i, np.uint8) for i in range(5)])
     assert encoder.features(same).tobytes() == encoder.features(list(same)).tobytes()
     assert encoder.features([]).shape == (0, encoder.width)
+
+
+class LikeTorch:
+    """What the encoder uses of a tensor; like torch's it has a method named ``mode``."""
+
+    def __init__(self, array):
+        self.array, self.shape = array, array.shape
+
+    def mode(self):
+        raise AssertionError
+
+    def detach(self):
+        return self
+
+    cpu = detach
+
+    def numpy(self):
+        return self.array
+
+    def __iter__(self):
+        return map(LikeTorch, self.array)
+
+
+def test_tensors_have_their_channels_first(run, photos):
+    encoder = curricle.Encoder(run.model, threads=2)
+    names = [p for p in paths(photos) if p.endswith("png")]
+    arrays = [np.asarray(Image.open(p)) for p in names]
+    wanted = encoder.features(names)
+    assert encoder.features([LikeTorch(np.moveaxis(a, -1, 0)) for a in arrays]).tobytes() == wanted.tobytes()
+    same = np.stack([np.full((3, 20, 30), i, np.uint8) for i in range(5)])
+    assert encoder.features(LikeTorch(same)).tobytes() == encoder.features(np.moveaxis(same, 1, -1)).tobytes()
+    assert encoder.features(LikeTorch(same[2])).tobytes() == encoder.features(np.moveaxis(same, 1, -1))[2:3].tobytes()
     torch = pytest.importorskip("torch")
     assert encoder.features([torch.from_numpy(a.copy()).permute(2, 0, 1) for a in arrays]).tobytes() == wanted.tobytes()
 
