@@ -227,7 +227,7 @@ const char *curricle_label(const curricle_encoder *encoder, uint32_t index) {
     encoder_state state;
     if (!read_state(&state, encoder) || !state.labels || index >= state.shape.row_width) return NULL;
     const char *name = state.labels;
-    for (; index > 0; index--) name += strlen(name) + 1;
+    while (index > 0) index -= *name++ == 0;
     return name;
 }
 
