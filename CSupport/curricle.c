@@ -147,11 +147,13 @@ static void normalize_rows(float *rows, size_t count, size_t width) {
     }
 }
 
-/// Runs from instruction `first` on, `part` of the images where it is above 0. Kernels read parameters and input only: the checks saw
-/// to it.
-static curricle_status run_from(const encoder_state *s, uint32_t first, uint32_t part, void *arena, const void *input, float *output) {
+/// Runs from instruction `first` on, `part` of the images where it is above 0; times, where they are asked for, count from there too.
+/// Kernels read parameters and input only: the checks saw to it.
+static curricle_status run_from(
+    const encoder_state *s, uint32_t first, uint32_t part, void *arena, const void *input, float *output, uint64_t *nanoseconds) {
     curricle_execution execution = {.workspace = (char *)arena + s->arena_bytes, .threads = s->threads, .isa = s->isa,
-        .parallel_for = s->parallel_for, .parallel_context = s->parallel_context, .part = (int32_t)part, .whole = (int32_t)s->shape.images};
+        .parallel_for = s->parallel_for, .parallel_context = s->parallel_context, .part = (int32_t)part, .whole = (int32_t)s->shape.images,
+        .nanoseconds = nanoseconds};
     execution.segments[CURRICLE_ARENA] = arena;
     execution.segments[CURRICLE_PARAMETERS] = (void *)(uintptr_t)s->parameters;
     execution.segments[CURRICLE_CONSTANTS] = (void *)(uintptr_t)s->constants;
@@ -173,16 +175,13 @@ static int overlap(memory_range a, memory_range b) {
     return a.bytes > 0 && b.bytes > 0 && (first < second ? second - first < a.bytes : first - second < b.bytes);
 }
 
-/// Whether a run of so many images, `value` bytes for each number of the input, can have these.
+/// Whether a run of so many images, `value` bytes for each number of the input, can have these; without input, where that is 0.
 static int takes(const encoder_state *s, const void *arena, const void *input, const float *output, uint64_t images, uint64_t value) {
-    if (!arena || !input || !output || !is_aligned(arena, CURRICLE_ALIGNMENT) || !is_aligned(output, _Alignof(float))) return 0;
-    if (images > SIZE_MAX / 4 / (image_values(s) * value) || images > SIZE_MAX / 4 / (image_outputs(s) * sizeof *output)) return 0;
+    if (!arena || !output || (value > 0 && !input) || !is_aligned(arena, CURRICLE_ALIGNMENT) || !is_aligned(output, _Alignof(float))) return 0;
+    const uint64_t most = SIZE_MAX / 4, in = image_values(s) * value, out = image_outputs(s) * sizeof *output;
+    if ((in > 0 && images > most / in) || images > most / out) return 0;
     const memory_range range[] = {
-        {arena, s->arena_bytes + aligned(s->workspace_bytes)},
-        {output, images * image_outputs(s) * sizeof *output},
-        {input, images * image_values(s) * value},
-        {s->file, s->file_bytes},
-    };
+        {arena, s->arena_bytes + aligned(s->workspace_bytes)}, {output, images * out}, {input, images * in}, {s->file, s->file_bytes}};
     for (int i = 0; i < 2; i++) // input and file are only read
         for (int j = i + 1; j < 4; j++)
             if (overlap(range[i], range[j])) return 0;
@@ -190,9 +189,14 @@ static int takes(const encoder_state *s, const void *arena, const void *input, c
 }
 
 curricle_status curricle_run(const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, float *output) {
+    return curricle_run_timed(encoder, arena, rgb8, output, NULL);
+}
+
+curricle_status curricle_run_timed(
+    const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, float *output, uint64_t *nanoseconds) {
     encoder_state state;
     if (!read_state(&state, encoder) || !takes(&state, arena, rgb8, output, state.shape.images, 1)) return CURRICLE_BAD_ARGUMENT;
-    return run_from(&state, 0, 0, arena, rgb8, output);
+    return run_from(&state, 0, 0, arena, rgb8, output, nanoseconds);
 }
 
 curricle_status curricle_run_n(const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, size_t count, float *output) {
@@ -203,24 +207,35 @@ curricle_status curricle_run_n(const curricle_encoder *encoder, void *arena, con
     for (size_t done = 0, here; done < count && status == CURRICLE_OK; done += here) {
         size_t left = count - done, part = left >= state.shape.images ? 0 : left < MOST_PART ? left : MOST_PART;
         here = part > 0 ? part : state.shape.images;
-        status = run_from(&state, 0, (uint32_t)part, arena, rgb8 + done * image_values(&state), output + done * image_outputs(&state));
+        status = run_from(
+            &state, 0, (uint32_t)part, arena, rgb8 + done * image_values(&state), output + done * image_outputs(&state), NULL);
     }
     return status;
+}
+
+/// What makes some of an input's numbers, from number `first` on.
+typedef void number_source(const void *context, size_t first, float *to, size_t count);
+
+/// What the first instruction would make of bytes: rows of patches, put one behind the other in its place.
+static void place_patches(const encoder_state *state, void *arena, number_source *numbers, const void *context) {
+    curricle_shape s = state->shape;
+    size_t segment = (size_t)s.patch * s.channels, pitch = (size_t)s.width * s.channels;
+    float *patch = (float *)((char *)arena + state->patches);
+    for (size_t row = 0; row < (size_t)s.images * s.height; row += s.patch)
+        for (size_t column = 0; column < pitch; column += segment)
+            for (size_t line = 0; line < s.patch; line++, patch += segment) numbers(context, (row + line) * pitch + column, patch, segment);
+}
+
+static void given_numbers(const void *pixels, size_t first, float *to, size_t count) {
+    memcpy(to, (const float *)pixels + first, count * sizeof(float));
 }
 
 curricle_status curricle_run_float(const curricle_encoder *encoder, void *arena, const float *pixels, float *output) {
     encoder_state state;
     if (!read_state(&state, encoder) || !takes(&state, arena, pixels, output, state.shape.images, sizeof *pixels))
         return CURRICLE_BAD_ARGUMENT;
-    // In the place of the first instruction: rows of patches, put one behind the other.
-    curricle_shape s = state.shape;
-    size_t segment = (size_t)s.patch * s.channels, pitch = (size_t)s.width * s.channels;
-    float *patch = (float *)((char *)arena + state.patches);
-    for (size_t row = 0; row < (size_t)s.images * s.height; row += s.patch)
-        for (size_t column = 0; column < pitch; column += segment)
-            for (size_t line = 0; line < s.patch; line++, patch += segment)
-                memcpy(patch, pixels + (row + line) * pitch + column, segment * sizeof(float));
-    return run_from(&state, 1, 0, arena, pixels, output);
+    place_patches(&state, arena, given_numbers, pixels);
+    return run_from(&state, 1, 0, arena, pixels, output, NULL);
 }
 
 const char *curricle_label(const curricle_encoder *encoder, uint32_t index) {
@@ -231,35 +246,55 @@ const char *curricle_label(const curricle_encoder *encoder, uint32_t index) {
     return name;
 }
 
-/// Byte i of the test's input: as good as any, and small to write down.
-static uint8_t test_byte(size_t i) { return (uint8_t)((uint32_t)(i + 1) * 2654435761u >> 24); }
+const char *curricle_writer(const curricle_encoder *encoder) {
+    encoder_state state;
+    if (!read_state(&state, encoder)) return NULL;
+    const char *writer = (const char *)state.file + offsetof(program_header, writer); // ended by a zero: the checks saw to it
+    return *writer ? writer : NULL;
+}
+
+uint32_t curricle_checksum(const curricle_encoder *encoder) {
+    encoder_state state;
+    uint32_t checksum = 0;
+    if (read_state(&state, encoder)) memcpy(&checksum, state.file + offsetof(program_header, checksum), sizeof checksum);
+    return checksum;
+}
+
+uint32_t curricle_instruction_count(const curricle_encoder *encoder) {
+    encoder_state state;
+    return read_state(&state, encoder) ? state.count : 0;
+}
+
+const char *curricle_instruction_name(const curricle_encoder *encoder, uint32_t index) {
+    encoder_state state;
+    if (!read_state(&state, encoder) || index >= state.count) return NULL;
+    return curricle_name_of((curricle_opcode)state.instructions[index].opcode);
+}
+
+/// The self-test's input: byte i is as good as any, and small to write down; scaled as the first instruction scales pixels.
+typedef struct { const float *scale, *shift; size_t channels; } test_input;
+static void test_numbers(const void *context, size_t first, float *to, size_t count) {
+    const test_input *input = context;
+    for (size_t i = 0; i < count; i++) {
+        uint8_t byte = (uint8_t)((uint32_t)(first + i + 1) * 2654435761u >> 24);
+        float scaled = (float)byte * input->scale[i % input->channels];
+        to[i] = scaled + input->shift[i % input->channels];
+    }
+}
 
 curricle_status curricle_self_test(const curricle_encoder *encoder, void *arena, float *output) {
     encoder_state state;
-    // No input is taken: the file stands for one that has no bytes.
-    if (!read_state(&state, encoder) || !takes(&state, arena, state.file, output, 0, 1)) return CURRICLE_BAD_ARGUMENT;
-    size_t count = (size_t)state.shape.images * image_outputs(&state);
-    const memory_range written = {output, count * sizeof *output}, file = {state.file, state.file_bytes},
-                       values = {arena, state.arena_bytes + aligned(state.workspace_bytes)};
-    if (overlap(written, values) || overlap(written, file)) return CURRICLE_BAD_ARGUMENT;
+    if (!read_state(&state, encoder) || !takes(&state, arena, NULL, output, state.shape.images, 0)) return CURRICLE_BAD_ARGUMENT;
     patchify_places first = curricle_decode_patchify(&state.instructions[0]);
     if (!state.tested || !curricle_isa_fuses(state.isa) || operand_segment(first.scale_shift) != CURRICLE_FILE_SCALARS) return CURRICLE_UNTESTED;
-    // As `curricle_run_float`, in the place of the first instruction.
-    curricle_shape s = state.shape;
-    const float *scale = (const float *)(const void *)(state.scalars + operand_offset(first.scale_shift)), *shift = scale + s.channels;
-    size_t segment = (size_t)s.patch * s.channels, pitch = (size_t)s.width * s.channels;
-    float *patch = (float *)((char *)arena + state.patches);
-    for (size_t row = 0; row < (size_t)s.images * s.height; row += s.patch)
-        for (size_t column = 0; column < pitch; column += segment)
-            for (size_t line = 0; line < s.patch; line++)
-                for (size_t i = 0; i < segment; i++) {
-                    float scaled = (float)test_byte((row + line) * pitch + column + i) * scale[i % s.channels];
-                    *patch++ = scaled + shift[i % s.channels];
-                }
+    const float *scale = (const float *)(const void *)(state.scalars + operand_offset(first.scale_shift));
+    const test_input input = {scale, scale + state.shape.channels, state.shape.channels};
+    place_patches(&state, arena, test_numbers, &input);
     state.normalize = 0;
-    curricle_status status = run_from(&state, 1, 0, arena, state.file, output);
+    curricle_status status = run_from(&state, 1, 0, arena, NULL, output, NULL);
     if (status != CURRICLE_OK) return status;
-    return checksum_of((const uint8_t *)output, count * sizeof *output) == state.test_checksum ? CURRICLE_OK : CURRICLE_OTHER_RESULT;
+    size_t bytes = (size_t)state.shape.images * image_outputs(&state) * sizeof *output;
+    return checksum_of((const uint8_t *)output, bytes) == state.test_checksum ? CURRICLE_OK : CURRICLE_OTHER_RESULT;
 }
 
 static const char *const texts[] = {

@@ -10,7 +10,7 @@
 #ifdef __clang__
 #define ISA_DOT4_TARGET __attribute__((target("dotprod")))
 #else
-#define ISA_DOT4_TARGET __attribute__((target("+dotprod")))
+#define ISA_DOT4_TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
 #endif
 #define TILE_ROWS 6
 #define TILE_PANELS 1

@@ -23,7 +23,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 #define CURRICLE_VERSION_MAJOR 1
-#define CURRICLE_VERSION_MINOR 0
+#define CURRICLE_VERSION_MINOR 1
 /// The newest version of the file format that this library reads; it reads the older ones too.
 #define CURRICLE_FORMAT_VERSION 2
 
@@ -137,6 +137,20 @@ curricle_status curricle_run_float(const curricle_encoder *encoder, void *arena,
 /// @return as `curricle_run`; CURRICLE_BAD_INSTRUCTION where a batch is not full and the program does not do the same for each image
 curricle_status curricle_run_n(const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, size_t count, float *output);
 
+/// The same as `curricle_run`, and how long each instruction took. (1.1)
+/// @param nanoseconds  [curricle_instruction_count(…)], each added to; or NULL. They stay as they are where there is no clock (CURRICLE_BARE)
+curricle_status curricle_run_timed(
+    const curricle_encoder *encoder, void *arena, const uint8_t *rgb8, float *output, uint64_t *nanoseconds);
+/// Instructions of a run. (1.1)
+uint32_t curricle_instruction_count(const curricle_encoder *encoder);
+/// What an instruction does, "linear"; NULL for an index that is none of theirs. (1.1)
+const char *curricle_instruction_name(const curricle_encoder *encoder, uint32_t index);
+
+/// Name and version of what wrote the file, "curricle 1.1", in the file itself; NULL where it does not say. (1.1)
+const char *curricle_writer(const curricle_encoder *encoder);
+/// The file's checksum, CRC-32C of all that stands behind it: which program this is. (1.1)
+uint32_t curricle_checksum(const curricle_encoder *encoder);
+
 /// The name of a classifier's class, of its numbers from 0 to row_width − 1: bytes ended by a zero, in the file itself. NULL where the
 /// file has no names, or the index is none of theirs.
 const char *curricle_label(const curricle_encoder *encoder, uint32_t index);
@@ -196,7 +210,7 @@ int32_t curricle_resize_crop_rows_left(const curricle_resizer *resizer);
 
 /// One sentence for people.
 const char *curricle_status_text(curricle_status status);
-/// The library's version, "1.0".
+/// The library's version, "1.1".
 const char *curricle_version(void);
 
 #pragma GCC visibility pop

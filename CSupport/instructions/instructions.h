@@ -128,6 +128,16 @@ enum {
 
 // MARK: Names
 
+/// Name of a kernel.
+static inline const char *curricle_name_of(curricle_opcode opcode) {
+    switch (opcode) {
+#define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) \
+    case curricle_opcode_##name: return #name;
+#include "registry.inc"
+    }
+    return "unknown";
+}
+
 typedef struct { const char *name, *operands, *sizes, *reals; } curricle_names;
 
 /// Name of a kernel; names of its operands, sizes and reals in order, a space behind each, those of optional operands with a question mark.

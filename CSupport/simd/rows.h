@@ -23,6 +23,13 @@ INLINE float row_total(const float *x, int64_t count) {
     return vf_sum(sum);
 }
 
+/// Σ a[i]·b[i]
+INLINE float row_product(const float *a, const float *b, int64_t count) {
+    vf sum = vf_set(0);
+    for (int64_t i = 0; i < count; i += LANES) sum = vf_fma(row_load(a, i, count), row_load(b, i, count), sum);
+    return vf_sum(sum);
+}
+
 /// The range of vectors of a task over `count` elements: pieces begin at whole vectors.
 #define FOR_VECTORS(call, task, count, i, lanes) \
     for (int64_t i = piece(ceil_div(count, LANES), (call)->tasks, task) * LANES, \

@@ -65,11 +65,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
     return size;
 }
 
-static uint64_t opened_files, files, files_with_names, name_bytes;
+static uint64_t opened_files, files, files_with_names;
 static void report(void) {
     fprintf(stderr, "%llu of %llu files opened and ran, %llu with names\n", (unsigned long long)opened_files, (unsigned long long)files,
         (unsigned long long)files_with_names);
-    (void)name_bytes;
     if (files >= 10000 && opened_files * 100 < files) _Exit(3); // hardly any file was run: this tests too little
 }
 
@@ -99,11 +98,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 abort();
             curricle_status part = curricle_run_n(&encoder, arena, pixels, s.images - 1, features);
             if (part != CURRICLE_OK && part != CURRICLE_BAD_INSTRUCTION) abort();
+            uint64_t *times = calloc(curricle_instruction_count(&encoder), sizeof *times);
+            if (!times || curricle_run_timed(&encoder, arena, pixels, features, times) != CURRICLE_OK) abort();
+            for (uint32_t i = 0; i < curricle_instruction_count(&encoder); i++)
+                if (!curricle_instruction_name(&encoder, i)) abort();
+            const char *writer = curricle_writer(&encoder);
+            if (writer && strlen(writer) > 23) abort();
+            free(times);
             curricle_status test = curricle_self_test(&encoder, arena, features);
             if (test != CURRICLE_OK && test != CURRICLE_OTHER_RESULT && test != CURRICLE_UNTESTED) abort();
             for (uint32_t i = 0; i <= s.row_width && i < 64; i++) {
                 const char *name = curricle_label(&encoder, i);
-                if (name) files_with_names += i == 0, name_bytes += strlen(name);
+                if (name && strlen(name) >= size) abort();
+                files_with_names += name && i == 0;
             }
             opened_files++;
             free(pixels), free(numbers), free(features), free(arena);

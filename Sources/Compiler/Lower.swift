@@ -287,12 +287,17 @@ struct Lowering {
 }
 
 extension Graph {
-    /// Every node becomes one instruction over places in memory.
+    /// Every node becomes one instruction over places in memory; in a chain, one for each block of rows.
     /// - Throws: `GraphError` where a gradient is to be added to by an operation that cannot, or a size is too large for a kernel.
     func lowered(_ placement: Placement, layout: ParameterLayout, accumulating: Bool) throws(GraphError) -> [Instruction] {
         let held = Set(gradients.map(\.value)), lowering = Lowering(self, placement, layout: layout)
         var instructions: [Instruction] = []
-        for node in nodes where !node.isLeaf {
+        for (step, node) in nodes.filter({ !$0.isLeaf }).enumerated() {
+            if let chain = placement.chains.first(where: { $0.steps.contains(step) }) {
+                guard chain.steps.lowerBound == step else { continue }
+                instructions += try self.instructions(of: chain) { node throws(GraphError) in try lowering.instruction(node) }
+                continue
+            }
             var instruction = try lowering.instruction(node)
             if accumulating, node.outputs.contains(where: held.contains) {
                 guard let kernel = instruction.kernel, curricle_flags_of(kernel) & InstructionFlags.accumulate.rawValue != 0 else {

@@ -85,7 +85,9 @@ public struct Pipeline: Sendable {
         try apply("fuse epilogues", to: &graph) { g throws(GraphError) in try g.fusingEpilogues() }
         try apply("quantise rows", to: &graph) { g throws(GraphError) in try g.quantizingRows() }
         try apply("order updates early", to: &graph) { g throws(GraphError) in try g.orderingUpdatesEarly() }
-        var placement = try Placement(graph, layout: layout, constants: &constants, guardBytes: guardBytes, effort: effort)
+        var placement = try Placement(
+            graph, layout: layout, constants: &constants, guardBytes: guardBytes, effort: effort,
+            chains: training == nil && !skipping.contains("row chains") ? graph.rowChains() : [])
         let once = try graph.flops()
         if training != nil, let arenaLimit, placement.plan.bytes > arenaLimit {
             (graph, placement) = try smallest(graph, placement, within: arenaLimit, layout, &constants)

@@ -10,13 +10,18 @@ struct Placement {
     private(set) var results: [ResultPlace] = []
     private(set) var resultBytes = 0
     private(set) var plan: MemoryPlan
+    /// What goes through several instructions by blocks of rows.
+    let chains: [RowChain]
 
     /// - Throws: `GraphError` for a parameter that the layout lacks, or a result that no instruction makes.
     /// - Parameters:
     ///   - guardBytes: left free behind each buffer.
+    ///   - chains: by rising steps.
     init(
-        _ graph: Graph, layout: ParameterLayout, constants: inout ConstantPool, guardBytes: Int = 0, effort: MemoryPlan.Effort = .exact
+        _ graph: Graph, layout: ParameterLayout, constants: inout ConstantPool, guardBytes: Int = 0, effort: MemoryPlan.Effort = .exact,
+        chains: [RowChain] = []
     ) throws(GraphError) {
+        self.chains = chains
         var fixed: [ValueID: Operand] = [:]
         for node in graph.nodes {
             guard let output = node.outputs.first else { continue }
@@ -49,23 +54,30 @@ struct Placement {
         }
         operands = fixed
 
-        // One instruction a node that is not a leaf; leaves take no place in time.
-        var lastUse: [ValueID: Int] = [:]
-        var steps: [(index: Int, node: Node)] = []
-        for node in graph.nodes where !node.isLeaf {
-            for input in node.inputs { lastUse[input] = steps.count }
-            steps.append((steps.count, node))
+        // One instruction a node that is not a leaf, but in chains, whose nodes take turns; leaves take no place in time.
+        var lastUse: [ValueID: Int] = [:], isUsed: Set<ValueID> = []
+        var steps: [(time: ClosedRange<Int>, node: Node)] = [], time = 0
+        for (step, node) in graph.nodes.filter({ !$0.isLeaf }).enumerated() {
+            let chain = chains.first { $0.steps.contains(step) }
+            if chain == nil || chain?.steps.lowerBound == step {
+                steps.append((time...(time + (chain?.count ?? 1) - 1), node))
+                time += chain?.count ?? 1
+            } else {
+                steps.append((steps[steps.count - 1].time, node))
+            }
+            isUsed.formUnion(node.inputs)
+            for value in node.inputs + node.outputs { lastUse[value] = steps[step].time.upperBound }
         }
         var home: [ValueID: Int] = [:]  // value → request
         var requests: [(bytes: Int, first: Int, last: Int, name: String)] = []
-        for (step, node) in steps {
+        for (time, node) in steps {
             let (optional, sharable) = try graph.memoryRules(node)
             for output in node.outputs where fixed[output] == nil {
-                let bytes = graph.type(output).bytes, last = lastUse[output] ?? step
-                if optional.contains(output), !optional.contains(where: { lastUse[$0] != nil || fixed[$0] != nil }) { continue }
+                let bytes = RowChain.bytes(output, graph.type(output), chains), last = lastUse[output] ?? time.upperBound
+                if optional.contains(output), !optional.contains(where: { isUsed.contains($0) || fixed[$0] != nil }) { continue }
                 let shared = sharable.first { pair in
                     guard pair.output == output, let request = home[pair.input] else { return false }
-                    return requests[request].last == step && requests[request].bytes >= bytes
+                    return requests[request].last == time.upperBound && requests[request].bytes >= bytes
                         && node.inputs.filter { home[$0] == request }.count == 1
                 }
                 if let shared, let request = home[shared.input] {
@@ -73,7 +85,7 @@ struct Placement {
                     home[output] = request
                 } else {
                     home[output] = requests.count
-                    requests.append((bytes, step, last, "%\(output.index) \(node.operation.name)"))
+                    requests.append((bytes, time.lowerBound, last, "%\(output.index) \(node.operation.name)"))
                 }
             }
         }

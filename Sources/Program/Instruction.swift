@@ -44,6 +44,16 @@ extension curricle_instruction {
         return moved
     }
 
+    /// Moves an operand on by some bytes.
+    public mutating func advance(operand slot: Int, by bytes: Int) {
+        withUnsafeMutableBytes(of: &operand) { $0.bindMemory(to: curricle_operand.self)[slot] += UInt64(bytes) }
+    }
+
+    /// Replaces a size, by its place in the registry's order.
+    public mutating func set(size slot: Int, to value: Int32) {
+        withUnsafeMutableBytes(of: &size) { $0.bindMemory(to: Int32.self)[slot] = value }
+    }
+
     private func list<Tuple, Element>(_ tuple: Tuple, of: Element.Type, _ count: Int) -> [Element] {
         withUnsafeBytes(of: tuple) { Array($0.bindMemory(to: Element.self).prefix(count)) }
     }
