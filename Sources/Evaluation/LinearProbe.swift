@@ -163,6 +163,13 @@ public struct LinearProbe: Sendable {
         return scores
     }
 
+    /// Batch norm, by the running statistics, and linear layer as one layer on features as they are.
+    public var head: LinearHead {
+        LinearHead(
+            classes: classes, weights: weights, bias: bias, mean: mean,
+            factor: variance.map { 1 / ($0 + LinearProbe.epsilon).squareRoot() })
+    }
+
     /// Share of rows whose largest score is right, with the running statistics.
     /// - Throws: `.differentWidths`.
     public func accuracy(on test: LabelledFeatures) throws(FeaturesError) -> Double {

@@ -96,6 +96,14 @@ public struct RidgeProbe: Sendable {
         return errors.map { $0.isFinite ? $0 : .infinity }
     }
 
+    /// The scores as a layer on features as they are.
+    public var head: LinearHead {
+        let width = scaling.means.count, columns = width + 1
+        return LinearHead(
+            classes: classes, weights: classes.indices.flatMap { weights[($0 * columns)..<($0 * columns + width)] },
+            bias: classes.indices.map { weights[$0 * columns + width] }, mean: scaling.means, factor: scaling.inverseDeviations)
+    }
+
     /// The predicted class of each row; of equal scores the smallest label.
     /// - Throws: `.differentWidths`.
     public func predict(_ test: LabelledFeatures) throws(FeaturesError) -> [Int] {

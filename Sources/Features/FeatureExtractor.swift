@@ -115,6 +115,7 @@ public final class FeatureExtractor {
         guard kind == nil || (pool == .normalizedMean) == isForNormalizedMean else {
             throw LearningError.configuration("this encoder was not opened for the features \(pool.rawValue)")
         }
+        if kind == .cls || kind == .clsAndMean { try description.requireClassToken() }
         let histogram = pool == .colour ? try ColourHistogram(description.normalization, channels: description.model.channels) : nil
         var features: [Float] = [], samples: [Int] = []
         features.reserveCapacity(source.count * width(pool))
@@ -141,6 +142,7 @@ public final class FeatureExtractor {
     /// The encoder as a program for `images` images a run.
     /// - Throws: `LearningError.configuration` for sizes that the format does not take.
     public func program(images: Int, pool: FeaturePooling) throws -> EncoderProgram {
-        try EncoderProgram(model, normalization: description.normalization, images: images, output: .features(pool))
+        if pool == .cls || pool == .clsAndMean { try description.requireClassToken() }
+        return try EncoderProgram(model, normalization: description.normalization, images: images, output: .features(pool))
     }
 }

@@ -7,10 +7,13 @@ public struct ClassifierShape: Sendable, Hashable {
     public var classes: Int
     /// What the learning rate is multiplied by from one layer to the one before it, 0…1 (MAE, `util/lr_decay.py`).
     public var layerDecay: Float
+    /// What the head is on: a vector an image. Nil for what is fine-tuned: the class token, or the mean where the model normalises that.
+    public var pool: FeaturePooling?
 
-    public init(classes: Int, layerDecay: Float = 1) {
+    public init(classes: Int, layerDecay: Float = 1, pool: FeaturePooling? = nil) {
         self.classes = classes
         self.layerDecay = layerDecay
+        self.pool = pool
     }
 
     /// layerDecay^(depth + 1 − layer): embedding and positions are layer 0, block i is layer i + 1, what follows (nil) is the last.
@@ -28,7 +31,7 @@ extension ModelBuilder {
     /// Logits [N, C] of the encoder's output [N, 1 + L, D].
     mutating func head(_ x: ValueID) throws(GraphError) -> ValueID {
         guard let classifier else { throw GraphError(operation: "head", problem: "is not of this model") }
-        let pooled = c.normalizesPooled == true ? try meanOfPatches(x) : try classRow(x)
+        let pooled = try pooled(x, classifier.pool ?? (c.normalizesPooled == true ? .mean : .cls))
         // Nearly zeros at first (main_finetune.py).
         return try scope(part: .head, isOptional: true) { m throws(GraphError) in
             try m.linear(pooled, "head", to: classifier.classes, weight: .normal(2e-5))

@@ -47,7 +47,7 @@ public struct ModelBuilder {
         _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker, _ precision: Precision
     ) throws(GraphError) -> Declarations {
         var model = ModelBuilder(configuration, parts, masker, precision, images: 1)
-        _ = try model.classToken()  // used after the patch embedding, but the reference's modules list it first
+        if configuration.hasClassToken != false { _ = try model.classToken() }  // used after the patch embedding, but the reference's modules list it first
         if parts.classifier != nil { _ = try model.trainedPositions() }
         let tokens = try model.tokens(model.patches()), latent = try model.encoder(tokens)
         switch parts {
@@ -152,7 +152,8 @@ public struct ModelBuilder {
     ///     attention's, row 2i + 1 its MLP's.
     ///   - layer: the block, from 1, to stop in, at its queries, keys and values [N, 1 + K, 3D]; nil for the whole encoder.
     public mutating func encoder(_ tokens: ValueID, dropsPaths: Bool = false, upTo layer: Int? = nil) throws(GraphError) -> ValueID {
-        var x = try graph.append(.prependRow, [withRegisters(tokens), classToken()])[0]
+        var x = try withRegisters(tokens)
+        if c.hasClassToken != false { x = try graph.append(.prependRow, [x, classToken()])[0] }
         if classifier != nil { x = try graph.append(.add, [x, trainedPositions()])[0] }
         for i in 0..<c.depth {
             // The first block's branches are never dropped.
@@ -178,6 +179,16 @@ public struct ModelBuilder {
         let mean = try graph.append(.meanRows(first: c.leadingTokens, count: c.patches), [x])[0]
         guard c.normalizesPooled == true else { return mean }
         return try scope(isOptional: true) { m throws(GraphError) in try m.norm(mean, "fc_norm", epsilon: m.c.epsilon) }
+    }
+
+    /// What stands for an image, of the encoder's output.
+    mutating func pooled(_ x: ValueID, _ pool: FeaturePooling) throws(GraphError) -> ValueID {
+        switch pool {
+        case .cls: try classRow(x)
+        case .mean: try meanOfPatches(x)
+        case .clsAndMean: try graph.append(.concatenate, [classRow(x), meanOfPatches(x)])[0]
+        case .tokens: try graph.append(.selectRows(RowSelection(first: c.leadingTokens, count: c.patches)), [x])[0]
+        }
     }
 
     public mutating func classRow(_ x: ValueID) throws(GraphError) -> ValueID {

@@ -19,6 +19,9 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
     public var layerNormEpsilon: Float?
     /// Whether the encoder ends with `fc_norm` on the mean of the patch tokens, as fine-tuned nets do, instead of `norm` on every token.
     public var normalizesPooled: Bool?
+    /// Whether a class token stands before the patches'; nil for the reference, which has one. Only encoders of other programs lack it: they
+    /// are not trained here.
+    public var hasClassToken: Bool?
     /// Tokens beside the class token that take part and stand for nothing, as DINOv2's registers; nil for none. Only encoders of other
     /// programs have them: they are not trained here.
     public var registers: Int?
@@ -61,14 +64,14 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
     public var gridColumns: Int { imageWidth / patchSize }
     /// L, patches per image.
     public var patches: Int { gridRows * gridColumns }
-    /// The same without registers: what has a decoder has none.
+    /// The same with a class token and without registers, as what has a decoder is.
     public var withoutRegisters: ModelConfiguration {
         var other = self
-        other.registers = nil
+        (other.registers, other.hasClassToken) = (nil, nil)
         return other
     }
-    /// Tokens before those of the patches: the class token and the registers.
-    public var leadingTokens: Int { 1 + (registers ?? 0) }
+    /// Tokens before those of the patches: the class token, and the registers.
+    public var leadingTokens: Int { (hasClassToken == false ? 0 : 1) + (registers ?? 0) }
     /// P, values per patch.
     public var patchWidth: Int { patchSize * patchSize * channels }
 

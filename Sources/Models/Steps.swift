@@ -216,15 +216,7 @@ extension ModelBuilder {
         let input = fromPixels ? try patchesOfPixels() : try patches()
         let output = try encoder(self.tokens(input))
         for pool in pools {
-            let value =
-                switch pool {
-                case .cls: try classRow(output)
-                case .mean: try meanOfPatches(output)
-                case .clsAndMean: try graph.append(.concatenate, [classRow(output), meanOfPatches(output)])[0]
-                case .tokens:
-                    try graph.append(.selectRows(RowSelection(first: c.leadingTokens, count: c.patches)), [output])[0]
-                }
-            graph.results.append((pool.rawValue, value))
+            graph.results.append((pool.rawValue, try pooled(output, pool)))
         }
         return graph
     }

@@ -1,5 +1,4 @@
 import CSupport
-import Foundation
 import Program
 
 /// A program file opened by the library that devices run (`curricle.h`): what users of the tool run is what they ship.
@@ -68,13 +67,6 @@ public final class Encoder {
         if status == CURRICLE_OTHER_RESULT { return false }
         try Encoder.check(status)
         return true
-    }
-
-    /// Names of a classifier's classes, as the library reads them.
-    public func label(_ index: Int) -> [UInt8]? {
-        curricle_label(&encoder, UInt32(clamping: index)).map { name in
-            UnsafeRawBufferPointer(start: name, count: strlen(name)).map { $0 }
-        }
     }
 
     private static func check(_ status: curricle_status) throws(RuntimeError) {

@@ -40,6 +40,7 @@ extension SettingName {
     package static let folds: SettingName = "folds"
     package static let holdout: SettingName = "holdout"
     package static let layer: SettingName = "layer"
+    package static let pool: SettingName = "pool"
     package static let layout: SettingName = "layout"
     package static let neighbours: SettingName = "neighbours"
     package static let preprocessing: SettingName = "preprocess"

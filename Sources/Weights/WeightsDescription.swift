@@ -63,11 +63,20 @@ public struct WeightsDescription: Sendable {
         _ = try agreed(file, .heads, model.heads, WeightsFile.ownConfiguration(file)?.heads ?? file.facts.heads)
     }
 
+    /// - Throws: `LearningError.configuration` where an image's class token is asked for, and the encoder has none.
+    package func requireClassToken() throws(LearningError) {
+        if model.hasClassToken == false { throw .configuration("this encoder has no class token: give \(.pool, FeaturePooling.mean.rawValue)") }
+    }
+
     /// - Throws: `LearningError.file` for an encoder that is only computed here, not trained.
     package static func requireTrainable(_ file: Checkpoint) throws {
         guard file.shape(of: "reg_token") == nil else {
             throw LearningError.file(
-                path: file.path, reason: "has register tokens, which are not trained here: its features can be computed")
+                path: file.path,
+                reason: "has registers or a distillation token, which are not trained here: its features can be computed")
+        }
+        guard file.shape(of: "cls_token") != nil else {
+            throw LearningError.file(path: file.path, reason: "has no class token, which training needs: its features can be computed")
         }
     }
 
@@ -84,9 +93,6 @@ public struct WeightsDescription: Sendable {
         }
         guard patch.count == 4, patch[2] == patch[3], patch.allSatisfy({ (1...65536).contains($0) }) else {
             throw LearningError.file(path: file.path, reason: "tensor patch_embed.proj.weight has shape \(patch), not [D, C, p, p]")
-        }
-        guard file.shape(of: "cls_token") != nil else {
-            throw LearningError.file(path: file.path, reason: "has no class token (cls_token), which the encoders here have")
         }
         let width = patch[0], depth = max(1, blocks(file, "blocks"))
         guard let heads = try agreed(file, .heads, heads, file.facts.heads) ?? ModelFacts.publishedHeads(width: width, depth: depth) else {
@@ -113,6 +119,13 @@ public struct WeightsDescription: Sendable {
             model.mlpRatio = hidden / width
         }
         model.layerNormEpsilon = file.facts.epsilon
+        if file.shape(of: "cls_token") == nil {
+            guard file.layout == .timm, file.shape(of: "pos_embed") != nil else {
+                throw LearningError.file(
+                    path: file.path, reason: "has no class token (cls_token), which only timm's files are known to leave out")
+            }
+            model.hasClassToken = false
+        }
         if let registers = file.shape(of: "reg_token") {
             guard registers.count == 3, registers[0] == 1, registers[1] > 0, registers[2] == width else {
                 throw LearningError.file(path: file.path, reason: "tensor reg_token has shape \(registers), not [1, R, \(width)]")

@@ -13,15 +13,23 @@ package struct WeightsMetadata {
     /// A classifier's classes (`curricle.classes`, a JSON array); nil for other models.
     package var classes: [String]?
 
+    /// What a classifier's head is on, where that is not what is fine-tuned (`curricle.head`).
+    package var head: FeaturePooling?
+
+    package static let headKey = "curricle.head"
     package static let classesKey = "curricle.classes"
     /// What says how the weights were trained: it stays true of a copy of them.
-    package static let trainingKeys = StepOptions.metadataKeys + [classesKey]
+    package static let trainingKeys = StepOptions.metadataKeys + [classesKey, headKey]
 
-    package init(model: ModelConfiguration, normalization: PixelNormalization, step: StepOptions? = nil, classes: [String]? = nil) {
+    package init(
+        model: ModelConfiguration, normalization: PixelNormalization, step: StepOptions? = nil, classes: [String]? = nil,
+        head: FeaturePooling? = nil
+    ) {
         self.model = model
         self.normalization = normalization
         self.step = step
         self.classes = classes
+        self.head = head
     }
 
     package var entries: [String: String] {
@@ -31,6 +39,7 @@ package struct WeightsMetadata {
         ]
         if let step { entries.merge(step.metadata) { $1 } }
         if let classes { entries[WeightsMetadata.classesKey] = WeightsFile.json(classes) }
+        if let head { entries[WeightsMetadata.headKey] = head.rawValue }
         return entries
     }
 }

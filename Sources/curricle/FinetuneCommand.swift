@@ -207,8 +207,7 @@ enum FinetuneCommand {
         _ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, classes: [String], images: Int
     ) throws -> FinetuneSettings {
         var model = description.model
-        let hasClassHead = weights.shape(of: "head.weight") != nil && weights.shape(of: "fc_norm.weight") == nil
-        model.normalizesPooled = hasClassHead ? nil : true
+        model.normalizesPooled = FinetuneSettings.pools(weights) ? true : nil
         return try a.settings(
             from: FinetuneSettings(model: model, classes: classes, normalization: description.normalization), images: images)
     }

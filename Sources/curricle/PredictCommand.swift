@@ -14,7 +14,7 @@ import Weights
 enum PredictCommand {
     static let command = Command(
         name: "predict", summary: "names of images by a fine-tuned classifier, with probabilities",
-        options: EncoderOptions.all(weights: "what finetune wrote: tuned/model-best.safetensors") + [
+        options: EncoderOptions.all(weights: "what finetune or probe --save wrote: tuned/model-best.safetensors") + [
             .value("program", "FILE", .path(.file), "instead: a classifier's program file, of `compile --head softmax`", short: "p"),
             SharedOptions.images("data", "images to name; where they have labels of the same classes, it is said how many are right"),
             SharedOptions.output("FILE.csv", "a line an image: its name, the likeliest classes and their probabilities, and its label"),
@@ -36,6 +36,9 @@ enum PredictCommand {
                 "the data's classes are not the classifier's (\(names.prefix(3).map { "\($0)" }.joined(separator: ", ")) …): "
                     + "nothing is counted as right")
         }
+        if try a.isGiven("wrong"), labelled == nil {
+            throw LearningError.configuration("--wrong needs images with labels of the classifier's classes")
+        }
         let source = labelled ?? given, start = Date()
         var said = Predictions(names: names, top: min(try a.int("top"), names.count), isLabelled: labelled != nil)
         do { try said.name(source, program, to: a.string("output")) } catch {
@@ -44,7 +47,6 @@ enum PredictCommand {
             try said.name(ExtractCommand.sound(source, skips: true), program, to: a.string("output"))
         }
         if let path = try a.stringIfGiven("wrong") {
-            guard labelled != nil else { throw LearningError.configuration("--wrong needs images with labels of the classifier's classes") }
             guard let sheet = try said.wrong(shape) else {
                 throw LearningError.configuration("--wrong: no image is taken for something else")
             }

@@ -57,7 +57,7 @@ enum PretrainCommand {
         if let path = try arguments.stringIfGiven("config") { try arguments.merge(configurationAt: path) }
         let output = try arguments.string("output"), resumes = try arguments.flag("resume")
         let files = RunFiles(folder: output)
-        if ranks?.leads ?? true { try files.check(PretrainSettings.command, resumes: resumes) }
+        if ranks.leads { try files.check(PretrainSettings.command, resumes: resumes) }
         if resumes, let recorded = try RankedCommand.recorded(files.configuration, ranks) {
             try arguments.merge(configuration: recorded, from: files.configuration)
         }
@@ -83,9 +83,9 @@ enum PretrainCommand {
             let weights = try arguments.stringIfGiven("init-from").map { try Checkpoint(path: $0, image: image) }
             if let weights { WeightsOptions.say(weights.notes) }
             let fresh = try training.begin(from: weights)
-            if !fresh.isEmpty, ranks?.leads ?? true { print("not in the file, so begun afresh: \(fresh.joined(separator: " and "))") }
+            if !fresh.isEmpty, ranks.leads { print("not in the file, so begun afresh: \(fresh.joined(separator: " and "))") }
         }
-        guard ranks?.leads ?? true else {  // the first rank speaks for all
+        guard ranks.leads else {  // the first rank speaks for all
             let interrupts = Interrupts()
             return try training.run(isInterrupted: { interrupts.happened }) == .interrupted ? 130 : 0
         }

@@ -204,7 +204,7 @@ enum ExtractCommand {
             decoding = try DataOptions.decoding(a, size: max(shape.width, shape.height), channels: shape.channels)
         let source = try sound(
             DataOptions.open(a.string("data"), role: DataOptions.role(a), decoding), skips: a.flag("skip-broken"),
-            tells: ranks?.leads ?? true)
+            tells: ranks.leads)
         if let ranks {
             try ranks.agree(on: source)
             try ranks.agree("computes by the program", "\(program.checksum)")

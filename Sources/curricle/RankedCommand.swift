@@ -68,7 +68,7 @@ enum RankedCommand {
     /// is none.
     static func recorded(_ path: String, _ ranks: Ranks?) throws -> Data? {
         var content: Data?
-        if ranks?.leads ?? true, FileManager.default.fileExists(atPath: path) { content = try Arguments.configuration(at: path) }
+        if ranks.leads, FileManager.default.fileExists(atPath: path) { content = try Arguments.configuration(at: path) }
         return try ranks.map { try $0.broadcast(json: content) } ?? content
     }
 

@@ -86,3 +86,10 @@ let smallModel = [
     "--decoder-depth", "1", "--decoder-num-heads", "2", "--augment", "none", "--mean", "0.5", "--std", "0.5", "--batch-size", "8",
     "--warmup-epochs", "1"
 ]
+
+/// A number of what a command printed with `--json`.
+func number(_ result: CommandResult, _ key: String) throws -> Double {
+    #expect(result.code == 0, "\(result.errors)")
+    let object = try #require(JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+    return try #require(object[key] as? Double)
+}

@@ -10,12 +10,6 @@ struct FinetuneCommandTests {
         return folder.file("run/model.safetensors")
     }
 
-    private func number(_ result: CommandResult, _ key: String) throws -> Double {
-        #expect(result.code == 0, "\(result.errors)")
-        let object = try #require(JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
-        return try #require(object[key] as? Double)
-    }
-
     @Test("classes are learned kept and judged again") func classesAreLearnedKeptAndJudgedAgain() throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 80), weights = try pretrained(folder, data),
             run = folder.file("tuned")

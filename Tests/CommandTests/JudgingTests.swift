@@ -129,4 +129,37 @@ import Vision
         let enough = try curricle(parts + ["--epochs", "60", "--lr", "0.01", "--layer-decay", "1", "--batch-size", "12"])
         #expect(enough.code == 0 && !enough.errors.contains("far below"), "\(enough.output)")
     }
+
+    @Test("a probe that is kept names images as it judged them, on the desk and as a device's program", arguments: ["ridge", "lars"])
+    func keptProbe(method: String) throws {
+        let folder = try Folder()
+        try write(folder, ["data/train/a", "data/train/b", "data/train/c"], each: 10)
+        try write(folder, ["data/test/a", "data/test/b", "data/test/c"], each: 9)
+        let weights = try pretrained(folder, "data"), data = folder.file("data"), kept = folder.file("probe.safetensors")
+        let judge = ["probe", "--weights", weights, "--train", data, "--test", data, "--method", method, "--json"]
+        for pool in ["cls", "mean", "fc_norm", "cls+mean"] {
+            let judged = try curricle(judge + ["--pool", pool, "--save", kept])
+            #expect(judged.code == 0, "\(judged.errors)")
+            let named = try curricle("predict", "--weights", kept, "--data", data, "--split", "test", "-o", folder.file("l.csv"), "--json")
+            #expect(named.code == 0, "\(pool): \(named.errors)")
+            #expect(try number(named, "acc1") == number(judged, "acc1"), "\(pool)")
+            let program = folder.file("\(pool).curricle")
+            #expect(try curricle("compile", "--weights", kept, "--head", "softmax", "--batch", "2", "-o", program).code == 0)
+            let again = try curricle("predict", "--program", program, "--data", data, "--split", "test", "-o", folder.file("again.csv"))
+            #expect(again.code == 0, "\(again.errors)")
+            #expect(
+                try Data(contentsOf: URL(fileURLWithPath: folder.file("again.csv")))
+                    == Data(contentsOf: URL(fileURLWithPath: folder.file("l.csv"))), "\(pool)")
+            let tuned = try curricle("finetune", "--eval", "--weights", kept, "--test", data)
+            #expect((tuned.code == 0) == ["cls", "fc_norm"].contains(pool), "\(pool): \(tuned.errors)")
+        }
+        for (options, word) in [
+            (["--folds", "3"], "--folds"), (["--pool", "pixels", "--test", data], "pixels"), (["--layer", "1", "--test", data], "--layer"),
+            (["--precision", "int8", "--test", data], "--precision")
+        ] {
+            let refused = try curricle(["probe", "--weights", weights, "--train", data, "--save", folder.file("no")] + options)
+            #expect(refused.code == 2 && refused.lastError.contains(word), "\(refused.errors)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: folder.file("no")))
+    }
 }

@@ -27,15 +27,20 @@ import Testing
     }
 
     @Test(
-        "features of DINOv2s: LayerScale is folded into its layers, registers take part and stand for nothing",
-        arguments: ["timm", "timm-registers", "hf", "hf-registers"], [Pooling.cls, .mean])
-    func dino(name: String, pool: Pooling) throws {
-        let folder = checkpointFixture("dino/\(name)"), expected = try TensorFile(path: "\(folder)/expected.safetensors")
-        let pictures = try openDataset(at: checkpointFixture("dino/pictures"), role: .test)
+        "features of encoders with LayerScale, registers, a distillation token, and without a class token",
+        arguments: ["timm", "timm-registers", "hf", "hf-registers", "timm-deit", "hf-deit", "timm-no-class"], [Pooling.cls, .mean])
+    func encoders(name: String, pool: Pooling) throws {
+        let folder = checkpointFixture("encoders/\(name)"), expected = try TensorFile(path: "\(folder)/expected.safetensors")
+        let pictures = try openDataset(at: checkpointFixture("encoders/pictures"), role: .test)
         func features(_ path: String) throws -> [Float] {
             let extractor = try FeatureExtractor(weights: path, heads: 2, imageHeight: 42, imageWidth: 42, threads: 1, isa: .best)
             extractor.preprocessing = .none
             return try extractor.features(pictures, pool: pool)
+        }
+        if name == "timm-no-class", pool == .cls {
+            let error = #expect(throws: LearningError.self) { try features(folder) }
+            #expect(error.map { "\($0)" }?.contains("no class token") == true)
+            return
         }
         #expect(try relativeError(features(folder), expected.doubles(pool.rawValue).map(Float.init)) < 1e-5)
         // What import writes is such an encoder with plain names; it is not trained on.
@@ -43,7 +48,7 @@ import Testing
         let description = try WeightsDescription(file, heads: 2, imageHeight: 42, imageWidth: 42)
         try CheckpointContents(file, description).importTo(copy.file("copy.safetensors"))
         #expect(try features(copy.file("copy.safetensors")) == features(folder))
-        if name.hasSuffix("registers") { #expect(throws: LearningError.self) { try WeightsDescription.requireTrainable(file) } }
+        if !["timm", "hf"].contains(name) { #expect(throws: LearningError.self) { try WeightsDescription.requireTrainable(file) } }
     }
 
     @Test("positions of another grid as timm brings them", arguments: [Pooling.cls, .mean])
@@ -141,7 +146,7 @@ import Testing
         ("blocks.0.ls1.gamma", [25], ["blocks.0.ls1.gamma", "25 numbers"]),
         ("blocks.1.attn.q_norm.weight", [6], ["blocks.1.attn.q_norm.weight", "normalises queries"]),
         ("blocks.1.attn.rel_pos", [6], ["blocks.1.attn.rel_pos", "does not know"]),
-        ("dist_token", [1, 1, 24], ["dist_token", "distillation"])
+        ("dist_token", [1, 1, 24], ["image size"])
     ]
 
     @Test("what does not fit is named", arguments: changes)

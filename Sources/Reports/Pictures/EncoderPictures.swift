@@ -52,6 +52,7 @@ extension FeatureExtractor {
     func classAttention(_ images: HeldImages, layer: Int, progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
         let m = description.model
         try description.requireLayer(layer)
+        try description.requireClassToken()
         var weights: [Float] = []
         try images.batches(images: images.count, of: FeatureExtractor.batch, progress: progress) { range, patches in
             let executable = try model.executable(.queriesKeysValues(images: range.count, layer: layer))

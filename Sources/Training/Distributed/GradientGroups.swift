@@ -38,15 +38,29 @@ struct GradientGroups: Sendable, Hashable {
     var mostNodes: Int { (0..<ranks).map { adding(groups(of: $0)).most }.max() ?? 1 }
 
     private func adding(_ groups: Range<Int>) -> (nodes: [Node], most: Int) {
-        var nodes: [Node] = [], most = 0
+        var sums = Sums<Void>(), most = 0
         for group in groups {
-            nodes.append(Node(level: 0, index: group))
-            most = max(most, nodes.count)
-            while nodes.count > 1, nodes[nodes.count - 2].isFollowed(by: nodes[nodes.count - 1]) {
-                nodes.removeLast()
-                nodes[nodes.count - 1] = nodes[nodes.count - 1].parent
+            most = max(most, sums.all.count + 1)
+            sums.push(Node(level: 0, index: group), ()) { _, _ in }
+        }
+        return (sums.all.map(\.node), most)
+    }
+
+    /// Sums from left to right, of which neighbours under one node have become that node.
+    struct Sums<Value> {
+        private(set) var all: [(node: Node, value: Value)] = []
+
+        /// Adds the sum that comes next.
+        /// - Parameter join: makes two neighbours one, the left one's value.
+        mutating func push(_ node: Node, _ value: Value, join: (_ left: Value, _ right: Value) -> Void) {
+            all.append((node, value))
+            while all.count > 1, all[all.count - 2].node.isFollowed(by: all[all.count - 1].node) {
+                let right = all.removeLast()
+                join(all[all.count - 1].value, right.value)
+                all[all.count - 1].node = all[all.count - 1].node.parent
             }
         }
-        return (nodes, most)
+
+        mutating func removeAll() { all.removeAll(keepingCapacity: true) }
     }
 }

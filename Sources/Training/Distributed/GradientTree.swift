@@ -12,7 +12,8 @@ final class GradientTree {
     /// Room for sums, of the largest group of parameters each, and which are free.
     private let rooms: [Memory]
     private var free: [Int]
-    private var sums: [(node: GradientGroups.Node, room: Int)] = []
+    /// By their rooms.
+    private var sums = GradientGroups.Sums<Int>()
     /// What other ranks send of their sums, slice after slice.
     private let received: Memory?
     private let most: Int
@@ -50,7 +51,7 @@ final class GradientTree {
     /// Begins an update of a group of parameters.
     func begin() {
         free = Array(rooms.indices)
-        sums.removeAll(keepingCapacity: true)
+        sums.removeAll()
     }
 
     /// Adds one of this rank's groups, which come in order.
@@ -58,12 +59,10 @@ final class GradientTree {
     func add(group: Int, _ gradients: UnsafeMutableBufferPointer<Float>?) {
         let room = free.removeLast()
         if let gradients { _ = rooms[room].floats.update(fromContentsOf: gradients) } else { rooms[room].floats.update(repeating: 0) }
-        sums.append((Node(level: 0, index: group), room))
-        while sums.count > 1, sums[sums.count - 2].node.isFollowed(by: sums[sums.count - 1].node) {
-            let right = sums.removeLast(), left = sums.removeLast(), count = gradients?.count ?? most
-            GradientTree.add(floats(right.room, count), to: floats(left.room, count))
-            free.append(right.room)
-            sums.append((left.node.parent, left.room))
+        let count = gradients?.count ?? most
+        sums.push(Node(level: 0, index: group), room) { left, right in
+            GradientTree.add(floats(right, count), to: floats(left, count))
+            free.append(right)
         }
     }
 
@@ -74,7 +73,7 @@ final class GradientTree {
     /// The sum of all groups.
     func total(into gradients: UnsafeMutableBufferPointer<Float>) {
         guard let ranks else {
-            let sum = GradientTree.fold(sums.map { ($0.node, floats($0.room, gradients.count)) })
+            let sum = GradientTree.fold(sums.all.map { ($0.node, floats($0.value, gradients.count)) })
             _ = gradients.update(fromContentsOf: sum)
             return
         }
@@ -84,11 +83,11 @@ final class GradientTree {
         var place = 0
         for rank in 0..<ranks.size {
             if rank == ranks.rank {
-                slices += sums.map { ($0.node, UnsafeMutableBufferPointer(rebasing: rooms[$0.room].floats[own])) }
+                slices += sums.all.map { ($0.node, UnsafeMutableBufferPointer(rebasing: rooms[$0.value].floats[own])) }
                 continue
             }
             let theirs = GradientTree.slice(of: rank, ranks, floats: gradients.count)
-            sends += sums.map { Ranks.Transfer(peer: rank, UnsafeMutableBufferPointer(rebasing: rooms[$0.room].floats[theirs])) }
+            sends += sums.all.map { Ranks.Transfer(peer: rank, UnsafeMutableBufferPointer(rebasing: rooms[$0.value].floats[theirs])) }
             for node in groups.nodes(of: rank) {
                 guard let received else { preconditionFailure("ranks have room for what they receive") }
                 let values = UnsafeMutableBufferPointer(rebasing: received.floats[place..<(place + own.count)])
@@ -114,20 +113,10 @@ final class GradientTree {
     private static func fold(
         _ slices: [(node: GradientGroups.Node, values: UnsafeMutableBufferPointer<Float>)]
     ) -> UnsafeMutableBufferPointer<Float> {
-        var stack: [(node: GradientGroups.Node, values: UnsafeMutableBufferPointer<Float>)] = []
-        for slice in slices {
-            stack.append(slice)
-            while stack.count > 1, stack[stack.count - 2].node.isFollowed(by: stack[stack.count - 1].node) {
-                let right = stack.removeLast(), left = stack.removeLast()
-                add(right.values, to: left.values)
-                stack.append((left.node.parent, left.values))
-            }
-        }
-        while stack.count > 1 {
-            let right = stack.removeLast()
-            add(right.values, to: stack[stack.count - 1].values)
-        }
-        return stack[0].values
+        var sums = GradientGroups.Sums<UnsafeMutableBufferPointer<Float>>()
+        for slice in slices { sums.push(slice.node, slice.values) { add($1, to: $0) } }
+        for place in (1..<sums.all.count).reversed() { add(sums.all[place].value, to: sums.all[place - 1].value) }
+        return sums.all[0].value
     }
 
     private static func add(_ values: UnsafeMutableBufferPointer<Float>, to sum: UnsafeMutableBufferPointer<Float>) {

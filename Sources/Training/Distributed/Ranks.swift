@@ -184,3 +184,10 @@ public struct Ranks: Sendable {
         try agree("sees the images", RunImages(source).names)
     }
 }
+
+/// Where no launcher started several processes, this one is the first of one.
+extension Ranks? {
+    public var leads: Bool { self?.leads ?? true }
+    var rank: Int { self?.rank ?? 0 }
+    var size: Int { self?.size ?? 1 }
+}

@@ -8,11 +8,15 @@ extension ModelRuntime {
     /// the checkpoint has one, and its head where that has the same classes and was trained on the same kind of features.
     /// - Returns: what keeps its initial values, for a person to read.
     /// - Throws: `LearningError.file` naming what the encoder lacks, or a tensor of a wrong shape with both shapes.
-    func loadClassifier(_ file: Checkpoint) throws -> [String] {
+    /// - Parameters:
+    ///   - pool: what this model's head is on, where that is not what is fine-tuned.
+    ///   - takesHead: whether the file's head is wanted.
+    func loadClassifier(_ file: Checkpoint, pool: FeaturePooling? = nil, takesHead: Bool = true) throws -> [String] {
         var fresh: [String] = []
         try WeightsFile.requireAll(parameters.all.filter { !$0.isOptional }, in: file)
         // A head was trained on features as these only where the last norm before it is in the file too.
-        let hasHead = parameters.all.allSatisfy { parameter in
+        let fits = try takesHead && FinetuneSettings.head(of: file) == pool
+        let hasHead = fits && parameters.all.allSatisfy { parameter in
             switch (parameter.part, parameter.initialValue) {
             case (.head, _): file.shape(of: parameter.parameter.name) == parameter.referenceShape
             case (_, .positions): true

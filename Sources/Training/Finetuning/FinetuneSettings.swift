@@ -99,6 +99,22 @@ public struct FinetuneSettings: RunSettings, ScheduledSettings {
         file.metadata[WeightsMetadata.classesKey].flatMap { try? JSONDecoder().decode([String].self, from: Data($0.utf8)) }
     }
 
+    /// What a file's head is on, where that is not what is fine-tuned: a probe's may be on other features.
+    /// - Throws: `LearningError.file` for one that is not known here.
+    static func head(of file: Checkpoint) throws(LearningError) -> FeaturePooling? {
+        guard let said = file.metadata[WeightsMetadata.headKey] else { return nil }
+        guard let pool = FeaturePooling(rawValue: said), pool != .tokens else {
+            throw .file(path: file.path, reason: "its metadata say \(WeightsMetadata.headKey) \(said), which is not known here")
+        }
+        return pool
+    }
+
+    /// Whether a classifier's last norm is on the mean of the patch tokens: a head on the class token has the encoder's own before it.
+    static func normalizesPooled(_ file: Checkpoint) -> Bool { file.shape(of: "fc_norm.weight") != nil }
+
+    /// Whether a model that is fine-tuned from these weights has its head on the mean: what the file's head is on, or else the mean.
+    public static func pools(_ weights: Checkpoint) -> Bool { weights.shape(of: "head.weight") == nil || normalizesPooled(weights) }
+
     public var saveEverySteps: Int { 0 }
     public func takesSnapshot(after epochs: Int) -> Bool { false }
 

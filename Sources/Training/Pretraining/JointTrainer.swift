@@ -251,7 +251,7 @@ public final class JointTrainer {
         _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ mayContinue: (ParameterGroup) -> Bool
     ) throws -> [LeafReport] {
         var reports = [LeafReport](repeating: LeafReport(), count: leafCount), first = 0
-        let rank = ranks?.rank ?? 0, own = groups.leaves(ofRank: rank, among: leafCount)
+        let rank = ranks.rank, own = groups.leaves(ofRank: rank, among: leafCount)
         tree?.begin()
         for number in groups.groups(of: rank) {
             var isStored = false
@@ -311,27 +311,49 @@ public final class JointTrainer {
         var uniformity: Float = 0
     }
 
-    /// Step A of a batch, whole or piece by piece; nil where a loss is not finite.
-    /// - Parameter first: the place of its first image in the update.
-    private func autoencoder(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+    /// A step of a batch, whole or piece by piece, where no loss couples the pieces; nil where a loss is not finite.
+    /// - Parameters:
+    ///   - executable: of so many images, whose losses count `weight`.
+    ///   - inputs: what a piece is given beside its patches and what the update takes.
+    ///   - finished: told of each piece's results.
+    private func pieceByPiece(
+        _ group: ParameterGroup, _ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool,
+        executable: (_ images: Int, _ update: Update, _ weight: Float) throws -> Executable,
+        inputs: (TrainingBatch.Piece) -> RunInputs,
+        finished: (Executable, TrainingBatch.Piece, _ weight: Float, inout Done) throws -> Void
+    ) throws -> Done? {
         var done = Done(losses: [0])
         for piece in batch.pieces(of: pieceImages) {
             let weight = Float(piece.images) / Float(batch.images)
-            let executable = try model.autoencoderStep(
-                images: piece.images, options, update: updates.update(adding: adding || piece.first > 0), weight: weight)
-            var inputs: RunInputs = [.patches: .memory(piece.patches)]
-            if let decision = piece.decision { inputs[decision.input] = .memory(decision.memory) }
-            if options.ranks { inputs[.hardShare] = .numbers([Float(settings.hardShare)]) }
-            try updates.complete(&inputs, .autoencoder, rate: settings.learningRate)
-            guard try model.session.run(executable, inputs) == .done else {
+            let executable = try executable(piece.images, updates.update(adding: adding || piece.first > 0), weight)
+            var given = inputs(piece)
+            given[.patches] = .memory(piece.patches)
+            try updates.complete(&given, group, rate: settings.learningRate)
+            guard try model.session.run(executable, given) == .done else {
                 isSpoiled = isSpoiled || piece.first > 0
                 return nil
             }
             done.losses[0] += weight * (try model.result("losses", of: executable)[0])
+            try finished(executable, piece, weight, &done)
+        }
+        return done
+    }
+
+    /// Step A of a batch; nil where a loss is not finite.
+    /// - Parameter first: the place of its first image in the update.
+    private func autoencoder(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+        let done = try pieceByPiece(.autoencoder, batch, settings, adding: adding) { images, update, weight in
+            try model.autoencoderStep(images: images, options, update: update, weight: weight)
+        } inputs: { piece in
+            var inputs: RunInputs = [:]
+            if let decision = piece.decision { inputs[decision.input] = .memory(decision.memory) }
+            if options.ranks { inputs[.hardShare] = .numbers([Float(settings.hardShare)]) }
+            return inputs
+        } finished: { executable, piece, weight, done in
             if options.uniformity > 0 { done.uniformity += weight * (try model.result("uniformity", of: executable)[0]) }
             try ranking?.keep(model, executable, at: first + piece.first)
         }
-        ranking?.complete(batchAt: first)
+        if done != nil { ranking?.complete(batchAt: first) }
         return done
     }
 
@@ -354,23 +376,14 @@ public final class JointTrainer {
     private func rankingMasker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
         guard let ranking else { throw GraphError(operation: "step B", problem: "the trainer was not prepared") }
         guard ranking.isComplete(batchAt: first) else { return nil }
-        var done = Done(losses: [0])
-        for piece in batch.pieces(of: pieceImages) {
-            let weight = Float(piece.images) / Float(batch.images)
-            let executable = try model.executable(
-                .ranking(images: piece.images, options, updates.update(adding: adding || piece.first > 0), weight: weight))
-            var inputs = ranking.inputs(images: piece.images, at: first + piece.first)
-            inputs[.patches] = .memory(piece.patches)
-            try updates.complete(&inputs, .masker, rate: settings.learningRate)
-            guard try model.session.run(executable, inputs) == .done else {
-                isSpoiled = isSpoiled || piece.first > 0
-                return nil
-            }
-            done.losses[0] += weight * (try model.result("losses", of: executable)[0])
+        return try pieceByPiece(.masker, batch, settings, adding: adding) { images, update, weight in
+            try model.executable(.ranking(images: images, options, update, weight: weight))
+        } inputs: { piece in
+            ranking.inputs(images: piece.images, at: first + piece.first)
+        } finished: { executable, _, weight, done in
             let scores = try model.result("scores", of: executable)
             done.meanScore += weight * scores.reduce(0, +) / Float(scores.count)
         }
-        return done
     }
 
     /// Room for step B of a batch in pieces; made anew where it is too small.

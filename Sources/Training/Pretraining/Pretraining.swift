@@ -77,11 +77,11 @@ public final class Pretraining: TrainingRecipe {
         self.source = source
         files = RunFiles(folder: output)
         self.ranks = ranks
-        groups = GradientGroups(count: settings.gradientGroups, ranks: ranks?.size ?? 1)
-        loop = TrainingLoop(files: ranks?.leads ?? true ? files : nil)
+        groups = GradientGroups(count: settings.gradientGroups, ranks: ranks.size)
+        loop = TrainingLoop(files: ranks.leads ? files : nil)
         var planned = settings
         planned.batchSize = min(settings.batchSize, source.count)
-        let recorded = resumes && ranks?.leads ?? true ? try files.recordedChoice : nil
+        let recorded = resumes && ranks.leads ? try files.recordedChoice : nil
         let choice = try TrainingPlan.choice(
             planned, threads: threads, isa: isa, recorded: recorded,
             data: DataMemory(
@@ -114,7 +114,7 @@ public final class Pretraining: TrainingRecipe {
             settings.step.masking.isGiven || settings.step.takesNoise
             ? try Memory(integers: batchSize * settings.accumulation * m.patches, purpose: "masks") : nil
         let total = loader.batchesPerEpoch, accumulation = settings.accumulation, groups = groups
-        let mine = groups.leaves(ofRank: ranks?.rank ?? 0, among: accumulation).count
+        let mine = groups.leaves(ofRank: ranks.rank, among: accumulation).count
         if let ranks {
             loader.isWanted = { batch in
                 let leaves = min(accumulation, total - batch / accumulation * accumulation)
@@ -320,7 +320,7 @@ public final class Pretraining: TrainingRecipe {
     /// - Parameter leaves: of the update, on all ranks.
     private func nextGroup(epoch: Int, leaves: Int) throws -> (batches: [TrainingBatch], broken: [String]) {
         var batches: [TrainingBatch] = [], broken: [String] = []
-        for slot in 0..<groups.leaves(ofRank: ranks?.rank ?? 0, among: leaves).count {
+        for slot in 0..<groups.leaves(ofRank: ranks.rank, among: leaves).count {
             guard let batch = try loader.next() else { break }
             broken += batch.skipped
             let patches = settings.accumulation == 1 ? UnsafeRawBufferPointer(batch.patches) : group.keep(batch.patches, slot: slot)

@@ -23,8 +23,8 @@ public struct Checkpoint: TensorSource {
     /// The file's LayerScales by the layer whose outputs they multiply, whose weights take them in.
     private let scales: [String: String]
     private let shapes: [String: [Int]]
-    /// Whether the file's positions begin with the class token's.
-    private let hasClassPosition: Bool
+    /// How many of the file's positions are not of patches: the class token's, and that of DeiT's distillation token.
+    private let leadingPositions: Int
 
     public var path: String { source.path }
     public var names: [String] { parts.keys.sorted() }
@@ -61,10 +61,11 @@ public struct Checkpoint: TensorSource {
         unexpected = parts.unknown
         let count = source.shape(of: self.parts["pos_embed"]?[0] ?? "").flatMap { $0.count == 3 ? $0[1] : nil } ?? 0
         facts = try Checkpoint.facts(source, layout)
-        // Some of timm's models have positions for the patches alone (`no_embed_class`).
-        let isOpen = layout == .timm && count > 0 && source.shape(of: "cls_token") != nil
-        let known = isOpen ? Checkpoint.knowsClassPosition(source, count, facts, image) : true
-        hasClassPosition = try known ?? Checkpoint.assumesClassPosition(source, count)
+        // Some of timm's models have positions for the patches alone (`no_embed_class`), and some no class token at all.
+        let hasClassToken = self.parts["cls_token"] != nil, isOpen = layout == .timm && count > 0 && hasClassToken
+        let isDistilled = self.parts["reg_token"]?.contains { ReferenceNames.distillationTokens.contains($0) } == true
+        let known = isOpen && !isDistilled ? Checkpoint.knowsClassPosition(source, count, facts, image) : hasClassToken || layout != .timm
+        leadingPositions = isDistilled ? 2 : try known ?? Checkpoint.assumesClassPosition(source, count) ? 1 : 0
         // As many patches, alone, could be a rectangle's.
         let rectangle = known == nil ? (2..<max(3, count)).first { $0 * $0 <= count && count % $0 == 0 } : nil
         notes = [
@@ -79,7 +80,7 @@ public struct Checkpoint: TensorSource {
                 ? nil : "\(source.path): left out, as no such model has them: \(WeightsFile.listed(unexpected))",
             facts.otherPixels
         ].compactMap { $0 }
-        shapes = try Checkpoint.shapes(source, self.parts, hasClassPosition: hasClassPosition)
+        shapes = try Checkpoint.shapes(source, self.parts, leadingPositions: leadingPositions)
         var metadata = source.metadata
         let key = StepOptions.normalizedTargetsKey
         if let normalizes = facts.normalizedTargets, metadata[key] == nil { metadata[key] = normalizes ? "true" : "false" }
@@ -93,12 +94,11 @@ public struct Checkpoint: TensorSource {
             throw LearningError.file(
                 path: path, reason: "tensor \(parts[0]) holds numbers that are not finite: the training that it comes from went wrong")
         }
-        guard let width = shapes["cls_token"]?.last, shapes["pos_embed"] != nil else { return values }
+        guard let width = shapes["pos_embed"]?.last, let place = self.parts["pos_embed"]?.first else { return values }
         switch name {
-        case "cls_token" where hasClassPosition:
-            return zip(values, try source.floats(self.parts["pos_embed"]?[0] ?? "")).map { $0 + $1 }
-        case "pos_embed":
-            return Array(repeating: 0, count: width) + values.dropFirst(hasClassPosition ? width : 0)
+        case "cls_token" where leadingPositions > 0: return zip(values, try source.floats(place)).map { $0 + $1 }
+        case "reg_token" where leadingPositions > 1: return zip(values, try source.floats(place).dropFirst(width)).map { $0 + $1 }
+        case "pos_embed": return Array(repeating: 0, count: width) + values.dropFirst(leadingPositions * width)
         default: return values
         }
     }
@@ -213,7 +213,7 @@ extension Checkpoint {
         return (known, scales, unknown)
     }
 
-    private static func shapes(_ source: any TensorSource, _ parts: [String: [String]], hasClassPosition: Bool) throws -> [String: [Int]] {
+    private static func shapes(_ source: any TensorSource, _ parts: [String: [String]], leadingPositions: Int) throws -> [String: [Int]] {
         var shapes: [String: [Int]] = [:]
         for (reference, names) in parts {
             let all = names.compactMap { source.shape(of: $0) }
@@ -230,12 +230,18 @@ extension Checkpoint {
             }
             shapes[reference] = shape
         }
-        guard let position = shapes["pos_embed"], let token = shapes["cls_token"] else { return shapes }
-        guard position.count == 3, position[0] == 1, token == [1, 1, position[2]] else {
-            let shapes = "pos_embed has shape \(position), and cls_token \(token)"
-            throw LearningError.file(path: source.path, reason: "tensor \(shapes): [1, 1 + L, D] and [1, 1, D] are wanted")
+        guard let position = shapes["pos_embed"] else { return shapes }
+        for name in ["cls_token"] + (leadingPositions > 1 ? ["reg_token"] : []) {
+            guard let token = shapes[name] else { continue }
+            guard position.count == 3, position[0] == 1, token == [1, 1, position[2]] else {
+                let shapes = "pos_embed has shape \(position), and \(name) \(token)"
+                throw LearningError.file(path: source.path, reason: "tensor \(shapes): [1, 1 + L, D] and [1, 1, D] are wanted")
+            }
         }
-        if !hasClassPosition { shapes["pos_embed"] = [1, position[1] + 1, position[2]] }
+        guard position.count == 3, position[1] > leadingPositions else {
+            throw LearningError.file(path: source.path, reason: "tensor pos_embed has shape \(position), not [1, 1 + L, D]")
+        }
+        shapes["pos_embed"] = [1, position[1] - leadingPositions + 1, position[2]]
         return shapes
     }
 

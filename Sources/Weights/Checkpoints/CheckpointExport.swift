@@ -16,6 +16,9 @@ public enum CheckpointExport {
     /// - Returns: the files that were written.
     /// - Throws: `LearningError` where the format has no place for what is asked, `FileError`, or what reading throws.
     public static func write(_ contents: CheckpointContents, _ format: Format, part given: Part?, to output: String) throws -> [String] {
+        guard contents.description.model.hasClassToken != false else {
+            throw LearningError.file(path: contents.path, reason: "has no class token, which the layouts that are written have")
+        }
         let part = given ?? (format == .mae || format == .hf ? .all : .encoder)
         switch format {
         case .mae:

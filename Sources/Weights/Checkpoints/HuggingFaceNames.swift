@@ -1,6 +1,6 @@
 import Models
 
-/// Hugging Face's names of the reference's tensors (transformers, `models/vit_mae`, `models/vit` and `models/dinov2`).
+/// Hugging Face's names of the reference's tensors (transformers, `models/vit_mae`, `models/vit`, `models/deit` and `models/dinov2`).
 enum HuggingFaceNames {
     static let patchWeight = "embeddings.patch_embeddings.projection.weight"
 
@@ -30,7 +30,7 @@ enum HuggingFaceNames {
     private static let single: [Row] = [
         ("cls_token", ["embeddings.cls_token"]),
         ("pos_embed", ["embeddings.position_embeddings"]),
-        ("reg_token", ["embeddings.register_tokens"]),
+        ("reg_token", ["embeddings.register_tokens", "embeddings.distillation_token"]),
         ("patch_embed.proj", ["embeddings.patch_embeddings.projection"]),
         ("norm", ["layernorm"])
     ]
@@ -38,9 +38,9 @@ enum HuggingFaceNames {
     private static let head: Row = ("head", ["classifier"])
 
     /// A file's name in the reference's terms; for query, key and value also which third of `qkv` it is.
-    /// A name without a counterpart comes back without its `vit.` or `dinov2.`.
+    /// A name without a counterpart comes back without its `vit.`, `deit.` or `dinov2.`.
     static func reference(_ name: String) -> (name: String, third: Int?) {
-        let root = ["vit.", "dinov2.", "dinov2_with_registers."].first(where: name.hasPrefix)
+        let root = ["vit.", "deit.", "dinov2.", "dinov2_with_registers."].first(where: name.hasPrefix)
         let bare = String(name.dropFirst(root?.count ?? 0))
         for (stack, places) in stacks {
             for place in places where bare.hasPrefix("\(place).") {

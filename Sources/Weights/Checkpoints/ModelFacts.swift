@@ -43,7 +43,7 @@ public struct ModelFacts: Sendable, Equatable {
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
         let configuration = try ModelFacts.object(folder.appendingPathComponent("config.json"))
         // Only a configuration of a vision transformer speaks of these weights: a run's config.json is another one.
-        if let type = configuration["model_type"] as? String, type.hasPrefix("vit") || type.hasPrefix("dinov2") {
+        if let type = configuration["model_type"] as? String, ["vit", "deit", "dinov2"].contains(where: type.hasPrefix) {
             try readHuggingFace(configuration, folder, path)
         } else if configuration["architecture"] is String {
             try readTimm(configuration, path)

@@ -11,8 +11,13 @@ extension ReferenceNames {
         return layers[found.rest].map { "\(found.stack).\(found.index).\($0)" }
     }
 
-    /// timm's name of what DINOv2's own files call otherwise.
-    static func usual(_ name: String) -> String { name == "register_tokens" ? "reg_token" : name }
+    /// timm's name of what DINOv2's own files call otherwise; DeiT's distillation token is a token like a register, but has a position.
+    static func usual(_ name: String) -> String {
+        name == "register_tokens" || distillationTokens.contains(name) ? "reg_token" : name
+    }
+
+    /// timm's, and Hugging Face's.
+    static let distillationTokens: Set = ["dist_token", "embeddings.distillation_token", "deit.embeddings.distillation_token"]
 
     /// Why an encoder with a tensor of this name would compute something else than ours does; nil where it would not.
     static func obstacle(_ name: String) -> String? {
@@ -32,9 +37,7 @@ extension ReferenceNames {
             ("rel_pos", "its attention knows relative positions"), ("relative_position", "its attention knows relative positions"),
             ("encoder.relative_position", "its attention knows relative positions"),
             ("attn_pool.", "its features come from a pool with attention"), ("norm_pre.", "it has a norm before its blocks"),
-            ("dist_token", "it has a distillation token"),
-            ("patch_embed.", "its patch embedding has a part that this program does not know"),
-            ("embeddings.distillation_token", "it has a distillation token")
+            ("patch_embed.", "its patch embedding has a part that this program does not know")
         ]
         return obstacles.first { name.hasPrefix($0.0) }?.1
     }

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Prints the path of the command `curricle` with Swift's libraries inside, as it is installed and packed: CURRICLE, where one is named, else
+# built. What is linked how decides what is built, so the build is one of its own.
+#   tools/static_command.sh [CURRICLE]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if [ $# -ge 1 ]; then
+    echo "$1"
+    exit
+fi
+tools/setup.sh >&2
+swift build -c release --static-swift-stdlib --scratch-path .build/static --product curricle >&2
+echo .build/static/release/curricle
