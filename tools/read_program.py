@@ -82,6 +82,13 @@ class Program:
             rows, width = s[:2]
             powers = np.exp(self.view(o[1], rows, width) - self.view(o[1], rows, width).max(1, keepdims=True))
             self.view(o[0], rows, width)[:] = powers / powers.sum(1, keepdims=True)
+        elif opcode == 45:  # row_variance
+            rows, width = s[:2]
+            self.view(o[0], rows)[:] = self.view(o[1], rows, width).var(1)
+        elif opcode == 46:  # keep_rows
+            n, rows, width, many = s[:4]
+            best = np.sort(np.argsort(-self.view(o[2], n, many), 1, kind="stable")[:, :rows], 1)
+            self.view(o[0], n, rows, width)[:] = np.take_along_axis(self.view(o[1], n, many, width), best[:, :, None], 1)
         elif opcode == 0:  # linear
             m, out, k, section, period = s[:5]
             y = self.view(o[2], m, k) @ self.weight(o[3], out, k, section).T

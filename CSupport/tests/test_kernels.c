@@ -404,6 +404,11 @@ int main(void) {
             test_masker_losses(2, 49);
             test_softmax(5, 17);
             test_softmax(3, 1);
+            test_row_variance(5, 33);
+            test_row_variance(2, 1);
+            test_keep_rows(2, 5, 16, 19);
+            test_keep_rows(1, 49, 49, 4);
+            test_keep_rows(3, 1, 17, 1);
             test_ranking(2, 9, 6);
             test_ranking(1, 2, 1);
             test_ranking(2, 49, 37);

@@ -96,6 +96,38 @@ static void test_uniformity(int images, int width) {
     release(3, x, y, dx);
 }
 
+static void test_row_variance(int rows, int width) {
+    tensor x = drawn(rows * width), y = empty(rows);
+    RUN(row_variance, .y = &y, .x = &x, .rows = rows, .width = width);
+    for (int r = 0; r < rows; r++) {
+        double mean = 0, square = 0;
+        for (int i = 0; i < width; i++) mean += (double)x.at[r * width + i] / width;
+        for (int i = 0; i < width; i++) square += (x.at[r * width + i] - mean) * (x.at[r * width + i] - mean) / width;
+        expect("row_variance", y.at[r], square, 1e-6);
+    }
+    release(2, x, y);
+}
+
+/// Of `from` rows the best `rows`: no row that is left out has a higher score, or an equal one and stands before.
+static void test_keep_rows(int images, int rows, int from, int width) {
+    tensor x = drawn(images * from * width), scores = drawn(images * from), y = empty(images * rows * width);
+    for (int i = 0; i < images * from; i++) scores.at[i] = floorf(scores.at[i] * 4); // many are equal
+    RUN(keep_rows, .y = &y, .x = &x, .scores = &scores, .images = images, .rows = rows, .width = width, .from_rows = from);
+    for (int n = 0; n < images; n++) {
+        int at = 0;
+        for (int i = 0; i < from; i++) {
+            int before = 0;
+            const float *s = scores.at + n * from;
+            for (int j = 0; j < from; j++) before += s[j] > s[i] || (s[j] == s[i] && j < i);
+            if (before >= rows) continue;
+            for (int d = 0; d < width; d++) expect("keep_rows", y.at[(n * rows + at) * width + d], x.at[(n * from + i) * width + d], 0);
+            at++;
+        }
+        expect("rows that are kept", at, rows, 0);
+    }
+    release(3, x, scores, y);
+}
+
 static void test_softmax(int rows, int width) {
     tensor x = drawn(rows * width), y = empty(rows * width);
     for (int i = 0; i < rows * width; i++) x.at[i] *= 8;

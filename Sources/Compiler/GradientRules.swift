@@ -104,7 +104,7 @@ extension Graph {
             .gradientSquares,
             .clipScale, .patchify:
             return []
-        case .concatenate, .softmax, .quantizeRows, .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient,
+        case .concatenate, .keepRows, .rowVariance, .softmax, .quantizeRows, .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient,
             .sigmoidGradient,
             .columnSum,
             .meanRowsGradient, .rowDot, .crossEntropyGradient, .patchErrorGradient, .maskerLossGradient, .rankingLossGradient,

@@ -185,6 +185,14 @@ struct Lowering {
         case .orderDescending:
             return try .order_descending(
                 order_descending_places(images: size(y.rows), patches: size(y.width), order: output(0), scores: input(0)))
+        case .rowVariance:
+            return try .row_variance(row_variance_places(rows: size(type(0).rows), width: size(type(0).width), y: output(0), x: input(0)))
+        case .keepRows(let count):
+            let s = type(0).shape
+            return try .keep_rows(
+                keep_rows_places(
+                    images: size(s[0]), rows: size(count), width: size(s[2]), from_rows: size(s[1]), y: output(0), x: input(0),
+                    scores: input(1)))
         case .softmax:
             return try .softmax(softmax_places(rows: size(y.rows), width: size(y.width), y: output(0), x: input(0)))
         case .orderHardest(let removed):

@@ -17,8 +17,8 @@ package enum ProgramKey: Hashable {
     /// Losses of step B on the whole batch's scores and errors, with the gradients of both.
     case maskerLosses(images: Int, StepOptions)
     case update(ParameterGroup, AdamW, clip: Float?)
-    /// Features of whole images, from patches or rgb8 pixels.
-    case features(images: Int, [FeaturePooling], fromPixels: Bool = false)
+    /// Features of images, from patches or rgb8 pixels; of whole ones where nothing is said of the patches that are kept.
+    case features(images: Int, [FeaturePooling], fromPixels: Bool = false, keeping: KeptPatches? = nil)
     /// A step of fine-tuning.
     case classifier(images: Int, dropsPaths: Bool, Update)
     case classification(images: Int, fromPixels: Bool = false, probabilities: Bool = false)
@@ -97,9 +97,9 @@ package struct ModelPrograms {
         case .update(let group, let adamw, let clip):
             let slices = parameters.parameters.filter { $0.group == group }.map { ParameterSlice($0) }
             return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout, constants: &constants)
-        case .features(let images, let pools, let fromPixels):
+        case .features(let images, let pools, let fromPixels, let keeping):
             var builder = describe(images)
-            return try compile(builder.features(pools, fromPixels: fromPixels), nil)
+            return try compile(builder.features(pools, fromPixels: fromPixels, keeping: keeping), nil)
         case .queriesKeysValues(let images, let layer):
             var builder = describe(images)
             return try compile(builder.queriesKeysValues(layer: layer), nil)

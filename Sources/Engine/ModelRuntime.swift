@@ -112,9 +112,11 @@ public final class ModelRuntime {
     public func maskerStep(images: Int, _ options: StepOptions, update: Update?, examined: Bool = false) throws -> Executable {
         try executable(.masker(images: images, options, update, examined: examined))
     }
-    /// Features of whole images.
-    public func features(images: Int, _ pools: [FeaturePooling] = [.cls, .mean], fromPixels: Bool = false) throws -> Executable {
-        try executable(.features(images: images, pools, fromPixels: fromPixels))
+    /// Features of images: of whole ones, or of some of their patches.
+    public func features(
+        images: Int, _ pools: [FeaturePooling] = [.cls, .mean], fromPixels: Bool = false, keeping: KeptPatches? = nil
+    ) throws -> Executable {
+        try executable(.features(images: images, pools, fromPixels: fromPixels, keeping: keeping))
     }
     /// A step of fine-tuning.
     package func classifierStep(images: Int, dropsPaths: Bool, update: Update) throws -> Executable {

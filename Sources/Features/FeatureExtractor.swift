@@ -14,6 +14,8 @@ public final class FeatureExtractor {
     /// Which pass of a resize comes first.
     public var passOrder = PassOrder.pillow13
     package let model: ModelRuntime
+    /// Which patches are looked at; nil for all.
+    private let keeping: KeptPatches?
     /// Whether the encoder ends with a norm of the mean, for ``Pooling/normalizedMean``, though its file does not say so.
     private let isForNormalizedMean: Bool
     public var threads: Int { model.session.threads }
@@ -24,10 +26,11 @@ public final class FeatureExtractor {
     ///   - pool: what is wanted: it decides which norm ends the encoder.
     ///   - key: which of several models of the file, see ``Checkpoint``.
     ///   - layer: blocks that tokens pass before the final norm, from 1: what comes behind is not even loaded; nil for all.
+    ///   - keeping: which patches of an image are looked at; nil for all.
     public convenience init(
         weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil,
         deviation: [Float]? = nil, layer: Int? = nil,
-        pool: Pooling? = nil, key: String? = nil, precision: Precision = .float32, threads: Int, isa: ISA
+        pool: Pooling? = nil, key: String? = nil, precision: Precision = .float32, keeping: PatchKeeping? = nil, threads: Int, isa: ISA
     ) throws {
         let file = try Checkpoint(path: path, key: key, image: imageHeight.flatMap { height in imageWidth.map { (height, $0) } })
         var description = try WeightsDescription(
@@ -39,18 +42,20 @@ public final class FeatureExtractor {
         if pool == .normalizedMean { description.model.normalizesPooled = true }
         let position = try WeightsFile.encoderPosition(file, description.model)
         let model = try ModelRuntime(
-            description.model, parts: .encoder, precision: precision, encoderPosition: position, trains: false, threads: threads, isa: isa)
-        try WeightsFile.load(file, into: model, beginsOptional: pool == .normalizedMean)
-        self.init(model, description, isForNormalizedMean: pool == .normalizedMean)
+            description.model, parts: keeping?.parts ?? .encoder, precision: precision, encoderPosition: position, trains: false,
+            threads: threads, isa: isa)
+        try WeightsFile.load(file, into: model, beginsOptional: pool == .normalizedMean, masker: try keeping?.masker())
+        self.init(model, description, try keeping?.patches(of: description.model), isForNormalizedMean: pool == .normalizedMean)
     }
 
     /// With weights that stand in memory already: those of a run that goes on, or fresh ones.
     public convenience init(_ model: ModelRuntime, _ description: WeightsDescription) {
-        self.init(model, description, isForNormalizedMean: false)
+        self.init(model, description, nil, isForNormalizedMean: false)
     }
 
-    private init(_ model: ModelRuntime, _ description: WeightsDescription, isForNormalizedMean: Bool) {
+    private init(_ model: ModelRuntime, _ description: WeightsDescription, _ keeping: KeptPatches?, isForNormalizedMean: Bool) {
         self.model = model
+        self.keeping = keeping
         self.description = description
         self.isForNormalizedMean = isForNormalizedMean
     }
@@ -125,7 +130,7 @@ public final class FeatureExtractor {
         ) { batch in
             samples += batch.images.map(\.sample)
             if let kind {
-                let executable = try model.features(images: batch.samples.count, [kind])
+                let executable = try model.features(images: batch.samples.count, [kind], keeping: keeping)
                 _ = try model.session.run(executable, [.patches: .memory(UnsafeRawBufferPointer(batch.patches))])
                 features += batch.rows(of: try model.result(kind.rawValue, of: executable))
             } else if let histogram {
@@ -143,6 +148,10 @@ public final class FeatureExtractor {
     /// - Throws: `LearningError.configuration` for sizes that the format does not take.
     public func program(images: Int, pool: FeaturePooling) throws -> EncoderProgram {
         if pool == .cls || pool == .clsAndMean { try description.requireClassToken() }
-        return try EncoderProgram(model, normalization: description.normalization, images: images, output: .features(pool))
+        if pool == .tokens, keeping != nil {
+            throw LearningError.configuration("\(.pool, FeaturePooling.tokens.rawValue) is of all patches: leave out \(.keep)")
+        }
+        return try EncoderProgram(
+            model, normalization: description.normalization, images: images, output: .features(pool), keeping: keeping)
     }
 }

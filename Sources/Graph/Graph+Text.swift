@@ -55,9 +55,10 @@ extension Operation {
         case .clipScale(let limit): "clipScale(\(limit))"
         case .linearWeightGradient(let sections): sections == 1 ? name : "\(name)(sections \(sections))"
         case .patchify(let patch): "patchify(\(patch))"
+        case .keepRows(let count): "keepRows(\(count))"
         case .quantizeRows, .transposePanels, .gelu, .add, .concatenate, .multiply, .sigmoid, .softmax, .sigmoidGradient, .prependRow,
             .restoreTokens,
-            .scaleRows, .rowDot, .orderDescending, .crossEntropy, .mean, .uniformity, .maskerTerms, .guardFinite:
+            .scaleRows, .rowDot, .rowVariance, .orderDescending, .crossEntropy, .mean, .uniformity, .maskerTerms, .guardFinite:
             name
         }
     }

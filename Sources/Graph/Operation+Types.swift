@@ -124,6 +124,15 @@ extension Operation {
             try require(inputs[0].shape == inputs[1].shape, "shapes must be equal")
             return [TensorType(Array(inputs[0].shape.dropLast()))]
 
+        case .rowVariance:
+            try take(1)
+            return [TensorType(Array(inputs[0].shape.dropLast()))]
+        case .keepRows(let count):
+            try take(2)
+            try require(
+                inputs[0].shape.count == 3 && inputs[1].rows == inputs[0].shape[0] && inputs[1].width == inputs[0].shape[1]
+                    && (1...inputs[0].shape[1]).contains(count), "takes [N, R, D] and scores [N, R]")
+            return [TensorType([inputs[0].shape[0], count, inputs[0].shape[2]])]
         case .orderDescending:
             try take(1)
             return [TensorType([inputs[0].rows, inputs[0].width], .int32)]

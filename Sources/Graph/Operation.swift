@@ -55,6 +55,8 @@ public enum Operation: Sendable, Hashable {
     case selectRows(RowSelection)
     /// The inverse: zeros but for the selected rows of [N, rows, D].
     case placeRows(RowSelection, rows: Int)
+    /// x [N, R, D], scores [N, R] → [N, count, D]: the rows with the highest scores, of equal ones the first, in their order.
+    case keepRows(count: Int)
     /// x [N, R, D], token [D] → [N, R + 1, D]
     case prependRow
     /// kept [N, 1 + K, D], mask token [D], order [N, L], position [1 + L, D] → [N, 1 + L, D]: the decoder's input.
@@ -69,6 +71,8 @@ public enum Operation: Sendable, Hashable {
     case scaleRows
     /// a, b [.., D] → [..], the rows' dot products.
     case rowDot
+    /// x [.., D] → [..], each row's mean of (x − mean)².
+    case rowVariance
 
     // Masks and losses
     /// scores [N, L] → patches by descending score [N, L].
@@ -132,7 +136,7 @@ public enum Operation: Sendable, Hashable {
         case .guardFinite, .adamw: .effect
         case .linear, .quantizeRows, .transposePanels, .linearWeightGradient, .attention, .attentionGradient, .layerNorm,
             .layerNormGradient, .gelu, .add,
-            .concatenate,
+            .concatenate, .keepRows, .rowVariance,
             .multiply, .scaledSum, .sigmoid, .softmax, .sigmoidGradient, .selectRows, .placeRows, .prependRow, .restoreTokens, .columnSum,
             .meanRows,
             .meanRowsGradient,

@@ -52,6 +52,9 @@ public struct ModelBuilder {
         let tokens = try model.tokens(model.patches()), latent = try model.encoder(tokens)
         switch parts {
         case .encoder: _ = try model.meanOfPatches(latent)
+        case .scoredEncoder:
+            _ = try model.meanOfPatches(latent)
+            _ = try model.scores(tokens)
         case .classifier: _ = try model.head(latent)
         case .all:
             _ = try model.meanOfPatches(latent)
@@ -175,19 +178,22 @@ public struct ModelBuilder {
     }
 
     /// Mean of the patch tokens, with the norm that some encoders have there: [N, 1 + L, D] → [N, D].
-    public mutating func meanOfPatches(_ x: ValueID) throws(GraphError) -> ValueID {
-        let mean = try graph.append(.meanRows(first: c.leadingTokens, count: c.patches), [x])[0]
+    /// - Parameter patches: how many tokens are of patches; nil for all of an image's.
+    public mutating func meanOfPatches(_ x: ValueID, patches: Int? = nil) throws(GraphError) -> ValueID {
+        let mean = try graph.append(.meanRows(first: c.leadingTokens, count: patches ?? c.patches), [x])[0]
         guard c.normalizesPooled == true else { return mean }
         return try scope(isOptional: true) { m throws(GraphError) in try m.norm(mean, "fc_norm", epsilon: m.c.epsilon) }
     }
 
     /// What stands for an image, of the encoder's output.
-    mutating func pooled(_ x: ValueID, _ pool: FeaturePooling) throws(GraphError) -> ValueID {
+    /// - Parameter patches: as for ``meanOfPatches(_:patches:)``.
+    mutating func pooled(_ x: ValueID, _ pool: FeaturePooling, patches: Int? = nil) throws(GraphError) -> ValueID {
         switch pool {
         case .cls: try classRow(x)
-        case .mean: try meanOfPatches(x)
-        case .clsAndMean: try graph.append(.concatenate, [classRow(x), meanOfPatches(x)])[0]
-        case .tokens: try graph.append(.selectRows(RowSelection(first: c.leadingTokens, count: c.patches)), [x])[0]
+        case .mean: try meanOfPatches(x, patches: patches)
+        case .clsAndMean: try graph.append(.concatenate, [classRow(x), meanOfPatches(x, patches: patches)])[0]
+        case .tokens:
+            try graph.append(.selectRows(RowSelection(first: c.leadingTokens, count: patches ?? c.patches)), [x])[0]
         }
     }
 

@@ -80,10 +80,17 @@ public struct ModelParameters: Sendable {
     /// Which of a model's parts are wanted.
     public enum Parts: Sendable {
         case all, encoder
+        /// The encoder, and the masker whose scores choose patches.
+        case scoredEncoder
         /// The encoder, its positions and a linear head, all in one group.
         case classifier(ClassifierShape)
 
-        public var isEncoder: Bool { if case .encoder = self { true } else { false } }
+        public var isEncoder: Bool {
+            switch self {
+            case .encoder, .scoredEncoder: true
+            case .all, .classifier: false
+            }
+        }
         var classifier: ClassifierShape? { if case .classifier(let shape) = self { shape } else { nil } }
     }
 

@@ -211,12 +211,18 @@ extension ModelBuilder {
     }
 
     /// Features of all tokens, no mask, after the final norm: a result of each kind asked for, under its name.
-    /// - Parameter fromPixels: the batch is rgb8.
-    public mutating func features(_ pools: [FeaturePooling] = [.cls, .mean], fromPixels: Bool = false) throws(GraphError) -> Graph {
+    /// - Parameters:
+    ///   - fromPixels: the batch is rgb8.
+    ///   - keeping: which patches are looked at; nil for all.
+    public mutating func features(
+        _ pools: [FeaturePooling] = [.cls, .mean], fromPixels: Bool = false, keeping: KeptPatches? = nil
+    ) throws(GraphError) -> Graph {
         let input = fromPixels ? try patchesOfPixels() : try patches()
-        let output = try encoder(self.tokens(input))
+        var tokens = try self.tokens(input)
+        if let keeping { tokens = try kept(tokens, of: input, keeping) }
+        let output = try encoder(tokens)
         for pool in pools {
-            graph.results.append((pool.rawValue, try pooled(output, pool)))
+            graph.results.append((pool.rawValue, try pooled(output, pool, patches: keeping?.count)))
         }
         return graph
     }

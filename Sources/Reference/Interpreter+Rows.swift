@@ -18,6 +18,24 @@ extension Interpreter {
         return y
     }
 
+    func keepRows(_ x: Tensor, scores: Tensor, count: Int) -> [Double] {
+        let many = x.shape[1]
+        return (0..<x.shape[0]).flatMap { image -> [Double] in
+            let best = (0..<many).sorted { a, b in
+                let (left, right) = (scores[image, a], scores[image, b])
+                return left != right ? left > right : a < b
+            }
+            return best.prefix(count).sorted().flatMap { row in (0..<x.width).map { x[image * many + row, $0] } }
+        }
+    }
+
+    func rowVariance(_ x: Tensor) -> [Double] {
+        (0..<x.rows).map { row in
+            let values = (0..<x.width).map { x[row, $0] }, mean = values.reduce(0, +) / Double(x.width)
+            return values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(x.width)
+        }
+    }
+
     func placeRows(_ selection: RowSelection, _ x: [Tensor], rows many: Int) -> [Double] {
         let images = x[0].shape[0], width = x[0].width, order = selection.indexed ? x[1] : nil
         var y = [Double](repeating: 0, count: images * many * width)

@@ -79,6 +79,8 @@ public struct Interpreter {
             let each = x[0].values.count / x[1].values.count
             return [x[0].values.indices.map { x[0][$0] * x[1][$0 / each] }]
         case .rowDot: return [rowDot(x[0], x[1])]
+        case .rowVariance: return [rowVariance(x[0])]
+        case .keepRows(let count): return [keepRows(x[0], scores: x[1], count: count)]
 
         case .orderDescending: return [orderDescending(x[0])]
         case .orderHardest(let removed): return [orderHardest(x[0], noise: x[1], share: x[2][0], removed: removed)]

@@ -13,6 +13,8 @@ public struct RunReport {
     public var written: (SettingName) -> String = \.description
     /// Images and their nearest neighbours by the run's weights, where the data is at hand.
     public var neighbours: NeighbourPictures?
+    /// What the masker made of pictures as a partner and at the end, where the data is at hand and the masker was a partner.
+    public var saliency: SaliencyPictures?
 
     /// - Parameter run: the folder of a run.
     /// - Throws: `LearningError.file`.
@@ -39,6 +41,7 @@ public struct RunReport {
         <h2>Curves</h2><p>Over the epochs.</p><div class="row">\(curves)</div>
         \(microscope())
         \(filmStrip())
+        \(saliencyMaps)
         \(reconstructions())
         \(nearestNeighbours)
         <h2>Settings</h2><table>\(settings.map { "<tr><td>\(escaped($0.key))</td><td>\(escaped($0.value))</td></tr>" }.joined())</table>
@@ -51,7 +54,7 @@ public struct RunReport {
     private var title: String { "Run \(URL(fileURLWithPath: files.folder).lastPathComponent)" }
 
     package func setting(_ key: String) -> String? { settings.first { $0.key == key }?.value }
-    var learnsMasks: Bool { setting("masking") != "random" && !isFinetuning }
+    public var learnsMasks: Bool { setting("masking") != "random" && !isFinetuning }
     var isFinetuning: Bool { setting("layer-decay") != nil }
 
     /// What there is to say in a few numbers.

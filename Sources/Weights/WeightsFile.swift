@@ -53,18 +53,23 @@ public enum WeightsFile {
     }
 
     /// Fills all of a model's parameters from a file.
-    /// - Parameter beginsOptional: whether those that a file may lack begin with their initial values, where it does.
+    /// - Parameters:
+    ///   - beginsOptional: whether those that a file may lack begin with their initial values, where it does.
+    ///   - masker: where the masker's are; nil for the same file.
     /// - Throws: `LearningError.file` naming the tensors that are missing, or one of a wrong shape with both shapes.
-    public static func load(_ file: some TensorSource, into model: ModelRuntime, beginsOptional: Bool = false) throws {
-        let fresh = model.parameters.all.filter { beginsOptional && $0.isOptional && file.shape(of: $0.parameter.name) == nil }.map(
-            \.parameter.name)
-        try requireAll(model.parameters.all.filter { !fresh.contains($0.parameter.name) }, in: file)
-        for parameter in model.parameters.all {
-            if fresh.contains(parameter.parameter.name) {
-                model.set(parameter, in: model.session.parameters, parameter.initialValues(seed: 0))
-                continue
+    public static func load(
+        _ file: some TensorSource, into model: ModelRuntime, beginsOptional: Bool = false, masker: (any TensorSource)? = nil
+    ) throws {
+        for (isMasker, source) in [(false, file as any TensorSource), (true, masker ?? file)] {
+            let own = model.parameters.all.filter { ($0.part == .masker) == isMasker }
+            let fresh = own.filter { beginsOptional && $0.isOptional && source.shape(of: $0.parameter.name) == nil }.map(\.parameter.name)
+            try requireAll(own.filter { !fresh.contains($0.parameter.name) }, in: source)
+            for parameter in own {
+                let isFresh = fresh.contains(parameter.parameter.name)
+                model.set(
+                    parameter, in: model.session.parameters,
+                    try isFresh ? parameter.initialValues(seed: 0) : values(source, parameter.parameter.name, parameter))
             }
-            model.set(parameter, in: model.session.parameters, try values(file, parameter.parameter.name, parameter))
         }
     }
 

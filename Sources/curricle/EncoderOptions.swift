@@ -1,3 +1,4 @@
+import Engine
 import Features
 import Models
 import Runtime
@@ -18,6 +19,29 @@ enum EncoderOptions {
         "f32, or int8: the blocks' weights as bytes, a scale a column, and their rows as bytes by each row's own range; a quarter of the "
             + "memory, and faster everywhere", fallback: Precision.float32.rawValue)
 
+    static let keeping: [Option] = [
+        .value(
+            "keep", "SHARE", .number(0.01...1),
+            "compute features of so many of an image's patches alone, by --keep-by: faster in proportion (default: all)"),
+        .value(
+            "keep-by", "RULE", .word(of: PatchKeeping.Rule.self),
+            "grid (evenly spread, of half a chequerboard), contrast (patches of the largest variance), map (--keep-map) or masker (--keep-masker)",
+            fallback: "grid"),
+        .value("keep-map", "FILE", .path(.file), "a number a patch, the largest are kept: `masks --map` writes one"),
+        .value("keep-masker", "FILE", .path(.file), "weights whose masker scores the patches: a run's partner.safetensors")
+    ]
+
+    private static func keeping(_ a: Arguments) throws -> PatchKeeping? {
+        guard a.isGiven("keep") else {
+            if let name = ["keep-by", "keep-map", "keep-masker"].first(where: a.isGiven) {
+                throw LearningError.configuration("--\(name) goes with --keep, the share of the patches")
+            }
+            return nil
+        }
+        return try PatchKeeping(
+            share: a.double("keep"), rule: a.choice("keep-by"), map: a.stringIfGiven("keep-map"), masker: a.stringIfGiven("keep-masker"))
+    }
+
     /// The encoder that the options name; what of its file was assumed or left out is said.
     static func extractor(
         _ a: Arguments, threads: Int, layer: Int? = nil, pool: Pooling? = nil, precision: Precision = .float32, isa: ISA,
@@ -27,7 +51,7 @@ enum EncoderOptions {
         let extractor = try FeatureExtractor(
             weights: a.string("weights"), heads: a.intIfGiven("num-heads"), imageHeight: size?.height, imageWidth: size?.width,
             mean: WeightsOptions.mean(a), deviation: WeightsOptions.deviation(a), layer: layer, pool: pool, key: WeightsOptions.key(a),
-            precision: precision, threads: threads, isa: isa)
+            precision: precision, keeping: keeping(a), threads: threads, isa: isa)
         if !isQuiet { WeightsOptions.say(extractor.description.notes) }
         return extractor
     }

@@ -62,7 +62,7 @@ enum Splitting {
 /// An encoder and the images it is judged by: the options that the evaluation commands share, and features of a training and a test set.
 struct JudgedEncoder {
     static let options: [Option] =
-        EncoderOptions.all() + [
+        EncoderOptions.all() + EncoderOptions.keeping + [
             train, test, pool, EncoderOptions.layer, EncoderOptions.precision, batchSize,
             .value("patch-size", "N", .whole(1...65536), "pixels; checked against the file"),
             SharedOptions.json, strict, DataOptions.preprocess, DataOptions.passOrder

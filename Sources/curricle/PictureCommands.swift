@@ -1,3 +1,4 @@
+import Datasets
 import Engine
 import Foundation
 import Graph
@@ -59,7 +60,14 @@ enum MasksCommand {
         summary: "draw what a masker hides, as heat maps and masks, or along a run as a film strip: from partner to adversary",
         options: PictureOptions.all(weights: "instead of a run: the first of the FILEs to compare") + PictureOptions.masks + [
             .value("run", "RUN", .path(.folder), "folder of a run: a column for each of its snapshots, which --save-ckpt-freq makes"),
-            .value("columns", "N", .whole(1...1000), "with --run: snapshots at most, spread over the run", fallback: "12")
+            .value("columns", "N", .whole(1...1000), "with --run: snapshots at most, spread over the run", fallback: "12"),
+            .flag(
+                "saliency",
+                "with --run: instead, a row an image: the image, the class token's attention, the scores of the masker as a partner and at the "
+                    + "end; and how alike they rank the patches"),
+            .value(
+                "map", "FILE", .path(.file),
+                "write the last masker's mean score of each place too, a number a patch: for --keep-by map of extract, knn, probe and compile")
         ],
         arguments: "[FILE…]", argumentCount: 0...1000, example: "curricle masks --run run --data photos --split test -o film.png")
 
@@ -71,6 +79,7 @@ enum MasksCommand {
             images = try PictureOptions.count(a)
         // Sizes stand in the weights, so reduced decoding goes by --image-size or the reference's.
         let source = try PictureOptions.source(a, size: max(choices.imageHeight ?? 224, choices.imageWidth ?? 224))
+        if try a.flag("saliency") { return try saliency(a, source, images: images, choices, threads: threads, isa: isa) }
         let pictures: MaskPictures
         var progress = WorkProgress("checkpoints")
         defer { progress.finish() }
@@ -87,10 +96,40 @@ enum MasksCommand {
         progress.finish()
         PictureOptions.warn(of: pictures.broken)
         let path = try PictureOptions.write(pictures.picture, a)
+        if let map = try a.stringIfGiven("map"), let scores = pictures.moments.last?.meanScores {
+            try DurableFile.write(Array(scores.map { "\($0)\n" }.joined().utf8), to: map)
+        }
         if try a.flag("json") {
             for moment in pictures.moments { print(jsonLine(fields(moment))) }
         } else {
             print(text(pictures, path, isRun: a.isGiven("run")))
+        }
+        return 0
+    }
+
+    private static func saliency(
+        _ a: Arguments, _ source: any ImageSource, images: Int, _ choices: Reconstructor.Choices, threads: Int, isa: ISA
+    ) throws -> Int32 {
+        guard let run = try a.stringIfGiven("run"), !a.isGiven("map") else {
+            throw LearningError.configuration("--saliency is of a run: give --run RUN, and leave out --map")
+        }
+        var progress = WorkProgress("networks")
+        defer { progress.finish() }
+        let pictures = try SaliencyPictures(run: run, source, images: images, choices, threads: threads, isa: isa) { progress.update($0, of: $1) }
+        progress.finish()
+        PictureOptions.warn(of: pictures.broken)
+        let path = try PictureOptions.write(pictures.picture, a)
+        for (index, one) in pictures.likeness.enumerated() {
+            if try a.flag("json") {
+                print(jsonLine([("masker", .string(one.masker)), ("attention", .double(one.attention)), ("contrast", .double(one.contrast))]))
+                continue
+            }
+            if index == 0 {
+                print("\(path): a row an image: the image, the class token's attention, the partner's scores, the scores at the end (yellow: high)")
+                print("rank correlations over the patches, mean of \(pictures.measured) images:")
+                print("masker     with attention   with contrast")
+            }
+            print("\(one.masker.padded(10))" + String(format: " %14.3f %15.3f", one.attention, one.contrast))
         }
         return 0
     }

@@ -106,6 +106,7 @@ enum ProbeCommand {
             if try a.isGiven("layer") || a.string("precision") != Precision.float32.rawValue {
                 throw LearningError.configuration("--save keeps the whole encoder in float32: leave out --layer and --precision")
             }
+            if a.isGiven("keep") { throw LearningError.configuration("--save keeps a classifier of whole images: leave out --keep") }
             weights = try WeightsOptions.checkpoint(a, a.string("weights"))
             try WeightsDescription.requireTrainable(weights)
         }

@@ -33,7 +33,7 @@ extension ProgramOptions {
     /// A classifier's weights as a program, where its head is asked for.
     static func classifier(_ a: Arguments, images: Int) throws -> EncoderProgram? {
         guard let head = try a.stringIfGiven("head") else { return nil }
-        if let name = ["pool", "layer", "precision", "images"].first(where: a.isGiven) {
+        if let name = ["pool", "layer", "precision", "images", "keep"].first(where: a.isGiven) {
             throw LearningError.configuration("--head takes the whole classifier as it was trained: leave out --\(name)")
         }
         let weights = try WeightsOptions.checkpoint(a, a.string("weights"))
@@ -46,7 +46,7 @@ extension ProgramOptions {
 enum CompileCommand {
     static let command = Command(
         name: "compile", summary: "make a program file that a device runs without Swift",
-        options: EncoderOptions.all() + [
+        options: EncoderOptions.all() + EncoderOptions.keeping + [
             SharedOptions.output("FILE", "the program file; with --trace, a folder", .either),
             .value("batch", "N", .whole(1...65536), "images a run", fallback: "1"),
             ProgramOptions.pool, EncoderOptions.layer, EncoderOptions.precision,
@@ -153,7 +153,7 @@ enum ExtractCommand {
     static let command = Command(
         name: "extract", summary: "features of images as .npy and .csv",
         options: EncoderOptions.all(
-            weights: "instead of a program: a run's model.safetensors, or any file that import reads; it is compiled first") + [
+            weights: "instead of a program: a run's model.safetensors, or any file that import reads; it is compiled first") + EncoderOptions.keeping + [
                 .value(
                     "program", "FILE", .path(.file), "program file of `compile`: the library that devices run computes the features",
                     short: "p"),
@@ -304,7 +304,7 @@ enum ExtractCommand {
     }
 
     /// Options that decide what a program is made of.
-    private static let ofWeights = ["weights-key", "pool", "layer", "precision", "batch-size", "num-heads", "image-size", "mean", "std"]
+    private static let ofWeights = ["weights-key", "pool", "layer", "precision", "keep", "batch-size", "num-heads", "image-size", "mean", "std"]
 
     private static func rate(_ images: Int, since start: Date) -> String {
         String(format: "%.1f images/s", Double(images) / max(Date().timeIntervalSince(start), 1e-9))

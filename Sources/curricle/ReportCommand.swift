@@ -1,3 +1,4 @@
+import Datasets
 import Features
 import Foundation
 import Reports
@@ -24,20 +25,26 @@ enum ReportCommand {
         let run = a.positional[0], path = try a.stringIfGiven("output") ?? "\(run)/report.html"
         var report = try RunReport(run: run)
         report.written = { "--\($0)" }
-        if let data = try a.stringIfGiven("data") { report.neighbours = try neighbours(a, data, weights: RunFiles(folder: run).model) }
+        if let data = try a.stringIfGiven("data") { try add(a, data, to: &report, RunFiles(folder: run)) }
         try DurableFile.write(Array(try report.html().utf8), to: path)
         print(try a.flag("json") ? jsonLine([("output", .string(path))]) : "report: \(path)")
         return 0
     }
 
-    private static func neighbours(_ a: Arguments, _ data: String, weights: String) throws -> NeighbourPictures {
-        let extractor = try FeatureExtractor(weights: weights, threads: SharedOptions.threads(a), isa: ISA.named(nil))
+    /// What takes the run's data: neighbours, and what the masker finds, where it was a partner.
+    private static func add(_ a: Arguments, _ data: String, to report: inout RunReport, _ files: RunFiles) throws {
+        let threads = try SharedOptions.threads(a), isa = try ISA.named(nil)
+        let extractor = try FeatureExtractor(weights: files.model, threads: threads, isa: isa)
         let m = extractor.description.model,
             decoding = try DataOptions.decoding(a, size: max(m.imageHeight, m.imageWidth), channels: m.channels)
         let training = try DataOptions.open(data, role: .train, decoding)
         var progress = WorkProgress("features")
         defer { progress.finish() }
-        return try NeighbourPictures(extractor, training: training, test: testPart(of: data, decoding, besides: training), report: complain)
-        { progress.update($0, of: $1) }
+        report.neighbours = try NeighbourPictures(
+            extractor, training: training, test: testPart(of: data, decoding, besides: training), report: complain
+        ) { progress.update($0, of: $1) }
+        guard report.learnsMasks, FileManager.default.fileExists(atPath: files.partner) else { return }
+        report.saliency = try SaliencyPictures(
+            run: files.folder, training, images: 8, Reconstructor.Choices(), threads: threads, isa: isa)
     }
 }

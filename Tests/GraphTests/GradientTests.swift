@@ -51,6 +51,7 @@ struct GradientTests {
         .mean_rows_gradient: "only made by meanRows' rule", .row_dot: "only made by scaleRows' rule",
         .patch_error_gradient: "only made by patchError's rule", .masker_loss_gradient: "only made by maskerLoss's rule",
         .cross_entropy_gradient: "only made by crossEntropy's rule", .order_descending: "an order is no number: nothing flows through it",
+        .keep_rows: "tokens of a finished encoder: training chooses rows by an order", .row_variance: "of pixels, which nothing is trained before",
         .softmax: "what a finished classifier says: training takes logits",
         .order_hardest: "an order is no number: nothing flows through it",
         .ranking_loss_gradient: "only made by rankingLoss's rule", .uniformity_gradient: "only made by uniformity's rule",

@@ -22,6 +22,15 @@ extension OperationCase {
         }
     }
 
+    static let keptRows: [OperationCase] = [(1, 9), (5, 16), (49, 49), (20, 37)].map { count, rows in
+        OperationCase("keepRows \(count) of \(rows)", ulps: 0, carriesNaN: false) { b in
+            [try b.append(.keepRows(count: count), [try b.tensor([3, rows, 19]), try b.tensor([3, rows])])]
+        }
+    }
+    static let variances: [OperationCase] = [1, 15, 16, 17, 108].map { width in
+        OperationCase("rowVariance \(width)", ulps: 32) { b in [try b.append(.rowVariance, [try b.tensor([2, 5, width])])] }
+    }
+
     static let tokenRows: [OperationCase] = [1, 15, 16, 17, 37].flatMap { width in
         [prependRow(width), restoreTokens(width), columnSum(width), columnSum(width, rows: 4), meanRows(width), meanRowsGradient(width)]
     }

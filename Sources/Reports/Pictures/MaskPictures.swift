@@ -15,6 +15,8 @@ public struct MaskPictures {
         public let epoch: Int?
         public let curriculum: Double?
         public let meanScore: Double
+        /// The mean score of each place, [L]: what the masker thinks of it, whatever is there.
+        public let meanScores: [Float]
         /// Mean error of the removed patches under the masker's masks, and under random ones.
         public let maskedError: Double, randomError: Double
         /// What a collapsed masker looks like here, or nil.
@@ -96,6 +98,7 @@ public struct MaskPictures {
                 Moment(
                     path: file.path, epoch: file.epoch, curriculum: file.curriculum,
                     meanScore: outcome.scores.reduce(0) { $0 + Double($1) } / Double(max(1, outcome.scores.count)),
+                    meanScores: means(outcome.scores, patches: held.grid.count),
                     maskedError: reading.maskedError, randomError: reading.randomError, collapse: reading.collapse))
             progress(done + 1, files.count)
         }
@@ -104,6 +107,14 @@ public struct MaskPictures {
         self.broken = broken
         self.measured = measured
         picture = try sheet.draw(rows)
+    }
+}
+
+/// The means over images of [N, L].
+private func means(_ scores: [Float], patches: Int) -> [Float] {
+    let images = scores.count / patches
+    return (0..<patches).map { patch in
+        Float((0..<images).reduce(0.0) { $0 + Double(scores[$1 * patches + patch]) } / Double(max(1, images)))
     }
 }
 

@@ -117,6 +117,7 @@ public struct FinetuneSettings: RunSettings, ScheduledSettings {
 
     public var saveEverySteps: Int { 0 }
     public func takesSnapshot(after epochs: Int) -> Bool { false }
+    public func endsPartnership(after epochs: Int) -> Bool { false }
 
     public var weightsMetadata: [String: String] { WeightsMetadata(model: model, normalization: normalization, classes: classes).entries }
 }

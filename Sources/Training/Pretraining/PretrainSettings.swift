@@ -115,6 +115,11 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
         return scheduleProblem
     }
 
+    public func endsPartnership(after epochs: Int) -> Bool {
+        let all = schedule.epochs
+        guard !step.masking.isGiven, !step.ranks, epochs > 0, curriculum.factor(epoch: epochs - 1, of: all) > 0 else { return false }
+        return epochs == all || curriculum.factor(epoch: epochs, of: all) <= 0
+    }
     public func takesSnapshot(after epochs: Int) -> Bool { epochs > 0 && (epochs % snapshotEpochs == 0 || epochs == schedule.epochs) }
 
     public var weightsMetadata: [String: String] { WeightsMetadata(model: model, normalization: normalization, step: step).entries }

@@ -23,6 +23,8 @@ public protocol RunSettings: Sendable {
     var saveEverySteps: Int { get }
     /// Whether weights are kept for good after so many epochs.
     func takesSnapshot(after epochs: Int) -> Bool
+    /// Whether a masker has been a partner until then, and is none any more.
+    func endsPartnership(after epochs: Int) -> Bool
 }
 
 extension RunSettings {
@@ -50,6 +52,8 @@ public struct RunFiles: Sendable {
     public var model: String { "\(folder)/model.safetensors" }
     /// The weights of the best epoch of fine-tuning.
     public var best: String { "\(folder)/model-best.safetensors" }
+    /// The weights at the end of the masker's time as a partner, whose scores say which patches matter most.
+    public var partner: String { "\(folder)/partner.safetensors" }
     public var pictures: String { "\(folder)/pictures" }
     package func snapshot(epoch: Int) -> String { "\(folder)/checkpoint-\(epoch).safetensors" }
     package func state(step: Int) -> String { "\(folder)/state-\(String(format: "%09d", step)).safetensors" }
@@ -160,6 +164,11 @@ public struct RunFiles: Sendable {
         for old in try states.dropFirst(RunFiles.statesKept) where unlink(old) != 0 { throw .refused(.remove, path: old, code: errno) }
     }
 
+    /// Files of weights that are made after so many epochs, and stay.
+    func weightsKept(_ settings: some RunSettings, after epochs: Int) -> [String] {
+        (settings.takesSnapshot(after: epochs) ? [snapshot(epoch: epochs)] : []) + (settings.endsPartnership(after: epochs) ? [partner] : [])
+    }
+
     /// Weights alone, with what a reader must know of the model.
     func saveWeights(_ settings: some RunSettings, _ model: ModelRuntime, to path: String) throws {
         try WeightsFile.write(WeightsFile.tensors(of: model), metadata: settings.weightsMetadata, to: path)
@@ -173,9 +182,9 @@ public struct RunFiles: Sendable {
     /// Publishes again what stands behind a state, which a kill may have kept from being written: weights and a due snapshot.
     func republish(_ position: RunPosition, _ settings: some RunSettings, _ model: ModelRuntime) throws {
         try saveWeights(settings, model, to: self.model)
-        let snapshot = snapshot(epoch: position.epoch)
-        if position.batch == 0, settings.takesSnapshot(after: position.epoch), !FileManager.default.fileExists(atPath: snapshot) {
-            try saveWeights(settings, model, to: snapshot)
+        guard position.batch == 0 else { return }
+        for path in weightsKept(settings, after: position.epoch) where !FileManager.default.fileExists(atPath: path) {
+            try saveWeights(settings, model, to: path)
         }
     }
 

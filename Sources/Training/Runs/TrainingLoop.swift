@@ -148,8 +148,8 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
             position.batch = 0
             position.means = EpochMeans()
             try save(recipe, &records)
-            if let files, settings.takesSnapshot(after: position.epoch) {
-                try files.saveWeights(settings, recipe.model, to: files.snapshot(epoch: position.epoch))
+            if let files {
+                for path in files.weightsKept(settings, after: position.epoch) { try files.saveWeights(settings, recipe.model, to: path) }
             }
             recipe.epochKept(position, times)
         }

@@ -28,9 +28,11 @@ public struct EncoderProgram {
     /// - Parameters:
     ///   - output: what a row is; a classifier's needs a model with a head.
     ///   - labels: the names of a classifier's classes; empty for features.
+    ///   - keeping: which patches features are of; nil for all.
     /// - Throws: `LearningError.configuration` for sizes that the format does not take.
     package init(
-        _ model: ModelRuntime, normalization: PixelNormalization, images: Int, output: ProgramOutput, labels: [ByteName] = []
+        _ model: ModelRuntime, normalization: PixelNormalization, images: Int, output: ProgramOutput, labels: [ByteName] = [],
+        keeping: KeptPatches? = nil
     ) throws {
         let m = model.configuration
         guard m.channels <= 256, max(m.imageHeight, m.imageWidth) <= PixelImage.maximumSide else {
@@ -41,7 +43,7 @@ public struct EncoderProgram {
         let executable: Executable, rows: Int, rowWidth: Int
         switch output {
         case .features(let pool):
-            executable = try model.features(images: images, [pool], fromPixels: true)
+            executable = try model.features(images: images, [pool], fromPixels: true, keeping: keeping)
             rows = pool == .tokens ? m.patches : 1
             rowWidth = pool == .clsAndMean ? 2 * m.embedWidth : m.embedWidth
         case .logits, .probabilities:
@@ -62,6 +64,7 @@ public struct EncoderProgram {
             arenaBytes: program.arenaBytes,
             workspaceBytes: try ISA.available.map { try executable.workspaceBytes(threads: 1, isa: $0) }.max() ?? 0)
         header.precision = model.parameters.precision
+        header.hasNewInstructions = program.instructions.contains { $0.opcode >= Opcode.quantize_rows.rawValue }
         header.arithmetic = Arithmetic.number
         header.writer = "curricle \(Machine.version)"
         header.layOut(

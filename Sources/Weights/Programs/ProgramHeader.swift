@@ -65,8 +65,13 @@ struct ProgramHeader: Equatable {
     /// From version 2 on: a classifier's names, each with a zero behind it; and the checksum of what comes of the test's input.
     var labels = Section(), testChecksum: UInt32?
 
+    /// Whether an instruction is one that version 1 does not have.
+    var hasNewInstructions = false
+
     /// The oldest that can say it.
-    var version: UInt32 { precision == .float32 && testChecksum == nil && labels.bytes == 0 && output.code < 4 ? 1 : 2 }
+    var version: UInt32 {
+        precision == .float32 && testChecksum == nil && labels.bytes == 0 && output.code < 4 && !hasNewInstructions ? 1 : 2
+    }
 
     /// Places the sections, one behind the other, aligned.
     mutating func layOut(scalars scalarBytes: Int, constants constantBytes: Int, parameters parameterBytes: Int, labels labelBytes: Int) {
