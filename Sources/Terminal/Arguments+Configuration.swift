@@ -49,6 +49,11 @@ extension Arguments {
         if given["\(name)"] == nil { given["\(name)"] = Given(value: value, origin: "\(origin): \(name)") }
     }
 
+    /// Gives an option a value, whatever it has.
+    public mutating func replace(_ name: SettingName, _ value: String, because origin: String) {
+        given["\(name)"] = Given(value: value, origin: "\(origin): \(name)")
+    }
+
     /// The content of a configuration file.
     /// - Throws: `.unreadableConfiguration`.
     public static func configuration(at path: String) throws(UsageError) -> Data {

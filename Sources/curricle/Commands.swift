@@ -10,6 +10,7 @@ enum Commands {
     static let all = tools + [Entry(command: HelpCommand.command(of: tools.map(\.command)), run: HelpCommand.run)]
 
     private static let tools = [
+        Entry(command: QuickstartCommand.command, run: QuickstartCommand.run),
         Entry(command: PretrainCommand.command, run: PretrainCommand.run),
         Entry(command: PlanCommand.command, run: PlanCommand.run),
         Entry(command: NearestNeighboursCommand.command, run: NearestNeighboursCommand.run),

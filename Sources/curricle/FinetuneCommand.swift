@@ -26,7 +26,8 @@ enum FinetuneCommand {
                     + "file names its classes"
             ),
             SharedOptions.json
-        ] + FinetuneSettings.declared.without("mean", "std").options(FinetuneSettings()) + [SharedOptions.resume, SharedOptions.threads()],
+        ] + FinetuneSettings.declared.without("mean", "std").options(FinetuneSettings())
+            + [FittedEpochs.option(section: "Run"), SharedOptions.resume, SharedOptions.threads()],
         example: "curricle finetune --weights run/model.safetensors --train data --test data --output tuned --epochs 50")
 
     /// What `config.json` says of the weights and the images, which no option does.
@@ -35,6 +36,7 @@ enum FinetuneCommand {
     static func run(_ given: Arguments) throws -> Int32 {
         var a = given
         let kept = try a.stringIfGiven("output"), resumes = try a.flag("resume")
+        var hasBegun = false
         if try a.flag("eval"), kept != nil || resumes {
             throw LearningError.configuration("--eval writes nothing: leave out --output and --resume")
         }
@@ -44,6 +46,7 @@ enum FinetuneCommand {
             try files.check(FinetuneSettings.command, resumes: resumes)
             if resumes, FileManager.default.fileExists(atPath: files.configuration) {
                 try a.merge(configurationAt: files.configuration, ignoring: told)
+                hasBegun = true
             }
         }
 
@@ -54,8 +57,13 @@ enum FinetuneCommand {
             a, size: max(description.model.imageHeight, description.model.imageWidth), channels: description.model.channels)
         if try a.flag("eval") { return try evaluate(a, weights, description, decoding) }
         let splitting = try Splitting(a), (train, test) = try JudgedEncoder.parts(a, decoding, splitting)
-        let settings = try settings(a, weights, description, classes: train.classNames.map(\.stored), images: train.count)
         if let test { try JudgedEncoder.requireOthers(test, than: train) }
+        let names = train.classNames.map(\.stored), timed = try settings(a, weights, description, classes: names, images: train.count)
+        try FittedEpochs.settle(&a, given: given, hasBegun: hasBegun) { folder in
+            if case .folds = splitting { throw LearningError.configuration("--max-minutes is of one run: leave out --folds") }
+            return try trial(timed, train, test, weights, folder, threads: SharedOptions.threads(given))
+        }
+        let settings = try settings(a, weights, description, classes: names, images: train.count)
         let parts: [(train: any ImageSource, test: any ImageSource)] =
             try test.map { [(train, $0)] }
             ?? splitting.rounds(train, seed: settings.seed).map { judged in
@@ -77,6 +85,24 @@ enum FinetuneCommand {
             print(try a.flag("json") ? json(all, settings.classes.count) : "\(scores.count) folds: \(text(all, settings.classes.count))")
         }
         return 0
+    }
+
+    /// Some steps of the run, in a folder that does not stay, and what judging the test images will take.
+    private static func trial(
+        _ settings: FinetuneSettings, _ train: any ImageSource, _ test: (any ImageSource)?, _ weights: Checkpoint, _ folder: String,
+        threads: Int
+    ) throws -> FittedEpochs.Trial {
+        let tuning = try Finetuning(settings, training: train, test: test ?? train, output: folder, threads: threads, isa: ISA.named(nil))
+        _ = try tuning.begin(from: weights)
+        var trial = FittedEpochs.Trial(stepsPerEpoch: tuning.stepsPerEpoch)
+        let seen = Mutex(trial)
+        _ = try tuning.run(isInterrupted: { seen.withLock { $0.isEnough } }, progress: { _ in seen.withLock { $0.stepEnded() } })
+        trial = seen.withLock { $0 }
+        trial.ended()
+        // Forward alone is a third of a step.
+        let images = test?.count ?? Int(Double(train.count) * (settings.holdout ?? 0))
+        trial.epochSeconds = trial.step / 3 * Double(images) / Double(min(settings.batchSize, train.count) * settings.accumulation)
+        return trial
     }
 
     /// Says where features of the weights as they were tell the classes much better apart than the fine-tuned ones do.

@@ -43,7 +43,7 @@ enum PretrainCommand {
             SharedOptions.images(
                 "knn-test", "with --knn-every: labelled images to judge on (default: the test part of --knn-train or --data)",
                 section: "Run"),
-            SharedOptions.resume, SharedOptions.threads(),
+            FittedEpochs.option(section: "Run"), SharedOptions.resume, SharedOptions.threads(),
             RankedCommand.timeout(section: "Run")
         ],
         example: "curricle pretrain --data photos --output run --model tiny-p16 --batch-size 64 --epochs 100")
@@ -58,9 +58,8 @@ enum PretrainCommand {
         let output = try arguments.string("output"), resumes = try arguments.flag("resume")
         let files = RunFiles(folder: output)
         if ranks.leads { try files.check(PretrainSettings.command, resumes: resumes) }
-        if resumes, let recorded = try RankedCommand.recorded(files.configuration, ranks) {
-            try arguments.merge(configuration: recorded, from: files.configuration)
-        }
+        let recorded = resumes ? try RankedCommand.recorded(files.configuration, ranks) : nil
+        if let recorded { try arguments.merge(configuration: recorded, from: files.configuration) }
         if resumes, arguments.isGiven("init-from") {
             throw LearningError.configuration("--resume and --init-from exclude one another: a resumed run has its own weights")
         }
@@ -73,6 +72,11 @@ enum PretrainCommand {
         let threads = try ranks.map { try RankedCommand.threads(arguments, $0) } ?? SharedOptions.threads(arguments)
         let isa = try ISA.named(nil)
         let source = try DataOptions.open(arguments.string("data"), role: .train, settings.decoding)
+        settings = try arguments.settings(images: source.count)
+        let timed = settings
+        try FittedEpochs.settle(&arguments, given: given, hasBegun: recorded != nil) { folder in
+            try trial(timed, source, folder, threads: threads, isa: isa, ranks)
+        }
         settings = try arguments.settings(images: source.count)
         let held = try testPart(of: arguments.string("data"), settings.decoding, besides: source)
         let training = try Pretraining(
@@ -90,6 +94,22 @@ enum PretrainCommand {
             return try training.run(isInterrupted: { interrupts.happened }) == .interrupted ? 130 : 0
         }
         return try train(training, images: source.count)
+    }
+
+    /// Some steps of the run, in a folder that does not stay. Of several ranks the first one's times count.
+    private static func trial(
+        _ settings: PretrainSettings, _ source: any ImageSource, _ folder: String, threads: Int, isa: ISA, _ ranks: Ranks?
+    ) throws -> FittedEpochs.Trial {
+        var settings = settings
+        settings.knnEpochs = 0
+        let training = try Pretraining(settings, source: source, output: folder, threads: threads, isa: isa, ranks: ranks)
+        try training.begin(from: nil)
+        var trial = FittedEpochs.Trial(stepsPerEpoch: training.stepsPerEpoch)
+        let seen = Mutex(trial)
+        _ = try training.run(isInterrupted: { seen.withLock { $0.isEnough } }, progress: { _ in seen.withLock { $0.stepEnded() } })
+        trial = seen.withLock { $0 }
+        trial.ended()
+        return try ranks.map { try $0.broadcast(json: trial) } ?? trial
     }
 
     /// What the features are judged by: the data's own labelled parts, or those that are named.

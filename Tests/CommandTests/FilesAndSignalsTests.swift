@@ -251,12 +251,12 @@ import Vision
     @Test("the version is told, and stands in weights and logs")
     func version() throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 20), told = try curricle("--version")
-        #expect(told.code == 0 && told.output == "curricle 1.0\n")
+        #expect(told.code == 0 && told.output == "curricle 1.1\n")
         #expect(try curricle(pretrain(data, folder.file("run"), ["--epochs", "2"])).code == 0)
         #expect(
             try Data(contentsOf: URL(fileURLWithPath: folder.file("run/model.safetensors"))).range(
-                of: Data("\"curricle.version\":\"1.0\"".utf8)) != nil)
-        #expect(try String(contentsOfFile: folder.file("run/log.jsonl"), encoding: .utf8).contains("\"version\":\"1.0\""))
+                of: Data("\"curricle.version\":\"1.1\"".utf8)) != nil)
+        #expect(try String(contentsOfFile: folder.file("run/log.jsonl"), encoding: .utf8).contains("\"version\":\"1.1\""))
     }
 
     @Test("a number of threads above the processors is kept, with a word that names them")

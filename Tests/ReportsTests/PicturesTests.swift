@@ -299,3 +299,11 @@ struct PicturesTests {
         #expect(images.samples == [0, 2, 3] && images.broken.count == 1 && images.broken[0].contains("generated#1"))
     }
 }
+
+@Test("rank correlation is Spearman's, equal numbers sharing the mean of their ranks")
+func spearman() {
+    #expect(rankCorrelation([1, 2, 3], [10, 20, 90]) == 1 && rankCorrelation([1, 2, 3], [3, 2, 1]) == -1)
+    // scipy.stats.spearmanr([1, 2, 2, 4, 5], [2, 1, 4, 3, 5]) = 0.66688…
+    #expect(abs(rankCorrelation([1, 2, 2, 4, 5], [2, 1, 4, 3, 5]) - 0.6668859288553502) < 1e-12)
+    #expect(rankCorrelation([1, 1, 1], [1, 2, 3]) == 0)
+}

@@ -12,7 +12,8 @@ extension TrainingPlan {
         shallow.model.maskerDepth = max(1, settings.model.maskerDepth / 4)
         // The rate is measured on the paper's iteration, whatever of it the run does.
         shallow.maskerEvery = 1
-        (shallow.step.objective, shallow.step.maskNoise, shallow.step.uniformity) = (.curriculum, 0, 0)
+        (shallow.step.masking, shallow.step.objective) = (.learned, .curriculum)
+        (shallow.step.maskNoise, shallow.step.uniformity) = (0, 0)
         shallow.batchSize = min(settings.batchSize, max(1, 3200 / (settings.model.patches + 1)))
         let flops = try TrainingPlan(shallow, threads: threads, isa: isa).flops
         func seconds(repeats: Int) throws -> Double {

@@ -1,0 +1,75 @@
+import Datasets
+import Engine
+import Foundation
+import Settings
+import Storage
+import Terminal
+import Training
+import Vision
+import Weights
+
+/// `--max-minutes`: how many epochs there is time for, found out before the first step by some steps of the run itself.
+enum FittedEpochs {
+    static func option(section: String) -> Option {
+        .value(
+            "max-minutes", "M", .number(0.05...1e6),
+            "instead of --epochs: as many as there is time for, by some steps of the run itself before it begins. They are fixed then, stand in "
+                + "config.json, and --resume keeps them", section: section)
+    }
+
+    /// What some steps took.
+    struct Trial: Codable {
+        let stepsPerEpoch: Int
+        /// At an epoch's end, beside what is kept then: judging test images.
+        var epochSeconds = 0.0
+        private var marks: [Double] = []
+        private var end = 0.0
+
+        init(stepsPerEpoch: Int) { self.stepsPerEpoch = stepsPerEpoch }
+
+        mutating func stepEnded() { marks.append(Date().timeIntervalSince1970) }
+        /// Whether enough was seen: some steps, and for small nets some seconds of them.
+        var isEnough: Bool { marks.count > 5 && marks[marks.count - 1] - marks[0] > 3 || marks.count >= 400 }
+        /// Once the state is kept, as it is after an epoch.
+        mutating func ended() { end = Date().timeIntervalSince1970 }
+
+        /// The median; of the first step, in which memory is met for the first time, nothing counts.
+        var step: Double {
+            let times = zip(marks, marks.dropFirst()).map { $1 - $0 }.sorted()
+            return times.isEmpty ? 0 : times[times.count / 2]
+        }
+        var epoch: Double { step * Double(stepsPerEpoch) + end - (marks.last ?? end) + epochSeconds }
+    }
+
+    /// Of the time that there is, what is planned with: the rest is for what varies.
+    private static let share = 0.95
+
+    /// Puts the epochs in the place of `--epochs`, where minutes are given and the run has not begun.
+    /// - Parameters:
+    ///   - hasBegun: whether the run's configuration was read: its epochs stay.
+    ///   - trial: runs steps until they are enough, and keeps their state in a folder.
+    static func settle(
+        _ a: inout Arguments, given: Arguments, hasBegun: Bool, trial: (_ folder: String) throws -> Trial
+    ) throws {
+        guard let minutes = try a.doubleIfGiven("max-minutes"), !hasBegun else { return }
+        if given.isGiven("epochs") { throw LearningError.configuration("--epochs and --max-minutes both say how long: give one of them") }
+        let start = Date(), folder = "\(NSTemporaryDirectory())/curricle-trial-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let trial = try trial(folder), epoch = trial.epoch
+        let left = minutes * 60 * share - Date().timeIntervalSince(start)
+        let epochs = Int(left / epoch)
+        guard epochs >= 1 else {
+            throw LearningError.configuration(
+                Message(
+                    String(
+                        format: "an epoch takes %.3g minutes here, and there are %.3g: give more, or a smaller --model", epoch / 60, left / 60)))
+        }
+        if a.isGiven("warmup-epochs"), a.isGiven("epochs") {  // of a configuration for another length
+            let warmup = try a.double("warmup-epochs") * Double(epochs) / Double(max(1, a.int("epochs")))
+            a.replace(.warmupEpochs, "\(warmup)", because: "max-minutes")
+        }
+        a.replace(.epochs, "\(epochs)", because: "max-minutes")
+        tell(
+            String(format: "%.3g s a step, %.3g minutes an epoch: %@ in %g min", trial.step, epoch / 60, count(epochs, "epoch"), minutes))
+    }
+}
