@@ -29,7 +29,7 @@ struct RowChain {
 
     /// An attention's query, key and value are 3·D wide beside its input and output: a middle that is no wider needs no cutting.
     static func blocks(rows: Int, ratio: Int) -> [Range<Int>] {
-        let count = (ratio + 2) / 3, size = (rows + count - 1) / count, step = (size + tile - 1) / tile * tile
+        let count = max(1, (ratio + 2) / 3), size = (rows + count - 1) / count, step = (size + tile - 1) / tile * tile
         return stride(from: 0, to: rows, by: step).map { $0..<min(rows, $0 + step) }
     }
 }

@@ -7,8 +7,9 @@ extension FolderSource {
     /// The images that a text file names, in its order.
     ///
     /// A line is a path, relative to the list's folder or absolute, and for classes a tab and the class's name. Blank lines and lines that
-    /// begin with `#` are left out, and so is the mark that Windows puts before UTF-8. Classes are sorted; either every image has one or
-    /// none.
+    /// begin with `#` are left out, and so is the mark that Windows puts before UTF-8. A `.csv` has a row a path instead, by its columns
+    /// `file` (or `filename`, `path`, `image`) and `label` (or `class`, `category`), or by its first two where no row of names stands above
+    /// them. Classes are sorted; either every image has one or none.
     ///
     /// - Throws: `badListEntry` with the line of a file that is not there, or that lacks the class which others have; for a list without
     ///   any file too.
@@ -23,14 +24,13 @@ extension FolderSource {
         var files: [ByteName] = []
         var classes: [ByteName] = []
         var identities: Set<FileIdentity> = []
-        for (index, row) in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
-            let line = row.last == UInt8(ascii: "\r") ? row.dropLast() : row
-            if line.first == UInt8(ascii: "#") || line.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { continue }
-            let tab = line.firstIndex(of: UInt8(ascii: "\t")) ?? line.endIndex
-            let file = ByteName(line[..<tab]), name = ByteName(line[tab...].dropFirst())
-            func wrong(_ reason: String) -> VisionError { .badListEntry(path: "\(path)", line: index + 1, reason: reason) }
+        for row in try path.hasSuffix(".csv") ? Self.commaSeparated(text, path) : Self.lines(text) {
+            let file = row.file, name = row.name
+            func wrong(_ reason: String) -> VisionError { .badListEntry(path: "\(path)", line: row.line, reason: reason) }
             // A zero byte would end the path early for the system, and another file be opened.
-            guard !file.isEmpty, !line.contains(0) else { throw wrong("there is no path before the tab, or a zero byte in the line") }
+            guard !file.isEmpty, !(file.bytes + name.bytes).contains(0) else {
+                throw wrong("there is no path before the tab, or a zero byte in the line")
+            }
             let facts = FileFacts(file.isAbsolute ? file : folder.appending(file))
             guard let facts, !facts.isFolder else { throw wrong("\(file) is \(facts != nil ? "a folder" : "not there")") }
             if !files.isEmpty, name.isEmpty != classes.isEmpty {
@@ -44,5 +44,30 @@ extension FolderSource {
         self.init(root: folder, files: files, classesOfFiles: classes, decoding: decoding)
         let again = files.count - identities.count
         if again > 0 { notes.append("\(path): \(again) of \(files.count) images are named more than once, and count again") }
+    }
+
+    private typealias ListRow = (line: Int, file: ByteName, name: ByteName)
+
+    private static func lines(_ text: ArraySlice<UInt8>) -> [ListRow] {
+        text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated().compactMap { index, row in
+            let line = row.last == UInt8(ascii: "\r") ? row.dropLast() : row
+            if line.first == UInt8(ascii: "#") || line.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { return nil }
+            let tab = line.firstIndex(of: UInt8(ascii: "\t")) ?? line.endIndex
+            return (index + 1, ByteName(line[..<tab]), ByteName(line[tab...].dropFirst()))
+        }
+    }
+
+    private static func commaSeparated(_ text: ArraySlice<UInt8>, _ path: ByteName) throws(VisionError) -> [ListRow] {
+        let table: CommaSeparatedRows
+        do { table = try CommaSeparatedRows(text) } catch {
+            throw .badListEntry(path: "\(path)", line: error.line, reason: "a quote has no end")
+        }
+        let heads = (table.rows.first?.fields ?? []).map { String(decoding: $0, as: UTF8.self).lowercased() }
+        let file = heads.firstIndex { ["file", "filename", "path", "image"].contains($0) }
+        let label = heads.firstIndex { ["label", "class", "category"].contains($0) }
+        return table.rows.dropFirst(file == nil ? 0 : 1).map { row in
+            func field(_ column: Int?) -> ByteName { ByteName(column.flatMap { row.fields.indices.contains($0) ? row.fields[$0] : nil } ?? []) }
+            return (row.line, field(file ?? 0), field(file == nil ? 1 : label))
+        }
     }
 }

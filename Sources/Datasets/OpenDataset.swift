@@ -5,7 +5,7 @@ import Vision
 /// - Parameters:
 ///   - path: a file, one of
 ///     - a JPEG, PNG or WebP file: a dataset of one image;
-///     - `.txt`: a list of image files, a path a line as seen from the list's folder, for classes a tab and a name; `#` begins a comment;
+///     - `.txt`, `.csv`: a list of image files, a path a line as seen from the list's folder, for classes a tab and a name; `#` begins a comment;
 ///     - `.npy`: many images, bytes of [N, H, W, C] or [N, H, W];
 ///     - `.tar`: a WebDataset shard, samples as `KEY.jpg` (.jpeg, .png, .webp) and perhaps `KEY.cls`; not compressed;
 ///     - `data_batch_1.bin`, `train.bin`, `unlabeled_X.bin` or another file of CIFAR-10, CIFAR-100 or STL-10's binary versions;
@@ -56,7 +56,7 @@ private func openFile(_ path: ByteName, _ decoding: DecodeOptions) throws(Vision
     if isImageName(path) { return FolderSource(file: path, decoding: decoding) }
     if isArrayName(path) { return try NpySource(path: path) }
     if isTarName(path) || isCompressedTarName(path) { return try TarSource(files: [path], decoding: decoding) }
-    if path.hasSuffix(".txt") { return try FolderSource(list: path, decoding: decoding) }
+    if path.hasSuffix(".txt") || path.hasSuffix(".csv") { return try FolderSource(list: path, decoding: decoding) }
     if let source = try RecordSource.file(path) { return source }
     return try IndexedSource(images: path, labels: labelsBeside(path))
 }

@@ -4,13 +4,15 @@ import Settings
 import Training
 import Vision
 
-/// A run as one HTML page that needs nothing else: no network, no scripts; wide and narrow screens.
+/// A run as one HTML page that needs nothing else: no network; wide and narrow screens.
 public struct RunReport {
     package let files: RunFiles
     package let log: RunLog
-    private let settings: [(key: String, value: String)]
+    let settings: [(key: String, value: String)]
     /// How a setting is written where the page says what to give.
     public var written: (SettingName) -> String = \.description
+    /// Whether the page loads itself anew every ten seconds, at the place where it is being read.
+    public var isLive = false
     /// Images and their nearest neighbours by the run's weights, where the data is at hand.
     public var neighbours: NeighbourPictures?
     /// What the masker made of pictures as a partner and at the end, where the data is at hand and the masker was a partner.
@@ -36,7 +38,7 @@ public struct RunReport {
         <!doctype html>
         <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
         <title>\(escaped(title))</title><style>\(Self.style)\(drawsPixels ? "img{image-rendering:pixelated}" : "")</style></head><body>
-        <h1>\(escaped(title))</h1>
+        <h1>\(escaped(title))</h1>\(isLive ? Self.reload : "")
         \(facts)
         <h2>Curves</h2><p>Over the epochs.</p><div class="row">\(curves)</div>
         \(microscope())
@@ -50,6 +52,12 @@ public struct RunReport {
 
         """
     }
+
+    /// Browsers keep the place in a page that loads itself anew.
+    private static let reload = "<p class=\"live\">The run goes on: this page loads itself anew every ten seconds.</p><script>setTimeout(function(){location.reload()},10000)</script>"
+
+    /// Whether all epochs of the schedule are in the log.
+    public var isOver: Bool { (setting("epochs").flatMap { Int($0) } ?? 0) <= log.epochs.count }
 
     private var title: String { "Run \(URL(fileURLWithPath: files.folder).lastPathComponent)" }
 
@@ -113,7 +121,7 @@ public struct RunReport {
             : "<figure><img alt=\"\(escaped(caption))\" src=\"data:image/png;base64,\(Data(png).base64EncodedString())\"><figcaption>\(escaped(caption))</figcaption></figure>"
     }
 
-    private static let style = """
+    static let style = """
         body{font:16px/1.5 system-ui,sans-serif;color:#222;background:#fff;margin:0 auto;max-width:1200px;padding:16px}
         h1{margin:.2em 0}h2{margin:1.4em 0 .4em;border-bottom:1px solid #ddd}p{max-width:50em}code{background:#f1f1f1;padding:1px 4px;border-radius:3px;overflow-wrap:anywhere}
         .row{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(320px,100%),1fr));gap:16px;align-items:start}figure{margin:0;min-width:0}
@@ -122,8 +130,8 @@ public struct RunReport {
         svg{width:100%;height:auto;font:12px system-ui,sans-serif;fill:#444}svg .title{font-size:14px;fill:#222}svg .key{font-weight:600}svg .grid{stroke:#e4e4e4}svg .mark{stroke:#999;stroke-dasharray:4 4}
         img{max-width:100%;height:auto}figcaption{font-size:13px;color:#555;white-space:pre-line}
         dl{display:flex;flex-wrap:wrap;gap:8px 24px;margin:.6em 0}dt{font-size:13px;color:#666}dd{margin:0;font-size:20px}
-        table{border-collapse:collapse;font-size:14px}td{padding:2px 14px 2px 0;border-bottom:1px solid #eee;overflow-wrap:anywhere}
-        .warning{background:#fdecea;border-left:4px solid #d1495b;padding:8px 12px}
+        table{border-collapse:collapse;font-size:14px}.wide{overflow-x:auto}th{text-align:left;font-weight:600;padding:2px 14px 2px 0}td{padding:2px 14px 2px 0;border-bottom:1px solid #eee;overflow-wrap:anywhere}
+        .live{color:#3a9d5d;margin:0}.warning{background:#fdecea;border-left:4px solid #d1495b;padding:8px 12px}
         @media(max-width:600px){svg{font-size:16px}svg .title{font-size:18px}}
         @media(prefers-color-scheme:dark){body{background:#16181b;color:#ddd}h2{border-color:#333}svg{fill:#aaa}svg polyline,svg tspan{filter:brightness(1.3)}svg .title{fill:#ddd}svg .grid{stroke:#333}svg .mark{stroke:#777}td{border-color:#2a2d31}dt,figcaption{color:#999}.warning{background:#3a2023}code{background:#2a2d31}}
         """

@@ -27,6 +27,7 @@ extension SettingName {
     package static let onNonfinite: SettingName = "on-nonfinite"
     package static let passOrder: SettingName = "resize"
     package static let pieceImages: SettingName = "micro-batch"
+    package static let pictures: SettingName = "pictures"
     package static let snapshotEpochs: SettingName = "save-ckpt-freq"
     package static let standardDeviation: SettingName = "std"
     package static let uniformity: SettingName = "uniformity"

@@ -169,22 +169,25 @@ enum FinetuneCommand {
 
     /// - Returns: nil where it was interrupted.
     private static func fit(_ a: Arguments, _ tuning: Finetuning, fresh: [String], images: Int) throws -> ClassifierScore? {
-        let epochs = tuning.settings.schedule.epochs, perEpoch = tuning.stepsPerEpoch, session = tuning.model.session
+        let schedule = tuning.settings.schedule, epochs = schedule.epochs, perEpoch = tuning.stepsPerEpoch, session = tuning.model.session
         var bar = ProgressBar(total: min(epochs * perEpoch, tuning.settings.maxSteps ?? .max), completed: tuning.position.step)
         bar.message(
             "\(count(images, "image")) of \(tuning.settings.classes.count) classes, \(count(perEpoch, "step")) an epoch, "
-                + "\(count(epochs, "epoch")); "
+                + "\(count(epochs, "epoch")): \(count(epochs * perEpoch, "update")), "
+                + String(format: "rate %.3g after %g epochs of warm-up; ", schedule.learningRate, schedule.warmupEpochs)
                 + "\(session.isa) on \(count(session.threads, "thread"))")
         if !fresh.isEmpty { bar.message("not in the file, so begun afresh: \(fresh.joined(separator: ", "))") }
         if tuning.position.step > 0 { bar.message("resumed at step \(tuning.position.step)") }
         let reports = Mutex<[String]>([])
         tuning.report = { line in reports.withLock { $0.append(line) } }
         let interrupts = Interrupts()
+        interrupts.says(step: tuning.position.step + 1)
         var last: ClassifierScore?
         let end = try tuning.run(isInterrupted: { interrupts.happened }) { p in
             for line in reports.withLock({ lines in
                 defer { lines = [] }; return lines
             }) { bar.message(line) }
+            interrupts.says(step: p.position.step + 1)
             var fields = [String(format: "loss %.4f", p.loss), String(format: "%.1f img/s", p.imagesPerSecond)]
             guard let score = p.score else {
                 return bar.update(label: "epoch \(min(p.position.epoch + 1, epochs))/\(epochs)", completed: p.position.step) { fields }

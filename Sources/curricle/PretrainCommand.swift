@@ -43,6 +43,7 @@ enum PretrainCommand {
             SharedOptions.images(
                 "knn-test", "with --knn-every: labelled images to judge on (default: the test part of --knn-train or --data)",
                 section: "Run"),
+            .flag("report", "write RUN/report.html as epochs end; where it is open, it loads itself anew", section: "Run"),
             FittedEpochs.option(section: "Run"), SharedOptions.resume, SharedOptions.threads(),
             RankedCommand.timeout(section: "Run")
         ],
@@ -79,6 +80,9 @@ enum PretrainCommand {
         }
         settings = try arguments.settings(images: source.count)
         let held = try testPart(of: arguments.string("data"), settings.decoding, besides: source)
+        var preparing = WorkProgress("planning memory and compiling")
+        if ranks.leads { preparing.update(0, of: 1) }
+        defer { preparing.finish() }
         let training = try Pretraining(
             settings, source: source, output: output, threads: threads, isa: isa, resumes: resumes, heldOut: held,
             watch: settings.knnEpochs > 0 ? watch(arguments, settings.decoding, source, held) : nil, ranks: ranks)
@@ -89,11 +93,12 @@ enum PretrainCommand {
             let fresh = try training.begin(from: weights)
             if !fresh.isEmpty, ranks.leads { print("not in the file, so begun afresh: \(fresh.joined(separator: " and "))") }
         }
+        preparing.finish()
         guard ranks.leads else {  // the first rank speaks for all
             let interrupts = Interrupts()
             return try training.run(isInterrupted: { interrupts.happened }) == .interrupted ? 130 : 0
         }
-        return try train(training, images: source.count)
+        return try train(training, images: source.count, page: arguments.flag("report") ? "\(output)/report.html" : nil)
     }
 
     /// Some steps of the run, in a folder that does not stay. Of several ranks the first one's times count.
@@ -126,8 +131,9 @@ enum PretrainCommand {
         return try FeatureWatch(training: train, test: test)
     }
 
-    private static func train(_ training: Pretraining, images: Int) throws -> Int32 {
-        let epochs = training.settings.schedule.epochs, perEpoch = training.stepsPerEpoch
+    /// - Parameter page: where the run is to be seen while it goes on.
+    private static func train(_ training: Pretraining, images: Int, page: String?) throws -> Int32 {
+        let schedule = training.settings.schedule, epochs = schedule.epochs, perEpoch = training.stepsPerEpoch
         var bar = ProgressBar(total: min(epochs * perEpoch, training.settings.maxSteps ?? .max), completed: training.position.step)
         let reports = Mutex<[String]>([])
         training.report = { line in reports.withLock { $0.append(line.withOptions) } }
@@ -137,13 +143,23 @@ enum PretrainCommand {
             reports.withLock {
                 $0.append(
                     "\(count(images, "image")) in batches of \(training.batchSize), \(count(perEpoch, "step")) an epoch, "
-                        + "\(count(epochs, "epoch")); \(session.isa) on \(count(session.threads, "thread")); ready in \(ready) s"
+                        + "\(count(epochs, "epoch")): \(count(epochs * perEpoch, "update")), "
+                        + String(format: "rate %.3g after %g epochs of warm-up; ", schedule.learningRate, schedule.warmupEpochs)
+                        + "\(session.isa) on \(count(session.threads, "thread")); ready in \(ready) s"
                 )
                 if let judged = training.judged { $0.append(judged) }
             }
         }
+        if let page {
+            training.epochKept = { _ in
+                do { try ReportCommand.write(training.files.folder, to: page, isLive: true) } catch {
+                    reports.withLock { $0.append("the page could not be written: \(error)") }
+                }
+            }
+        }
         if training.position.step > 0 { bar.message("resumed at step \(training.position.step)") }
         let interrupts = Interrupts()
+        interrupts.says(step: training.position.step + 1)
         let end = try training.run(
             isInterrupted: { interrupts.happened },
             judging: { epoch, done, total in
@@ -152,6 +168,7 @@ enum PretrainCommand {
                 }
             }
         ) { p in
+            interrupts.says(step: p.position.step + 1)
             for line in reports.withLock({ lines in
                 defer { lines = [] }; return lines
             }) { bar.message(line) }
@@ -164,6 +181,7 @@ enum PretrainCommand {
         }
         for line in reports.withLock({ $0 }) { bar.message(line) }
         bar.finish()
+        if let page { try ReportCommand.write(training.files.folder, to: page, isLive: false) }
         switch end {
         case .interrupted:
             print("interrupted at step \(training.position.step): go on with --resume")

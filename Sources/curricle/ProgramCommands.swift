@@ -130,17 +130,22 @@ enum CompileCommand {
     }
 }
 
-/// Says what is in a program file.
+/// Says what is in a program file, or in a file of weights.
 enum InspectCommand {
     static let command = Command(
-        name: "inspect", summary: "what is in a program file, once it is found sound",
+        name: "inspect", summary: "what is in a program file, once it is found sound, or in a file of weights of any layout",
         options: [
             .flag("instructions", "list the program, a line an instruction"),
-            .value("threads", "N", .whole(1...256), "threads whose scratch is counted", fallback: "1")
-        ],
+            .value("threads", "N", .whole(1...256), "of a program: threads whose scratch is counted", fallback: "1")
+        ] + CheckpointCommands.options,
         arguments: "FILE", argumentCount: 1...1, example: "curricle inspect encoder.curricle --instructions")
 
     static func run(_ a: Arguments) throws -> Int32 {
+        guard try ProgramFile.isProgram(a.positional[0]) else {
+            if try a.flag("instructions") { throw LearningError.file(path: a.positional[0], reason: "is no program file: --instructions is of one") }
+            try CheckpointCommands.inspect(a, a.positional[0])
+            return 0
+        }
         let file = try ProgramFile(path: a.positional[0], threads: a.int("threads"), isa: ISA.named(nil))
         CompileCommand.show(file)
         if try a.flag("instructions") { for (index, instruction) in file.instructions.enumerated() { print("\(index): \(instruction)") } }

@@ -1,4 +1,5 @@
 import Datasets
+import Engine
 import Features
 import Foundation
 import Reports
@@ -16,6 +17,7 @@ enum ReportCommand {
         name: "report", summary: "a run as one HTML page that needs no network: curves, the masker's doings, pictures",
         options: [
             SharedOptions.output("FILE.html", "the page (default: RUN/report.html)"),
+            .flag("follow", "write the page anew as epochs end, until the run is over; where it is open, it loads itself anew"),
             SharedOptions.images("data", "the run's data: adds images and their nearest neighbours by its features"),
             SharedOptions.json
         ] + DataOptions.decoding + [SharedOptions.threads()],
@@ -23,12 +25,38 @@ enum ReportCommand {
 
     static func run(_ a: Arguments) throws -> Int32 {
         let run = a.positional[0], path = try a.stringIfGiven("output") ?? "\(run)/report.html"
+        if try a.flag("follow") { try follow(run, path) }
         var report = try RunReport(run: run)
         report.written = { "--\($0)" }
         if let data = try a.stringIfGiven("data") { try add(a, data, to: &report, RunFiles(folder: run)) }
         try DurableFile.write(Array(try report.html().utf8), to: path)
         print(try a.flag("json") ? jsonLine([("output", .string(path))]) : "report: \(path)")
         return 0
+    }
+
+    /// Writes the page each time an epoch has ended, until the run is over or SIGINT asks for an end.
+    private static func follow(_ run: String, _ path: String) throws {
+        let interrupts = Interrupts(), log = RunFiles(folder: run).log
+        var seen = -1
+        while !interrupts.happened {
+            let epochs = (try? RunReport(run: run)).map { $0.log.epochs.count } ?? -1
+            if epochs != seen {
+                seen = epochs
+                try write(run, to: path, isLive: true)
+                tell("\(path): \(count(max(0, epochs), "epoch"))")
+                if try RunReport(run: run).isOver { return }
+            }
+            sleep(2)
+            guard FileManager.default.fileExists(atPath: log) else { throw LearningError.file(path: log, reason: "is gone") }
+        }
+    }
+
+    /// The page without what takes the run's data.
+    static func write(_ run: String, to path: String, isLive: Bool) throws {
+        var report = try RunReport(run: run)
+        report.written = { "--\($0)" }
+        report.isLive = isLive && !report.isOver
+        try DurableFile.write(Array(try report.html().utf8), to: path)
     }
 
     /// What takes the run's data: neighbours, and what the masker finds, where it was a partner.
@@ -46,5 +74,20 @@ enum ReportCommand {
         guard report.learnsMasks, FileManager.default.fileExists(atPath: files.partner) else { return }
         report.saliency = try SaliencyPictures(
             run: files.folder, training, images: 8, Reconstructor.Choices(), threads: threads, isa: isa)
+    }
+}
+
+/// Several runs as one page.
+enum CompareCommand {
+    static let command = Command(
+        name: "compare", summary: "several runs as one HTML page: curves, what they came to, what differs in their settings",
+        options: [SharedOptions.output("FILE.html", "the page (default: compare.html)"), SharedOptions.json],
+        arguments: "RUN RUN…", argumentForm: .path(.folder), argumentCount: 2...1000, example: "curricle compare mae clmae -o compare.html")
+
+    static func run(_ a: Arguments) throws -> Int32 {
+        let path = try a.stringIfGiven("output") ?? "compare.html"
+        try DurableFile.write(Array(try RunComparison(runs: a.positional).html.utf8), to: path)
+        print(try a.flag("json") ? jsonLine([("output", .string(path))]) : "comparison: \(path)")
+        return 0
     }
 }

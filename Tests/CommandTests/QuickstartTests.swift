@@ -28,7 +28,8 @@ struct QuickstartTests {
         let resumed = try curricle("pretrain", "--data", data, "--output", run, "--resume", "--max-minutes", "9", "--max-steps", "5")
         #expect(resumed.code == 0 && !resumed.errors.contains("min"), "\(resumed.errors)")
         #expect(try epochs() == first && first >= 1)
-        let both = try curricle(fitted + ["--epochs", "2"])
+        let both = try curricle(
+            ["pretrain", "--data", data, "--output", folder.file("both"), "--max-minutes", "1", "--epochs", "2"] + smallModel)
         #expect(both.code == 2 && both.lastError.contains("--max-minutes"), "\(both.errors)")
         let tuned = try curricle(
             "finetune", "--weights", run, "--train", data, "--test", data, "--output", folder.file("tuned"), "--max-minutes", "0.1", "--max-steps", "2")

@@ -25,10 +25,11 @@ import Testing
         var events = try EventFile(folder: folder.path, clock: clock())
         try events.scalars([("train_loss", 0.75), ("λ", 0)], step: 0)
         try events.scalars([("train_loss", 0.5)], step: 300)
-        try events.image("masks", png: (0..<200).map { UInt8($0) }, height: 2, width: 3, step: 301)
         try events.flush()
         #expect(try folder.names() == ["events.out.tfevents.0000001000.curricle"])
-        #expect(try folder.bytes("events.out.tfevents.0000001000.curricle") == reference)
+        // The fixture's last record is a picture, which runs do not write.
+        let all = try reference
+        #expect(try folder.bytes("events.out.tfevents.0000001000.curricle") == Array(all[..<ends(all)[3]]))
     }
 
     /// Where the fixture's records end: lengths read from the framing alone.
@@ -87,11 +88,11 @@ import Testing
         try folder.write("events.out.tfevents.0000000700.curricle", bytes)
         try folder.write("other", [1])
         do {
-            var events = try EventFile(folder: folder.path, resumingAtStep: 300, clock: { 1003.5 })
+            var events = try EventFile(folder: folder.path, resumingAtStep: 299, clock: { 1002.5 })
             #expect(events.path.hasSuffix("0700.curricle"))
-            try events.image("masks", png: (0..<200).map { UInt8($0) }, height: 2, width: 3, step: 301)
+            try events.scalars([("train_loss", 0.5)], step: 300)
         }
-        #expect(try folder.bytes("events.out.tfevents.0000000700.curricle") == bytes)
+        #expect(try folder.bytes("events.out.tfevents.0000000700.curricle") == Array(bytes[..<ends[3]]))
         #expect(try folder.names().count == 3)
     }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A TensorBoard event file: scalars and pictures by step.
+/// A TensorBoard event file: scalars by step.
 ///
 /// Framing (TFRecord): `u64 length | u32 masked CRC-32C of the length | data | u32 masked CRC-32C of the data`, all
 /// little-endian; each record an `Event` protocol buffer with its `wall_time`, the first of them the version.
@@ -60,24 +60,6 @@ public struct EventFile: ~Copyable, Sendable {
             entry.fixed32(field: 2, value.bitPattern)
             summary.delimited(field: 1, entry.bytes)
         }
-        try append(step: step, summary)
-    }
-
-    /// Adds a picture.
-    /// - Parameters:
-    ///   - png: the bytes of an RGB PNG file.
-    ///   - height: in pixels, as in the PNG; `width` too.
-    public mutating func image(_ tag: String, png: [UInt8], height: Int, width: Int, step: Int) throws(FileError) {
-        var image = ProtocolBuffer()
-        image.varint(field: 1, UInt64(max(0, height)))
-        image.varint(field: 2, UInt64(max(0, width)))
-        image.varint(field: 3, 3)  // RGB
-        image.delimited(field: 4, png)
-        var entry = ProtocolBuffer()
-        entry.delimited(field: 1, Array(tag.utf8))
-        entry.delimited(field: 4, image.bytes)
-        var summary = ProtocolBuffer()
-        summary.delimited(field: 1, entry.bytes)
         try append(step: step, summary)
     }
 

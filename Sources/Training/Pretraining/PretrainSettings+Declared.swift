@@ -56,8 +56,11 @@ extension PretrainSettings {
             },
             Setting(\.onNonfinite, .onNonfinite, "WHAT", "stop, or skip the step and go on", section: .training, record: .never),
             Setting(
-                \.snapshotEpochs, .snapshotEpochs, "EPOCHS", in: 1...Int.max, "epochs between permanent snapshots of the weights",
+                \.snapshotEpochs, .snapshotEpochs, "EPOCHS", in: 1...Int.max, "epochs between permanent snapshots of the weights (default of a run of less than 50 epochs: an eighth of them)",
                 section: .run, record: .never),
+            Setting(
+                \.pictures, .pictures, "N", in: 0...Int.max,
+                "epochs whose pictures of masks and reconstructions are kept, spread over the run; 0 for none", section: .run, record: .never),
             Setting(
                 \.knnEpochs, .knnEpochs, "EPOCHS", in: 0...Int.max,
                 "epochs between looks at the features' kNN accuracy, on the data's labelled parts; 0 "
@@ -74,6 +77,8 @@ extension PretrainSettings {
 
     public mutating func settle(isGiven: (SettingName) -> Bool) {
         settleSchedule(isGiven: isGiven)
+        // What a film strip of a short run needs.
+        if !isGiven(.snapshotEpochs), schedule.epochs < snapshotEpochs { snapshotEpochs = max(1, schedule.epochs / 8) }
         normalization.settle(channels: model.channels, isGiven: isGiven)
         decoding.settle(size: max(model.imageHeight, model.imageWidth), channels: model.channels)
     }

@@ -45,6 +45,8 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
     public var onNonfinite: NonfinitePolicy = .stop
     /// Epochs between permanent snapshots of the weights.
     public var snapshotEpochs = 50
+    /// Epochs whose pictures are kept, spread over the run, the first and the last among them.
+    public var pictures = 25
     /// Epochs between looks at the features' kNN accuracy; 0 for none.
     public var knnEpochs = 0
     /// How the images that it is measured on get the model's size.
@@ -119,6 +121,12 @@ public struct PretrainSettings: RunSettings, ScheduledSettings {
         let all = schedule.epochs
         guard !step.masking.isGiven, !step.ranks, epochs > 0, curriculum.factor(epoch: epochs - 1, of: all) > 0 else { return false }
         return epochs == all || curriculum.factor(epoch: epochs, of: all) <= 0
+    }
+    /// Whether a picture is kept of an epoch, from 1.
+    func takesPicture(after epoch: Int) -> Bool {
+        guard pictures > 0 else { return false }
+        let all = schedule.epochs, isDue = epoch * pictures / all > (epoch - 1) * pictures / all
+        return isDue || epoch == 1 || epoch == all
     }
     public func takesSnapshot(after epochs: Int) -> Bool { epochs > 0 && (epochs % snapshotEpochs == 0 || epochs == schedule.epochs) }
 

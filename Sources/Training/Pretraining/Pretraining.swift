@@ -34,6 +34,8 @@ public final class Pretraining: TrainingRecipe {
     public var report: (Message) -> Void = { _ in } {
         didSet { loop.report = report }
     }
+    /// Told of the epochs done once an epoch's log and state are kept.
+    public var epochKept: (Int) -> Void = { _ in }
     private var judging: (Int, Int, Int) -> Void = { _, _, _ in }
     private var progress: (TrainingProgress) -> Void = { _ in }
     /// Whether this rank was asked to stop.
@@ -310,11 +312,11 @@ public final class Pretraining: TrainingRecipe {
             }
         }
         outcome.fields += judged
-        outcome.picture = try held.map { ("masks and reconstructions", try RunPictures(images: $0, settings: settings).draw(model)) }
+        if settings.takesPicture(after: epoch) { outcome.picture = try held.map { try RunPictures(images: $0, settings: settings).draw(model) } }
         return outcome
     }
 
-    func epochKept(_ position: RunPosition, _ times: EpochTimes) {}
+    func epochKept(_ position: RunPosition, _ times: EpochTimes) { epochKept(position.epoch) }
 
     /// The batches of the next step, in memory until the step after, and a line for each broken image that another replaced.
     /// - Parameter leaves: of the update, on all ranks.

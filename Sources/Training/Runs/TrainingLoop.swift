@@ -34,7 +34,7 @@ struct EpochOutcome {
     var fields: LogFields = []
     var scalars: EventScalars = []
     /// To be shown and kept.
-    var picture: (title: String, picture: Picture)?
+    var picture: Picture?
 }
 
 /// What is trained, and how. ``TrainingLoop`` drives it: clock, log, events, states and interruptions are the same for all.
@@ -197,9 +197,8 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         try records.scalars(outcome.scalars, step: position.step)
         try records.scalars(
             [("perf/images_per_second", Float(times.imagesPerSecond)), ("perf/data_share", Float(times.dataShare))], step: position.step)
-        guard let files, let (title, picture) = outcome.picture else { return }
+        guard let files, let picture = outcome.picture else { return }
         try DurableFile.write(picture.png, to: "\(files.pictures)/epoch-\(String(format: "%04d", position.epoch + 1)).png")
-        try records.image(title, picture, step: position.step)
     }
 
     /// Keeps the state, unless it is kept already.
@@ -233,9 +232,6 @@ private struct Records: ~Copyable {
         position.logLines += 1
     }
     mutating func scalars(_ scalars: EventScalars, step: Int) throws { try events?.scalars(scalars, step: step) }
-    mutating func image(_ title: String, _ picture: Picture, step: Int) throws {
-        try events?.image(title, png: picture.png, height: picture.height, width: picture.width, step: step)
-    }
     mutating func flush() throws {
         try log?.flush()
         try events?.flush()

@@ -1,4 +1,5 @@
 import Engine
+import Foundation
 import Models
 import Program
 import Runtime
@@ -20,6 +21,15 @@ public final class ProgramFile {
     /// Of everything behind it in the file.
     package var checksum: UInt32 { header.checksum }
     private let contents: FileContents
+
+    /// Whether a file begins as program files do.
+    /// - Throws: `FileError` where it cannot be read.
+    public static func isProgram(_ path: String) throws(FileError) -> Bool {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue { return false }
+        let file = try FileReader(path: path)
+        return try file.read(0..<min(8, file.count)) == Array("CURRICLE".utf8)
+    }
 
     /// - Parameter isa: nil for the best of this CPU.
     /// - Throws: `FileError`, or `LearningError.file` with the library's reason.
