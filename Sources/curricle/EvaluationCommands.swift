@@ -74,7 +74,7 @@ struct JudgedEncoder {
         "pool", "KIND", .word(of: Pooling.self),
         "cls (class token), mean (of the patch tokens), fc_norm (their mean before the last norm, through a norm of its own: CL-MAE's "
             + "default), cls+mean; or, to compare with, what takes no encoder: pixels, or colour (a histogram of 6×6×6 colours)",
-        fallback: "cls")
+        fallback: "mean")
     private static let batchSize = Option.value("batch-size", "N", .whole(1...100_000), "images a batch", fallback: "64")
     private static let strict = Option.flag("strict", "stop at a broken image instead of leaving it out")
 
@@ -324,13 +324,13 @@ enum FewShotCommand {
         print(
             try a.flag("json")
                 ? jsonLine([
-                    ("ways", .integer(episodes.ways)), ("shots", .integer(episodes.shots)), ("episodes", .integer(result.episodes)),
+                    ("pool", .string(try a.string("pool"))), ("ways", .integer(episodes.ways)), ("shots", .integer(episodes.shots)), ("episodes", .integer(result.episodes)),
                     ("acc1", .double(result.mean)), ("interval95", .double(result.interval)),
                     ("standard_error", .double(result.interval / 1.96)), ("images", .integer(images.images)),
                     ("classes", .integer(images.classes)), ("chance", .double(1 / Double(episodes.ways)))
                 ])
                 : String(
-                    format: "%d-way %d-shot, %d episodes: Acc@1 %.3f ± %.3f (%d images, %d classes, chance %.3f)", episodes.ways,
+                    format: "\(try a.string("pool")), %d-way %d-shot, %d episodes: Acc@1 %.3f ± %.3f (%d images, %d classes, chance %.3f)", episodes.ways,
                     episodes.shots, result.episodes,
                     result.mean, result.interval / 1.96, images.images, images.classes, 1 / Double(episodes.ways)))
         return 0

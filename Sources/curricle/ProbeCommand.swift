@@ -76,14 +76,14 @@ enum ProbeCommand {
         let images = JudgedEncoder.judged(rounds), accuracy = right / Double(images.images)
         if try a.flag("json") {
             let chosen: [(key: String, value: LogValue)] = penalties.isEmpty ? [] : [("penalties", .numbers(penalties))]
-            print(jsonLine([("method", .string(method.rawValue)), ("acc1", .double(accuracy))] + images.fields(accuracy) + chosen))
+            print(jsonLine([("method", .string(method.rawValue)), ("pool", .string(try a.string("pool"))), ("acc1", .double(accuracy))] + images.fields(accuracy) + chosen))
             return 0
         }
         let learned =
             rounds.count == 1
             ? "learned from \(rounds[0].train.count) images"
             : "each image by what was learned from \(rounds.count - 1) of \(rounds.count) folds"
-        print("\(method.rawValue) probe, \(learned): Acc@1 \(images.text(accuracy))")
+        print("\(method.rawValue) probe of \(try a.string("pool")), \(learned): Acc@1 \(images.text(accuracy))")
         if !penalties.isEmpty {
             let texts = penalties.map { String(format: "%.3g", $0) }.joined(separator: ", ")
             print(

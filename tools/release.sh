@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Makes a release in one go: the source archive, the Python wheel, Debian's packages, and the checksums of all.
+#   tools/release.sh [FOLDER] [CURRICLE]     default dist; CURRICLE: the command of an earlier build with Swift's libraries inside
+# The version stands once, in CSupport/include/curricle.h; CHANGELOG.md must have it. From the same commit come the same bytes: times are the
+# commit's, and what is packed is sorted.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+dist=$(realpath -m "${1:-dist}")
+part() { sed -n "s/.define CURRICLE_VERSION_$1 //p" CSupport/include/curricle.h; }
+version=$(part MAJOR).$(part MINOR)
+fail() { echo "release: $1" >&2; exit 2; }
+[ -z "$(git status --porcelain)" ] || fail "the work tree has changes: commit them, so that the release is of a commit"
+grep -q "^## $version\b" CHANGELOG.md || fail "CHANGELOG.md has no section for $version"
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+command=$(tools/static_command.sh "${@:2:1}")
+told=$("$command" --version | cut -d' ' -f2)
+[ "$told" = "$version" ] || fail "the command is of version $told, the header of $version"
+rm -rf "$dist"
+mkdir -p "$dist"
+git archive --format=tar --prefix="curricle-$version/" HEAD | gzip -n -9 > "$dist/curricle-$version.tar.gz"
+tools/setup.sh --mpi debhelper dpkg-dev >&2
+tools/make_wheel.sh "$dist" "$command"
+tools/make_deb.sh "$dist" "$command"
+(cd "$dist" && find . -type f ! -name SHA256SUMS -printf '%P\n' | LC_ALL=C sort | xargs sha256sum > SHA256SUMS && cat SHA256SUMS)
+echo "release $version of $(git rev-parse --short HEAD): tag it v$version"
