@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/// `int8`: whether the block's products are of bytes, in a file of version 2.
-typedef struct { int images, rows, columns, patch, channels, width, heads, hidden, pool, int8; } small_sizes;
+/// `int8`: whether the block's products are of bytes, `keep`: how many patches are kept, those of the largest variance, or 0 for all; both
+/// in a file of version 2.
+typedef struct { int images, rows, columns, patch, channels, width, heads, hidden, pool, int8, keep; } small_sizes;
+/// L: the patches that the block sees.
+static int small_patches(small_sizes s) { return s.keep ? s.keep : s.rows * s.columns; }
 
 typedef struct {
     small_sizes s;
@@ -115,7 +118,7 @@ static void seal(small_program *p) {
 static void assemble(small_program *p) {
     small_sizes s = p->s;
     program_header h = {.magic = "CURRICL",
-        .version = s.int8 ? 2 : 1,
+        .version = s.int8 || s.keep ? 2 : 1,
         .precision = s.int8 ? CURRICLE_PRECISION_INT8 : CURRICLE_PRECISION_F32,
         .header_bytes = 256,
         .pool = (uint32_t)s.pool,
@@ -146,7 +149,7 @@ static void assemble(small_program *p) {
 
 /// The class token, the mean of the patch tokens, or all of these, of tokens x [N, 1 + L, D].
 static void add_pooling(small_program *p, curricle_pool pool, curricle_operand y, curricle_operand x) {
-    int N = p->s.images, L = p->s.rows * p->s.columns, D = p->s.width, is_class = pool == CURRICLE_POOL_CLS;
+    int N = p->s.images, L = small_patches(p->s), D = p->s.width, is_class = pool == CURRICLE_POOL_CLS;
     if (pool == CURRICLE_POOL_MEAN)
         add(p, curricle_encode_mean_rows(
                    (mean_rows_places){.y = y, .x = x, .images = N, .rows = L, .width = D, .from_rows = L + 1, .first = 1}));
@@ -164,7 +167,7 @@ static void add_pooling(small_program *p, curricle_pool pool, curricle_operand y
 static small_program make_small_program(small_sizes s) {
     small_program p = {.s = s};
     small_state = 7;
-    int N = s.images, L = s.rows * s.columns, T = L + 1, D = s.width, M = s.hidden, P = s.patch * s.patch * s.channels, K = D / s.heads;
+    int N = s.images, L = s.rows * s.columns, T = small_patches(s) + 1, D = s.width, M = s.hidden, P = s.patch * s.patch * s.channels, K = D / s.heads;
     p.embed = drawn_floats(D * P), p.embed_bias = drawn_floats(D), p.position = drawn_floats(L * D), p.token = drawn_floats(D);
     p.gamma1 = drawn_floats(D), p.beta1 = drawn_floats(D), p.qkv = drawn_floats(3 * D * D), p.qkv_bias = drawn_floats(3 * D);
     p.proj = drawn_floats(D * D), p.proj_bias = drawn_floats(D), p.fc1 = drawn_floats(M * D), p.fc1_bias = drawn_floats(M);
@@ -200,7 +203,15 @@ static small_program make_small_program(small_sizes s) {
                        .columns = D,
                        .depth = P,
                        .period = L});
-    add(&p, curricle_encode_prepend_row((prepend_row_places){.y = x, .x = tokens, .token = token, .images = N, .rows = L, .width = D}));
+    curricle_operand seen = tokens;
+    if (s.keep) {
+        curricle_operand scores = in_arena(&p, N * L);
+        seen = in_arena(&p, N * s.keep * D);
+        add(&p, curricle_encode_row_variance((row_variance_places){.y = scores, .x = patches, .rows = N * L, .width = P}));
+        add(&p, curricle_encode_keep_rows((keep_rows_places){
+            .y = seen, .x = tokens, .scores = scores, .images = N, .rows = s.keep, .width = D, .from_rows = L}));
+    }
+    add(&p, curricle_encode_prepend_row((prepend_row_places){.y = x, .x = seen, .token = token, .images = N, .rows = T - 1, .width = D}));
     add_norm(&p, normal, x, gamma, beta, N * T, D);
     add_product(&p, (linear_places){.y = three, .x = normal, .weight = qkv, .bias = qkv_bias, .residual = none,
                                    .rows = N * T, .columns = 3 * D, .depth = D, .section = D, .period = N * T});

@@ -51,10 +51,29 @@ static double *block_product(const small_program *p, const double *x, const floa
     return y;
 }
 
+static double variance(const double *x, int count) {
+    double mean = 0, square = 0;
+    for (int i = 0; i < count; i++) mean += x[i] / count;
+    for (int i = 0; i < count; i++) square += (x[i] - mean) * (x[i] - mean) / count;
+    return square;
+}
+
+/// Moves the tokens of the `keep` patches of the largest variance to the front, in their order.
+static void keep_best(double *tokens, const double *patches, int keep, int count, int width, int values) {
+    for (int l = 0, at = 0; l < count; l++) {
+        int before = 0;
+        for (int other = 0; other < count; other++) {
+            double a = variance(patches + other * values, values), b = variance(patches + l * values, values);
+            before += a > b || (a == b && other < l);
+        }
+        if (before < keep) memmove(tokens + at++ * width, tokens + l * width, (size_t)width * sizeof *tokens);
+    }
+}
+
 /// The whole small encoder on one image's normalised pixels [H, W, C]; all rows [T, D] before pooling.
 static double *encoded(const small_program *p, const double *pixels) {
     small_sizes s = p->s;
-    int L = s.rows * s.columns, T = L + 1, D = s.width, M = s.hidden, segment = s.patch * s.channels, P = s.patch * segment,
+    int L = s.rows * s.columns, T = small_patches(s) + 1, D = s.width, M = s.hidden, segment = s.patch * s.channels, P = s.patch * segment,
         K = D / s.heads;
     double *patches = calloc((size_t)(L * P), sizeof *patches), *x = calloc((size_t)(T * D), sizeof *x),
            *normal = calloc((size_t)(T * D), sizeof *normal);
@@ -64,7 +83,9 @@ static double *encoded(const small_program *p, const double *pixels) {
             patches[l * P + i] = pixels[row * s.columns * segment + column];
         }
     double *tokens = product(patches, p->embed, p->embed_bias, L, D, P);
-    for (int i = 0; i < T * D; i++) x[i] = i < D ? p->token[i] : tokens[i - D] + p->position[i - D];
+    for (int i = 0; i < L * D; i++) tokens[i] += p->position[i];
+    if (s.keep) keep_best(tokens, patches, s.keep, L, D, P);
+    for (int i = 0; i < T * D; i++) x[i] = i < D ? p->token[i] : tokens[i - D];
     for (int t = 0; t < T; t++) {
         double mean = 0, square = 0;
         for (int d = 0; d < D; d++) mean += x[t * D + d] / D;
@@ -94,7 +115,7 @@ static double *encoded(const small_program *p, const double *pixels) {
 }
 
 static double pooled(const small_program *p, const double *rows, int row, int d) {
-    int L = p->s.rows * p->s.columns, D = p->s.width;
+    int L = small_patches(p->s), D = p->s.width;
     if (p->s.pool == CURRICLE_POOL_CLS || (p->s.pool == CURRICLE_POOL_CLS_MEAN && d < D)) return rows[d];
     d %= D;
     if (p->s.pool == CURRICLE_POOL_TOKENS) return rows[(1 + row) * D + d];
@@ -275,7 +296,7 @@ static void test_versions_and_overlaps(small_sizes sizes) {
     expect_status(
         "more images than memory", curricle_run_n(&encoder, all, behind + output, SIZE_MAX / 2, (float *)behind), CURRICLE_BAD_ARGUMENT);
     // An instruction for fewer rows than all images have: it can be run for all of them alone.
-    small_program two = make_small_program((small_sizes){2, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS, 0});
+    small_program two = make_small_program((small_sizes){2, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS, 0, 0});
     curricle_instruction *norm = (curricle_instruction *)(two.bytes + ((program_header *)two.bytes)->instructions.offset) + 3;
     norm->size[0]--;
     seal(&two);
@@ -460,19 +481,21 @@ static void test_crop_arguments(void) {
 
 int main(void) {
     static const small_sizes sizes[] = {
-        {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS, 0},
-        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS, 0},
-        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, 0},
-        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, 0},
-        {3, 2, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN, 0},
-        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS, 1},
-        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, 1},
-        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, 1},
+        {1, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS, 0, 0},
+        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS, 0, 0},
+        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, 0, 0},
+        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, 0, 0},
+        {3, 2, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN, 0, 0},
+        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS, 1, 0},
+        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, 1, 0},
+        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, 1, 0},
+        {3, 4, 3, 4, 3, 20, 2, 36, CURRICLE_POOL_MEAN, 0, 5},
+        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN, 1, 1},
     };
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes && curricle_isa_available((curricle_isa)isa); i++)
             test_features(sizes[i], (curricle_isa)isa, 1), test_ways(sizes[i], (curricle_isa)isa);
-    test_ways((small_sizes){40, 1, 1, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS, 0}, CURRICLE_ISA_BEST);
+    test_ways((small_sizes){40, 1, 1, 2, 1, 4, 1, 4, CURRICLE_POOL_CLS, 0, 0}, CURRICLE_ISA_BEST);
     test_versions_and_overlaps(sizes[0]);
     test_header_refusals(sizes[1]);
     test_instruction_refusals(sizes[1]);

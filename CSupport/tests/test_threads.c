@@ -33,7 +33,7 @@ static void *run(void *features) {
 }
 
 int main(void) {
-    small_program p = make_small_program((small_sizes){2, 5, 4, 3, 3, 40, 4, 90, CURRICLE_POOL_TOKENS, 0});
+    small_program p = make_small_program((small_sizes){2, 5, 4, 3, 3, 40, 4, 90, CURRICLE_POOL_TOKENS, 0, 0});
     curricle_open(&encoder, p.bytes, p.size, NULL);
     curricle_shape s = {.size = sizeof s};
     curricle_shape_of(&encoder, &s);

@@ -130,7 +130,7 @@ public struct RunReport {
         svg{width:100%;height:auto;font:12px system-ui,sans-serif;fill:#444}svg .title{font-size:14px;fill:#222}svg .key{font-weight:600}svg .grid{stroke:#e4e4e4}svg .mark{stroke:#999;stroke-dasharray:4 4}
         img{max-width:100%;height:auto}figcaption{font-size:13px;color:#555;white-space:pre-line}
         dl{display:flex;flex-wrap:wrap;gap:8px 24px;margin:.6em 0}dt{font-size:13px;color:#666}dd{margin:0;font-size:20px}
-        table{border-collapse:collapse;font-size:14px}.wide{overflow-x:auto}th{text-align:left;font-weight:600;padding:2px 14px 2px 0}td{padding:2px 14px 2px 0;border-bottom:1px solid #eee;overflow-wrap:anywhere}
+        table{border-collapse:collapse;font-size:14px}.wide{overflow-x:auto}.wide td{overflow-wrap:normal}th{text-align:left;font-weight:600;padding:2px 14px 2px 0}td{padding:2px 14px 2px 0;border-bottom:1px solid #eee;overflow-wrap:anywhere}
         .live{color:#3a9d5d;margin:0}.warning{background:#fdecea;border-left:4px solid #d1495b;padding:8px 12px}
         @media(max-width:600px){svg{font-size:16px}svg .title{font-size:18px}}
         @media(prefers-color-scheme:dark){body{background:#16181b;color:#ddd}h2{border-color:#333}svg{fill:#aaa}svg polyline,svg tspan{filter:brightness(1.3)}svg .title{fill:#ddd}svg .grid{stroke:#333}svg .mark{stroke:#777}td{border-color:#2a2d31}dt,figcaption{color:#999}.warning{background:#3a2023}code{background:#2a2d31}}

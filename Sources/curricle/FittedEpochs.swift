@@ -66,7 +66,7 @@ enum FittedEpochs {
         }
         if a.isGiven("warmup-epochs"), a.isGiven("epochs") {  // of a configuration for another length
             let warmup = try a.double("warmup-epochs") * Double(epochs) / Double(max(1, a.int("epochs")))
-            a.replace(.warmupEpochs, "\(warmup)", because: "max-minutes")
+            a.replace(.warmupEpochs, "\((warmup * 10).rounded() / 10)", because: "max-minutes")
         }
         a.replace(.epochs, "\(epochs)", because: "max-minutes")
         tell(
