@@ -39,7 +39,8 @@ echo "Windows x86-64, mingw-w64 gcc 12: curricle.c compiles"
 clang-14 --target=wasm32-wasi -std=c17 -O2 -msimd128 -Wno-psabi -DCURRICLE_BARE -ICSupport -I"$work" -include "$work/curricle.c" \
     CSupport/tests/test_encoder.c -lm -o "$work/encoder.wasm"
 if command -v node >/dev/null; then
-    echo "WebAssembly SIMD, clang 14, node: $(node --no-warnings CSupport/tests/run_wasi.mjs "$work/encoder.wasm")"
+    said=$(node --no-warnings CSupport/tests/run_wasi.mjs "$work/encoder.wasm")
+    echo "WebAssembly SIMD, clang 14, node: $said"
 else
     echo "WebAssembly SIMD, clang 14: compiles; there is no node to run it"
 fi
