@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
 
 /// Kernels need -O3 in every configuration (a debug build still has to train), OpenMP for the team,
@@ -9,7 +9,12 @@ let kernelFlags: [CSetting] = [
 
 let package = Package(
     name: "Curricle",
-    products: [.executable(name: "curricle", targets: ["curricle"])],
+    products: [
+        .executable(name: "curricle", targets: ["curricle"]),
+        // Features, without training and without OpenBLAS; and training.
+        .library(name: "Curricle", targets: ["Curricle"]),
+        .library(name: "CurricleTraining", targets: ["CurricleTraining"])
+    ],
     targets: [
         .target(
             name: "CSupport", dependencies: ["CInstructions"], path: "CSupport",
@@ -76,6 +81,12 @@ let package = Package(
                 "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
                 "Storage", "Engine", "Weights", "Features", "Evaluation", "Training",
             ], exclude: ["README.md"]),
+        .target(
+            name: "Curricle", dependencies: ["Settings", "Runtime", "Vision", "Datasets", "Models", "Engine", "Weights", "Features"],
+            exclude: ["README.md"]),
+        .target(
+            name: "CurricleTraining", dependencies: ["Runtime", "Vision", "Models", "Engine", "Training", "Curricle"],
+            exclude: ["README.md"]),
         .target(name: "Terminal", dependencies: ["Settings"], exclude: ["README.md"]),
         .executableTarget(
             name: "curricle",
@@ -141,6 +152,9 @@ let package = Package(
                 "Reports", "TestSupport", "RunSupport",
             ]),
         .testTarget(name: "ProofsTests", dependencies: ["Runtime", "Models", "Storage", "Engine", "Proofs", "TestSupport"]),
+        .testTarget(
+            name: "CurricleTests",
+            dependencies: ["Runtime", "Vision", "Datasets", "Features", "Curricle", "CurricleTraining", "TestSupport"]),
         .testTarget(name: "TerminalTests", dependencies: ["Settings", "Terminal"]),
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "CommandTests", dependencies: ["Vision"])

@@ -20,7 +20,7 @@ def targets() -> dict[str, set[str]]:
     described = json.loads(text[text.index("{"):])["targets"]
     kept = {t["name"]: set(t.get("target_dependencies", [])) for t in described if t["type"] in ("library", "executable")}
     below: set[str] = set()
-    waiting = ["curricle"]
+    waiting = ["curricle", "Curricle", "CurricleTraining"]
     while waiting:
         name = waiting.pop()
         if name in kept and name not in below:

@@ -7,7 +7,7 @@ if [ "${1:-}" = --mpi ]; then
     set -- openmpi-bin libopenmpi-dev mpich libmpich-dev "$@"
 fi
 
-need_swift="6.1"
+need_swift="6.2"
 if ! command -v swift >/dev/null; then
     echo "Curricle needs Swift $need_swift or later: install it from swift.org and put it on the PATH." >&2
     exit 2

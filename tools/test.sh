@@ -15,6 +15,7 @@ tools/draw_targets.py --check
 tools/setup.sh --mpi
 tools/build_engines.sh .build/testing/release
 tools/test_mpi.sh .build/testing/release/curricle
+tools/test_swift.sh .build/testing/release/curricle
 Benchmarks/learning.py test
 tools/test_python.sh --source .build/testing/release/curricle
 # Every parser of ours on inputs made from the corpus: a short run of what tools/fuzz.sh does for as long as it is told to.

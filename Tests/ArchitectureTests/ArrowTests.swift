@@ -18,6 +18,7 @@ import Testing
             "Features": weights.union(["Datasets"]),
             "Evaluation": features.union(["CAlgebra"]), "Training": features.union(["CRanks"]),
             "Reports": features.union(["Evaluation", "Training"]), "Proofs": features.union(["Evaluation", "Training", "CInstructions"]),
+            "Curricle": features, "CurricleTraining": features.union(["Training", "Curricle"]),
             "curricle": features.union(["Evaluation", "Training", "Reports", "Proofs", "Terminal"])
         ]
     }()

@@ -1,0 +1,17 @@
+internal import Settings
+
+/// What went wrong, in one line that names the file or setting, the reason, and what to do.
+public struct CurricleError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+
+    package init(_ error: any Error) {
+        description = (error as? any NamesSettings)?.message.description ?? "\(error)"
+    }
+
+    package init(_ text: String) { description = text }
+
+    /// Runs something whose errors become this one.
+    package static func wrapping<Result>(_ body: () throws -> Result) throws(CurricleError) -> Result {
+        do { return try body() } catch { throw (error as? CurricleError) ?? CurricleError(error) }
+    }
+}

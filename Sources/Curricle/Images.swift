@@ -1,0 +1,37 @@
+package import Datasets
+internal import Vision
+
+/// Images on the disk, in one order: a folder (flat, nested, or one folder a class), a list (`.txt`, `.csv`), tar shards, an `.npy` array, MNIST's,
+/// CIFAR's or STL-10's files; several of them with `::` between.
+public struct Images: Sendable {
+    /// Which part of data that has parts.
+    public enum Part: Sendable, Hashable { case training, test, all }
+
+    package let source: any ImageSource
+
+    /// - Parameters:
+    ///   - path: where they lie.
+    ///   - part: of a dataset with `train/` and `test/`, or files of both.
+    /// - Throws: ``CurricleError`` where there is no image, or what is there cannot be read.
+    public init(_ path: String, part: Part = .training) throws(CurricleError) {
+        let role: DatasetRole =
+            switch part {
+            case .training: .train
+            case .test: .test
+            case .all: .all
+            }
+        source = try CurricleError.wrapping { try openDataset(at: ByteName(stored: path), role: role) }
+    }
+
+    package init(_ source: any ImageSource) { self.source = source }
+
+    public var count: Int { source.count }
+    /// Names of the classes, in the order of their labels; empty where images have none.
+    public var classes: [String] { source.classNames.map { "\($0)" } }
+    /// The file of an image, or `file#number`. Bytes that are no UTF-8 are replaced.
+    /// - Parameter index: 0..<count
+    public func name(at index: Int) -> String { "\(source.name(at: index))" }
+    /// An index into ``classes``; nil where the image has none.
+    /// - Parameter index: 0..<count
+    public func label(at index: Int) -> Int? { source.label(at: index) }
+}

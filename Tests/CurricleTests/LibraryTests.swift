@@ -1,0 +1,106 @@
+import Curricle
+import CurricleTraining
+import Features
+import Foundation
+import Runtime
+import TestSupport
+import Testing
+import Vision
+import Datasets
+
+/// The library as a package that depends on it sees it.
+@Suite struct LibraryTests {
+    /// Forty small pictures of two classes.
+    private func pictures(_ folder: TemporaryFolder) throws -> String {
+        for (index, name) in ["light", "dark"].enumerated() {
+            try FileManager.default.createDirectory(atPath: folder.file("pictures/\(name)"), withIntermediateDirectories: true)
+            for i in 0..<20 {
+                let pixels = (0..<28 * 28 * 3).map { UInt8(($0 * (7 + i) + i * 31) % (index == 0 ? 256 : 64)) }
+                try Data(encodePNG(PixelImage(width: 28, height: 28, channels: 3, pixels: pixels))).write(
+                    to: URL(fileURLWithPath: folder.file("pictures/\(name)/\(i).png")))
+            }
+        }
+        return folder.file("pictures")
+    }
+
+    private var recipe: Recipe {
+        var model = Recipe.Model(width: 16, depth: 1, heads: 2, decoderWidth: 16)
+        (model.imageSize, model.patchSize, model.decoderHeads) = (28, 7, 2)
+        var recipe = Recipe(model)
+        (recipe.epochs, recipe.batchSize, recipe.normalizesTargets) = (4, 8, true)
+        return recipe
+    }
+
+    @Test("a run is a sequence of epochs, goes on where it was left to the same bits, and its features are the command's")
+    func run() async throws {
+        let folder = try TemporaryFolder(), images = try Images(pictures(folder))
+        #expect(images.count == 40 && images.classes == ["dark", "light"] && images.label(at: 0) == 0)
+        var epochs: [Epoch] = []
+        for try await epoch in Pretraining(recipe, on: images, keepingIn: folder.file("whole"), threads: 2) { epochs.append(epoch) }
+        #expect(epochs.map(\.number) == [1, 2, 3, 4] && epochs.allSatisfy { $0.count == 4 && $0.loss > 0 && $0.imagesPerSecond > 0 })
+
+        // Left after the first epoch: the step at hand is finished and kept.
+        for try await epoch in Pretraining(recipe, on: images, keepingIn: folder.file("cut"), threads: 1) where epoch.number == 1 { break }
+        // Who left it need not have been seen to stop: the folder's lock says when.
+        var rest: [Int] = []
+        for _ in 0..<200 where rest.isEmpty {
+            do {
+                for try await epoch in Pretraining(recipe, on: images, keepingIn: folder.file("cut"), threads: 2) { rest.append(epoch.number) }
+                break
+            } catch { try await Task.sleep(for: .milliseconds(50)) }
+        }
+        let finals = ["whole", "cut"].map { URL(fileURLWithPath: folder.file("\($0)/model.safetensors")) }
+        #expect(try Data(contentsOf: finals[0]) == Data(contentsOf: finals[1]))
+
+        let weights = try EncoderWeights(folder.file("whole"))
+        #expect(weights.imageSize == (28, 28) && weights.channels == 3 && weights.width == 16)
+        for (kind, pool) in [(FeatureKind.classToken, Pooling.cls), (.mean, .mean), (.classTokenAndMean, .clsAndMean)] {
+            let features = try ImageEncoder(weights, kind: kind, threads: 3).features(of: images)
+            let expected = try FeatureExtractor(weights: folder.file("whole"), threads: 1, isa: .best)
+                .features(openDataset(at: ByteName(folder.file("pictures")), role: .train), pool: pool)
+            #expect(features.values.map(\.bitPattern) == expected.map(\.bitPattern) && features.count == 40)
+        }
+        let encoder = try ImageEncoder(weights)
+        let pixels = (0..<3 * 28 * 28 * 3).map { UInt8($0 % 251) }
+        let three = try encoder.features(ofPixels: pixels), last = try encoder.features(ofPixels: Array(pixels.suffix(28 * 28 * 3)))
+        #expect(three.count == 3 && Array(three[2]) == Array(last[0]))
+        try encoder.write(to: folder.file("encoder.curricle"))
+        #expect(FileManager.default.fileExists(atPath: folder.file("encoder.curricle")))
+
+        let features = try encoder.features(of: images), nearest = try features.nearest(to: 3, count: 4)
+        func distance(_ a: Int, _ b: Int) -> Float { zip(features[a], features[b]).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } }
+        #expect(nearest.count == 4 && !nearest.contains(3))
+        #expect(nearest.map { distance(3, $0) } == nearest.map { distance(3, $0) }.sorted())
+        let farthest = try #require(nearest.last)
+        #expect((0..<40).allSatisfy { $0 == 3 || nearest.contains($0) || distance(3, $0) >= distance(3, farthest) })
+    }
+
+    @Test("errors are one line, and name no options of the command") func errors() async throws {
+        let folder = try TemporaryFolder()
+        for problem in [
+            #expect(throws: CurricleError.self) { try EncoderWeights(folder.file("nothing.safetensors")) },
+            #expect(throws: CurricleError.self) { try Images(folder.file("nothing")) },
+        ] {
+            let text = try #require(problem).description
+            #expect(text.contains("nothing") && !text.contains("\n") && !text.contains("--"), "\(text)")
+        }
+        var wrong = recipe
+        wrong.model.patchSize = 5
+        let images = try Images(pictures(folder))
+        await #expect(throws: CurricleError.self) {
+            for try await _ in Pretraining(wrong, on: images, keepingIn: folder.file("run")) {}
+        }
+    }
+
+    @Test("several threads may use one encoder") func threads() async throws {
+        let folder = try TemporaryFolder(), images = try Images(pictures(folder))
+        var small = recipe
+        small.epochs = 2
+        for try await _ in Pretraining(small, on: images, keepingIn: folder.file("run")) {}
+        let encoder = try ImageEncoder(EncoderWeights(folder.file("run"))), expected = try encoder.features(of: images)
+        await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<4 { group.addTask { (try? encoder.features(of: images)) == expected } }
+            for await isSame in group { #expect(isSame) }
+        }
+    }
+}
