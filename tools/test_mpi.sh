@@ -17,7 +17,6 @@ trap '[ -z "$launcher" ] || kill "$launcher" 2>/dev/null || true; rm -rf "$folde
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
-# A second rank's threads wait for processors here, not for one another.
 model="--image-size 8 --patch-size 2 --channels 1 --embed-dim 16 --depth 1 --num-heads 2 --decoder-embed-dim 16 --decoder-depth 1 --decoder-num-heads 2
     --augment none --mean 0.5 --std 0.5 --batch-size 4 --epochs 2 --warmup-epochs 1"
 python3 tools/faults/digits.py "$folder/data" 52

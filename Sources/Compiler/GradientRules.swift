@@ -104,7 +104,8 @@ extension Graph {
             .gradientSquares,
             .clipScale, .patchify:
             return []
-        case .concatenate, .keepRows, .rowVariance, .softmax, .quantizeRows, .transposePanels, .linearWeightGradient, .attentionGradient, .layerNormGradient,
+        case .concatenate, .keepRows, .rowVariance, .softmax, .quantizeRows, .transposePanels, .linearWeightGradient, .attentionGradient,
+            .layerNormGradient,
             .sigmoidGradient,
             .columnSum,
             .meanRowsGradient, .rowDot, .crossEntropyGradient, .patchErrorGradient, .maskerLossGradient, .rankingLossGradient,

@@ -23,8 +23,10 @@ public struct EncoderWeights: Sendable, Equatable {
     ///   - key: as `teacher.backbone`, where a file holds several models.
     /// - Throws: ``CurricleError`` for what is no vision transformer that can be computed, with the reason.
     public init(_ path: String, key: String? = nil) throws(CurricleError) {
-        let description = try CurricleError.wrapping { try WeightsDescription(
-                Checkpoint(path: path, key: key), heads: nil, imageHeight: nil, imageWidth: nil) }
+        let description = try CurricleError.wrapping {
+            try WeightsDescription(
+                Checkpoint(path: path, key: key), heads: nil, imageHeight: nil, imageWidth: nil)
+        }
         let m = description.model
         (self.path, self.key) = (path, key)
         (imageSize, channels, width) = ((m.imageHeight, m.imageWidth), m.channels, m.embedWidth)

@@ -51,7 +51,8 @@ public final class ImageEncoder: Sendable {
         (self.weights, self.kind) = (weights, kind)
         program = try CurricleError.wrapping {
             let extractor = try FeatureExtractor(
-                weights: weights.path, imageHeight: imageSize?.height, imageWidth: imageSize?.width, key: weights.key, threads: 1, isa: .best)
+                weights: weights.path, imageHeight: imageSize?.height, imageWidth: imageSize?.width, key: weights.key, threads: 1,
+                isa: .best)
             return try extractor.program(images: ImageEncoder.batch, pool: kind.pooling).opened(
                 as: weights.path, threads: threads ?? min(256, Machine.processors))
         }
@@ -62,7 +63,9 @@ public final class ImageEncoder: Sendable {
     /// Features of images, each made the encoder's size as for evaluation: the shorter side resized, the centre cropped.
     /// - Parameter progress: told images done, of all.
     /// - Throws: ``CurricleError`` naming the first image that cannot be read: rows are images.
-    public func features(of images: Images, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }) throws(CurricleError) -> ImageFeatures {
+    public func features(
+        of images: Images, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws(CurricleError) -> ImageFeatures {
         try CurricleError.wrapping {
             var values: [Float] = []
             values.reserveCapacity(images.count * width)

@@ -59,13 +59,16 @@ public struct Pretraining: AsyncSequence, Sendable {
             settings, source: images.source, output: folder, threads: threads ?? Machine.processors, isa: .best, resumes: resumes)
         if try !(resumes && run.resume()) { try run.begin(from: nil) }
         try withoutActuallyEscaping(ended) { ended in
-            _ = try run.run(isInterrupted: { stop.isSet }, progress: { progress in
-                guard progress.endsEpoch else { return }
-                ended(
-                    Epoch(
-                        number: progress.position.epoch + 1, count: settings.schedule.epochs, loss: Double(progress.losses.autoencoder ?? .nan),
-                        imagesPerSecond: progress.imagesPerSecond))
-            })
+            _ = try run.run(
+                isInterrupted: { stop.isSet },
+                progress: { progress in
+                    guard progress.endsEpoch else { return }
+                    ended(
+                        Epoch(
+                            number: progress.position.epoch + 1, count: settings.schedule.epochs,
+                            loss: Double(progress.losses.autoencoder ?? .nan),
+                            imagesPerSecond: progress.imagesPerSecond))
+                })
         }
     }
 }

@@ -66,7 +66,9 @@ extension FolderSource {
         let file = heads.firstIndex { ["file", "filename", "path", "image"].contains($0) }
         let label = heads.firstIndex { ["label", "class", "category"].contains($0) }
         return table.rows.dropFirst(file == nil ? 0 : 1).map { row in
-            func field(_ column: Int?) -> ByteName { ByteName(column.flatMap { row.fields.indices.contains($0) ? row.fields[$0] : nil } ?? []) }
+            func field(_ column: Int?) -> ByteName {
+                ByteName(column.flatMap { row.fields.indices.contains($0) ? row.fields[$0] : nil } ?? [])
+            }
             return (row.line, field(file ?? 0), field(file == nil ? 1 : label))
         }
     }

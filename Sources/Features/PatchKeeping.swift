@@ -50,8 +50,9 @@ public struct PatchKeeping: Sendable {
         case .contrast: return KeptPatches(count: count, rule: .contrast)
         case .masker: return KeptPatches(count: count, rule: .masker)
         case .map:
-            let path = path ?? "", words = String(decoding: try FileReader(path: path).contents().withBytes { Array($0) }, as: UTF8.self)
-                .split(whereSeparator: \.isWhitespace)
+            let path = path ?? "",
+                words = String(decoding: try FileReader(path: path).contents().withBytes { Array($0) }, as: UTF8.self)
+                    .split(whereSeparator: \.isWhitespace)
             let numbers = words.compactMap { Float($0) }
             guard numbers.count == words.count, numbers.allSatisfy(\.isFinite) else {
                 throw LearningError.file(path: path, reason: "holds something beside numbers: a number a patch is wanted")

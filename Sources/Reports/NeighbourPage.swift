@@ -90,7 +90,8 @@ public struct NeighbourPage {
     public func html(title: String) throws -> String {
         let shown = rows.prefix(NeighbourPage.mostShown)
         let body = try shown.map { row in
-            let figures = try [figure(queries, row.index, caption(row.name, row.label, queries, nil))]
+            let figures =
+                try [figure(queries, row.index, caption(row.name, row.label, queries, nil))]
                 + row.neighbours.map { try figure(known, $0.index, caption($0.name, $0.label, known, $0.cosine)) }
             return "<div class=\"strip\">\(figures.joined(separator: "\n"))</div>"
         }.joined(separator: "\n")
@@ -108,8 +109,10 @@ public struct NeighbourPage {
     }
 
     private func caption(_ name: ByteName, _ label: Int?, _ source: any ImageSource, _ cosine: Double?) -> String {
-        let classes = source.classNames, last = name.bytes.lastIndex(of: UInt8(ascii: "/")).map { ByteName(name.bytes[($0 + 1)...]) } ?? name
-        return ([cosine.map { String(format: "%.3f", $0) }, label.flatMap { classes.indices.contains($0) ? "\(classes[$0])" : nil }, "\(last)"])
+        let classes = source.classNames,
+            last = name.bytes.lastIndex(of: UInt8(ascii: "/")).map { ByteName(name.bytes[($0 + 1)...]) } ?? name
+        return
+            ([cosine.map { String(format: "%.3f", $0) }, label.flatMap { classes.indices.contains($0) ? "\(classes[$0])" : nil }, "\(last)"])
             .compactMap { $0 }.joined(separator: " · ")
     }
 

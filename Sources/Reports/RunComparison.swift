@@ -47,12 +47,15 @@ public struct RunComparison {
         ("kNN, class token", { last($0, "knn_cls", "%.3f") }),
         ("kNN, mean", { last($0, "knn_mean", "%.3f") }),
         ("test Acc@1", { last($0, "test_acc1", "%.3f") }),
-        ("masker / random error", { log in
-            guard let line = log.epochs.last(where: { $0.numbers["held_masked_error"] != nil }),
-                let masked = line.numbers["held_masked_error"], let random = line.numbers["held_random_error"], random > 0
-            else { return nil }
-            return String(format: "%.3f", masked / random)
-        }),
+        (
+            "masker / random error",
+            { log in
+                guard let line = log.epochs.last(where: { $0.numbers["held_masked_error"] != nil }),
+                    let masked = line.numbers["held_masked_error"], let random = line.numbers["held_random_error"], random > 0
+                else { return nil }
+                return String(format: "%.3f", masked / random)
+            }
+        ),
         ("images a second", { last($0, "images_per_second", "%.1f") }),
         ("hours", { log in String(format: "%.2f", log.epochs.reduce(0) { $0 + ($1.numbers["time_s"] ?? 0) } / 3600) }),
         ("machine", { $0.epochs.last?.text["cpu"] })

@@ -98,7 +98,8 @@ extension RunReport {
         let numbers = saliency.likeness.map {
             String(format: "%@: %+.2f with the attention, %+.2f with the patches' contrast", $0.masker, $0.attention, $0.contrast)
         }.joined(separator: "; ")
-        return "<h2>What the masker finds</h2><p>A row an image: the image, the class token's attention, the scores of the masker as a partner, "
+        return
+            "<h2>What the masker finds</h2><p>A row an image: the image, the class token's attention, the scores of the masker as a partner, "
             + "and at the end. Rank correlations over \(saliency.measured) images: \(numbers).</p>"
             + "<div class=\"row\">\(figure(saliency.picture.png, "yellow: high"))</div>"
     }

@@ -54,7 +54,8 @@ public struct RunReport {
     }
 
     /// Browsers keep the place in a page that loads itself anew.
-    private static let reload = "<p class=\"live\">The run goes on: this page loads itself anew every ten seconds.</p><script>setTimeout(function(){location.reload()},10000)</script>"
+    private static let reload =
+        "<p class=\"live\">The run goes on: this page loads itself anew every ten seconds.</p><script>setTimeout(function(){location.reload()},10000)</script>"
 
     /// Whether all epochs of the schedule are in the log.
     public var isOver: Bool { (setting("epochs").flatMap { Int($0) } ?? 0) <= log.epochs.count }

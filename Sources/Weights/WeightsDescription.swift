@@ -65,7 +65,9 @@ public struct WeightsDescription: Sendable {
 
     /// - Throws: `LearningError.configuration` where an image's class token is asked for, and the encoder has none.
     package func requireClassToken() throws(LearningError) {
-        if model.hasClassToken == false { throw .configuration("this encoder has no class token: give \(.pool, FeaturePooling.mean.rawValue)") }
+        if model.hasClassToken == false {
+            throw .configuration("this encoder has no class token: give \(.pool, FeaturePooling.mean.rawValue)")
+        }
     }
 
     /// - Throws: `LearningError.file` for an encoder that is only computed here, not trained.

@@ -21,8 +21,9 @@ enum CheckpointCommands {
         print(path)
         report(contents)
         let m = contents.description.model, pixels = contents.description.normalization
-        print("channels \(m.channels), \(m.patches) patches, MLPs of \(m.mlpRatio) times the width, norms' ε \(m.epsilon)"
-            + (m.registers.map { ", \($0) registers" } ?? "") + (m.hasClassToken == false ? ", no class token" : ""))
+        print(
+            "channels \(m.channels), \(m.patches) patches, MLPs of \(m.mlpRatio) times the width, norms' ε \(m.epsilon)"
+                + (m.registers.map { ", \($0) registers" } ?? "") + (m.hasClassToken == false ? ", no class token" : ""))
         print("pixels: mean \(pixels.mean), deviation \(pixels.std)")
         let said = file.metadata.filter { $0.key != "format" && $0.key != "curricle.model" && $0.key != "curricle.pixels" }
         for (key, value) in said.sorted(by: { $0.key < $1.key }) {

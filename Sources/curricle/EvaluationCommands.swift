@@ -324,13 +324,15 @@ enum FewShotCommand {
         print(
             try a.flag("json")
                 ? jsonLine([
-                    ("pool", .string(try a.string("pool"))), ("ways", .integer(episodes.ways)), ("shots", .integer(episodes.shots)), ("episodes", .integer(result.episodes)),
+                    ("pool", .string(try a.string("pool"))), ("ways", .integer(episodes.ways)), ("shots", .integer(episodes.shots)),
+                    ("episodes", .integer(result.episodes)),
                     ("acc1", .double(result.mean)), ("interval95", .double(result.interval)),
                     ("standard_error", .double(result.interval / 1.96)), ("images", .integer(images.images)),
                     ("classes", .integer(images.classes)), ("chance", .double(1 / Double(episodes.ways)))
                 ])
                 : String(
-                    format: "\(try a.string("pool")), %d-way %d-shot, %d episodes: Acc@1 %.3f ± %.3f (%d images, %d classes, chance %.3f)", episodes.ways,
+                    format: "\(try a.string("pool")), %d-way %d-shot, %d episodes: Acc@1 %.3f ± %.3f (%d images, %d classes, chance %.3f)",
+                    episodes.ways,
                     episodes.shots, result.episodes,
                     result.mean, result.interval / 1.96, images.images, images.classes, 1 / Double(episodes.ways)))
         return 0

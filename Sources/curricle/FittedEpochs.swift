@@ -62,7 +62,8 @@ enum FittedEpochs {
             throw LearningError.configuration(
                 Message(
                     String(
-                        format: "an epoch takes %.3g minutes here, and there are %.3g: give more, or a smaller --model", epoch / 60, left / 60)))
+                        format: "an epoch takes %.3g minutes here, and there are %.3g: give more, or a smaller --model", epoch / 60,
+                        left / 60)))
         }
         if a.isGiven("warmup-epochs"), a.isGiven("epochs") {  // of a configuration for another length
             let warmup = try a.double("warmup-epochs") * Double(epochs) / Double(max(1, a.int("epochs")))

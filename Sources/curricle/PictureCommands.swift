@@ -67,7 +67,8 @@ enum MasksCommand {
                     + "end; and how alike they rank the patches"),
             .value(
                 "map", "FILE", .path(.file),
-                "write the last masker's mean score of each place too, a number a patch: for --keep-by map of extract, knn, probe and compile")
+                "write the last masker's mean score of each place too, a number a patch: for --keep-by map of extract, knn, probe and compile"
+            )
         ],
         arguments: "[FILE…]", argumentCount: 0...1000, example: "curricle masks --run run --data photos --split test -o film.png")
 
@@ -115,17 +116,22 @@ enum MasksCommand {
         }
         var progress = WorkProgress("networks")
         defer { progress.finish() }
-        let pictures = try SaliencyPictures(run: run, source, images: images, choices, threads: threads, isa: isa) { progress.update($0, of: $1) }
+        let pictures = try SaliencyPictures(run: run, source, images: images, choices, threads: threads, isa: isa) {
+            progress.update($0, of: $1)
+        }
         progress.finish()
         PictureOptions.warn(of: pictures.broken)
         let path = try PictureOptions.write(pictures.picture, a)
         for (index, one) in pictures.likeness.enumerated() {
             if try a.flag("json") {
-                print(jsonLine([("masker", .string(one.masker)), ("attention", .double(one.attention)), ("contrast", .double(one.contrast))]))
+                print(
+                    jsonLine([("masker", .string(one.masker)), ("attention", .double(one.attention)), ("contrast", .double(one.contrast))]))
                 continue
             }
             if index == 0 {
-                print("\(path): a row an image: the image, the class token's attention, the partner's scores, the scores at the end (yellow: high)")
+                print(
+                    "\(path): a row an image: the image, the class token's attention, the partner's scores, the scores at the end (yellow: high)"
+                )
                 print("rank correlations over the patches, mean of \(pictures.measured) images:")
                 print("masker     with attention   with contrast")
             }

@@ -70,7 +70,7 @@ enum PretrainCommand {
             throw LearningError.configuration("--knn-train and --knn-test need --knn-every EPOCHS")
         }
         if let problem = settings.problem { throw LearningError.configuration(problem) }
-        let threads = try ranks.map { try RankedCommand.threads(arguments, $0) } ?? SharedOptions.threads(arguments)
+        let threads = try SharedOptions.threads(arguments, ranks)
         let isa = try ISA.named(nil)
         let source = try DataOptions.open(arguments.string("data"), role: .train, settings.decoding)
         settings = try arguments.settings(images: source.count)

@@ -76,7 +76,10 @@ enum ProbeCommand {
         let images = JudgedEncoder.judged(rounds), accuracy = right / Double(images.images)
         if try a.flag("json") {
             let chosen: [(key: String, value: LogValue)] = penalties.isEmpty ? [] : [("penalties", .numbers(penalties))]
-            print(jsonLine([("method", .string(method.rawValue)), ("pool", .string(try a.string("pool"))), ("acc1", .double(accuracy))] + images.fields(accuracy) + chosen))
+            print(
+                jsonLine(
+                    [("method", .string(method.rawValue)), ("pool", .string(try a.string("pool"))), ("acc1", .double(accuracy))]
+                        + images.fields(accuracy) + chosen))
             return 0
         }
         let learned =
@@ -101,8 +104,12 @@ enum ProbeCommand {
         init?(_ a: Arguments) throws {
             guard let path = try a.stringIfGiven("save") else { return nil }
             (self.path, pool) = (path, try a.choice("pool"))
-            if try a.isGiven("folds") { throw LearningError.configuration("--folds makes several probes: leave out --save, or give --holdout") }
-            if pool == .pixels || pool == .colour { throw LearningError.configuration("--save keeps an encoder's probe: --pool \(pool) has none") }
+            if try a.isGiven("folds") {
+                throw LearningError.configuration("--folds makes several probes: leave out --save, or give --holdout")
+            }
+            if pool == .pixels || pool == .colour {
+                throw LearningError.configuration("--save keeps an encoder's probe: --pool \(pool) has none")
+            }
             if try a.isGiven("layer") || a.string("precision") != Precision.float32.rawValue {
                 throw LearningError.configuration("--save keeps the whole encoder in float32: leave out --layer and --precision")
             }
@@ -112,7 +119,8 @@ enum ProbeCommand {
         }
 
         func write(_ head: LinearHead, _ evaluation: JudgedEncoder) throws {
-            let names = evaluation.train.classNames, pooling: FeaturePooling = pool == .cls ? .cls : pool == .clsAndMean ? .clsAndMean : .mean
+            let names = evaluation.train.classNames,
+                pooling: FeaturePooling = pool == .cls ? .cls : pool == .clsAndMean ? .clsAndMean : .mean
             let classes = head.classes.map { names.indices.contains($0) ? names[$0] : ByteName("\($0)") }
             let classifier = try TrainedClassifier(
                 encoder: weights, evaluation.extractor.description, pool: pooling, normalizesMean: pool == .normalizedMean,

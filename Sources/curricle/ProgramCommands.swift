@@ -142,7 +142,9 @@ enum InspectCommand {
 
     static func run(_ a: Arguments) throws -> Int32 {
         guard try ProgramFile.isProgram(a.positional[0]) else {
-            if try a.flag("instructions") { throw LearningError.file(path: a.positional[0], reason: "is no program file: --instructions is of one") }
+            if try a.flag("instructions") {
+                throw LearningError.file(path: a.positional[0], reason: "is no program file: --instructions is of one")
+            }
             try CheckpointCommands.inspect(a, a.positional[0])
             return 0
         }
@@ -158,7 +160,8 @@ enum ExtractCommand {
     static let command = Command(
         name: "extract", summary: "features of images as .npy and .csv",
         options: EncoderOptions.all(
-            weights: "instead of a program: a run's model.safetensors, or any file that import reads; it is compiled first") + EncoderOptions.keeping + [
+            weights: "instead of a program: a run's model.safetensors, or any file that import reads; it is compiled first")
+            + EncoderOptions.keeping + [
                 .value(
                     "program", "FILE", .path(.file), "program file of `compile`: the library that devices run computes the features",
                     short: "p"),
@@ -187,7 +190,7 @@ enum ExtractCommand {
     }
 
     private static func run(_ a: Arguments, _ ranks: Ranks?) throws -> Int32 {
-        let threads = try ranks.map { try RankedCommand.threads(a, $0) } ?? SharedOptions.threads(a, most: 256)
+        let threads = try SharedOptions.threads(a, most: 256, ranks)
         let output = try a.string("output")
         guard a.isGiven("program") != a.isGiven("weights") else {
             throw LearningError.configuration("extract takes either --program or --weights")
@@ -309,7 +312,9 @@ enum ExtractCommand {
     }
 
     /// Options that decide what a program is made of.
-    private static let ofWeights = ["weights-key", "pool", "layer", "precision", "keep", "batch-size", "num-heads", "image-size", "mean", "std"]
+    private static let ofWeights = [
+        "weights-key", "pool", "layer", "precision", "keep", "batch-size", "num-heads", "image-size", "mean", "std"
+    ]
 
     private static func rate(_ images: Int, since start: Date) -> String {
         String(format: "%.1f images/s", Double(images) / max(Date().timeIntervalSince(start), 1e-9))

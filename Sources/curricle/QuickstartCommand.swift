@@ -58,7 +58,9 @@ enum QuickstartCommand {
         func lines(_ source: any ImageSource, _ test: (any ImageSource)?) -> [String] {
             let labels = (0..<source.count).compactMap { source.label(at: $0) }
             let counts = Dictionary(labels.map { ($0, 1) }, uniquingKeysWith: +)
-            var lines = [count(source.count, "image") + " to learn from" + (test.map { ", \(count($0.count, "image")) in a test part" } ?? "")]
+            var lines = [
+                count(source.count, "image") + " to learn from" + (test.map { ", \(count($0.count, "image")) in a test part" } ?? "")
+            ]
             if counts.count > 1, let most = counts.values.max(), let fewest = counts.values.min() {
                 lines.append("\(counts.count) classes, of \(fewest) to \(most) images")
             } else {
@@ -104,7 +106,9 @@ enum QuickstartCommand {
                 seen.broken.append("\(error)")
             }
         }
-        guard seen.images > 0 else { throw VisionError.noReadableImage(count: seen.broken.count, firstReason: seen.broken.first ?? "there is none") }
+        guard seen.images > 0 else {
+            throw VisionError.noReadableImage(count: seen.broken.count, firstReason: seen.broken.first ?? "there is none")
+        }
         seen.sides.sort { $0.short < $1.short }
         return seen
     }
@@ -117,10 +121,13 @@ enum QuickstartCommand {
             "",
             "\(output): pictures of \(m.imageHeight) pixels in \(m.patches) patches, an encoder of width \(m.embedWidth) and depth \(m.depth), "
                 + "\(count(s.schedule.epochs, "epoch")) in batches of \(s.batchSize)",
-            String(format: "about %.0f minutes here, and %@ of memory", recipe.minutes.rounded(.up), ByteCount.text(recipe.plan.residentBytes))
+            String(
+                format: "about %.0f minutes here, and %@ of memory", recipe.minutes.rounded(.up), ByteCount.text(recipe.plan.residentBytes))
         ]
         if s.schedule.epochs < QuickstartRecipe.fewEpochs {
-            lines.append("that is few epochs: --minutes \(Int((Double(QuickstartRecipe.fewEpochs) * recipe.secondsPerEpoch / 60).rounded(.up))) would teach it more")
+            lines.append(
+                "that is few epochs: --minutes \(Int((Double(QuickstartRecipe.fewEpochs) * recipe.secondsPerEpoch / 60).rounded(.up))) would teach it more"
+            )
         }
         lines += [
             "It trains a plain MAE (--masking random): in the same time it teaches more than a learned masker does; take that line out for CL-MAE.",

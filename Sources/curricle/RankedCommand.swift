@@ -91,14 +91,14 @@ enum RankedCommand {
         ])
     }
 
-    /// Given, or this rank's share of its node's processors where it may use all of them.
-    static func threads(_ arguments: Arguments, _ ranks: Ranks) throws -> Int {
+    /// This rank's share of its node's processors where it may use all of them; else those that it may.
+    static func processors(of ranks: Ranks) -> Int {
         let there = sysconf(Int32(_SC_NPROCESSORS_ONLN)), allowed = Machine.processors
-        if !arguments.isGiven("threads"), ranks.leads, allowed * ranks.localSize < there {
+        if ranks.leads, allowed * ranks.localSize < there {
             DataOptions.say([
                 "each rank is bound to \(allowed) of \(there) processors: add --bind-to none, or --map-by slot:PE=\(there / ranks.localSize), to use all"
             ])
         }
-        return try arguments.intIfGiven("threads") ?? (allowed < there ? allowed : max(1, allowed / ranks.localSize))
+        return allowed < there ? allowed : max(1, allowed / ranks.localSize)
     }
 }

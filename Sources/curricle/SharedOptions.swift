@@ -5,6 +5,7 @@ import Runtime
 import Settings
 import Storage
 import Terminal
+import Training
 import Vision
 import Weights
 
@@ -36,9 +37,11 @@ enum SharedOptions {
 
     static let seed = Option.value("seed", "N", .seed, "decides what is drawn at random", fallback: "0")
 
-    /// Given, or all processors that the process may use.
-    static func threads(_ a: Arguments, most: Int = .max) throws -> Int {
-        guard let threads = try a.intIfGiven("threads") else { return min(most, Machine.processors) }
+    /// Given, or all processors that the process may use; of several ranks, this one's share.
+    static func threads(_ a: Arguments, most: Int = .max, _ ranks: Ranks? = nil) throws -> Int {
+        guard let threads = try a.intIfGiven("threads") else {
+            return min(most, ranks.map(RankedCommand.processors) ?? Machine.processors)
+        }
         if threads > Machine.processors {
             DataOptions.say([
                 "\(threads) threads on \(count(Machine.processors, "processor")): they wait for one another; --threads "

@@ -10,7 +10,8 @@ struct KeepTests {
         #expect(made.code == 0, "\(made.errors)")
         let partner = run + "/partner.safetensors"
         // λ is above 0 in the first two of four epochs.
-        let early = try curricle(["pretrain", "--data", data, "--output", folder.file("early")] + smallModel + ["--epochs", "4", "--save-ckpt-freq", "2"])
+        let early = try curricle(
+            ["pretrain", "--data", data, "--output", folder.file("early")] + smallModel + ["--epochs", "4", "--save-ckpt-freq", "2"])
         #expect(early.code == 0)
         func tensors(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
         #expect(try tensors(partner) == tensors(folder.file("early/checkpoint-2.safetensors")))
@@ -22,7 +23,8 @@ struct KeepTests {
         #expect(map.count == 16 && map.allSatisfy { $0 > 0 && $0 < 1 })
 
         func extract(_ words: [String]) throws -> Data {
-            let result = try curricle(["extract", "--data", data, "-o", folder.file("f.npy"), "--pool", "mean", "--weights", weights] + words)
+            let result = try curricle(
+                ["extract", "--data", data, "-o", folder.file("f.npy"), "--pool", "mean", "--weights", weights] + words)
             #expect(result.code == 0, "\(result.errors)")
             return try Data(contentsOf: URL(fileURLWithPath: folder.file("f.npy")))
         }

@@ -8,12 +8,16 @@ struct QuickstartTests {
         let folder = try Folder(), data = try writeDigits(folder, count: 200), recipe = folder.file("recipe.json")
         let told = try curricle("quickstart", data, "--minutes", "1", "-o", recipe)
         #expect(told.code == 0, "\(told.errors)")
-        for part in ["200 images to learn from", "10 classes", "grey; shorter sides of 8 to 8 pixels", "epochs in batches of", "pretrain --config"] {
+        for part in [
+            "200 images to learn from", "10 classes", "grey; shorter sides of 8 to 8 pixels", "epochs in batches of", "pretrain --config"
+        ] {
             #expect(told.output.contains(part), "\(part): \(told.output)")
         }
         let configuration = try #require(
             JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: recipe))) as? [String: Any])
-        #expect(configuration["channels"] as? Int == 1 && configuration["masking"] as? String == "random" && configuration["data"] as? String == data)
+        #expect(
+            configuration["channels"] as? Int == 1 && configuration["masking"] as? String == "random"
+                && configuration["data"] as? String == data)
         #expect(try #require(configuration["epochs"] as? Int) > 1)
 
         let run = folder.file("run"), fitted = ["pretrain", "--data", data, "--output", run, "--max-minutes", "0.2"] + smallModel
@@ -21,7 +25,8 @@ struct QuickstartTests {
         let began = try curricle(words)
         #expect(began.code == 0 && began.errors.contains("epochs in 0.2 min"), "\(began.errors)")
         func epochs() throws -> Int {
-            let object = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: run + "/config.json"))) as? [String: Any]
+            let object =
+                try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: run + "/config.json"))) as? [String: Any]
             return try #require(object?["epochs"] as? Int)
         }
         let first = try epochs()
@@ -32,7 +37,8 @@ struct QuickstartTests {
             ["pretrain", "--data", data, "--output", folder.file("both"), "--max-minutes", "1", "--epochs", "2"] + smallModel)
         #expect(both.code == 2 && both.lastError.contains("--max-minutes"), "\(both.errors)")
         let tuned = try curricle(
-            "finetune", "--weights", run, "--train", data, "--test", data, "--output", folder.file("tuned"), "--max-minutes", "0.1", "--max-steps", "2")
+            "finetune", "--weights", run, "--train", data, "--test", data, "--output", folder.file("tuned"), "--max-minutes", "0.1",
+            "--max-steps", "2")
         #expect(tuned.code == 0 && tuned.errors.contains("in 0.1 min"), "\(tuned.errors)")
     }
 

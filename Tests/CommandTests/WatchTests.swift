@@ -22,7 +22,8 @@ struct WatchTests {
             #expect(holds(), "\(what)")
         }
         wait("a live page") { (try? read(folder.file("live.html")).contains("location.reload")) == true }
-        let rest = try curricle("pretrain", "--data", data, "--output", folder.file("a"), "--resume", "--report", "--max-steps", "1000", "--pictures", "2")
+        let rest = try curricle(
+            "pretrain", "--data", data, "--output", folder.file("a"), "--resume", "--report", "--max-steps", "1000", "--pictures", "2")
         #expect(rest.code == 0, "\(rest.errors)")
         follow.waitUntilExit()
         #expect(follow.terminationStatus == 0)
@@ -30,7 +31,8 @@ struct WatchTests {
         #expect(!page.contains("location.reload") && page.contains("6 of 6"))
         #expect(try !read(folder.file("a/report.html")).contains("location.reload"))
         // Of six epochs two pictures were asked for: the first epoch's, one on the way, the last one's.
-        let pictures = try FileManager.default.contentsOfDirectory(atPath: folder.file("a/pictures")).filter { $0.hasSuffix(".png") }.sorted()
+        let pictures = try FileManager.default.contentsOfDirectory(atPath: folder.file("a/pictures")).filter { $0.hasSuffix(".png") }
+            .sorted()
         #expect(pictures.first == "epoch-0001.png" && pictures.last == "epoch-0006.png" && pictures.count <= 3, "\(pictures)")
         let events = try #require(FileManager.default.contentsOfDirectory(atPath: folder.file("a")).first { $0.contains("tfevents") })
         let size = try #require(FileManager.default.attributesOfItem(atPath: folder.file("a/\(events)"))[.size] as? Int)
@@ -40,7 +42,9 @@ struct WatchTests {
         let compared = try curricle("compare", folder.file("a"), folder.file("b"), "-o", folder.file("c.html"))
         #expect(compared.code == 0, "\(compared.errors)")
         let html = try read(folder.file("c.html"))
-        for part in ["2 runs", "Settings that differ", "masking", "Reconstruction error", ">a<", ">b<"] { #expect(html.contains(part), "\(part)") }
+        for part in ["2 runs", "Settings that differ", "masking", "Reconstruction error", ">a<", ">b<"] {
+            #expect(html.contains(part), "\(part)")
+        }
         #expect(!html.contains(">seed<"))
         #expect(try curricle("compare", folder.file("a"), folder.file("nothing"), "-o", folder.file("d.html")).code == 2)
     }
@@ -80,17 +84,25 @@ struct WatchTests {
         #expect(try curricle("inspect", folder.file("run"), "--instructions").lastError.contains("no program file"))
 
         let table = try folder.write(
-            "labels.csv", Array("id,file,label\r\n1,pictures/0.png,even\r\n2,\"pictures/1.png\",\"odd, really\"\n3,pictures/2.png,even\n4,pictures/3.png,\"odd, really\"\n".utf8))
+            "labels.csv",
+            Array(
+                "id,file,label\r\n1,pictures/0.png,even\r\n2,\"pictures/1.png\",\"odd, really\"\n3,pictures/2.png,even\n4,pictures/3.png,\"odd, really\"\n"
+                    .utf8))
         let plain = try folder.write("plain.csv", Array("pictures/4.png,even\npictures/5.png,\"odd, really\"\n".utf8))
         let judged = try curricle("knn", "--weights", folder.file("run"), "--train", table, "--test", plain, "-k", "1", "--json")
         #expect(judged.code == 0 && judged.output.contains("\"images\":2,\"classes\":2"), "\(judged.errors)\(judged.output)")
         let broken = try folder.write("broken.csv", Array("file,label\npictures/0.png,\"even\n".utf8))
-        #expect(try curricle("knn", "--weights", folder.file("run"), "--train", broken, "--test", plain).lastError.contains("broken.csv:2: a quote"))
+        #expect(
+            try curricle("knn", "--weights", folder.file("run"), "--train", broken, "--test", plain).lastError.contains(
+                "broken.csv:2: a quote"))
 
         let found = try curricle(
-            "neighbours", "--weights", folder.file("run"), "--data", folder.file("pictures"), "--query", folder.file("twin.png"), "-k", "2", "-o",
+            "neighbours", "--weights", folder.file("run"), "--data", folder.file("pictures"), "--query", folder.file("twin.png"), "-k", "2",
+            "-o",
             folder.file("n.html"), "--json")
-        #expect(found.code == 0 && found.output.contains("pictures/2.png") && found.output.contains("\"cosines\":[1.0,"), "\(found.errors)\(found.output)")
+        #expect(
+            found.code == 0 && found.output.contains("pictures/2.png") && found.output.contains("\"cosines\":[1.0,"),
+            "\(found.errors)\(found.output)")
         #expect(try read(folder.file("n.html")).contains("1.000 · 2.png"))
         let twins = try curricle(
             "neighbours", "--weights", folder.file("run"), "--data", folder.file("pictures"), "--query", folder.file("pictures"),

@@ -45,7 +45,9 @@ import Datasets
         var rest: [Int] = []
         for _ in 0..<200 where rest.isEmpty {
             do {
-                for try await epoch in Pretraining(recipe, on: images, keepingIn: folder.file("cut"), threads: 2) { rest.append(epoch.number) }
+                for try await epoch in Pretraining(recipe, on: images, keepingIn: folder.file("cut"), threads: 2) {
+                    rest.append(epoch.number)
+                }
                 break
             } catch { try await Task.sleep(for: .milliseconds(50)) }
         }
@@ -79,7 +81,7 @@ import Datasets
         let folder = try TemporaryFolder()
         for problem in [
             #expect(throws: CurricleError.self) { try EncoderWeights(folder.file("nothing.safetensors")) },
-            #expect(throws: CurricleError.self) { try Images(folder.file("nothing")) },
+            #expect(throws: CurricleError.self) { try Images(folder.file("nothing")) }
         ] {
             let text = try #require(problem).description
             #expect(text.contains("nothing") && !text.contains("\n") && !text.contains("--"), "\(text)")

@@ -51,7 +51,9 @@ import Testing
         model.initialize(seed: 3)
         let executable = try model.features(images: 1, [.mean], keeping: KeptPatches(count: 5, rule: .contrast))
         let wild = [1, 6, 7, 12, 15]
-        var patches = (0..<c.patches * width).map { i in Float(i % 2 == 0 ? 1 : -1) * (wild.contains(i / width) ? 1 : 0.1) + Float(i / width) }
+        var patches = (0..<c.patches * width).map { i in
+            Float(i % 2 == 0 ? 1 : -1) * (wild.contains(i / width) ? 1 : 0.1) + Float(i / width)
+        }
         func features() throws -> [Float] {
             try patches.withUnsafeBytes { _ = try model.session.run(executable, [.patches: .memory($0)]) }
             return try model.result("mean", of: executable)

@@ -52,8 +52,10 @@ import Testing
         #expect(PlanChecker.problems(program).isEmpty)
         #expect(program.arenaBytes + (try executable.workspaceBytes(threads: 1, isa: .best)) <= 1_000_000)
         let large = try ModelRuntime(
-            try #require(ModelConfiguration.preset("base-p16")), parts: .encoder, precision: precision, trains: false, threads: 1, isa: .best)
+            try #require(ModelConfiguration.preset("base-p16")), parts: .encoder, precision: precision, trains: false, threads: 1,
+            isa: .best)
         // Weights that no second cache holds are read once.
-        #expect(try large.features(images: 1, [.mean]).program.instructions.count { $0.kernel == .linear || $0.kernel == .linear_int8 } == 49)
+        #expect(
+            try large.features(images: 1, [.mean]).program.instructions.count { $0.kernel == .linear || $0.kernel == .linear_int8 } == 49)
     }
 }

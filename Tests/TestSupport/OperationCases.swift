@@ -4,7 +4,8 @@ extension OperationCase {
     /// Every operation with a kernel, at sizes that end inside vectors, tiles, panels, blocks and chunks.
     public static let all: [OperationCase] = [
         linears, linearsInSections, fusedLinears, int8Linears, [repeatingResidual, transposedPanels], norms, attentions, splitAttentions,
-        elementwise, repeatingAdds, rowSelections, keptRows, variances, tokenRows, patchifies, orders, hardestOrders, patchErrors, crossEntropies, means,
+        elementwise, repeatingAdds, rowSelections, keptRows, variances, tokenRows, patchifies, orders, hardestOrders, patchErrors,
+        crossEntropies, means,
         softmaxes, rankings,
         uniformities, maskerLosses, composed
     ].flatMap { $0 }

@@ -38,7 +38,8 @@ public struct SaliencyPictures {
         let files = RunFiles(folder: run)
         guard FileManager.default.fileExists(atPath: files.partner) else {
             throw LearningError.file(
-                path: files.partner, reason: "is not there: a run has it from the epoch on in which its masker turns from partner to adversary")
+                path: files.partner,
+                reason: "is not there: a run has it from the epoch on in which its masker turns from partner to adversary")
         }
         var choices = given
         choices.masking = .learned

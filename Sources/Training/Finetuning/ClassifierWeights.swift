@@ -16,13 +16,15 @@ extension ModelRuntime {
         try WeightsFile.requireAll(parameters.all.filter { !$0.isOptional }, in: file)
         // A head was trained on features as these only where the last norm before it is in the file too.
         let fits = try takesHead && FinetuneSettings.head(of: file) == pool
-        let hasHead = fits && parameters.all.allSatisfy { parameter in
-            switch (parameter.part, parameter.initialValue) {
-            case (.head, _): file.shape(of: parameter.parameter.name) == parameter.referenceShape
-            case (_, .positions): true
-            default: file.shape(of: parameter.parameter.name) != nil
+        let hasHead =
+            fits
+            && parameters.all.allSatisfy { parameter in
+                switch (parameter.part, parameter.initialValue) {
+                case (.head, _): file.shape(of: parameter.parameter.name) == parameter.referenceShape
+                case (_, .positions): true
+                default: file.shape(of: parameter.parameter.name) != nil
+                }
             }
-        }
         for parameter in parameters.all {
             let name = parameter.parameter.name
             let values: [Float]? =

@@ -56,11 +56,13 @@ extension PretrainSettings {
             },
             Setting(\.onNonfinite, .onNonfinite, "WHAT", "stop, or skip the step and go on", section: .training, record: .never),
             Setting(
-                \.snapshotEpochs, .snapshotEpochs, "EPOCHS", in: 1...Int.max, "epochs between permanent snapshots of the weights (default of a run of less than 50 epochs: an eighth of them)",
+                \.snapshotEpochs, .snapshotEpochs, "EPOCHS", in: 1...Int.max,
+                "epochs between permanent snapshots of the weights (default of a run of less than 50 epochs: an eighth of them)",
                 section: .run, record: .never),
             Setting(
                 \.pictures, .pictures, "N", in: 0...Int.max,
-                "epochs whose pictures of masks and reconstructions are kept, spread over the run; 0 for none", section: .run, record: .never),
+                "epochs whose pictures of masks and reconstructions are kept, spread over the run; 0 for none", section: .run,
+                record: .never),
             Setting(
                 \.knnEpochs, .knnEpochs, "EPOCHS", in: 0...Int.max,
                 "epochs between looks at the features' kNN accuracy, on the data's labelled parts; 0 "

@@ -112,9 +112,6 @@ public final class Pretraining: TrainingRecipe {
             shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
             broken: settings.strict ? .refuse : .substitute)
-        decisions =
-            settings.step.masking.isGiven || settings.step.takesNoise
-            ? try Memory(integers: batchSize * settings.accumulation * m.patches, purpose: "masks") : nil
         let total = loader.batchesPerEpoch, accumulation = settings.accumulation, groups = groups
         let mine = groups.leaves(ofRank: ranks.rank, among: accumulation).count
         if let ranks {
@@ -124,8 +121,12 @@ public final class Pretraining: TrainingRecipe {
             }
         }
         ownBatches = mine + (ranks == nil ? 0 : 1)  // a short last update may be shared otherwise
-        group = try BatchGroup(settings.accumulation, floats: batchSize * grid.count * grid.patchWidth)
-        held = try HeldImages(source: heldOut ?? source, pipeline: pipeline, strict: settings.strict)
+        decisions =
+            settings.step.masking.isGiven || settings.step.takesNoise
+            ? try Memory(integers: batchSize * ownBatches * m.patches, purpose: "masks") : nil
+        group = try BatchGroup(ownBatches, floats: batchSize * grid.count * grid.patchWidth)
+        // The first rank looks for all.
+        held = try ranks.leads ? HeldImages(source: heldOut ?? source, pipeline: pipeline, strict: settings.strict) : nil
         if let ranks { try agree(ranks) }
     }
 
@@ -312,7 +313,9 @@ public final class Pretraining: TrainingRecipe {
             }
         }
         outcome.fields += judged
-        if settings.takesPicture(after: epoch) { outcome.picture = try held.map { try RunPictures(images: $0, settings: settings).draw(model) } }
+        if settings.takesPicture(after: epoch) {
+            outcome.picture = try held.map { try RunPictures(images: $0, settings: settings).draw(model) }
+        }
         return outcome
     }
 
@@ -325,7 +328,7 @@ public final class Pretraining: TrainingRecipe {
         for slot in 0..<groups.leaves(ofRank: ranks.rank, among: leaves).count {
             guard let batch = try loader.next() else { break }
             broken += batch.skipped
-            let patches = settings.accumulation == 1 ? UnsafeRawBufferPointer(batch.patches) : group.keep(batch.patches, slot: slot)
+            let patches = group.keep(batch.patches, slot: slot)
             let decision = decide(batch.samples, epoch: epoch, row: slot * min(settings.batchSize, source.count))
             batches.append(TrainingBatch(images: batch.samples.count, patches: patches, decision: decision))
         }

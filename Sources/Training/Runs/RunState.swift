@@ -166,7 +166,8 @@ public struct RunFiles: Sendable {
 
     /// Files of weights that are made after so many epochs, and stay.
     func weightsKept(_ settings: some RunSettings, after epochs: Int) -> [String] {
-        (settings.takesSnapshot(after: epochs) ? [snapshot(epoch: epochs)] : []) + (settings.endsPartnership(after: epochs) ? [partner] : [])
+        (settings.takesSnapshot(after: epochs) ? [snapshot(epoch: epochs)] : [])
+            + (settings.endsPartnership(after: epochs) ? [partner] : [])
     }
 
     /// Weights alone, with what a reader must know of the model.
