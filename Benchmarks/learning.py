@@ -172,7 +172,7 @@ class Runner:
     def run(self, name, method_name, seed):
         setting, method = self.plan["sets"][name], self.plan["methods"][method_name]
         columns = [c for c in columns_of(setting) if "pool" not in method or c[2] == setting["pools"][0]]
-        columns = [(on, judge, method.get("pool", pool)) for on, judge, pool in columns]
+        columns = [(on, judge, method.get("pool", pool)) for on, judge, pool in columns if judge in method.get("judges", [judge])]
         one, epochs = flops(self.options.curricle, setting["model"], "" if method.get("encoder") else method["options"]), setting["epochs"]
         if "flops_of" in method:
             other = flops(self.options.curricle, setting["model"], self.plan["methods"][method["flops_of"]]["options"])
@@ -262,19 +262,20 @@ def figures(rows, names):
 
     FIGURES.mkdir(exist_ok=True)
     names = [n for n in names if rows.methods(n)]
-    colours = dict(zip(rows.plan["methods"], [*plt.cm.tab20.colors], strict=False))
+    colours = dict(zip(rows.plan["methods"], plt.cm.tab20.colors[::2] + plt.cm.tab20.colors[1::2], strict=False))
     plt.rcParams.update({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False})
     figure, axes = plt.subplots(1, len(names), figsize=(3.6 * len(names), 4.6), layout="constrained", squeeze=False)
     for axis, name in zip(axes[0], names, strict=True):
-        columns = columns_of(rows.plan["sets"][name])
-        for method in rows.methods(name):
-            seeds = rows.means(name, method, columns)
-            work = next(r["tflops"] for r in rows.rows if (r["set"], r["method"]) == (name, method))
-            if not seeds:
-                continue
-            if is_trained(rows.plan["methods"][method]):
-                axis.plot([work] * len(seeds), list(seeds.values()), "o", color=colours[method], markersize=5, alpha=0.8, label=method)
-            else:
+        means = {m: rows.means(name, m, columns_of(rows.plan["sets"][name])) for m in rows.methods(name)}
+        work = {m: next(r["tflops"] for r in rows.rows if (r["set"], r["method"]) == (name, m)) for m in means}
+        for method, seeds in means.items():
+            if seeds and is_trained(rows.plan["methods"][method]):
+                # Methods of the same cost stand beside each other.
+                before = sum(abs(work[m] - work[method]) < 0.03 * work[method] for m in list(means)[: list(means).index(method)])
+                x = work[method] + 0.025 * max(work.values()) * before
+                axis.plot([x] * len(seeds), list(seeds.values()), "o", color=colours[method], markersize=4, label=method)
+                axis.plot(x, statistics.mean(seeds.values()), "_", color=colours[method], markersize=10)
+            elif seeds:
                 axis.axhline(statistics.mean(seeds.values()), color=colours[method], linestyle="--", linewidth=1, label=method)
         axis.set(title=name, xlabel="TFLOP of pretraining", ylabel="accuracy, mean over judges")
         axis.set_xlim(0)
