@@ -177,7 +177,7 @@ class Runner:
         one, epochs = flops(self.options.curricle, setting["model"], "" if method.get("encoder") else method["options"]), setting["epochs"]
         if "flops_of" in method:
             other = flops(self.options.curricle, setting["model"], self.plan["methods"][method["flops_of"]]["options"])
-            epochs = round(epochs * other / one)
+            epochs = round(epochs * method.get("times", 1) * other / one)
         commands = Commands(setting)
         train = f"encoder {method['options']}" if method.get("encoder") else commands.train(epochs, seed, method["options"])
         key = f"{train} --data {commands.data('REAL64', '')}"
