@@ -235,7 +235,8 @@ def table(rows, name):
 
 def table_row(rows, name, method, columns, judged_on):
     own = [r for r in rows.rows if (r["set"], r["method"]) == (name, method)]
-    once, options = rows.plan["methods"][method].get("once"), rows.plan["methods"][method]["options"]
+    about = rows.plan["methods"][method]
+    once, options = about.get("once"), about["options"] if is_trained(about) or about.get("encoder") else ""
     minutes = statistics.mean(r["training_minutes"] for r in {r["seed"]: r for r in own}.values())
     figures = [f"{own[0]['epochs']}", f"{own[0]['tflops']:.1f}", f"{minutes:.1f}"] if own[0]["epochs"] else ["0", "", ""]
 
@@ -247,7 +248,9 @@ def table_row(rows, name, method, columns, judged_on):
     cells = [cell(rows.values(name, method, c)) for c in columns] + ([cell(rows.means(name, method, columns))] if judged_on else [])
     differences = [rows.against(name, method, b, columns) for b in BASELINES]
     differences = [f"{d[0]:+.1f} ± {d[1]:.1f}{'' if d[2] > 2 else ' (2 seeds)'}" if d else "" for d in differences]
-    print(f"| {method}{f' (`{options}`)' if options and own[0]['epochs'] else ''} | " + " | ".join(figures + cells + differences) + " |")
+    seeds, all_seeds = len(rows.means(name, method, columns)), len(rows.plan["seeds"])
+    label = method + (f" (`{options}`)" if options else "") + (f", {seeds} of {all_seeds} seeds" if 0 < seeds < all_seeds else "")
+    print(f"| {label} | " + " | ".join(figures + cells + differences) + " |")
 
 
 def needed(*names):
@@ -273,7 +276,8 @@ def figures(rows, names):
                 # Methods of the same cost stand beside each other.
                 before = sum(abs(work[m] - work[method]) < 0.03 * work[method] for m in list(means)[: list(means).index(method)])
                 x = work[method] + 0.025 * max(work.values()) * before
-                axis.plot([x] * len(seeds), list(seeds.values()), "o", color=colours[method], markersize=4, label=method)
+                label = method + (f" ({len(seeds)} of {len(rows.plan['seeds'])} seeds)" if len(seeds) < len(rows.plan["seeds"]) else "")
+                axis.plot([x] * len(seeds), list(seeds.values()), "o", color=colours[method], markersize=4, label=label)
                 axis.plot(x, statistics.mean(seeds.values()), "_", color=colours[method], markersize=10)
             elif seeds:
                 axis.axhline(statistics.mean(seeds.values()), color=colours[method], linestyle="--", linewidth=1, label=method)
@@ -333,7 +337,8 @@ def main():
         if options.what == "figures":
             figures(rows, names)
         for name in names if options.what == "table" else []:
-            table(rows, name)
+            if rows.methods(name):
+                table(rows, name)
     if options.what == "encoder":
         write_encoder(options.onnx, options.encoder)
     if options.what == "run":
