@@ -16,12 +16,7 @@ import Testing
 
     /// Weights that are nearly a trained net's: wider than the initial ones, and no zeros among the biases.
     private func runtime(_ precision: Precision, threads: Int = 1, isa: ISA = .best) throws -> ModelRuntime {
-        let model = try ModelRuntime(Self.small, parts: .encoder, precision: precision, trains: false, threads: threads, isa: isa)
-        let float = ModelParameters(Self.small, parts: .encoder), given = GivenTensors(drawing: float.parameters, seed: 11)
-        for (parameter, values) in zip(model.parameters.all, given.parameters.map(\.values)) {
-            model.set(parameter, in: model.session.parameters, parameter.toReference(values))
-        }
-        return model
+        try .drawn(Self.small, precision, threads: threads, isa)
     }
 
     private func features(_ model: ModelRuntime, images: Int) throws -> [Float] {

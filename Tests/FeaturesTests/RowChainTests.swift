@@ -13,12 +13,7 @@ import Testing
         imageHeight: 30, imageWidth: 42, patchSize: 6, channels: 3, embedWidth: 36, depth: 2, heads: 3, maskerHeads: 4)
 
     private func runtime(_ precision: Precision, _ threads: Int, _ isa: ISA) throws -> ModelRuntime {
-        let model = try ModelRuntime(Self.small, parts: .encoder, precision: precision, trains: false, threads: threads, isa: isa)
-        let float = ModelParameters(Self.small, parts: .encoder), given = GivenTensors(drawing: float.parameters, seed: 11)
-        for (parameter, values) in zip(model.parameters.all, given.parameters.map(\.values)) {
-            model.set(parameter, in: model.session.parameters, parameter.toReference(values))
-        }
-        return model
+        try .drawn(Self.small, precision, threads: threads, isa)
     }
 
     @Test(
