@@ -300,7 +300,7 @@ extension Graph {
     func lowered(_ placement: Placement, layout: ParameterLayout, accumulating: Bool) throws(GraphError) -> [Instruction] {
         let held = Set(gradients.map(\.value)), lowering = Lowering(self, placement, layout: layout)
         var instructions: [Instruction] = []
-        for (step, node) in nodes.filter({ !$0.isLeaf }).enumerated() {
+        for (step, node) in computed.enumerated() {
             if let chain = placement.chains.first(where: { $0.steps.contains(step) }) {
                 guard chain.steps.lowerBound == step else { continue }
                 instructions += try self.instructions(of: chain) { node throws(GraphError) in try lowering.instruction(node) }

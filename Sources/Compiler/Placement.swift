@@ -57,7 +57,7 @@ struct Placement {
         // One instruction a node that is not a leaf, but in chains, whose nodes take turns; leaves take no place in time.
         var lastUse: [ValueID: Int] = [:], isUsed: Set<ValueID> = []
         var steps: [(time: ClosedRange<Int>, node: Node)] = [], time = 0
-        for (step, node) in graph.nodes.filter({ !$0.isLeaf }).enumerated() {
+        for (step, node) in graph.computed.enumerated() {
             let chain = chains.first { $0.steps.contains(step) }
             if chain == nil || chain?.steps.lowerBound == step {
                 steps.append((time...(time + (chain?.count ?? 1) - 1), node))

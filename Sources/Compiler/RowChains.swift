@@ -37,7 +37,7 @@ struct RowChain {
 extension Graph {
     /// Where rows of a single image go through a product, perhaps to bytes, and through a second product.
     func rowChains() -> [RowChain] {
-        let uses = useCounts(), steps = nodes.filter { !$0.isLeaf }
+        let uses = useCounts(), steps = computed
         var chains: [RowChain] = [], next = 0
         for first in steps.indices where first >= next {
             guard let last = chainEnd(steps, from: first, uses: uses) else { continue }
@@ -80,25 +80,33 @@ extension Graph {
     func instructions(
         of chain: RowChain, _ instruction: (Node) throws(GraphError) -> Instruction
     ) throws(GraphError) -> [Instruction] {
-        let own = nodes.filter { !$0.isLeaf }[chain.steps]
-        var all: [Instruction] = []
-        for block in chain.blocks {
-            for node in own { all.append(try part(instruction(node), of: node, on: block, in: chain)) }
+        let symbolic = Lowering(symbolic: self)
+        var wholes: [(instruction: Instruction, rowBytes: [(slot: Int, bytes: Int)])] = []
+        for node in computed[chain.steps] {
+            let whole = try instruction(node), values = try symbolic.instruction(node).operands
+            // What stands in the middle of the chain begins anew with each block.
+            let byRows = Set(
+                (node.outputs + node.inputs).filter { type($0).rows == chain.rows && !isParameter($0) && !chain.middle.contains($0) })
+            wholes.append(
+                (
+                    whole,
+                    values.enumerated().compactMap { slot, place in
+                        guard let value = place.map({ ValueID(index: $0.offset) }), byRows.contains(value), whole.operands[slot] != nil
+                        else { return nil }
+                        return (slot, type(value).bytes / chain.rows)
+                    }
+                ))
         }
-        return all
+        return chain.blocks.flatMap { block in
+            wholes.map { part(of: $0.instruction, on: block, rowBytes: $0.rowBytes) }
+        }
     }
 
-    /// A node's instruction on some of its rows; what stands in the middle of the chain begins anew with each block.
-    private func part(
-        _ whole: Instruction, of node: Node, on rows: Range<Int>, in chain: RowChain
-    ) throws(GraphError) -> Instruction {
+    /// An instruction on some of its rows.
+    /// - Parameter rowBytes: of the operands that go with the rows, what a row takes.
+    private func part(of whole: Instruction, on rows: Range<Int>, rowBytes: [(slot: Int, bytes: Int)]) -> Instruction {
         var part = whole
-        let values = try Lowering(symbolic: self).instruction(node).operands.map { $0.map { ValueID(index: $0.offset) } }
-        let byRows = Set((node.outputs + node.inputs).filter { type($0).rows == chain.rows && !isParameter($0) })
-        for (slot, value) in values.enumerated() where whole.operands[slot] != nil {
-            guard let value, byRows.contains(value), !chain.middle.contains(value) else { continue }
-            part.advance(operand: slot, by: rows.lowerBound * (type(value).bytes / chain.rows))
-        }
+        for (slot, bytes) in rowBytes { part.advance(operand: slot, by: rows.lowerBound * bytes) }
         for (index, name) in (whole.kernel?.fields.sizes ?? []).enumerated() where name == "rows" || name == "period" {
             part.set(size: index, to: Int32(rows.count))
         }

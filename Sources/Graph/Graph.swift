@@ -35,6 +35,9 @@ public struct Graph: Sendable {
 
     public init() {}
 
+    /// The nodes that become instructions, in order.
+    public var computed: [Node] { nodes.filter { !$0.isLeaf } }
+
     public func type(_ value: ValueID) -> TensorType { types[value.index] }
     public func shape(_ value: ValueID) -> [Int] { types[value.index].shape }
     /// The node that makes a value.
