@@ -110,13 +110,7 @@ public final class FeatureExtractor {
         _ report: (String) -> Void,
         _ progress: (Int, Int) -> Void
     ) throws -> (features: [Float], samples: [Int]) {
-        let kind: FeaturePooling? =
-            switch pool {
-            case .cls: .cls
-            case .mean, .normalizedMean: .mean
-            case .clsAndMean: .clsAndMean
-            case .pixels, .colour: nil
-            }
+        let kind = pool.ofEncoder
         guard kind == nil || (pool == .normalizedMean) == isForNormalizedMean else {
             throw LearningError.configuration("this encoder was not opened for the features \(pool.rawValue)")
         }

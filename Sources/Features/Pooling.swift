@@ -1,3 +1,5 @@
+import Models
+
 /// What stands for an image.
 public enum Pooling: String, Sendable, CaseIterable {
     /// The class token, or the mean of the patch tokens, after the encoder's final norm.
@@ -12,4 +14,14 @@ public enum Pooling: String, Sendable, CaseIterable {
     /// No encoder either: the square roots of the shares of the resized image's pixels in 6×6×6 boxes of colour (of grey in 6); Euclidean
     /// distances of them are Hellinger's of the histograms.
     case colour
+
+    /// What an encoder gives for it; nil for what takes none.
+    package var ofEncoder: FeaturePooling? {
+        switch self {
+        case .cls: .cls
+        case .mean, .normalizedMean: .mean
+        case .clsAndMean: .clsAndMean
+        case .pixels, .colour: nil
+        }
+    }
 }

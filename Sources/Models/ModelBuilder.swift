@@ -47,7 +47,8 @@ public struct ModelBuilder {
         _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker, _ precision: Precision
     ) throws(GraphError) -> Declarations {
         var model = ModelBuilder(configuration, parts, masker, precision, images: 1)
-        if configuration.hasClassToken != false { _ = try model.classToken() }  // used after the patch embedding, but the reference's modules list it first
+        // Used after the patch embedding, but the reference's modules list it first.
+        if configuration.hasClassToken != false { _ = try model.classToken() }
         if parts.classifier != nil { _ = try model.trainedPositions() }
         let tokens = try model.tokens(model.patches()), latent = try model.encoder(tokens)
         switch parts {

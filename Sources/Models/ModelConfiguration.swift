@@ -47,9 +47,12 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
         self.mlpRatio = mlpRatio
     }
 
+    public static let tinyP16 = ModelConfiguration(
+        embedWidth: 192, depth: 12, heads: 3, decoderWidth: 128, decoderDepth: 2, decoderHeads: 4)
+
     /// Named sizes: the reference's (`base-p16` …) and two for edge machines.
     public static let presets: [(name: String, configuration: ModelConfiguration)] = [
-        ("tiny-p16", ModelConfiguration(embedWidth: 192, depth: 12, heads: 3, decoderWidth: 128, decoderDepth: 2, decoderHeads: 4)),
+        ("tiny-p16", tinyP16),
         ("small-p16", ModelConfiguration(embedWidth: 384, depth: 12, heads: 6, decoderWidth: 256, decoderDepth: 4, decoderHeads: 8)),
         ("base-p16", ModelConfiguration(embedWidth: 768, depth: 12, heads: 12)),
         ("base-p8", ModelConfiguration(patchSize: 8, embedWidth: 768, depth: 12, heads: 12)),

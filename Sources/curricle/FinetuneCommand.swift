@@ -94,11 +94,9 @@ enum FinetuneCommand {
     ) throws -> FittedEpochs.Trial {
         let tuning = try Finetuning(settings, training: train, test: test ?? train, output: folder, threads: threads, isa: ISA.named(nil))
         _ = try tuning.begin(from: weights)
-        var trial = FittedEpochs.Trial(stepsPerEpoch: tuning.stepsPerEpoch)
-        let seen = Mutex(trial)
-        _ = try tuning.run(isInterrupted: { seen.withLock { $0.isEnough } }, progress: { _ in seen.withLock { $0.stepEnded() } })
-        trial = seen.withLock { $0 }
-        trial.ended()
+        var trial = try FittedEpochs.Trial(stepsPerEpoch: tuning.stepsPerEpoch) { isEnough, stepEnded in
+            _ = try tuning.run(isInterrupted: isEnough, progress: { _ in stepEnded() })
+        }
         // Forward alone is a third of a step.
         let images = test?.count ?? Int(Double(train.count) * (settings.holdout ?? 0))
         trial.epochSeconds = trial.step / 3 * Double(images) / Double(min(settings.batchSize, train.count) * settings.accumulation)
@@ -169,13 +167,11 @@ enum FinetuneCommand {
 
     /// - Returns: nil where it was interrupted.
     private static func fit(_ a: Arguments, _ tuning: Finetuning, fresh: [String], images: Int) throws -> ClassifierScore? {
-        let schedule = tuning.settings.schedule, epochs = schedule.epochs, perEpoch = tuning.stepsPerEpoch, session = tuning.model.session
+        let schedule = tuning.settings.schedule, epochs = schedule.epochs, perEpoch = tuning.stepsPerEpoch
         var bar = ProgressBar(total: min(epochs * perEpoch, tuning.settings.maxSteps ?? .max), completed: tuning.position.step)
         bar.message(
-            "\(count(images, "image")) of \(tuning.settings.classes.count) classes, \(count(perEpoch, "step")) an epoch, "
-                + "\(count(epochs, "epoch")): \(count(epochs * perEpoch, "update")), "
-                + String(format: "rate %.3g after %g epochs of warm-up; ", schedule.learningRate, schedule.warmupEpochs)
-                + "\(session.isa) on \(count(session.threads, "thread"))")
+            "\(count(images, "image")) of \(tuning.settings.classes.count) classes, "
+                + runHeader(schedule, stepsPerEpoch: perEpoch, tuning.model.session))
         if !fresh.isEmpty { bar.message("not in the file, so begun afresh: \(fresh.joined(separator: ", "))") }
         if tuning.position.step > 0 { bar.message("resumed at step \(tuning.position.step)") }
         let reports = Mutex<[String]>([])

@@ -3,6 +3,7 @@ import Engine
 import Foundation
 import Settings
 import Storage
+import Synchronization
 import Terminal
 import Training
 import Vision
@@ -22,16 +23,23 @@ enum FittedEpochs {
         let stepsPerEpoch: Int
         /// At an epoch's end, beside what is kept then: judging test images.
         var epochSeconds = 0.0
-        private var marks: [Double] = []
-        private var end = 0.0
+        private let marks: [Double]
+        private let end: Double
 
-        init(stepsPerEpoch: Int) { self.stepsPerEpoch = stepsPerEpoch }
+        /// - Parameter run: runs steps, telling of each, until they are enough; at its end the state is kept, as it is after an epoch.
+        init(stepsPerEpoch: Int, _ run: (_ isEnough: () -> Bool, _ stepEnded: @escaping () -> Void) throws -> Void) rethrows {
+            self.stepsPerEpoch = stepsPerEpoch
+            let seen = Mutex<[Double]>([])
+            try run(
+                { seen.withLock { Trial.areEnough($0) } },
+                { seen.withLock { $0.append(Date().timeIntervalSince1970) } })
+            (marks, end) = (seen.withLock { $0 }, Date().timeIntervalSince1970)
+        }
 
-        mutating func stepEnded() { marks.append(Date().timeIntervalSince1970) }
-        /// Whether enough was seen: some steps, and for small nets some seconds of them.
-        var isEnough: Bool { marks.count > 5 && marks[marks.count - 1] - marks[0] > 3 || marks.count >= 400 }
-        /// Once the state is kept, as it is after an epoch.
-        mutating func ended() { end = Date().timeIntervalSince1970 }
+        /// Some steps, and for small nets some seconds of them.
+        private static func areEnough(_ marks: [Double]) -> Bool {
+            marks.count > 5 && marks[marks.count - 1] - marks[0] > 3 || marks.count >= 400
+        }
 
         /// The median; of the first step, in which memory is met for the first time, nothing counts.
         var step: Double {

@@ -36,7 +36,7 @@ enum PredictCommand {
                 "the data's classes are not the classifier's (\(names.prefix(3).map { "\($0)" }.joined(separator: ", ")) …): "
                     + "nothing is counted as right")
         }
-        if try a.isGiven("wrong"), labelled == nil {
+        if a.isGiven("wrong"), labelled == nil {
             throw LearningError.configuration("--wrong needs images with labels of the classifier's classes")
         }
         let source = labelled ?? given, start = Date()

@@ -109,11 +109,9 @@ enum PretrainCommand {
         settings.knnEpochs = 0
         let training = try Pretraining(settings, source: source, output: folder, threads: threads, isa: isa, ranks: ranks)
         try training.begin(from: nil)
-        var trial = FittedEpochs.Trial(stepsPerEpoch: training.stepsPerEpoch)
-        let seen = Mutex(trial)
-        _ = try training.run(isInterrupted: { seen.withLock { $0.isEnough } }, progress: { _ in seen.withLock { $0.stepEnded() } })
-        trial = seen.withLock { $0 }
-        trial.ended()
+        let trial = try FittedEpochs.Trial(stepsPerEpoch: training.stepsPerEpoch) { isEnough, stepEnded in
+            _ = try training.run(isInterrupted: isEnough, progress: { _ in stepEnded() })
+        }
         return try ranks.map { try $0.broadcast(json: trial) } ?? trial
     }
 
@@ -142,10 +140,8 @@ enum PretrainCommand {
             let ready = String(format: "%.1f", Date().timeIntervalSince(processStart))
             reports.withLock {
                 $0.append(
-                    "\(count(images, "image")) in batches of \(training.batchSize), \(count(perEpoch, "step")) an epoch, "
-                        + "\(count(epochs, "epoch")): \(count(epochs * perEpoch, "update")), "
-                        + String(format: "rate %.3g after %g epochs of warm-up; ", schedule.learningRate, schedule.warmupEpochs)
-                        + "\(session.isa) on \(count(session.threads, "thread")); ready in \(ready) s"
+                    "\(count(images, "image")) in batches of \(training.batchSize), "
+                        + "\(runHeader(schedule, stepsPerEpoch: perEpoch, session)); ready in \(ready) s"
                 )
                 if let judged = training.judged { $0.append(judged) }
             }

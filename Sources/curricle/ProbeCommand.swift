@@ -97,30 +97,30 @@ enum ProbeCommand {
 
     /// Where a probe is to be kept.
     private struct KeptProbe {
-        private let path: String, pool: Pooling
+        private let path: String, pool: Pooling, pooling: FeaturePooling
         private let weights: Checkpoint
 
         /// - Throws: `LearningError.configuration` for what no classifier can be made of.
         init?(_ a: Arguments) throws {
             guard let path = try a.stringIfGiven("save") else { return nil }
-            (self.path, pool) = (path, try a.choice("pool"))
-            if try a.isGiven("folds") {
+            let pool: Pooling = try a.choice("pool")
+            if a.isGiven("folds") {
                 throw LearningError.configuration("--folds makes several probes: leave out --save, or give --holdout")
             }
-            if pool == .pixels || pool == .colour {
+            guard let pooling = pool.ofEncoder else {
                 throw LearningError.configuration("--save keeps an encoder's probe: --pool \(pool) has none")
             }
             if try a.isGiven("layer") || a.string("precision") != Precision.float32.rawValue {
                 throw LearningError.configuration("--save keeps the whole encoder in float32: leave out --layer and --precision")
             }
             if a.isGiven("keep") { throw LearningError.configuration("--save keeps a classifier of whole images: leave out --keep") }
+            (self.path, self.pool, self.pooling) = (path, pool, pooling)
             weights = try WeightsOptions.checkpoint(a, a.string("weights"))
             try WeightsDescription.requireTrainable(weights)
         }
 
         func write(_ head: LinearHead, _ evaluation: JudgedEncoder) throws {
-            let names = evaluation.train.classNames,
-                pooling: FeaturePooling = pool == .cls ? .cls : pool == .clsAndMean ? .clsAndMean : .mean
+            let names = evaluation.train.classNames
             let classes = head.classes.map { names.indices.contains($0) ? names[$0] : ByteName("\($0)") }
             let classifier = try TrainedClassifier(
                 encoder: weights, evaluation.extractor.description, pool: pooling, normalizesMean: pool == .normalizedMean,

@@ -18,7 +18,7 @@ struct QuickstartRecipe {
         }
         let photographs = 112...Int.max, small = 45...111
         return [
-            (photographs, ModelConfiguration.preset("tiny-p16") ?? model(224, 16, 192, 12, 3, 128)),
+            (photographs, .tinyP16),
             (photographs, model(128, 16, 192, 6, 3, 96)),
             (photographs, model(96, 12, 128, 6, 4, 64)), (small, model(64, 8, 192, 6, 3, 96)), (small, model(64, 8, 96, 4, 4, 64)),
             (33...44, model(40, 5, 96, 4, 4, 64)), (30...32, model(32, 4, 96, 4, 4, 64)), (1...29, model(28, 4, 96, 4, 4, 64))

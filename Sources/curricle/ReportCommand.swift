@@ -26,8 +26,7 @@ enum ReportCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let run = a.positional[0], path = try a.stringIfGiven("output") ?? "\(run)/report.html"
         if try a.flag("follow") { try follow(run, path) }
-        var report = try RunReport(run: run)
-        report.written = { "--\($0)" }
+        var report = try opened(run)
         if let data = try a.stringIfGiven("data") { try add(a, data, to: &report, RunFiles(folder: run)) }
         try DurableFile.write(Array(try report.html().utf8), to: path)
         print(try a.flag("json") ? jsonLine([("output", .string(path))]) : "report: \(path)")
@@ -39,12 +38,12 @@ enum ReportCommand {
         let interrupts = Interrupts(), log = RunFiles(folder: run).log
         var seen = -1
         while !interrupts.happened {
-            let epochs = (try? RunReport(run: run)).map { $0.log.epochs.count } ?? -1
-            if epochs != seen {
-                seen = epochs
-                try write(run, to: path, isLive: true)
-                tell("\(path): \(count(max(0, epochs), "epoch"))")
-                if try RunReport(run: run).isOver { return }
+            // Before the first epoch a run has no log yet that could be read.
+            if let report = try seen < 0 ? try? opened(run) : opened(run), report.log.epochs.count != seen {
+                seen = report.log.epochs.count
+                try write(report, to: path, isLive: true)
+                tell("\(path): \(count(seen, "epoch"))")
+                if report.isOver { return }
             }
             sleep(2)
             guard FileManager.default.fileExists(atPath: log) else { throw LearningError.file(path: log, reason: "is gone") }
@@ -52,11 +51,18 @@ enum ReportCommand {
     }
 
     /// The page without what takes the run's data.
-    static func write(_ run: String, to path: String, isLive: Bool) throws {
-        var report = try RunReport(run: run)
-        report.written = { "--\($0)" }
+    static func write(_ run: String, to path: String, isLive: Bool) throws { try write(opened(run), to: path, isLive: isLive) }
+
+    private static func write(_ report: RunReport, to path: String, isLive: Bool) throws {
+        var report = report
         report.isLive = isLive && !report.isOver
         try DurableFile.write(Array(try report.html().utf8), to: path)
+    }
+
+    private static func opened(_ run: String) throws -> RunReport {
+        var report = try RunReport(run: run)
+        report.written = { "--\($0)" }
+        return report
     }
 
     /// What takes the run's data: neighbours, and what the masker finds, where it was a partner.
