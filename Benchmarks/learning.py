@@ -52,9 +52,22 @@ def is_trained(method):
     return not method.get("encoder") and ("--max-steps", ["--max-steps", "0"]) not in pairs(method["options"])
 
 
+def experiments(text):
+    """Sets, methods and judges; a set that is like another has all of it that it does not name itself."""
+    plan = tomllib.loads(text)
+    plan["sets"] = {name: plan["sets"].get(s.get("like"), {}) | s for name, s in plan["sets"].items()}
+    return plan
+
+
 def columns_of(setting):
     """What a set's features are judged by: on which pictures ("" are the set's own), by whom, pooled how."""
-    return [(on, judge, pool) for judge in setting["judges"] for on in setting.get("judged_on", [""]) for pool in setting["pools"]]
+    every = setting.get("judged_on", [""])
+    return [(on, judge, pool) for judge in setting["judges"] for on in setting.get("only", {}).get(judge, every) for pool in setting["pools"]]
+
+
+def drawn(setting):
+    """Columns of every method: of judges that see all of the sets."""
+    return [c for c in columns_of(setting) if c[1] not in setting.get("only", {})]
 
 
 def difference(ours, theirs):
@@ -103,6 +116,10 @@ def self_test():
     assert pairs("--a 1 --b 2") == [("--a", ["--a", "1"]), ("--b", ["--b", "2"])]
     assert is_trained({"options": "--masking random"}) and not is_trained({"options": "--masking random --max-steps 0"})
     assert is_trained({"options": "--max-steps 10"}) and not is_trained({"options": "", "encoder": True})
+    assert experiments("[sets.a]\nx = 1\ny = 2\n[sets.b]\nlike = 'a'\ny = 3")["sets"]["b"] == {"like": "a", "x": 1, "y": 3}
+    setting = {"judges": ["j", "k"], "pools": ["cls"], "judged_on": ["x", "y"], "only": {"k": ["y"]}}
+    assert columns_of(setting) == [("x", "j", "cls"), ("y", "j", "cls"), ("y", "k", "cls")]
+    assert drawn(setting) == [("x", "j", "cls"), ("y", "j", "cls")]
     setting = {"judges": ["j"], "pools": ["cls", "mean"], "judged_on": ["x", "y"]}
     assert columns_of(setting) == [("x", "j", "cls"), ("x", "j", "mean"), ("y", "j", "cls"), ("y", "j", "mean")]
     plan = {"seeds": [0, 1, 2], "methods": {"a": {}, "b": {}, "p": {"pool": "pixels", "once": True}}}
@@ -115,10 +132,10 @@ def self_test():
     mean, interval, seeds = rows.against("s", "a", "p", [("", "j", "cls")])
     assert abs(mean - 40) < 1e-9 and abs(interval - 40 / math.sqrt(3)) < 1e-9 and seeds == 3
     setting = dict(data="{real64}/z", model="--depth 4", recipe="--blr 1", ways={"x": 2})
-    commands = Commands(setting, "j {pool} {weights} {data} {ways}")
+    commands = Commands(setting, "j {pool} {weights} {data} {ways} {seed}")
     assert commands.data("R", "") == "R/z" and commands.data("R", "x") == "R/x"
-    assert commands.judge("mean", "x", "R", "--weights w") == "j mean --weights w R/x 2"
-    assert commands.judge("mean", "y", "R", "--weights w") == "j mean --weights w R/y 5"
+    assert commands.judge("mean", "x", "R", "--weights w", 1) == "j mean --weights w R/x 2 1"
+    assert commands.judge("mean", "y", "R", "--weights w", 0) == "j mean --weights w R/y 5 0"
     assert commands.train(20, 1, "--masking random") == "pretrain --epochs 20 --warmup-epochs 2 --depth 4 --blr 1 --seed 1 --masking random"
     assert tensor_name("/backbone/encoder/layer.3/mlp/fc1/MatMul") == "encoder.layer.3.mlp.fc1.weight"
 
@@ -137,9 +154,9 @@ class Commands:
         fixed = f"{self.setting['model']} {self.setting['recipe']}"
         return f"pretrain --epochs {epochs} --warmup-epochs {epochs / 10:g} {fixed} --seed {seed} {options}".strip()
 
-    def judge(self, pool, on, real64, weights):
+    def judge(self, pool, on, real64, weights, seed):
         ways = self.setting.get("ways", {}).get(on, 5)
-        return self.template.format(pool=pool, data=self.data(real64, on), weights=weights, ways=ways)
+        return self.template.format(pool=pool, data=self.data(real64, on), weights=weights, ways=ways, seed=seed)
 
 
 class Runner:
@@ -177,7 +194,7 @@ class Runner:
         one, epochs = flops(self.options.curricle, setting["model"], "" if method.get("encoder") else method["options"]), setting["epochs"]
         if "flops_of" in method:
             other = flops(self.options.curricle, setting["model"], self.plan["methods"][method["flops_of"]]["options"])
-            epochs = round(epochs * method.get("times", 1) * other / one)
+            epochs = round(epochs * other / one)
         commands = Commands(setting)
         train = f"encoder {method['options']}" if method.get("encoder") else commands.train(epochs, seed, method["options"])
         key = f"{train} --data {commands.data('REAL64', '')}"
@@ -196,11 +213,11 @@ class Runner:
             if k in self.known:
                 continue
             commands = Commands(setting, self.plan["judges"][judge])
-            out, judging = self.call(commands.judge(pool, on, self.options.real64, weights).split())
+            out, judging = self.call(commands.judge(pool, on, self.options.real64, weights, seed).split())
             self.keep(
                 key=k, set=name, method=method_name, seed=seed, judge=judge, pool=pool, **({"on": on} if on else {}),
                 acc1=json.loads(out.strip().splitlines()[-1])["acc1"],
-                command=commands.judge(pool, on, "REAL64", shown), judging_minutes=round(judging, 2),
+                command=commands.judge(pool, on, "REAL64", shown, seed), judging_minutes=round(judging, 2),
                 epochs=epochs if is_trained(method) else 0, minutes=round(minutes, 2),
                 training_minutes=round(sum(line["time_s"] for line in lines) / 60, 2),
                 tflops=round(one * setting["images"] * epochs * 1e-12, 2) if is_trained(method) else 0.0,
@@ -221,15 +238,16 @@ def table(rows, name):
     fixed = f"{setting['model']} {setting['recipe']}"
     print(f"Every row: `curricle pretrain --data DATA --output RUN {fixed} --epochs E --warmup-epochs E/10 --seed S OPTIONS`, then")
     print(", ".join(f"`curricle {rows.plan['judges'][j]}`" for j in setting["judges"]) + ".")
-    judged_on = setting.get("judged_on")
-    groups = [[c for c in columns_of(setting) if c[1] == j] for j in setting["judges"]] if judged_on else [columns_of(setting)]
+    elsewhere = setting.get("judged_on")
+    groups = [[c for c in columns_of(setting) if c[1] == j] for j in setting["judges"]] if elsewhere else [columns_of(setting)]
     for columns in groups:
-        heads = [c[0] if judged_on else f"{c[1]}, {c[2]}" for c in columns] + (["mean"] if judged_on else [])
-        label = f"{columns[0][1]}, {columns[0][2]}" if judged_on else "method (OPTIONS)"
+        judged_on = elsewhere and len(columns) > 1
+        heads = [c[0] if elsewhere else f"{c[1]}, {c[2]}" for c in columns] + (["mean"] if judged_on else [])
+        label = f"{columns[0][1]}, {columns[0][2]}" if elsewhere else "method (OPTIONS)"
         heads += [f"against {b} (all)" for b in BASELINES]
         print(f"\n| {label} | epochs | TFLOP | minutes | " + " | ".join(heads) + " |")
         print("|" + "---|" * (4 + len(heads)))
-        for method in rows.methods(name):
+        for method in [m for m in rows.methods(name) if any(rows.values(name, m, c) for c in columns)]:
             table_row(rows, name, method, columns, judged_on)
 
 
@@ -269,7 +287,7 @@ def figures(rows, names):
     plt.rcParams.update({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False})
     figure, axes = plt.subplots(1, len(names), figsize=(3.6 * len(names), 4.6), layout="constrained", squeeze=False)
     for axis, name in zip(axes[0], names, strict=True):
-        means = {m: rows.means(name, m, columns_of(rows.plan["sets"][name])) for m in rows.methods(name)}
+        means = {m: rows.means(name, m, drawn(rows.plan["sets"][name])) for m in rows.methods(name)}
         work = {m: next(r["tflops"] for r in rows.rows if (r["set"], r["method"]) == (name, m)) for m in means}
         for method, seeds in means.items():
             if seeds and is_trained(rows.plan["methods"][method]):
@@ -288,7 +306,7 @@ def figures(rows, names):
     figure, axes = plt.subplots(len(names), len(BASELINES), figsize=(8.4, 0.5 + 2.2 * len(names)), layout="constrained", squeeze=False)
     for line, name in zip(axes, names, strict=True):
         for axis, base in zip(line, BASELINES, strict=True):
-            found = {m: rows.against(name, m, base, columns_of(rows.plan["sets"][name])) for m in rows.methods(name)}
+            found = {m: rows.against(name, m, base, drawn(rows.plan["sets"][name])) for m in rows.methods(name)}
             found = {m: f for m, f in reversed(found.items()) if f}
             for i, (method, (mean, interval, seeds)) in enumerate(found.items()):
                 axis.errorbar(mean, i, xerr=interval, fmt="o" if seeds > 2 else "x", color=colours[method], capsize=3, markersize=4)
@@ -330,7 +348,7 @@ def main():
     parser.add_argument("--curricle", default=str(ROOT / ".build/release/curricle"))
     options = parser.parse_args()
     self_test()
-    plan = tomllib.loads((ROOT / "Benchmarks" / "learning.toml").read_text())
+    plan = experiments((ROOT / "Benchmarks" / "learning.toml").read_text())
     names = options.sets.split(",") if options.sets else list(plan["sets"])
     if options.what in ("table", "figures"):
         rows = Rows(plan, list(map(json.loads, RESULTS.read_text().splitlines())))

@@ -21,9 +21,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import tomllib
 
-from learning import ROOT, Commands
+from learning import ROOT, Commands, experiments
 
 RESULTS = ROOT / "Benchmarks" / "pruning-results.jsonl"
 JUDGES = ("kNN", "ridge")
@@ -79,7 +78,7 @@ def prune(options, plan, name, seed, known):
         (run / "done").touch()
     write_maps(options.curricle, run, data)
     for key, rule, share, how, judge in jobs:
-        words = Commands(setting, plan["judges"][judge]).judge("mean", "", options.real64, f"--weights {run}/model.safetensors")
+        words = Commands(setting, plan["judges"][judge]).judge("mean", "", options.real64, f"--weights {run}/model.safetensors", seed)
         found = json.loads(call(options.curricle, words.split() + how.split()).strip().splitlines()[-1])
         row = {"key": key, "set": name, "seed": seed, "rule": rule, "keep": share, "judge": judge, "acc1": found["acc1"]}
         with RESULTS.open("a") as file:
@@ -139,7 +138,7 @@ def main():
         table(rows)
         return
     os.nice(19)
-    plan = tomllib.loads((ROOT / "Benchmarks" / "learning.toml").read_text())
+    plan = experiments((ROOT / "Benchmarks" / "learning.toml").read_text())
     for seed in map(int, options.seeds.split(",")):
         for name in options.sets.split(","):
             prune(options, plan, name, seed, {r["key"] for r in rows})
