@@ -7,6 +7,41 @@ let kernelFlags: [CSetting] = [
     .unsafeFlags(["-std=c17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-psabi"])
 ]
 
+/// What is in the folder `Graph` is the module `CurricleGraph`, so that no name meets one of a package that depends on this one.
+func module(_ folder: String) -> String {
+    folder == "CSupport" || folder.lowercased().hasPrefix("curricle") ? folder : "Curricle" + folder
+}
+
+extension [String] {
+    var modules: [Target.Dependency] { map { .target(name: module($0)) } }
+}
+
+extension Target {
+    /// Swift of a folder of Sources, and the folders whose modules it imports.
+    static func room(_ folder: String, _ imports: [String]) -> Target {
+        .target(name: module(folder), dependencies: imports.modules, path: "Sources/\(folder)", exclude: ["README.md"])
+    }
+
+    /// Our C that opens a library at run time, where there is one.
+    static func opener(_ folder: String) -> Target {
+        .target(name: module(folder), path: "Sources/\(folder)", linkerSettings: [.linkedLibrary("dl")])
+    }
+
+    /// Somebody else's library: its name for pkg-config, and Debian's package.
+    static func library(_ folder: String, _ pkgConfig: String, _ package: String) -> Target {
+        .systemLibrary(name: module(folder), path: "Sources/\(folder)", pkgConfig: pkgConfig, providers: [.apt([package])])
+    }
+
+    /// What several folders of tests share.
+    static func support(_ folder: String, _ imports: [String]) -> Target {
+        .target(name: module(folder), dependencies: imports.modules, path: "Tests/\(folder)")
+    }
+
+    static func tests(_ folder: String, _ imports: [String], exclude: [String] = []) -> Target {
+        .testTarget(name: folder, dependencies: imports.modules, exclude: exclude)
+    }
+}
+
 let package = Package(
     name: "Curricle",
     products: [
@@ -17,147 +52,111 @@ let package = Package(
     ],
     targets: [
         .target(
-            name: "CSupport", dependencies: ["CInstructions"], path: "CSupport",
+            name: "CSupport", dependencies: ["CInstructions"].modules, path: "CSupport",
             exclude: ["instructions", "isa.inc", "kernels", "simd", "tests", "examples", "Makefile", "packaging"],
             publicHeadersPath: "include", cSettings: kernelFlags,
             linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("m")]),
-        .target(name: "CAlgebra", path: "Sources/CAlgebra", linkerSettings: [.linkedLibrary("dl")]),
-        .target(name: "CRanks", path: "Sources/CRanks", linkerSettings: [.linkedLibrary("dl")]),
-        .systemLibrary(name: "CInstructions", path: "CSupport/instructions"),
-        .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
-        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-        .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
-        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
-        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: module("CInstructions"), path: "CSupport/instructions"),
+        .opener("CAlgebra"),
+        .opener("CRanks"),
+        .library("CTurboJPEG", "libturbojpeg", "libturbojpeg0-dev"),
+        .library("CPNG", "libpng", "libpng-dev"),
+        .library("CWebP", "libwebpdemux", "libwebp-dev"),
+        .library("CZlib", "zlib", "zlib1g-dev"),
+        .library("CZip", "libzip", "libzip-dev"),
+        .library("CArchive", "libarchive", "libarchive-dev"),
 
-        .target(name: "Randomness", exclude: ["README.md"]),
-        .target(name: "Settings", exclude: ["README.md"]),
-        .target(name: "Tensors", dependencies: ["CInstructions"], exclude: ["README.md"]),
-        .target(name: "Graph", dependencies: ["Tensors"], exclude: ["README.md"]),
-        .target(name: "Program", dependencies: ["CInstructions", "Tensors"], exclude: ["README.md"]),
-        .target(name: "Compiler", dependencies: ["CInstructions", "Tensors", "Graph", "Program"], exclude: ["README.md"]),
-        .target(name: "Runtime", dependencies: ["CSupport", "Tensors", "Program"], exclude: ["README.md"]),
-        .target(
-            name: "Vision",
-            dependencies: [
-                "CSupport", "CTurboJPEG", "CPNG", "CWebP", "CZlib", "Randomness",
-            ], exclude: ["README.md"]),
-        .target(name: "Datasets", dependencies: ["CArchive", "Randomness", "Vision"], exclude: ["README.md"]),
-        .target(name: "Models", dependencies: ["Randomness", "Tensors", "Graph"], exclude: ["README.md"]),
-        .target(name: "Storage", dependencies: ["CZip"], exclude: ["README.md"]),
-        .target(
-            name: "Engine",
-            dependencies: [
-                "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Storage",
-            ], exclude: ["README.md"]),
-        .target(
-            name: "Weights",
-            dependencies: [
-                "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Storage",
-                "Engine",
-            ], exclude: ["README.md"]),
-        .target(
-            name: "Features",
-            dependencies: [
-                "Settings", "Tensors", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
-            ], exclude: ["README.md"]),
-        .target(name: "Evaluation", dependencies: ["CAlgebra", "Randomness", "Engine", "Features"], exclude: ["README.md"]),
-        .target(
-            name: "Training",
-            dependencies: [
+        .room("Randomness", []),
+        .room("Settings", []),
+        .room("Tensors", ["CInstructions"]),
+        .room("Graph", ["Tensors"]),
+        .room("Program", ["CInstructions", "Tensors"]),
+        .room("Compiler", ["CInstructions", "Tensors", "Graph", "Program"]),
+        .room("Runtime", ["CSupport", "Tensors", "Program"]),
+        .room("Vision", ["CSupport", "CTurboJPEG", "CPNG", "CWebP", "CZlib", "Randomness"]),
+        .room("Datasets", ["CArchive", "Randomness", "Vision"]),
+        .room("Models", ["Randomness", "Tensors", "Graph"]),
+        .room("Storage", ["CZip"]),
+        .room("Engine", ["Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Storage"]),
+        .room(
+            "Weights",
+            [
+                "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Models", "Storage", "Engine"
+            ]),
+        .room("Features", ["Settings", "Tensors", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights"]),
+        .room("Evaluation", ["CAlgebra", "Randomness", "Engine", "Features"]),
+        .room(
+            "Trainer",
+            [
                 "CRanks", "Randomness", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
-                "Storage", "Engine", "Weights", "Features",
-            ], exclude: ["README.md"]),
-        .target(
-            name: "Reports",
-            dependencies: [
-                "Settings", "Tensors", "Program", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
-                "Features", "Evaluation", "Training",
-            ], exclude: ["README.md"]),
-        .target(
-            name: "Proofs",
-            dependencies: [
+                "Storage", "Engine", "Weights", "Features"
+            ]),
+        .room(
+            "Reports",
+            [
+                "Settings", "Tensors", "Program", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features",
+                "Evaluation", "Trainer"
+            ]),
+        .room(
+            "Proofs",
+            [
                 "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
-                "Storage", "Engine", "Weights", "Features", "Evaluation", "Training",
-            ], exclude: ["README.md"]),
-        .target(
-            name: "Curricle", dependencies: ["Settings", "Runtime", "Vision", "Datasets", "Models", "Engine", "Weights", "Features"],
-            exclude: ["README.md"]),
-        .target(
-            name: "CurricleTraining", dependencies: ["Runtime", "Vision", "Models", "Engine", "Training", "Curricle"],
-            exclude: ["README.md"]),
-        .target(name: "Terminal", dependencies: ["Settings"], exclude: ["README.md"]),
+                "Storage", "Engine", "Weights", "Features", "Evaluation", "Trainer"
+            ]),
+        .room("Curricle", ["Settings", "Runtime", "Vision", "Datasets", "Models", "Engine", "Weights", "Features"]),
+        .room("CurricleTraining", ["Runtime", "Vision", "Models", "Engine", "Trainer", "Curricle"]),
+        .room("Terminal", ["Settings"]),
+        .room("Reference", ["Tensors", "Graph"]),
         .executableTarget(
             name: "curricle",
             dependencies: [
                 "Settings", "Graph", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features",
-                "Evaluation", "Training", "Reports", "Proofs", "Terminal",
-            ]),
+                "Evaluation", "Trainer", "Reports", "Proofs", "Terminal"
+            ].modules),
 
-        .target(name: "Reference", dependencies: ["Tensors", "Graph"], exclude: ["README.md"]),
-        .target(
-            name: "TestSupport",
-            dependencies: [
-                "Randomness", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference",
-            ], path: "Tests/TestSupport"),
-        .target(
-            name: "RunSupport",
-            dependencies: [
-                "Graph", "Vision", "Datasets", "Models", "Engine", "Features", "Training",
-            ], path: "Tests/RunSupport"),
-        .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
-        .testTarget(
-            name: "GraphTests",
-            dependencies: [
-                "Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference", "TestSupport",
+        .support("TestSupport", ["Randomness", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference"]),
+        .support("RunSupport", ["Graph", "Vision", "Datasets", "Models", "Engine", "Features", "Trainer"]),
+        .tests("RandomnessTests", ["Randomness"]),
+        .tests("GraphTests", ["Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference", "TestSupport"]),
+        .tests("CompilerTests", ["CInstructions", "Tensors", "Graph", "Program", "Compiler", "Models", "TestSupport"]),
+        .tests(
+            "RuntimeTests",
+            [
+                "CSupport", "CInstructions", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Reference", "TestSupport"
             ]),
-        .testTarget(
-            name: "CompilerTests",
-            dependencies: [
-                "CInstructions", "Tensors", "Graph", "Program", "Compiler", "Models", "TestSupport",
+        .tests("VisionTests", ["CZlib", "Randomness", "Vision", "Datasets"], exclude: ["Fixtures"]),
+        .tests("ModelsTests", ["Graph", "Compiler", "Models", "Reference", "TestSupport"]),
+        .tests("StorageTests", ["Storage", "TestSupport"]),
+        .tests("EngineTests", ["Runtime", "Engine", "TestSupport"]),
+        .tests(
+            "WeightsTests",
+            [
+                "Settings", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features", "TestSupport"
             ]),
-        .testTarget(
-            name: "RuntimeTests",
-            dependencies: [
-                "CSupport", "CInstructions", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Reference",
-                "TestSupport",
+        .tests(
+            "FeaturesTests",
+            [
+                "Tensors", "Graph", "Compiler", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features",
+                "TestSupport"
             ]),
-        .testTarget(name: "VisionTests", dependencies: ["CZlib", "Randomness", "Vision", "Datasets"], exclude: ["Fixtures"]),
-        .testTarget(name: "ModelsTests", dependencies: ["Graph", "Compiler", "Models", "Reference", "TestSupport"]),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
-        .testTarget(name: "EngineTests", dependencies: ["Runtime", "Engine", "TestSupport"]),
-        .testTarget(
-            name: "WeightsTests",
-            dependencies: [
-                "Settings", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features", "TestSupport",
+        .tests("EvaluationTests", ["Features", "Evaluation", "TestSupport"]),
+        .tests(
+            "TrainerTests",
+            [
+                "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine",
+                "Weights", "Features", "Trainer", "Proofs", "TestSupport", "RunSupport"
             ]),
-        .testTarget(
-            name: "FeaturesTests",
-            dependencies: [
-                "Tensors", "Graph", "Compiler", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights",
-                "Features", "TestSupport",
+        .tests(
+            "ReportsTests",
+            [
+                "Settings", "Graph", "Runtime", "Vision", "Datasets", "Models", "Engine", "Features", "Evaluation", "Trainer", "Reports",
+                "TestSupport", "RunSupport"
             ]),
-        .testTarget(name: "EvaluationTests", dependencies: ["Features", "Evaluation", "TestSupport"]),
-        .testTarget(
-            name: "TrainingTests",
-            dependencies: [
-                "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models", "Storage",
-                "Engine", "Weights", "Features", "Training", "Proofs", "TestSupport", "RunSupport",
-            ]),
-        .testTarget(
-            name: "ReportsTests",
-            dependencies: [
-                "Settings", "Graph", "Runtime", "Vision", "Datasets", "Models", "Engine", "Features", "Evaluation", "Training",
-                "Reports", "TestSupport", "RunSupport",
-            ]),
-        .testTarget(name: "ProofsTests", dependencies: ["Runtime", "Models", "Storage", "Engine", "Proofs", "TestSupport"]),
-        .testTarget(
-            name: "CurricleTests",
-            dependencies: ["Runtime", "Vision", "Datasets", "Features", "Curricle", "CurricleTraining", "TestSupport"]),
-        .testTarget(name: "TerminalTests", dependencies: ["Settings", "Terminal"]),
-        .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "CommandTests", dependencies: ["Vision"])
+        .tests("ProofsTests", ["Runtime", "Models", "Storage", "Engine", "Proofs", "TestSupport"]),
+        .tests("CurricleTests", ["Runtime", "Vision", "Datasets", "Features", "Curricle", "CurricleTraining", "TestSupport"]),
+        .tests("TerminalTests", ["Settings", "Terminal"]),
+        .tests("ArchitectureTests", []),
+        .tests("CommandTests", ["Vision"])
     ],
     swiftLanguageModes: [.v6]
 )
@@ -166,6 +165,6 @@ let package = Package(
 if Context.environment["CURRICLE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "Fuzz", dependencies: ["Settings", "Vision", "Datasets", "Storage", "Weights", "Training", "Terminal"],
+            name: "Fuzz", dependencies: ["Settings", "Vision", "Datasets", "Storage", "Weights", "Trainer", "Terminal"].modules,
             path: "Tests/Fuzz", exclude: ["Corpus"]))
 }

@@ -15,10 +15,13 @@ BEGIN, END = "<!-- targets: drawn by tools/draw_targets.py -->", "<!-- end of ta
 
 
 def targets() -> dict[str, set[str]]:
-    """Modules of the product with what each depends on."""
+    """Modules of the product, by their folders, with what each depends on."""
     text = subprocess.run(["swift", "package", "describe", "--type", "json"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     described = json.loads(text[text.index("{"):])["targets"]
-    kept = {t["name"]: set(t.get("target_dependencies", [])) for t in described if t["type"] in ("library", "executable")}
+    folder = {t["name"]: pathlib.Path(t["path"]).name for t in described}
+    kept = {
+        folder[t["name"]]: {folder[name] for name in t.get("target_dependencies", [])} for t in described if t["type"] in ("library", "executable")
+    }
     below: set[str] = set()
     waiting = ["curricle", "Curricle", "CurricleTraining"]
     while waiting:

@@ -16,10 +16,19 @@ cat > "$work/all/Package.swift" <<SWIFT
 // swift-tools-version: 6.2
 import PackageDescription
 let products: [Target.Dependency] = [.product(name: "Curricle", package: "Curricle"), .product(name: "CurricleTraining", package: "Curricle")]
+// Modules of one's own may be named as our folders are.
+let own = [$(ls -d Sources/[A-Z]* | sed 's#Sources/#"#; s#$#",#' | grep -v '"Curricle' | tr '\n' ' ')]
 let package = Package(
     name: "All", dependencies: [.package(name: "Curricle", path: "$root")],
-    targets: ["FolderFeatures", "PixelFeatures", "Pretrain"].map { .executableTarget(name: \$0, dependencies: products) })
+    targets: own.map { .target(name: \$0) }
+        + ["FolderFeatures", "PixelFeatures", "Pretrain"].map {
+            .executableTarget(name: \$0, dependencies: products + own.map { .target(name: \$0) })
+        })
 SWIFT
+for folder in Sources/[A-Z]*; do
+    name=$(basename "$folder")
+    case $name in Curricle*) ;; *) mkdir "$work/all/Sources/$name" && echo "let own = \"$name\"" > "$work/all/Sources/$name/Own.swift" ;; esac
+done
 swift build --package-path "$work/all" -c release --scratch-path .build/examples
 built=$(swift build --package-path "$work/all" -c release --scratch-path .build/examples --show-bin-path)
 
@@ -33,7 +42,7 @@ data=Tests/Fixtures/mnist5k
 # The program that the example wrote gives the bytes that the command's own gives.
 "$curricle" compile --weights "$work/run" --pool mean -o "$work/own.curricle" > /dev/null
 cmp "$work/encoder.curricle" "$work/own.curricle"
-echo "Swift: three examples build and run; the program that they write is the command's"
+echo "Swift: three examples build and run, beside modules named as our folders; the program that they write is the command's"
 
 if [ "${2:-}" = --long ]; then
     for example in Examples/*/; do swift build --package-path "$example" -c release --scratch-path "$work/scratch-$(basename "$example")"; done

@@ -1,13 +1,13 @@
-import Tensors
+import CurricleTensors
 /// Constants of all programs of a session: each name is stored once.
-public struct ConstantPool: Sendable {
-    public private(set) var values: [Float] = []
+package struct ConstantPool: Sendable {
+    package private(set) var values: [Float] = []
     private var offsets: [String: Int] = [:]
     /// Floats that each begins at a multiple of.
     private let alignment = 16
-    public init() {}
+    package init() {}
 
-    public var bytes: Int { values.count * ElementType.float32.bytes }
+    package var bytes: Int { values.count * ElementType.float32.bytes }
 
     mutating func place(_ name: String, _ contents: [Float]) -> Int {
         if let offset = offsets[name] { return offset }

@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension Graph {
     /// The gradients of a loss, times a weight, with respect to the parameters of a group: by slice.

@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension Graph {
     /// Work on rows that are zero is not done: gradients of placed rows are taken before the placing.

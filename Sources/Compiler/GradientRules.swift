@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension Graph {
     /// One short rule per operation: from the gradients of a node's outputs to those of its inputs, in the same

@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension Graph {
     /// Rows that nobody asks for are not computed: a selection of rows moves up through what works row by row, to the

@@ -1,7 +1,7 @@
-import CInstructions
-import Graph
-import Program
-import Tensors
+import CurricleCInstructions
+import CurricleGraph
+import CurricleProgram
+import CurricleTensors
 
 /// Turns nodes into instructions over places in memory.
 struct Lowering {

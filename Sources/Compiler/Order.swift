@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension Graph {
     /// Updates as early as they may be: a parameter's AdamW runs once its gradient is there and nobody reads the old

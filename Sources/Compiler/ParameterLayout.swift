@@ -1,15 +1,15 @@
-import Graph
+import CurricleGraph
 
 /// Where every parameter of a model lies in the parameters segment, and alike in moments and gradients: the panels of
 /// one parameter after another, each group in one piece.
-public struct ParameterLayout: Sendable {
-    public let parameters: [Parameter]
-    public let bytes: Int
+package struct ParameterLayout: Sendable {
+    package let parameters: [Parameter]
+    package let bytes: Int
     private let offsets: [String: Int]
     /// Byte ranges of the groups.
-    public let groups: [ParameterGroup: Range<Int>]
+    package let groups: [ParameterGroup: Range<Int>]
 
-    public init(_ parameters: [Parameter]) {
+    package init(_ parameters: [Parameter]) {
         var ordered: [Parameter] = []
         var offsets: [String: Int] = [:]
         var groups: [ParameterGroup: Range<Int>] = [:]
@@ -30,7 +30,7 @@ public struct ParameterLayout: Sendable {
     }
 
     /// Byte offset of a parameter; nil where the layout does not hold it.
-    public func offset(of name: String) -> Int? { offsets[name] }
+    package func offset(of name: String) -> Int? { offsets[name] }
 
     func offset(of slice: ParameterSlice) throws(GraphError) -> Int {
         guard let start = offsets[slice.parameter.name] else {

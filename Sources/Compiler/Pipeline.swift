@@ -1,9 +1,9 @@
-import Graph
-import Program
-import Tensors
+import CurricleGraph
+import CurricleProgram
+import CurricleTensors
 
 /// What becomes of the gradients of a training program.
-public enum Update: Sendable, Hashable {
+package enum Update: Sendable, Hashable {
     /// Each parameter is updated as soon as its gradient is whole.
     case immediate(AdamW)
     /// Gradients stay in their segment; the first of a group of batches writes them, the others add.
@@ -13,29 +13,29 @@ public enum Update: Sendable, Hashable {
 }
 
 /// What to train: from which value back, with respect to what.
-public struct Training: Sendable {
+package struct Training: Sendable {
     /// Where the backward pass begins.
-    public enum Start: Sendable {
+    package enum Start: Sendable {
         /// A scalar (for several, the last), whose gradient is its weight: the share of a whole batch that it stands for.
         case loss(ValueID, weight: Float)
         /// Any value, with the gradient that the caller provides.
         case given(ValueID, upstream: ValueID)
     }
     /// Where it ends.
-    public enum Target: Sendable {
+    package enum Target: Sendable {
         case parameters(ParameterGroup, Update)
         /// Gradients of inputs, as results `grad.NAME`.
         case inputs([InputName])
     }
-    public let start: Start
-    public let target: Target
+    package let start: Start
+    package let target: Target
 
-    public init(_ start: Start, _ target: Target) {
+    package init(_ start: Start, _ target: Target) {
         self.start = start
         self.target = target
     }
 
-    public init(loss: ValueID, group: ParameterGroup, update: Update) {
+    package init(loss: ValueID, group: ParameterGroup, update: Update) {
         self.init(.loss(loss, weight: 1), .parameters(group, update))
     }
 
@@ -49,29 +49,29 @@ public struct Training: Sendable {
 }
 
 /// The passes, in order. Each has a name, which errors and `dump` show.
-public struct Pipeline: Sendable {
+package struct Pipeline: Sendable {
     /// Receives the graph after each pass.
-    public var dump: (@Sendable (_ pass: String, _ text: String) -> Void)?
+    package var dump: (@Sendable (_ pass: String, _ text: String) -> Void)?
     /// Passes to leave out by name: to find the one that breaks something.
-    public var skipping: Set<String> = []
+    package var skipping: Set<String> = []
     /// Bytes left free behind each buffer, for a session that checks them; a multiple of 64.
     #if DEBUG
-    public var guardBytes = 64
+    package var guardBytes = 64
     #else
-    public var guardBytes = 0
+    package var guardBytes = 0
     #endif
 
     /// Whether memory is planned at all: without, a program cannot run, but its `arenaBytes` are the least that any plan has.
-    public var plansMemory = true
+    package var plansMemory = true
     private var effort: MemoryPlan.Effort { plansMemory ? .exact : .bound }
 
-    public init() {}
+    package init() {}
 
     /// Compiles a described graph into a program.
     /// - Parameter arenaLimit: the most bytes the arena may have: as little as gets there is computed a second time instead of
     ///   kept. Where nothing gets there, the program is the smallest there is: compare its `arenaBytes`.
     /// - Throws: `GraphError` naming the pass's operation that cannot be.
-    public func compile(
+    package func compile(
         _ described: Graph, training: Training? = nil, layout: ParameterLayout, constants: inout ConstantPool, arenaLimit: Int? = nil
     ) throws(GraphError) -> Program {
         var graph = described
@@ -147,7 +147,7 @@ public struct Pipeline: Sendable {
     }
 
     /// The update of a group from its stored gradients, with the clip scale from all of them where there is a limit.
-    public func compileUpdate(
+    package func compileUpdate(
         group: ParameterGroup, adamw: AdamW, clip: Float?, slices: [ParameterSlice], layout: ParameterLayout, constants: inout ConstantPool
     ) throws(GraphError) -> Program {
         var graph = Graph()

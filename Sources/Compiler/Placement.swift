@@ -1,6 +1,6 @@
-import Graph
-import Program
-import Tensors
+import CurricleGraph
+import CurricleProgram
+import CurricleTensors
 
 /// Where every value of an ordered graph lives.
 struct Placement {

@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension Graph {
     /// Products whose weights are bytes take their rows as bytes; those of one value are made once. Elementwise work was fused before: it

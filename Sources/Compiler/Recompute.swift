@@ -1,11 +1,11 @@
-import Graph
+import CurricleGraph
 
 /// Parts of the forward pass that are computed a second time, in the backward pass, instead of being kept until then.
 /// Indices count the segments that `ForwardChain` finds; each range is computed again as a whole, from what enters it.
-public struct Recomputation: Sendable, Hashable {
-    public var groups: [Range<Int>]
-    public init(groups: [Range<Int>] = []) { self.groups = groups }
-    public static let none = Recomputation()
+package struct Recomputation: Sendable, Hashable {
+    package var groups: [Range<Int>]
+    package init(groups: [Range<Int>] = []) { self.groups = groups }
+    package static let none = Recomputation()
 }
 
 /// The forward pass of an ordered training graph as a chain of segments: it is cut wherever the fewest bytes pass from

@@ -1,6 +1,6 @@
-import Graph
-import Program
-import Tensors
+import CurricleGraph
+import CurricleProgram
+import CurricleTensors
 
 /// Products of one image's rows that follow each other, as an MLP's two: rows pass through all of them a block at a time, so that what
 /// stands between them, the widest there is, takes the room of a block. The bits are those of all rows at once.

@@ -1,4 +1,4 @@
-internal import Settings
+internal import CurricleSettings
 
 /// What went wrong, in one line that names the file or setting, the reason, and what to do.
 public struct CurricleError: Error, Sendable, CustomStringConvertible {

@@ -1,5 +1,5 @@
-internal import Engine
-internal import Weights
+internal import CurricleEngine
+internal import CurricleWeights
 
 /// A vision transformer's weights on the disk: a run's folder, MAE's or CL-MAE's files, timm's, Hugging Face's (ViT, ViTMAE, DeiT, DINOv2), as
 /// safetensors or `.pth`. Nothing in a file is executed.

@@ -1,8 +1,8 @@
-internal import Features
+internal import CurricleFeatures
 internal import Foundation
-package import Models
-internal import Runtime
-internal import Weights
+package import CurricleModels
+internal import CurricleRuntime
+internal import CurricleWeights
 
 /// What stands for an image.
 public enum FeatureKind: Sendable, Hashable, CaseIterable {

@@ -1,5 +1,5 @@
-internal import Features
-internal import Runtime
+internal import CurricleFeatures
+internal import CurricleRuntime
 
 /// Features of images: a row an image, of ``width`` numbers each.
 public struct ImageFeatures: Sendable, Equatable, RandomAccessCollection {

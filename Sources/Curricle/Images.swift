@@ -1,5 +1,5 @@
-package import Datasets
-internal import Vision
+package import CurricleDatasets
+internal import CurricleVision
 
 /// Images on the disk, in one order: a folder (flat, nested, or one folder a class), a list (`.txt`, `.csv`), tar shards, an `.npy` array, MNIST's,
 /// CIFAR's or STL-10's files; several of them with `::` between.

@@ -1,8 +1,8 @@
 public import Curricle
 internal import Foundation
-internal import Runtime
+internal import CurricleRuntime
 internal import Synchronization
-internal import Training
+internal import CurricleTrainer
 
 /// What an epoch of pretraining came to.
 public struct Epoch: Sendable, Equatable {
@@ -55,7 +55,7 @@ public struct Pretraining: AsyncSequence, Sendable {
     private func train(_ stop: StopFlag, _ ended: (Epoch) -> Void) throws {
         let settings = try recipe.settings(images: images.count), files = RunFiles(folder: folder)
         let resumes = try !files.states.isEmpty
-        let run = try Training.Pretraining(
+        let run = try CurricleTrainer.Pretraining(
             settings, source: images.source, output: folder, threads: threads ?? Machine.processors, isa: .best, resumes: resumes)
         if try !(resumes && run.resume()) { try run.begin(from: nil) }
         try withoutActuallyEscaping(ended) { ended in

@@ -1,8 +1,8 @@
 internal import Curricle
-internal import Engine
-internal import Models
-internal import Training
-internal import Vision
+internal import CurricleEngine
+internal import CurricleModels
+internal import CurricleTrainer
+internal import CurricleVision
 
 /// What is trained, and how long. What is not said here is as `curricle pretrain` has it.
 public struct Recipe: Sendable, Equatable {

@@ -1,17 +1,17 @@
-import Randomness
-import Vision
+import CurricleRandomness
+import CurricleVision
 
 /// Some images of an epoch, ready for the model.
-public struct Batch: Sendable {
+package struct Batch: Sendable {
     /// Its place in the epoch, from 0.
-    public let index: Int
+    package let index: Int
     /// For each slot, in the order of the patches, the dataset index of the image in it.
-    public let samples: [Int]
+    package let samples: [Int]
     /// Slots without an image, whose patches are zeros: broken ones that were left out. What is computed for them means nothing, see
     /// `rows`.
-    public let missing: Set<Int>
+    package let missing: Set<Int>
     /// One line for each broken image, its name and why; once in the loader's life.
-    public let skipped: [String]
+    package let skipped: [String]
     /// Dataset indices of the broken images, in the order of `skipped`.
     let broken: [Int]
     let buffer: PatchBuffer
@@ -19,15 +19,15 @@ public struct Batch: Sendable {
 
     /// [N, L, P], N = `samples.count`. Valid while the batch lives, and until the loader's following `next()`, `start` or `stop`: then it
     /// is filled anew.
-    public var patches: UnsafeBufferPointer<Float> { UnsafeBufferPointer(rebasing: buffer.memory[0..<patchCount]) }
+    package var patches: UnsafeBufferPointer<Float> { UnsafeBufferPointer(rebasing: buffer.memory[0..<patchCount]) }
 
     /// The slots that hold an image, and its dataset index.
-    public var images: [(slot: Int, sample: Int)] {
+    package var images: [(slot: Int, sample: Int)] {
         samples.enumerated().compactMap { missing.contains($0.offset) ? nil : (slot: $0.offset, sample: $0.element) }
     }
 
     /// Of what was computed for every slot, [N, width], the rows of slots that hold an image.
-    public func rows(of values: [Float]) -> [Float] {
+    package func rows(of values: [Float]) -> [Float] {
         if missing.isEmpty { return values }
         let width = values.count / samples.count
         return images.flatMap { values[($0.slot * width)..<(($0.slot + 1) * width)] }
@@ -40,7 +40,7 @@ public struct Batch: Sendable {
 }
 
 /// What becomes of an image that cannot be read.
-public enum BrokenImages: Sendable {
+package enum BrokenImages: Sendable {
     /// Another takes its place, for training: which one depends on the seed, the epoch and the broken image alone.
     case substitute
     /// Its slot stays empty, for measurements: `Batch.missing`.

@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// Fills one batch: a pure function of the plan and the batch's index, so any worker may do it.
 struct BatchFiller: Sendable {

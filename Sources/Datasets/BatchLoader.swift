@@ -1,10 +1,10 @@
-import Vision
+import CurricleVision
 
 /// Loads batches ahead of their use, in its own threads, into a ring of buffers that is allocated once.
 ///
 /// Batches come in order and with the same bits whatever the number of workers, and an epoch may be entered at any batch.
 /// For one consumer; not `Sendable`.
-public final class BatchLoader {
+package final class BatchLoader {
     private let source: any ImageSource
     private let pipeline: ImagePipeline
     private let batchSize: Int
@@ -18,7 +18,7 @@ public final class BatchLoader {
     private let buffers: [PatchBuffer]
     private var ring: BatchRing?
     /// Which batches of an epoch are loaded; the others are somebody else's.
-    public var isWanted: @Sendable (Int) -> Bool = { _ in true }
+    package var isWanted: @Sendable (Int) -> Bool = { _ in true }
 
     /// - Parameters:
     ///   - batchSize: N, at least 1.
@@ -28,7 +28,7 @@ public final class BatchLoader {
     ///   - prefetch: batches ready ahead of the one in use, at least 1; `prefetch + 1` buffers of N · L · P floats are held,
     ///     and no more than `prefetch` workers are busy.
     ///   - broken: what becomes of an image that cannot be read.
-    public init(
+    package init(
         source: any ImageSource, pipeline: ImagePipeline, batchSize: Int, dropLast: Bool, shuffle: Bool, seed: UInt64, workers: Int,
         prefetch: Int, broken: BrokenImages
     ) {
@@ -48,18 +48,20 @@ public final class BatchLoader {
     deinit { stop() }
 
     /// 0 when `dropLast` leaves nothing of a small dataset.
-    public var batchesPerEpoch: Int {
+    package var batchesPerEpoch: Int {
         dropLast ? source.count / batchSize : (source.count + batchSize - 1) / batchSize
     }
 
     /// Images of some batches.
-    public func images(of batches: Range<Int>) -> Int { min(source.count, batches.upperBound * batchSize) - batches.lowerBound * batchSize }
+    package func images(of batches: Range<Int>) -> Int {
+        min(source.count, batches.upperBound * batchSize) - batches.lowerBound * batchSize
+    }
 
     /// Bytes held by the ring.
-    public var bufferBytes: Int { buffers.reduce(0) { $0 + $1.memory.count * MemoryLayout<Float>.stride } }
+    package var bufferBytes: Int { buffers.reduce(0) { $0 + $1.memory.count * MemoryLayout<Float>.stride } }
 
     /// Begins an epoch (the one that runs is stopped): `next()` gives its batches from `fromBatch` on.
-    public func start(epoch: Int, fromBatch: Int = 0) {
+    package func start(epoch: Int, fromBatch: Int = 0) {
         stop()
         let plan = EpochPlan(epoch: epoch, count: source.count, shards: source.shards, batchSize: batchSize, shuffle: shuffle, seed: seed)
         let filler = BatchFiller(source: source, pipeline: pipeline, plan: plan, broken: broken)
@@ -72,7 +74,7 @@ public final class BatchLoader {
     ///
     /// - Throws: a broken image's when these are refused; those of the whole dataset; `noReadableImage`. After an error the epoch is
     ///   stopped.
-    public func next() throws(VisionError) -> Batch? {
+    package func next() throws(VisionError) -> Batch? {
         switch ring?.take() {
         case nil: return nil
         case .success(let batch):
@@ -86,7 +88,7 @@ public final class BatchLoader {
     }
 
     /// Ends the epoch and waits until its threads are done; at most one image each. Harmless when nothing runs.
-    public func stop() {
+    package func stop() {
         ring?.stop()
         ring = nil
     }

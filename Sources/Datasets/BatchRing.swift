@@ -1,5 +1,5 @@
 import Foundation
-import Vision
+import CurricleVision
 
 /// Where workers and consumer of one epoch meet: batches to claim, buffers to fill, batches that are done.
 ///

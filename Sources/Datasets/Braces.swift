@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// Paths written as WebDataset's users name shards: `{000..009}` counts, with as many digits, `{a..f}` too, and `{a,b}` chooses;
 /// several braces are combined, the last running fastest. A path without braces is itself; braces of neither kind stay as they are.

@@ -1,27 +1,27 @@
 import Dispatch
 import Synchronization
-import Vision
+import CurricleVision
 
 /// Mean and deviation of each channel over all pixels of many images.
 ///
 /// Sums of bytes and of their squares are kept as whole numbers (10^14 pixels fit), so the order in which images come changes no bit.
-public struct ChannelStatistics: Sendable, Equatable {
-    public private(set) var images = 0
-    public private(set) var pixels = 0
+package struct ChannelStatistics: Sendable, Equatable {
+    package private(set) var images = 0
+    package private(set) var pixels = 0
     /// Σx and Σx², for each channel.
     private var sums: [Int] = []
     private var squares: [Int] = []
 
-    public init() {}
+    package init() {}
 
     /// 0 before the first image.
-    public var channels: Int { sums.count }
+    package var channels: Int { sums.count }
 
     /// μ / 255, for each channel.
-    public var mean: [Double] { sums.map { Double($0) / Double(pixels) / 255 } }
+    package var mean: [Double] { sums.map { Double($0) / Double(pixels) / 255 } }
 
     /// √(Σx² / n − μ²) / 255, for each channel: the deviation of the pixels there are (n, not n − 1).
-    public var deviation: [Double] {
+    package var deviation: [Double] {
         zip(sums, squares).map { sum, square in
             let mean = Double(sum) / Double(pixels)
             return max(0, Double(square) / Double(pixels) - mean * mean).squareRoot() / 255
@@ -29,7 +29,7 @@ public struct ChannelStatistics: Sendable, Equatable {
     }
 
     /// Of one image.
-    public init(of image: PixelImage) {
+    package init(of image: PixelImage) {
         images = 1
         pixels = image.width * image.height
         image.pixels.withUnsafeBufferPointer { bytes in
@@ -49,7 +49,7 @@ public struct ChannelStatistics: Sendable, Equatable {
     /// Adds what was counted elsewhere.
     /// - Parameter name: what the error calls it.
     /// - Throws: `channelMismatch` when it has other channels than what is here already.
-    public mutating func add(_ other: ChannelStatistics, name: String) throws(VisionError) {
+    package mutating func add(_ other: ChannelStatistics, name: String) throws(VisionError) {
         if images == 0 {
             self = other
             return
@@ -70,7 +70,7 @@ extension ChannelStatistics {
     ///   - limit: most images to look at; fewer than there are lie evenly over the dataset.
     ///   - progress: told now and then how many images are done.
     /// - Returns: the sums, and what is wrong with each image that could not be used, also for having other channels than the first.
-    public static func over(
+    package static func over(
         _ source: any ImageSource, limit: Int = .max, progress: (Int) -> Void = { _ in }
     ) -> (statistics: ChannelStatistics, broken: [VisionError]) {
         let count = min(source.count, max(0, limit)), block = 256

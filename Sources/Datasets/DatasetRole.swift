@@ -1,7 +1,7 @@
-import Vision
+import CurricleVision
 
 /// Which part of a dataset is meant.
-public enum DatasetRole: Sendable, CaseIterable {
+package enum DatasetRole: Sendable, CaseIterable {
     case train, test
     /// Every part there is.
     case all

@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 extension FolderSource {
     /// No list may be longer: enough for ten million lines.

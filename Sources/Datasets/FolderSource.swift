@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// Image files (JPEG, PNG, WebP, .npy) below a folder or in a list; each is read when it is asked for.
 struct FolderSource: ImageSource {

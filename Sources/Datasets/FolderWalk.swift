@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// All pictures below a folder, and what was passed over.
 ///

@@ -1,8 +1,8 @@
 import Foundation
-import Vision
+import CurricleVision
 
 /// A dataset: images by index, always in the same order.
-public protocol ImageSource: Sendable {
+package protocol ImageSource: Sendable {
     var count: Int { get }
     /// Empty when unlabelled.
     var classNames: [ByteName] { get }
@@ -30,20 +30,20 @@ public protocol ImageSource: Sendable {
 }
 
 extension ImageSource {
-    public var shards: [Range<Int>] { [] }
-    public func bytesToRead(at index: Int) -> Int? { nil }
-    public var notes: [String] { [] }
-    public var missingLabels: String? { nil }
-    public func identity(at index: Int) -> ImageIdentity? { nil }
+    package var shards: [Range<Int>] { [] }
+    package func bytesToRead(at index: Int) -> Int? { nil }
+    package var notes: [String] { [] }
+    package var missingLabels: String? { nil }
+    package func identity(at index: Int) -> ImageIdentity? { nil }
     /// For names of the form `PATH#INDEX`.
-    public func file(of index: Int) -> ByteName {
+    package func file(of index: Int) -> ByteName {
         let name = name(at: index)
         return name.bytes.lastIndex(of: UInt8(ascii: "#")).map { ByteName(name.bytes[..<$0]) } ?? name
     }
 }
 
 /// An image of a dataset, whatever path leads to its file: two that are equal are the same bytes on the disk.
-public struct ImageIdentity: Sendable, Hashable {
+package struct ImageIdentity: Sendable, Hashable {
     let file: FileIdentity
     /// Where in the file: its row, record or offset; 0 for a file of one image.
     let place: Int
@@ -51,7 +51,7 @@ public struct ImageIdentity: Sendable, Hashable {
 
 extension ImageSource {
     /// Of each image, the places in another source of the images that are the same; empty where there are none.
-    public func places(in other: any ImageSource) -> [[Int]] {
+    package func places(in other: any ImageSource) -> [[Int]] {
         var found: [ImageIdentity: [Int]] = [:]
         for index in 0..<other.count {
             if let identity = other.identity(at: index) { found[identity, default: []].append(index) }

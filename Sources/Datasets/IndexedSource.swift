@@ -1,5 +1,5 @@
 import Foundation
-import Vision
+import CurricleVision
 
 /// A pair of IDX files (MNIST's format). Images are read when they are asked for; of a packed file, from an unpacked copy.
 ///

@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// Several sources, one behind the other. Classes of the same name are one; where a source has none, the images have no labels.
 struct JoinedSource: ImageSource {

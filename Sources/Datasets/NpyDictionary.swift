@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// The text of an .npy header: `{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4, 5), }`, its keys in any order.
 struct NpyDictionary {

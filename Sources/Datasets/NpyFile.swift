@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// The header of a file that numpy.save wrote: bytes (uint8) in C order.
 ///

@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// One .npy file of many images, [N, H, W, C] or [N, H, W] bytes; each image is read when it is asked for. Unlabelled.
 struct NpySource: ImageSource {

@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// Opens a dataset.
 ///
@@ -26,7 +26,7 @@ import Vision
 /// - Returns: the images of a folder in the order of their paths' bytes, those of a file in the file's order.
 ///
 /// - Throws: nothing there, unreadable, no image, the other role's part only, or files that are cut short or lie about themselves.
-public func openDataset(
+package func openDataset(
     at path: ByteName, role: DatasetRole, decoding: DecodeOptions = DecodeOptions()
 ) throws(VisionError) -> any ImageSource {
     guard !path.isEmpty else { throw .notFound(path: "an empty path") }
@@ -37,14 +37,14 @@ public func openDataset(
     return try openDataset(at: shards, role: role, decoding: decoding)
 }
 
-public func openDataset(
+package func openDataset(
     at path: String, role: DatasetRole, decoding: DecodeOptions = DecodeOptions()
 ) throws(VisionError) -> any ImageSource {
     try openDataset(at: ByteName(path), role: role, decoding: decoding)
 }
 
 /// Opens several datasets as one: the images of the first, of the second, …; classes of the same name are one.
-public func openDataset(
+package func openDataset(
     at paths: [ByteName], role: DatasetRole, decoding: DecodeOptions = DecodeOptions()
 ) throws(VisionError) -> any ImageSource {
     var parts: [any ImageSource] = []

@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 extension RecordSource {
     /// CIFAR-10 or CIFAR-100's binary version.

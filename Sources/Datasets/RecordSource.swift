@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// Images in files of records of one size, planes of R, G and B: CIFAR's and STL-10's binary versions. Read when they are asked for.
 struct RecordSource: ImageSource {

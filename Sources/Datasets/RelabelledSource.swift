@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// A labelled source whose labels count in another's classes: test images may lack some of them, in any place.
 struct RelabelledSource: ImageSource {
@@ -29,7 +29,7 @@ extension ImageSource {
     /// The source with its labels as indices into the given names.
     ///
     /// - Throws: `unknownClass` for a class of the source that is not among them.
-    public func labelled(byNames names: [ByteName]) throws(VisionError) -> any ImageSource {
+    package func labelled(byNames names: [ByteName]) throws(VisionError) -> any ImageSource {
         if classNames == Array(names.prefix(classNames.count)) { return self }
         let known = Dictionary(names.enumerated().map { ($0.element, $0.offset) }) { first, _ in first }
         var places: [Int] = []

@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// Where the samples of tar shards lie. Made once from the headers.
 ///

@@ -1,6 +1,6 @@
-import CArchive
+import CurricleCArchive
 import Foundation
-import Vision
+import CurricleVision
 
 /// The members of an open tar file, one after another. libarchive reads the headers and skips the data.
 final class TarReader {

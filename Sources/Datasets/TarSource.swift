@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 /// Tar shards as WebDataset lays them, read without unpacking; see `TarIndex` for what a sample is.
 struct TarSource: ImageSource {

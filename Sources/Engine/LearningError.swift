@@ -1,8 +1,8 @@
-import Settings
-import Storage
+import CurricleSettings
+import CurricleStorage
 
 /// What can go wrong in training and evaluation beside files, images and memory.
-public enum LearningError: NamesSettings, Sendable, Equatable {
+package enum LearningError: NamesSettings, Sendable, Equatable {
     case configuration(Message)
     case file(path: String, reason: Message)
     case nonfinite(Message)
@@ -10,14 +10,14 @@ public enum LearningError: NamesSettings, Sendable, Equatable {
     case memory(limit: Int, least: Int)
 
     /// The input was good, but what was asked for cannot be, or what was computed is not.
-    public var isFailedCheck: Bool {
+    package var isFailedCheck: Bool {
         switch self {
         case .nonfinite, .memory: true
         case .configuration, .file: false
         }
     }
 
-    public var message: Message {
+    package var message: Message {
         switch self {
         case .configuration(let problem): problem
         case .file(let path, let reason): "\(path): \(reason)"

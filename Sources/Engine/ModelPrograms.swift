@@ -1,7 +1,7 @@
-import Compiler
-import Graph
-import Models
-import Program
+import CurricleCompiler
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
 
 /// What tells one program of a model from another.
 package enum ProgramKey: Hashable {

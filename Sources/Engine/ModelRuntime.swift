@@ -1,20 +1,20 @@
-import Compiler
+import CurricleCompiler
 import Dispatch
-import Graph
-import Models
-import Program
-import Runtime
-import Settings
-import Tensors
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleRuntime
+import CurricleSettings
+import CurricleTensors
 
 /// A model ready to run: its parameters in memory and its programs, compiled when first asked for.
-public final class ModelRuntime {
-    public let configuration: ModelConfiguration
-    public let session: Session
+package final class ModelRuntime {
+    package let configuration: ModelConfiguration
+    package let session: Session
     private var programs: ModelPrograms
     private var executables: [ProgramKey: Executable] = [:]
-    public var parameters: ModelParameters { programs.parameters }
-    public var layout: ParameterLayout { programs.layout }
+    package var parameters: ModelParameters { programs.parameters }
+    package var layout: ParameterLayout { programs.layout }
     /// The groups that the model has parameters of.
     package var groups: [ParameterGroup] { ParameterGroup.allCases.filter { layout.groups[$0]?.isEmpty == false } }
 
@@ -22,7 +22,7 @@ public final class ModelRuntime {
     ///   - precision: int8 for an encoder that is not trained.
     ///   - arenaLimit: see `ModelPrograms`.
     /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
-    public init(
+    package init(
         _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, masker: any Masker = CurriculumMasker(),
         precision: Precision = .float32, encoderPosition: [Float]? = nil, trains: Bool, storesGradients: Bool = false, threads: Int,
         isa: ISA, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
@@ -44,7 +44,7 @@ public final class ModelRuntime {
 
     /// A tensor of one segment in the reference's order, e.g. a parameter or its first moment.
     /// - Precondition: it is float32.
-    public func values(of parameter: ModelParameter, in memory: Memory) -> [Float] {
+    package func values(of parameter: ModelParameter, in memory: Memory) -> [Float] {
         let p = parameter.parameter
         precondition(p.element == .float32, "\(p.name) is \(p.type)")
         let rows = p.shape[0], depth = p.shape.dropFirst().reduce(1, *)
@@ -53,7 +53,7 @@ public final class ModelRuntime {
     }
 
     /// - Precondition: as many values as the parameter has; loaders check shapes first.
-    public func set(_ parameter: ModelParameter, in memory: Memory, _ values: [Float]) {
+    package func set(_ parameter: ModelParameter, in memory: Memory, _ values: [Float]) {
         let p = parameter.parameter
         let rows = p.shape[0], depth = p.shape.dropFirst().reduce(1, *)
         let place = range(of: p, in: memory), ours = parameter.fromReference(values)
@@ -66,7 +66,7 @@ public final class ModelRuntime {
     }
 
     /// Fresh parameters, a function of the seed; several at a time, as large models have many.
-    public func initialize(seed: UInt64) {
+    package func initialize(seed: UInt64) {
         // Each parameter is its own part of the memory, and what is read besides does not change.
         nonisolated(unsafe) let runtime = self
         DispatchQueue.concurrentPerform(iterations: parameters.all.count) { i in
@@ -85,7 +85,7 @@ public final class ModelRuntime {
 
     /// Step A; with no update, only its losses.
     /// - Parameter weight: the batch's share of a whole one, where it is a piece: its gradients are times that.
-    public func autoencoderStep(
+    package func autoencoderStep(
         images: Int, _ options: StepOptions, update: Update?, weight: Float = 1, examined: Bool = false
     ) throws -> Executable {
         try executable(.autoencoder(images: images, options, update, weight: weight, examined: examined))
@@ -109,11 +109,11 @@ public final class ModelRuntime {
         return images
     }
     /// Step B.
-    public func maskerStep(images: Int, _ options: StepOptions, update: Update?, examined: Bool = false) throws -> Executable {
+    package func maskerStep(images: Int, _ options: StepOptions, update: Update?, examined: Bool = false) throws -> Executable {
         try executable(.masker(images: images, options, update, examined: examined))
     }
     /// Features of images: of whole ones, or of some of their patches.
-    public func features(
+    package func features(
         images: Int, _ pools: [FeaturePooling] = [.cls, .mean], fromPixels: Bool = false, keeping: KeptPatches? = nil
     ) throws -> Executable {
         try executable(.features(images: images, pools, fromPixels: fromPixels, keeping: keeping))
@@ -141,7 +141,7 @@ public final class ModelRuntime {
 
     /// A result of the executable that ran last, row-major in the reference's order of rows.
     /// - Throws: `MissingResult` for a name that the program has no result of.
-    public func result(_ name: String, of executable: Executable) throws(MissingResult) -> [Float] {
+    package func result(_ name: String, of executable: Executable) throws(MissingResult) -> [Float] {
         let place = try executable.program.result(name), stored = session.result(place)
         guard case .panels(let sections) = place.type.layout else { return Array(stored) }
         return Panels.unpack(stored, rows: place.type.shape[0], depth: place.type.shape.dropFirst().reduce(1, *), sections: sections)

@@ -1,8 +1,8 @@
-import Compiler
-import Graph
-import Program
-import Runtime
-import Tensors
+import CurricleCompiler
+import CurricleGraph
+import CurricleProgram
+import CurricleRuntime
+import CurricleTensors
 
 /// Dot products of many rows with a block of rows that stays, by the same kernel and from the same panels as a model's `linear`:
 /// the same bits for any number of threads and on every ISA with FMA.

@@ -3,14 +3,14 @@ import Foundation
 package func power(_ base: Double, _ exponent: Double) -> Double { pow(base, exponent) }
 
 /// Learning rate and curriculum over a run (REFERENCE: lr_sched.py; CL-MAE's curriculum factor).
-public struct Schedule: Sendable, Hashable, Codable {
-    public var epochs: Int
-    public var warmupEpochs: Double
+package struct Schedule: Sendable, Hashable, Codable {
+    package var epochs: Int
+    package var warmupEpochs: Double
     /// Peak learning rate.
-    public var learningRate: Double
-    public var minimumLearningRate: Double
+    package var learningRate: Double
+    package var minimumLearningRate: Double
 
-    public init(epochs: Int, warmupEpochs: Double, learningRate: Double, minimumLearningRate: Double = 0) {
+    package init(epochs: Int, warmupEpochs: Double, learningRate: Double, minimumLearningRate: Double = 0) {
         self.epochs = epochs
         self.warmupEpochs = warmupEpochs
         self.learningRate = learningRate
@@ -19,18 +19,18 @@ public struct Schedule: Sendable, Hashable, Codable {
 
     /// Linear warm-up, then half a cosine to the minimum.
     /// - Parameter epoch: fractional: epoch + step / steps an epoch.
-    public func learningRate(at epoch: Double) -> Double {
+    package func learningRate(at epoch: Double) -> Double {
         if epoch < warmupEpochs { return learningRate * epoch / warmupEpochs }
         let progress = (epoch - warmupEpochs) / (Double(epochs) - warmupEpochs)
         return minimumLearningRate + (learningRate - minimumLearningRate) * 0.5 * (1 + cos(.pi * progress))
     }
 
     /// Share of the run that is over as an epoch begins, 0 ..< 1.
-    public func progress(epoch: Int) -> Double { Double(epoch) / Double(epochs) }
+    package func progress(epoch: Int) -> Double { Double(epoch) / Double(epochs) }
 }
 
 /// How the curriculum factor λ_cl, which the masker's loss has the autoencoder's multiplied by, goes over a run.
-public enum Curriculum: String, Sendable, Hashable, CaseIterable, Codable {
+package enum Curriculum: String, Sendable, Hashable, CaseIterable, Codable {
     /// The paper's (section 3): from partner (+1) through neutral to adversary (−1).
     case linear
     /// +1 throughout: the masker helps.
@@ -43,7 +43,7 @@ public enum Curriculum: String, Sendable, Hashable, CaseIterable, Codable {
     case reverse
 
     /// λ_cl of a whole epoch e of E, −1 ... 1. Linear: 1 − 2e/E while e < E/2, then 1 − 2(e+1)/E, never 0.
-    public func factor(epoch: Int, of epochs: Int) -> Double {
+    package func factor(epoch: Int, of epochs: Int) -> Double {
         let e = Double(epoch), total = Double(epochs)
         let linear = e < total / 2 ? 1 - 2 * e / total : 1 - 2 * (e + 1) / total
         return switch self {

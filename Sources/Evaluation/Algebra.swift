@@ -1,4 +1,4 @@
-import CAlgebra
+import CurricleCAlgebra
 import Dispatch
 
 /// Dense linear algebra in Double by OpenBLAS, on one thread; matrices are row-major and packed. Having one means that the library is open.

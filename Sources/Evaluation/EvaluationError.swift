@@ -1,5 +1,5 @@
 /// Why features cannot be probed, beside what is wrong with the features themselves (`FeaturesError`).
-public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible {
     case penalty(Double)
     case unsolvable
     /// Features of so many numbers, whose Gram matrix no memory holds.
@@ -8,7 +8,7 @@ public enum EvaluationError: Error, Sendable, Equatable, CustomStringConvertible
     /// OpenBLAS cannot be opened, for this reason.
     case noAlgebra(String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .penalty(let penalty):
             "a ridge penalty of \(penalty) is not possible; give a number above 0"

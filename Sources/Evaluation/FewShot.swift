@@ -1,15 +1,15 @@
-import Features
+import CurricleFeatures
 import Foundation
-import Randomness
+import CurricleRandomness
 
 /// n-way k-shot classification: in each episode n classes are drawn, k images of each to learn from and some others to judge
 /// on. A query belongs to the class whose examples' mean is nearest, on features with the training set's mean taken away and
 /// of length 1 (SimpleShot, Wang et al., arXiv 1911.04623, "CL2N").
-public struct FewShot: Sendable {
-    public struct Result: Sendable, Equatable {
+package struct FewShot: Sendable {
+    package struct Result: Sendable, Equatable {
         /// Mean accuracy over the episodes, and half the width of its 95 % interval, 1.96·σ/√episodes.
-        public let mean, interval: Double
-        public let episodes: Int
+        package let mean, interval: Double
+        package let episodes: Int
         /// Of each episode.
         fileprivate let accuracies: [Double]
 
@@ -23,17 +23,17 @@ public struct FewShot: Sendable {
         }
 
         /// All episodes of several runs, at least one.
-        public init(_ runs: [Result]) { self.init(runs.flatMap(\.accuracies)) }
+        package init(_ runs: [Result]) { self.init(runs.flatMap(\.accuracies)) }
     }
 
-    public var ways: Int
-    public var shots: Int
-    public var episodes: Int
+    package var ways: Int
+    package var shots: Int
+    package var episodes: Int
     /// Images of each class that an episode is judged on, at most.
-    public var queries: Int
-    public var seed: UInt64
+    package var queries: Int
+    package var seed: UInt64
 
-    public init(ways: Int, shots: Int, episodes: Int, queries: Int = 15, seed: UInt64 = 0) {
+    package init(ways: Int, shots: Int, episodes: Int, queries: Int = 15, seed: UInt64 = 0) {
         self.ways = ways
         self.shots = shots
         self.episodes = episodes
@@ -46,7 +46,7 @@ public struct FewShot: Sendable {
     ///   - test: what queries are drawn from.
     /// - Throws: `FeaturesError.differentWidths`; `EvaluationError.fewClasses` where fewer than n classes have k training images and a test
     ///   image.
-    public func run(training: LabelledFeatures, test: LabelledFeatures, progress: (Int, Int) -> Void = { _, _ in }) throws -> Result {
+    package func run(training: LabelledFeatures, test: LabelledFeatures, progress: (Int, Int) -> Void = { _, _ in }) throws -> Result {
         guard test.width == training.width else { throw FeaturesError.differentWidths(training: training.width, test: test.width) }
         let shotRows = Dictionary(grouping: training.labels.indices) { training.labels[$0] }
         let queryRows = Dictionary(grouping: test.labels.indices) { test.labels[$0] }

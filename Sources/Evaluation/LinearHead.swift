@@ -1,11 +1,11 @@
 /// What a linear probe learned, as a layer on features as they are: the standardisation is part of it.
-public struct LinearHead: Sendable, Equatable {
+package struct LinearHead: Sendable, Equatable {
     /// The classes, rising: labels of the training set.
-    public let classes: [Int]
+    package let classes: [Int]
     /// [classes, width]
-    public let weights: [Float]
+    package let weights: [Float]
     /// [classes]
-    public let bias: [Float]
+    package let bias: [Float]
 
     /// From a layer on z = (x − mean)·factor: W·z + b = (W·factor)·x + (b − Σ W·factor·mean).
     /// - Parameter weights: [classes, width].

@@ -1,23 +1,23 @@
-import Engine
-import Features
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Randomness
+import CurricleRandomness
 
 /// The linear probe of MAE (`main_linprobe.py`): a batch norm without parameters and a linear layer on frozen features,
 /// trained with LARS on cross-entropy.
 ///
 /// LARS (`util/lars.py`): for weights q = trust·‖w‖/‖g‖, for biases 1;  v = μ·v + q·g;  w −= lr·v. No weight decay.
 /// The rate warms up linearly, then falls by half a cosine to 0, set per step at fractional epochs. Computed in Double.
-public struct LinearProbe: Sendable {
-    public struct Recipe: Sendable {
+package struct LinearProbe: Sendable {
+    package struct Recipe: Sendable {
         /// Images a step; a training set that is smaller is one batch.
-        public var batchSize: Int
-        public var epochs: Int
-        public var warmupEpochs: Double
+        package var batchSize: Int
+        package var epochs: Int
+        package var warmupEpochs: Double
         /// The peak learning rate. LARS divides gradients by their norm, so it does not follow from the batch.
-        public var rate: Double
-        public var seed: UInt64
-        public init(batchSize: Int, epochs: Int, warmupEpochs: Double, rate: Double, seed: UInt64 = 0) {
+        package var rate: Double
+        package var seed: UInt64
+        package init(batchSize: Int, epochs: Int, warmupEpochs: Double, rate: Double, seed: UInt64 = 0) {
             self.batchSize = batchSize
             self.epochs = epochs
             self.warmupEpochs = warmupEpochs
@@ -25,14 +25,14 @@ public struct LinearProbe: Sendable {
             self.seed = seed
         }
         /// MAE's for ImageNet: batches of 16,384, so a rate of 0.1·16384/256 = 6.4.
-        public static let reference = Recipe(batchSize: 16384, epochs: 90, warmupEpochs: 10, rate: 6.4)
+        package static let reference = Recipe(batchSize: 16384, epochs: 90, warmupEpochs: 10, rate: 6.4)
         /// For thousands of images instead of a million: enough steps to get as far.
-        public static let smallBatch = Recipe(batchSize: 64, epochs: 90, warmupEpochs: 10, rate: 6.4)
+        package static let smallBatch = Recipe(batchSize: 64, epochs: 90, warmupEpochs: 10, rate: 6.4)
     }
 
     private static let momentum = 0.9, trust = 0.001, epsilon = 1e-6, statisticsMomentum = 0.1
 
-    public let classes: [Int]
+    package let classes: [Int]
     private let algebra: Algebra
     private let width: Int
     /// [classes, width] and [classes].
@@ -47,7 +47,7 @@ public struct LinearProbe: Sendable {
     ///   - again: features of the same images for an epoch, where they are augmented anew in each; nil for those before.
     ///   - progress: told epochs done of all, and the last step's loss.
     /// - Throws: `EvaluationError.noAlgebra`, or what `again` throws.
-    public init(
+    package init(
         training: LabelledFeatures, recipe: Recipe, again: (_ epoch: Int) throws -> LabelledFeatures? = { _ in nil },
         progress: (Int, Int, Double) -> Void = { _, _, _ in }
     ) throws {
@@ -164,7 +164,7 @@ public struct LinearProbe: Sendable {
     }
 
     /// Batch norm, by the running statistics, and linear layer as one layer on features as they are.
-    public var head: LinearHead {
+    package var head: LinearHead {
         LinearHead(
             classes: classes, weights: weights, bias: bias, mean: mean,
             factor: variance.map { 1 / ($0 + LinearProbe.epsilon).squareRoot() })
@@ -172,7 +172,7 @@ public struct LinearProbe: Sendable {
 
     /// Share of rows whose largest score is right, with the running statistics.
     /// - Throws: `.differentWidths`.
-    public func accuracy(on test: LabelledFeatures) throws(FeaturesError) -> Double {
+    package func accuracy(on test: LabelledFeatures) throws(FeaturesError) -> Double {
         guard test.width == width else { throw .differentWidths(training: width, test: test.width) }
         var right = 0
         for rows in blocks(of: test.count, size: 1024) {

@@ -1,4 +1,4 @@
-import Features
+import CurricleFeatures
 
 /// Directions of the largest variance of some rows.
 ///

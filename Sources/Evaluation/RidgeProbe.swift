@@ -1,4 +1,4 @@
-import Features
+import CurricleFeatures
 import Foundation
 
 /// A linear classifier in closed form: how much of the classes can be read off the features by a plane each.
@@ -10,16 +10,16 @@ import Foundation
 /// λ = alpha / N. Where none is given, the one of ``penalties`` counts that has the least leave-one-out error, as scikit-learn's `RidgeCV`
 /// finds it: with ZᵀZ = VΛVᵀ and u = zV, an image is predicted without itself by e / (1 − h) with e = y − Σ u·(Vᵀ ZᵀY)/(Λ + λN) and
 /// h = Σ u²/(Λ + λN), so that one eigendecomposition does for all of them.
-public struct RidgeProbe: Sendable {
+package struct RidgeProbe: Sendable {
     /// The classes of the training set, rising.
-    public let classes: [Int]
+    package let classes: [Int]
 
     /// What λ was fitted with.
-    public let penalty: Double
+    package let penalty: Double
     /// Leave-one-out errors of ``penalties``: squared, summed over images and classes; empty where a penalty was given.
     package let errors: [Double]
     /// Penalties that are tried where none is given: half decades.
-    public static let penalties = (-12...4).map { pow(10, Double($0) / 2) }
+    package static let penalties = (-12...4).map { pow(10, Double($0) / 2) }
 
     private static let block = 1024
     /// A column whose deviation is below this share of its size is a constant seen through rounding.
@@ -33,7 +33,7 @@ public struct RidgeProbe: Sendable {
     /// Fits the classifier.
     /// - Parameter given: λ; N times it is added to the diagonal; nil for the one of ``penalties`` with the least leave-one-out error.
     /// - Throws: `.penalty`, `.tooWide`, `.unsolvable`, `.noAlgebra`.
-    public init(training: LabelledFeatures, penalty given: Double? = nil) throws(EvaluationError) {
+    package init(training: LabelledFeatures, penalty given: Double? = nil) throws(EvaluationError) {
         if let given, !(given > 0 && given.isFinite) { throw .penalty(given) }
         guard training.width < 1 << 15 else { throw .tooWide(training.width) }
         let algebra = try Algebra()
@@ -97,7 +97,7 @@ public struct RidgeProbe: Sendable {
     }
 
     /// The scores as a layer on features as they are.
-    public var head: LinearHead {
+    package var head: LinearHead {
         let width = scaling.means.count, columns = width + 1
         return LinearHead(
             classes: classes, weights: classes.indices.flatMap { weights[($0 * columns)..<($0 * columns + width)] },
@@ -106,7 +106,7 @@ public struct RidgeProbe: Sendable {
 
     /// The predicted class of each row; of equal scores the smallest label.
     /// - Throws: `.differentWidths`.
-    public func predict(_ test: LabelledFeatures) throws(FeaturesError) -> [Int] {
+    package func predict(_ test: LabelledFeatures) throws(FeaturesError) -> [Int] {
         let scores = try scores(test)
         return (0..<test.count).map { row in
             let start = row * classes.count
@@ -118,7 +118,7 @@ public struct RidgeProbe: Sendable {
 
     /// Scores, row-major [test rows, classes].
     /// - Throws: `.differentWidths`.
-    public func scores(_ test: LabelledFeatures) throws(FeaturesError) -> [Double] {
+    package func scores(_ test: LabelledFeatures) throws(FeaturesError) -> [Double] {
         guard test.width == scaling.means.count else {
             throw .differentWidths(training: scaling.means.count, test: test.width)
         }
@@ -133,7 +133,7 @@ public struct RidgeProbe: Sendable {
 
     /// Share of rows whose predicted class is right.
     /// - Throws: `.differentWidths`.
-    public func accuracy(on test: LabelledFeatures) throws(FeaturesError) -> Double {
+    package func accuracy(on test: LabelledFeatures) throws(FeaturesError) -> Double {
         let right = zip(try predict(test), test.labels).count { $0 == $1 }
         return Double(right) / Double(test.count)
     }

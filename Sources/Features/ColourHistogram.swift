@@ -1,5 +1,5 @@
-import Engine
-import Vision
+import CurricleEngine
+import CurricleVision
 
 /// Which colours an image has, and how much of each: what no learning is needed for, and what features are to beat.
 struct ColourHistogram {

@@ -1,25 +1,25 @@
-import Datasets
-import Engine
-import Models
-import Runtime
-import Tensors
-import Vision
-import Weights
+import CurricleDatasets
+import CurricleEngine
+import CurricleModels
+import CurricleRuntime
+import CurricleTensors
+import CurricleVision
+import CurricleWeights
 
 /// Computes features of whole images (no mask) with an encoder's weights.
-public final class FeatureExtractor {
-    public let description: WeightsDescription
+package final class FeatureExtractor {
+    package let description: WeightsDescription
     /// How images get the model's size.
-    public var preprocessing = Preprocessing.reference
+    package var preprocessing = Preprocessing.reference
     /// Which pass of a resize comes first.
-    public var passOrder = PassOrder.pillow13
+    package var passOrder = PassOrder.pillow13
     package let model: ModelRuntime
     /// Which patches are looked at; nil for all.
     private let keeping: KeptPatches?
     /// Whether the encoder ends with a norm of the mean, for ``Pooling/normalizedMean``, though its file does not say so.
     private let isForNormalizedMean: Bool
-    public var threads: Int { model.session.threads }
-    public var isa: ISA { model.session.isa }
+    package var threads: Int { model.session.threads }
+    package var isa: ISA { model.session.isa }
 
     /// - Parameters:
     ///   - weights: a file of any layout that ``Checkpoint`` reads.
@@ -27,7 +27,7 @@ public final class FeatureExtractor {
     ///   - key: which of several models of the file, see ``Checkpoint``.
     ///   - layer: blocks that tokens pass before the final norm, from 1: what comes behind is not even loaded; nil for all.
     ///   - keeping: which patches of an image are looked at; nil for all.
-    public convenience init(
+    package convenience init(
         weights path: String, heads: Int? = nil, imageHeight: Int? = nil, imageWidth: Int? = nil, mean: [Float]? = nil,
         deviation: [Float]? = nil, layer: Int? = nil,
         pool: Pooling? = nil, key: String? = nil, precision: Precision = .float32, keeping: PatchKeeping? = nil, threads: Int, isa: ISA
@@ -49,7 +49,7 @@ public final class FeatureExtractor {
     }
 
     /// With weights that stand in memory already: those of a run that goes on, or fresh ones.
-    public convenience init(_ model: ModelRuntime, _ description: WeightsDescription) {
+    package convenience init(_ model: ModelRuntime, _ description: WeightsDescription) {
         self.init(model, description, nil, isForNormalizedMean: false)
     }
 
@@ -65,7 +65,7 @@ public final class FeatureExtractor {
     ///   - strict: whether to stop at a broken image; else it is left out, with its label.
     ///   - report: told of each broken image.
     /// - Throws: `LearningError.configuration` where an image has no label.
-    public func labelled(
+    package func labelled(
         _ source: any ImageSource, pool: Pooling, batchSize: Int = 64, augmented: FeatureAugmentation? = nil, strict: Bool = false,
         report: (String) -> Void = { _ in }, progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> LabelledFeatures {
@@ -86,7 +86,7 @@ public final class FeatureExtractor {
     }
 
     /// Numbers that stand for an image.
-    public func width(_ pool: Pooling) -> Int {
+    package func width(_ pool: Pooling) -> Int {
         let m = description.model
         return switch pool {
         case .cls, .mean, .normalizedMean: m.embedWidth
@@ -98,7 +98,7 @@ public final class FeatureExtractor {
 
     /// Features [images, width], row-major.
     /// - Throws: the first broken image's `VisionError`: rows are images.
-    public func features(
+    package func features(
         _ source: any ImageSource, pool: Pooling, batchSize: Int = 64, progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> [Float] {
         try compute(source, pool, batchSize, nil, strict: true, { _ in }, progress).features
@@ -140,7 +140,7 @@ public final class FeatureExtractor {
 
     /// The encoder as a program for `images` images a run.
     /// - Throws: `LearningError.configuration` for sizes that the format does not take.
-    public func program(images: Int, pool: FeaturePooling) throws -> EncoderProgram {
+    package func program(images: Int, pool: FeaturePooling) throws -> EncoderProgram {
         if pool == .cls || pool == .clsAndMean { try description.requireClassToken() }
         if pool == .tokens, keeping != nil {
             throw LearningError.configuration("\(.pool, FeaturePooling.tokens.rawValue) is of all patches: leave out \(.keep)")

@@ -1,22 +1,22 @@
 import Foundation
-import Runtime
+import CurricleRuntime
 
 /// How near an encoder's features are to those of the same encoder computed otherwise.
-public struct FeatureLikeness: Sendable {
+package struct FeatureLikeness: Sendable {
     /// Of each image's features with the other's: their mean, and the least.
-    public let meanCosine, worstCosine: Double
+    package let meanCosine, worstCosine: Double
     /// The image of the least.
-    public let worst: Int
+    package let worst: Int
     /// ‖a − b‖ / ‖b‖ over all images.
-    public let relativeError: Double
+    package let relativeError: Double
     /// Share of the images whose nearest other image, by cosine, is the same one; nil for fewer than two.
-    public let sameNeighbour: Double?
+    package let sameNeighbour: Double?
 
     /// - Parameters:
     ///   - features: [images, width], row-major, as `others`.
     ///   - threads: of the search for neighbours; they change nothing.
     /// - Throws: `FeaturesError` where sizes contradict each other or a feature is not finite; `RuntimeError` where memory is lacking.
-    public init(_ features: [Float], to others: [Float], width: Int, threads: Int = 1, isa: ISA = .best) throws {
+    package init(_ features: [Float], to others: [Float], width: Int, threads: Int = 1, isa: ISA = .best) throws {
         let labels = Array(repeating: 0, count: features.count / max(1, width)), images = labels.count
         let (a, b) = (
             try LabelledFeatures(features: features, width: width, labels: labels),
@@ -42,7 +42,7 @@ public struct FeatureLikeness: Sendable {
     }
 
     /// A line for people.
-    public var text: String {
+    package var text: String {
         String(format: "against float32: cosine %.5f, worst %.5f; relative error %.4f", meanCosine, worstCosine, relativeError)
             + (sameNeighbour.map { String(format: "; the same nearest neighbour for %.1f %% of the images", 100 * $0) } ?? "")
     }

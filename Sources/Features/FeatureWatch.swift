@@ -1,41 +1,41 @@
-import Datasets
-import Engine
-import Models
-import Runtime
-import Settings
-import Tensors
-import Vision
+import CurricleDatasets
+import CurricleEngine
+import CurricleModels
+import CurricleRuntime
+import CurricleSettings
+import CurricleTensors
+import CurricleVision
 
 /// kNN accuracy of an encoder that is being trained, by the reference's protocol: what `curricle knn` gives for its saved weights.
-public struct FeatureWatch: Sendable {
-    public struct Reading: Sendable, Equatable {
+package struct FeatureWatch: Sendable {
+    package struct Reading: Sendable, Equatable {
         /// Share of test images whose neighbours' most frequent class is right: by class tokens, and by means of patch tokens.
-        public let cls: Double, mean: Double
+        package let cls: Double, mean: Double
         /// Test images that were judged: broken ones are left out.
-        public let judged: JudgedImages
+        package let judged: JudgedImages
         /// Training images they were compared with, likewise.
-        public let known: Int
-        public var images: Int { judged.images }
+        package let known: Int
+        package var images: Int { judged.images }
     }
 
     /// The reference's k.
     package static let neighbours = 5
     /// Images of either part that are used where there are more, spread evenly over it.
-    public static let most = 5000
+    package static let most = 5000
     package static let batch = 64
 
     package let training: ImageSelection
     package let test: ImageSelection
     /// How images get the model's size.
-    public var preprocessing = Preprocessing.reference
+    package var preprocessing = Preprocessing.reference
     /// Which pass of a resize comes first.
-    public var passOrder = PassOrder.pillow13
+    package var passOrder = PassOrder.pillow13
     /// Of each test image, its places among the training images: it is no neighbour of itself.
     private let places: [[Int]]
 
     /// - Parameters training, test: labelled images to compare with, and to judge on.
     /// - Throws: `LearningError.configuration` where labels are missing, the classes differ, or there are too few images.
-    public init(training: any ImageSource, test: any ImageSource) throws {
+    package init(training: any ImageSource, test: any ImageSource) throws {
         self.training = ImageSelection(training, most: FeatureWatch.most)
         self.test = ImageSelection(try test.labelled(byNames: training.classNames), most: FeatureWatch.most)
         places = self.test.places(in: self.training)
@@ -58,11 +58,11 @@ public struct FeatureWatch: Sendable {
     }
 
     /// What to do where the data has no labels or no second part.
-    public static let need: Message =
+    package static let need: Message =
         "\(.knnEpochs) needs labelled images in two parts: give \(.knnTraining, "PATH") and \(.knnTest, "PATH")"
 
     /// How many images are used, and of how many.
-    public var text: String {
+    package var text: String {
         func part(_ images: ImageSelection) -> String {
             images.count == images.source.count ? "\(images.count)" : "\(images.count) of \(images.source.count)"
         }
@@ -135,7 +135,7 @@ public struct FeatureWatch: Sendable {
     }
 
     /// Images whose features are compared.
-    public var images: Int { training.count + test.count }
+    package var images: Int { training.count + test.count }
 
     /// Bytes that watching takes beside the arena: features, batches ahead, results, and the blocks of rows whose distances are measured.
     package static func bytes(images: Int, _ m: ModelConfiguration, imageBytes: Int) -> Int {

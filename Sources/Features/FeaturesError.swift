@@ -1,14 +1,14 @@
-import Settings
+import CurricleSettings
 
 /// Why features cannot be compared.
-public enum FeaturesError: NamesSettings, Sendable, Equatable {
+package enum FeaturesError: NamesSettings, Sendable, Equatable {
     case empty
     case sizes(features: Int, width: Int, labels: Int)
     case notFinite(row: Int)
     case differentWidths(training: Int, test: Int)
     case neighbourCount(Int, training: Int)
 
-    public var message: Message {
+    package var message: Message {
         switch self {
         case .empty:
             "there are no features to evaluate; check that the folders hold images"

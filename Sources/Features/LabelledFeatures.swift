@@ -1,18 +1,18 @@
 /// Features of images with the images' classes: what the evaluations compare.
-public struct LabelledFeatures: Sendable {
+package struct LabelledFeatures: Sendable {
     /// Row-major [count, width].
-    public let features: [Float]
+    package let features: [Float]
     /// Numbers of a feature.
-    public let width: Int
+    package let width: Int
     /// The class of each row.
-    public let labels: [Int]
+    package let labels: [Int]
     /// Of each row, its image's index in the source: broken images have no row.
-    public let samples: [Int]
+    package let samples: [Int]
 
-    public var count: Int { labels.count }
+    package var count: Int { labels.count }
 
     /// - Throws: ``FeaturesError`` if the sizes contradict each other, there is no row, or a feature is not finite.
-    public init(features: [Float], width: Int, labels: [Int], samples: [Int]? = nil) throws(FeaturesError) {
+    package init(features: [Float], width: Int, labels: [Int], samples: [Int]? = nil) throws(FeaturesError) {
         guard width > 0, !labels.isEmpty else { throw .empty }
         let (needed, overflow) = width.multipliedReportingOverflow(by: labels.count)
         guard !overflow, needed == features.count else {
@@ -30,7 +30,7 @@ public struct LabelledFeatures: Sendable {
 
     /// The rows of some images.
     /// - Throws: `FeaturesError.empty` where there are none.
-    public func rows(where isWanted: (_ sample: Int) -> Bool) throws(FeaturesError) -> LabelledFeatures {
+    package func rows(where isWanted: (_ sample: Int) -> Bool) throws(FeaturesError) -> LabelledFeatures {
         let rows = samples.indices.filter { isWanted(samples[$0]) }
         var chosen: [Float] = []
         chosen.reserveCapacity(rows.count * width)
@@ -40,7 +40,7 @@ public struct LabelledFeatures: Sendable {
 
     /// Of each row here, the rows of other features that are of the same image.
     /// - Parameter places: of each image here, its places in the other source (`ImageSource.places`).
-    public func rows(of other: LabelledFeatures, at places: [[Int]]) -> [[Int]] {
+    package func rows(of other: LabelledFeatures, at places: [[Int]]) -> [[Int]] {
         guard places.contains(where: { !$0.isEmpty }) else { return [] }
         let rows = Dictionary(other.samples.enumerated().map { ($1, $0) }) { first, _ in first }
         return samples.map { places[$0].compactMap { rows[$0] } }

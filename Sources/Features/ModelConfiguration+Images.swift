@@ -1,11 +1,11 @@
-import Datasets
-import Models
-import Vision
+import CurricleDatasets
+import CurricleModels
+import CurricleVision
 
 extension ModelConfiguration {
     /// Patches of the model's images.
     /// - Throws: `VisionError.invalidGrid` where the sizes make none.
-    public var grid: PatchGrid {
+    package var grid: PatchGrid {
         get throws(VisionError) {
             try PatchGrid.validated(imageHeight: imageHeight, imageWidth: imageWidth, patchSize: patchSize, channels: channels)
         }

@@ -1,12 +1,12 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Models
-import Settings
-import Storage
+import CurricleModels
+import CurricleSettings
+import CurricleStorage
 
 /// Which patches of an image its features are computed of: a share of them, by a rule.
-public struct PatchKeeping: Sendable {
-    public enum Rule: String, Sendable, CaseIterable {
+package struct PatchKeeping: Sendable {
+    package enum Rule: String, Sendable, CaseIterable {
         /// Evenly spread: of half of them a chequerboard.
         case grid
         /// Patches of the largest variance.
@@ -18,14 +18,14 @@ public struct PatchKeeping: Sendable {
     }
 
     /// Of the patches, above 0, up to 1.
-    public let share: Double
-    public let rule: Rule
+    package let share: Double
+    package let rule: Rule
     /// With ``Rule/map``: a text file of a number a patch, the largest of which are kept. With ``Rule/masker``: weights with a masker, as
     /// `partner.safetensors` of a run.
-    public let path: String?
+    package let path: String?
 
     /// - Throws: `LearningError.configuration` where a rule lacks its file, or has one that it does not take.
-    public init(share: Double, rule: Rule, map: String? = nil, masker: String? = nil) throws(LearningError) {
+    package init(share: Double, rule: Rule, map: String? = nil, masker: String? = nil) throws(LearningError) {
         (self.share, self.rule) = (share, rule)
         path = rule == .map ? map : rule == .masker ? masker : nil
         if rule == .map, map == nil { throw .configuration("\(.keepBy, rule.rawValue) needs \(.keepMap), a file of a number a patch") }

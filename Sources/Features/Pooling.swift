@@ -1,7 +1,7 @@
-import Models
+import CurricleModels
 
 /// What stands for an image.
-public enum Pooling: String, Sendable, CaseIterable {
+package enum Pooling: String, Sendable, CaseIterable {
     /// The class token, or the mean of the patch tokens, after the encoder's final norm.
     case cls, mean
     /// The mean of the patch tokens *before* the final norm, through a norm of its own: `fc_norm`, the file's where it has one, else a

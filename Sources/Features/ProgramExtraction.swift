@@ -1,26 +1,26 @@
-import Datasets
+import CurricleDatasets
 import Dispatch
-import Engine
+import CurricleEngine
 import Foundation
-import Runtime
-import Settings
-import Storage
-import Vision
-import Weights
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleVision
+import CurricleWeights
 
 /// Features of a dataset by a program file, image by image as the library on a device computes them.
-public struct ProgramExtraction {
-    public let program: ProgramFile
+package struct ProgramExtraction {
+    package let program: ProgramFile
     /// Whether pictures must have the program's size, instead of being resized and cropped to it.
-    public let takesPixelsAsTheyAre: Bool
-    public init(_ program: ProgramFile, takesPixelsAsTheyAre: Bool = false) {
+    package let takesPixelsAsTheyAre: Bool
+    package init(_ program: ProgramFile, takesPixelsAsTheyAre: Bool = false) {
         self.program = program
         self.takesPixelsAsTheyAre = takesPixelsAsTheyAre
     }
 
     /// Stands for everything that decides the features of a source: the program, how pictures come to it, and which they are (their
     /// files' names, sizes and times of change).
-    public func key(_ source: any ImageSource, _ decoding: DecodeOptions) -> UInt32 {
+    package func key(_ source: any ImageSource, _ decoding: DecodeOptions) -> UInt32 {
         var sum = CRC32C()
         sum.update(Array("\(program.checksum) \(program.encoder.isa) \(takesPixelsAsTheyAre) \(decoding) \(source.count)".utf8))
         var last: ByteName?
@@ -39,14 +39,14 @@ public struct ProgramExtraction {
     }
 
     /// Numbers of an image's features: rows times their width.
-    public var width: Int { program.encoder.shape.imageOutputs }
+    package var width: Int { program.encoder.shape.imageOutputs }
 
     /// Features in the source's order, handed over batch by batch.
     /// - Parameter first: the image to begin with.
     /// - Parameter end: the image to stop before; nil for all.
     /// - Parameter body: the images' range, and their features [images, rows · width].
     /// - Throws: a broken image's `VisionError`; `LearningError.file` for a program whose numbers overflow; or what `body` throws.
-    public func run(
+    package func run(
         _ source: any ImageSource, from first: Int = 0, to end: Int? = nil,
         _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void
     ) throws {

@@ -1,7 +1,7 @@
 extension Graph {
     /// Builds the graph again, node by node: `rule` sees a node with its inputs already mapped into the new graph, and
     /// returns the values that stand for its outputs, or nil to copy the node as it is. `map` holds every value so far.
-    public func rewritten(
+    package func rewritten(
         _ rule: (_ node: Node, _ inputs: [ValueID], _ new: inout Graph, _ map: [ValueID: ValueID]) throws(GraphError) -> [ValueID]?
     ) throws(GraphError) -> Graph {
         var new = Graph()
@@ -23,7 +23,7 @@ extension Graph {
     }
 
     /// Only what results, gradients and effects need.
-    public func pruned() throws(GraphError) -> Graph {
+    package func pruned() throws(GraphError) -> Graph {
         var needed = Set(results.map(\.value) + gradients.map(\.value))
         var kept = Array(repeating: false, count: nodes.count)
         for (i, node) in nodes.enumerated().reversed() where node.operation.role == .effect || node.outputs.contains(where: needed.contains)

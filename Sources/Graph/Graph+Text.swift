@@ -1,6 +1,6 @@
 extension Operation {
     /// The case's name, without what it carries.
-    public var name: String {
+    package var name: String {
         let text = String(describing: self)
         return String(text.prefix { $0 != "(" })
     }
@@ -8,7 +8,7 @@ extension Operation {
 
 extension Graph: CustomStringConvertible {
     /// One line a node, in order: `%3 = linear(bias) %1 %2 : f32[4, 16, 96]`.
-    public var description: String {
+    package var description: String {
         var lines: [String] = []
         for node in nodes {
             let outputs = node.outputs.map { "%\($0.index)" }.joined(separator: ", ")
@@ -24,7 +24,7 @@ extension Graph: CustomStringConvertible {
 
 extension Operation {
     /// Name and attributes as the text form shows them.
-    public var text: String {
+    package var text: String {
         switch self {
         case .input(let input): "input(\(input.rawValue))"
         case .parameter(let slice): "parameter(\(slice))"

@@ -1,6 +1,6 @@
 extension Graph {
     /// What is wrong with the graph, or nothing: run between passes.
-    public func verify() -> [GraphError] {
+    package func verify() -> [GraphError] {
         var problems: [GraphError] = []
         var made = Set<ValueID>()
         for node in nodes {

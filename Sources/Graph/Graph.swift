@@ -1,53 +1,53 @@
-import Tensors
+import CurricleTensors
 
 /// Names a value of one graph.
-public struct ValueID: Sendable, Hashable, Comparable {
-    public let index: Int
-    public init(index: Int) { self.index = index }
-    public static func < (a: ValueID, b: ValueID) -> Bool { a.index < b.index }
+package struct ValueID: Sendable, Hashable, Comparable {
+    package let index: Int
+    package init(index: Int) { self.index = index }
+    package static func < (a: ValueID, b: ValueID) -> Bool { a.index < b.index }
 }
 
-public struct Node: Sendable {
-    public let operation: Operation
-    public let inputs: [ValueID]
-    public let outputs: [ValueID]
+package struct Node: Sendable {
+    package let operation: Operation
+    package let inputs: [ValueID]
+    package let outputs: [ValueID]
 
-    public var isLeaf: Bool { operation.role == .leaf }
+    package var isLeaf: Bool { operation.role == .leaf }
 }
 
 /// A static graph of tensor operations. Nodes are in an order in which they can be run; equal pure nodes are one node.
-public struct Graph: Sendable {
-    public private(set) var nodes: [Node] = []
-    public private(set) var types: [TensorType] = []
+package struct Graph: Sendable {
+    package private(set) var nodes: [Node] = []
+    package private(set) var types: [TensorType] = []
     private var producers: [Int?] = []
     private var known: [Key: [ValueID]] = [:]
     /// Values of constants by name, row-major.
-    public private(set) var constants: [String: [Float]] = [:]
+    package private(set) var constants: [String: [Float]] = [:]
     /// What a run hands back, by name.
-    public var results: [(name: String, value: ValueID)] = []
+    package var results: [(name: String, value: ValueID)] = []
     /// Gradients that stay between programs, to be added up.
-    public var gradients: [(slice: ParameterSlice, value: ValueID)] = []
+    package var gradients: [(slice: ParameterSlice, value: ValueID)] = []
 
     private struct Key: Hashable {
         let operation: Operation
         let inputs: [ValueID]
     }
 
-    public init() {}
+    package init() {}
 
     /// The nodes that become instructions, in order.
-    public var computed: [Node] { nodes.filter { !$0.isLeaf } }
+    package var computed: [Node] { nodes.filter { !$0.isLeaf } }
 
-    public func type(_ value: ValueID) -> TensorType { types[value.index] }
-    public func shape(_ value: ValueID) -> [Int] { types[value.index].shape }
+    package func type(_ value: ValueID) -> TensorType { types[value.index] }
+    package func shape(_ value: ValueID) -> [Int] { types[value.index].shape }
     /// The node that makes a value.
-    public func producer(_ value: ValueID) -> Node? { producers[value.index].map { nodes[$0] } }
+    package func producer(_ value: ValueID) -> Node? { producers[value.index].map { nodes[$0] } }
 
     /// Adds a node, or finds the equal one, and returns its outputs.
     /// - Parameter again: adds it even where there is an equal one: to compute something a second time.
     /// - Throws: `GraphError` where the inputs do not fit the operation.
     @discardableResult
-    public mutating func append(
+    package mutating func append(
         _ operation: Operation, _ inputs: [ValueID] = [], type: TensorType? = nil, again: Bool = false
     ) throws(GraphError) -> [ValueID] {
         let key = Key(operation: operation, inputs: inputs)
@@ -62,7 +62,7 @@ public struct Graph: Sendable {
     }
 
     /// How many nodes, results and gradients read each value.
-    public func useCounts() -> [Int] {
+    package func useCounts() -> [Int] {
         var counts = Array(repeating: 0, count: types.count)
         for node in nodes { for input in node.inputs { counts[input.index] += 1 } }
         for result in results { counts[result.value.index] += 1 }
@@ -70,7 +70,7 @@ public struct Graph: Sendable {
         return counts
     }
 
-    public mutating func define(constant name: String, _ values: [Float], shape: [Int]) throws(GraphError) -> ValueID {
+    package mutating func define(constant name: String, _ values: [Float], shape: [Int]) throws(GraphError) -> ValueID {
         guard values.count == shape.reduce(1, *) else {
             throw GraphError(operation: "constant \(name)", problem: "\(values.count) values for shape \(shape)")
         }
@@ -79,15 +79,15 @@ public struct Graph: Sendable {
     }
 
     /// Keeps the constants of another graph: a rewritten graph names the same ones.
-    public mutating func adoptConstants(of other: Graph) { constants.merge(other.constants) { mine, _ in mine } }
+    package mutating func adoptConstants(of other: Graph) { constants.merge(other.constants) { mine, _ in mine } }
 }
 
-public struct GraphError: Error, Sendable, Equatable, CustomStringConvertible {
-    public let operation: String
-    public let problem: String
-    public init(operation: String, problem: String) {
+package struct GraphError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let operation: String
+    package let problem: String
+    package init(operation: String, problem: String) {
         self.operation = operation
         self.problem = problem
     }
-    public var description: String { "graph: \(operation): \(problem)" }
+    package var description: String { "graph: \(operation): \(problem)" }
 }

@@ -1,4 +1,4 @@
-import Tensors
+import CurricleTensors
 
 extension Operation {
     /// Types of the outputs, from those of the inputs; `leaf` is the type of a leaf that does not carry its own.
@@ -205,7 +205,7 @@ extension Operation {
     }
 
     /// Chunks of rows that partial sums of a LayerNorm's gradient are taken over: a function of the shape alone.
-    public static func normChunks(rows: Int) -> Int { min(64, max(1, (rows + 15) / 16)) }
+    package static func normChunks(rows: Int) -> Int { min(64, max(1, (rows + 15) / 16)) }
 
     private func attentionSizes(_ inputs: [TensorType], heads: Int) throws(GraphError) -> (queries: Int, width: Int) {
         let first = inputs[0].shape

@@ -1,10 +1,10 @@
-import Tensors
+import CurricleTensors
 
 /// Everything a graph can say. Adding a case makes the compiler list each place that must answer for it:
 /// types (`Operation+Types`), gradient (`Differentiate`), cost and lowering (`Lower`), and the Double reference.
 ///
 /// Letters: N images, L patches, T tokens, Q queries, K kept, D width, H heads, P values a patch.
-public enum Operation: Sendable, Hashable {
+package enum Operation: Sendable, Hashable {
     // Leaves
     /// A tensor given at each run.
     case input(InputName)
@@ -122,7 +122,7 @@ public enum Operation: Sendable, Hashable {
     case patchify(patch: Int)
 
     /// What it is to a program.
-    public enum Role: Sendable {
+    package enum Role: Sendable {
         /// Names memory that is there already.
         case leaf
         case computed
@@ -130,7 +130,7 @@ public enum Operation: Sendable, Hashable {
         case effect
     }
 
-    public var role: Role {
+    package var role: Role {
         switch self {
         case .input, .parameter, .gradient, .constant, .uniform: .leaf
         case .guardFinite, .adamw: .effect
@@ -150,32 +150,32 @@ public enum Operation: Sendable, Hashable {
 }
 
 /// Epilogue of `linear`.
-public struct LinearForm: Sendable, Hashable {
-    public var bias = false
-    public var residual = false
-    public var multiplier = false
-    public var gelu = false
-    public init(bias: Bool = false, residual: Bool = false, multiplier: Bool = false, gelu: Bool = false) {
+package struct LinearForm: Sendable, Hashable {
+    package var bias = false
+    package var residual = false
+    package var multiplier = false
+    package var gelu = false
+    package init(bias: Bool = false, residual: Bool = false, multiplier: Bool = false, gelu: Bool = false) {
         self.bias = bias
         self.residual = residual
         self.multiplier = multiplier
         self.gelu = gelu
     }
     /// Positions among the inputs, after x and weight.
-    public var biasIndex: Int? { bias ? 2 : nil }
-    public var residualIndex: Int? { residual ? 2 + (bias ? 1 : 0) : nil }
-    public var multiplierIndex: Int? { multiplier ? 2 + (bias ? 1 : 0) + (residual ? 1 : 0) : nil }
+    package var biasIndex: Int? { bias ? 2 : nil }
+    package var residualIndex: Int? { residual ? 2 + (bias ? 1 : 0) : nil }
+    package var multiplierIndex: Int? { multiplier ? 2 + (bias ? 1 : 0) + (residual ? 1 : 0) : nil }
 }
 
 /// Rows of each image: row j of the few is row `offset + order[first + j]` of the many, or `offset + first + j`.
-public struct RowSelection: Sendable, Hashable {
-    public let first: Int
-    public let count: Int
-    public let offset: Int
-    public let indexed: Bool
+package struct RowSelection: Sendable, Hashable {
+    package let first: Int
+    package let count: Int
+    package let offset: Int
+    package let indexed: Bool
     /// Row 0, the class token's, comes before the `count` others.
-    public let lead: Bool
-    public init(first: Int, count: Int, offset: Int = 0, indexed: Bool = false, lead: Bool = false) {
+    package let lead: Bool
+    package init(first: Int, count: Int, offset: Int = 0, indexed: Bool = false, lead: Bool = false) {
         self.first = first
         self.count = count
         self.offset = offset
@@ -183,30 +183,30 @@ public struct RowSelection: Sendable, Hashable {
         self.lead = lead
     }
     /// Rows selected in all.
-    public var total: Int { count + (lead ? 1 : 0) }
+    package var total: Int { count + (lead ? 1 : 0) }
 }
 
-public struct PatchErrorForm: Sendable, Hashable {
+package struct PatchErrorForm: Sendable, Hashable {
     /// Each target patch by its own mean and unbiased variance.
-    public let normalized: Bool
+    package let normalized: Bool
     /// Row j predicts patch `order[first + j]`, or `first + j`.
-    public let first: Int
-    public let indexed: Bool
-    public init(normalized: Bool, first: Int = 0, indexed: Bool = false) {
+    package let first: Int
+    package let indexed: Bool
+    package init(normalized: Bool, first: Int = 0, indexed: Bool = false) {
         self.normalized = normalized
         self.first = first
         self.indexed = indexed
     }
     /// Added to the variance (reference: models_mae.py, `norm_pix_loss`).
-    public static let epsilon: Float = 1e-6
+    package static let epsilon: Float = 1e-6
 }
 
 /// λ of the masker's losses (CL-MAE, eq. 5–8).
-public struct MaskerWeights: Sendable, Hashable, Codable {
-    public var gauss: Float
-    public var kl: Float
-    public var diversity: Float
-    public init(gauss: Float = 1, kl: Float = 0.1, diversity: Float = 2) {
+package struct MaskerWeights: Sendable, Hashable, Codable {
+    package var gauss: Float
+    package var kl: Float
+    package var diversity: Float
+    package init(gauss: Float = 1, kl: Float = 0.1, diversity: Float = 2) {
         self.gauss = gauss
         self.kl = kl
         self.diversity = diversity
@@ -214,12 +214,12 @@ public struct MaskerWeights: Sendable, Hashable, Codable {
 }
 
 /// AdamW's fixed numbers; what changes each step is in the input `step`.
-public struct AdamW: Sendable, Hashable, Codable {
-    public var beta1: Double
-    public var beta2: Double
-    public var epsilon: Double
-    public var weightDecay: Double
-    public init(beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.05) {
+package struct AdamW: Sendable, Hashable, Codable {
+    package var beta1: Double
+    package var beta2: Double
+    package var epsilon: Double
+    package var weightDecay: Double
+    package init(beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.05) {
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon

@@ -1,16 +1,16 @@
-import Graph
-import Tensors
+import CurricleGraph
+import CurricleTensors
 
 /// A linear head on an encoder, and how fine-tuning treats the encoder's layers.
-public struct ClassifierShape: Sendable, Hashable {
+package struct ClassifierShape: Sendable, Hashable {
     /// C, at least 2.
-    public var classes: Int
+    package var classes: Int
     /// What the learning rate is multiplied by from one layer to the one before it, 0…1 (MAE, `util/lr_decay.py`).
-    public var layerDecay: Float
+    package var layerDecay: Float
     /// What the head is on: a vector an image. Nil for what is fine-tuned: the class token, or the mean where the model normalises that.
-    public var pool: FeaturePooling?
+    package var pool: FeaturePooling?
 
-    public init(classes: Int, layerDecay: Float = 1, pool: FeaturePooling? = nil) {
+    package init(classes: Int, layerDecay: Float = 1, pool: FeaturePooling? = nil) {
         self.classes = classes
         self.layerDecay = layerDecay
         self.pool = pool
@@ -39,7 +39,7 @@ extension ModelBuilder {
     }
 
     /// A step of fine-tuning: the mean cross-entropy against the input `targets` [N, C]. Results: `losses` [1], `logits`.
-    public mutating func classifierStep(dropsPaths: Bool) throws(GraphError) -> DescribedStep {
+    package mutating func classifierStep(dropsPaths: Bool) throws(GraphError) -> DescribedStep {
         let logits = try logits(patches(), dropsPaths: dropsPaths)
         let targets = try graph.append(.input(.targets), type: TensorType([images, graph.shape(logits).last ?? 0]))[0]
         let loss = try graph.append(.mean, [graph.append(.crossEntropy, [logits, targets])[0]])[0]
@@ -49,7 +49,7 @@ extension ModelBuilder {
 
     /// What a classifier says of whole images. Result: `logits` [N, C], or their softmax, `probabilities`.
     /// - Parameter fromPixels: the batch is rgb8.
-    public mutating func classification(fromPixels: Bool = false, probabilities: Bool = false) throws(GraphError) -> Graph {
+    package mutating func classification(fromPixels: Bool = false, probabilities: Bool = false) throws(GraphError) -> Graph {
         let logits = try logits(fromPixels ? patchesOfPixels() : patches(), dropsPaths: false)
         graph.results.append(probabilities ? ("probabilities", try graph.append(.softmax, [logits])[0]) : ("logits", logits))
         return graph

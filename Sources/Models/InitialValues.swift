@@ -1,10 +1,10 @@
 import Foundation
-import Randomness
+import CurricleRandomness
 
 extension ModelParameter {
     /// Initial values as its layer declares them; Xavier's are uniform within √(6 / (in + out)), the patch embedding's as a matrix's
     /// (models_mae.py, `initialize_weights`). A function of (seed, name) alone.
-    public func initialValues(seed: UInt64) -> [Float] {
+    package func initialValues(seed: UInt64) -> [Float] {
         let count = parameter.shape.reduce(1, *)
         switch initialValue {
         case .zeros: return Array(repeating: 0, count: count)
@@ -29,7 +29,7 @@ extension ModelParameter {
 /// Fixed 2-D sin-cos position embedding (models_mae.py, `get_2d_sincos_pos_embed`): `[1 + rows·columns, width]`, a zero
 /// row for the class token; the first half of a row encodes the column, the second the row, each as sines then cosines
 /// of the coordinate over 10000^(k/(width/4)).
-public func positionEmbedding(rows: Int, columns: Int, width: Int) -> [Float] {
+package func positionEmbedding(rows: Int, columns: Int, width: Int) -> [Float] {
     let quarter = width / 4
     let frequencies = (0..<quarter).map { pow(10000, -Double($0) / Double(quarter)) }
     var out = [Float](repeating: 0, count: width)

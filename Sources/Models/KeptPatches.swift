@@ -1,9 +1,9 @@
-import Graph
+import CurricleGraph
 
 /// Which of an image's patches an encoder sees: with fewer of them it is faster.
-public struct KeptPatches: Sendable, Hashable {
+package struct KeptPatches: Sendable, Hashable {
     /// What patches are ranked by; those of the highest scores are kept, of equal ones the first.
-    public enum Rule: Sendable, Hashable {
+    package enum Rule: Sendable, Hashable {
         /// The same for every image, [L].
         case fixed([Float])
         /// The variance of a patch's normalised numbers.
@@ -13,10 +13,10 @@ public struct KeptPatches: Sendable, Hashable {
     }
 
     /// K, 1…L.
-    public let count: Int
-    public let rule: Rule
+    package let count: Int
+    package let rule: Rule
 
-    public init(count: Int, rule: Rule) {
+    package init(count: Int, rule: Rule) {
         self.count = count
         self.rule = rule
     }
@@ -24,7 +24,7 @@ public struct KeptPatches: Sendable, Hashable {
     /// Scores by which any number of patches lies as evenly over the grid as can be: half of them is a chequerboard, a quarter every second
     /// one of every second row. They are Bayer's thresholds: B(r, c) = Σₖ 4⁻ᵏ·(2·(rₖ ⊕ cₖ) + rₖ) over the bits k of row and column, the
     /// lowest first.
-    public static func grid(rows: Int, columns: Int) -> [Float] {
+    package static func grid(rows: Int, columns: Int) -> [Float] {
         (0..<rows * columns).map { patch in
             let row = patch / columns, column = patch % columns
             var threshold = 0.0, weight = 0.25

@@ -1,7 +1,7 @@
-import Graph
+import CurricleGraph
 
 /// What chooses the patches to remove: its parameters, which it declares where it uses them, its scores and its losses.
-public protocol Masker: Sendable {
+package protocol Masker: Sendable {
     /// The logits of scores in (0, 1), one a patch, large for keep: tokens [N, L, D] → N rows of L. Layers are named under `masking_net`.
     func logits(of tokens: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID
     /// The losses of step B, [count], from the patches' errors [N, L] and the scores that their tokens were multiplied by; the total, which
@@ -11,21 +11,21 @@ public protocol Masker: Sendable {
 }
 
 /// What a masker says of patches, N rows of L.
-public struct MaskerScores {
-    public let logits: ValueID
+package struct MaskerScores {
+    package let logits: ValueID
     /// Their sigmoid.
-    public let scores: ValueID
+    package let scores: ValueID
 }
 
 /// CL-MAE's masker: blocks on the tokens, of whose class token a layer makes the scores; recon, gauss, kl, diversity and their sum
 /// (section 3 and eq. 5–8 of the paper).
-public struct CurriculumMasker: Masker {
+package struct CurriculumMasker: Masker {
     /// PyTorch's default, which the reference's masker keeps.
     static let epsilon: Float = 1e-5
 
-    public init() {}
+    package init() {}
 
-    public func logits(of tokens: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID {
+    package func logits(of tokens: ValueID, in model: inout ModelBuilder) throws(GraphError) -> ValueID {
         let c = model.configuration
         var x = try model.graph.append(.prependRow, [tokens, model.token("cls_token", width: c.embedWidth)])[0]
         model.declareClassPosition("pos_embed", width: c.embedWidth)
@@ -39,7 +39,7 @@ public struct CurriculumMasker: Masker {
         return try model.linear(first, "mlp_head.1", to: c.patches)
     }
 
-    public func losses(
+    package func losses(
         _ weights: MaskerWeights, errors: ValueID, scores: ValueID, in model: inout ModelBuilder
     ) throws(GraphError) -> ValueID {
         let terms = try model.graph.append(.maskerTerms, [errors, scores])[0]

@@ -1,5 +1,5 @@
-import Graph
-import Tensors
+import CurricleGraph
+import CurricleTensors
 
 /// Where a layer stands: what its parameters' names begin with, and whose they are.
 struct ModelPlace {
@@ -21,7 +21,7 @@ struct ModelPlace {
 
 extension ModelBuilder {
     /// Describes layers under a name, in a part, in a layer of the encoder (`ModelPlace`); where it is nil, all stays as around it.
-    public mutating func scope<Result>(
+    package mutating func scope<Result>(
         _ name: String? = nil, part: ModelPart? = nil, layer: Int? = nil, isOptional: Bool? = nil,
         _ body: (inout ModelBuilder) throws(GraphError) -> Result
     ) throws(GraphError) -> Result {
@@ -35,7 +35,7 @@ extension ModelBuilder {
     }
 
     /// Describes block `index` of a stack of them, e.g. of `blocks`.
-    public mutating func scope<Result>(
+    package mutating func scope<Result>(
         block index: Int, of stack: String, _ body: (inout ModelBuilder) throws(GraphError) -> Result
     ) throws(GraphError) -> Result {
         let outer = place
@@ -70,7 +70,7 @@ extension ModelBuilder {
     }
 
     /// A vector [width] that stands for a row: normal of deviation 0.02 at first (models_mae.py, `initialize_weights`).
-    public mutating func token(_ name: String, width: Int) throws(GraphError) -> ValueID {
+    package mutating func token(_ name: String, width: Int) throws(GraphError) -> ValueID {
         try parameter(name, [width], .normal(0.02), referenceShape: [1, 1, width])
     }
 
@@ -79,7 +79,7 @@ extension ModelBuilder {
     ///   - sections: equal parts of the columns that are used apart, as query, key and value are.
     ///   - weight: its initial values; the bias begins as zeros.
     ///   - patch: for the patch embedding, whose weight is a convolution's in checkpoints.
-    public mutating func linear(
+    package mutating func linear(
         _ x: ValueID, _ name: String, to width: Int, sections: Int = 1, weight initial: ModelParameter.InitialValue = .xavier,
         patch: (size: Int, channels: Int)? = nil
     ) throws(GraphError) -> ValueID {
@@ -92,7 +92,7 @@ extension ModelBuilder {
     }
 
     /// LayerNorm of x [.., D].
-    public mutating func norm(_ x: ValueID, _ name: String, epsilon: Float) throws(GraphError) -> ValueID {
+    package mutating func norm(_ x: ValueID, _ name: String, epsilon: Float) throws(GraphError) -> ValueID {
         let width = graph.type(x).width
         let gamma = try parameter("\(name).weight", [width], .ones)
         let beta = try parameter("\(name).bias", [width], .zeros)
@@ -101,7 +101,7 @@ extension ModelBuilder {
 
     /// A pre-norm transformer block on x [N, T, D].
     /// - Parameter branchScales: [N] each: what an image's attention and MLP branches are multiplied by; nil for 1.
-    public mutating func block(
+    package mutating func block(
         _ x: ValueID, heads: Int, epsilon: Float, branchScales: (attention: ValueID, mlp: ValueID)? = nil
     ) throws(GraphError) -> ValueID {
         let width = graph.type(x).width

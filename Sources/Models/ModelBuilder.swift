@@ -1,13 +1,13 @@
-import Graph
-import Tensors
+import CurricleGraph
+import CurricleTensors
 
 /// Describes the parts of a CL-MAE as graphs, naively and whole: what is not needed, the compiler leaves out. A layer declares its
 /// parameters where it uses them (`ModelBuilder+Layers.swift`), and nowhere else.
 /// Shapes: N images, L patches, T = 1 + L tokens, D width, P values a patch.
-public struct ModelBuilder {
-    public var graph = Graph()
-    public let configuration: ModelConfiguration
-    public let images: Int
+package struct ModelBuilder {
+    package var graph = Graph()
+    package let configuration: ModelConfiguration
+    package let images: Int
     let masker: any Masker
     let precision: Precision
     let classifier: ClassifierShape?
@@ -22,7 +22,7 @@ public struct ModelBuilder {
     private let encoderPosition: [Float]?
 
     /// - Parameter parameters: of the model that is described, with its masker: no others can be used.
-    public init(_ configuration: ModelConfiguration, parameters: ModelParameters, images: Int, encoderPosition: [Float]? = nil) {
+    package init(_ configuration: ModelConfiguration, parameters: ModelParameters, images: Int, encoderPosition: [Float]? = nil) {
         self.init(
             configuration, parameters.parts, parameters.masker, parameters.precision, parameters, images: images, encoderPosition)
     }
@@ -91,12 +91,12 @@ public struct ModelBuilder {
     // MARK: Inputs
 
     /// The batch: patches [N, L, P] in (row, column, channel) order, normalised.
-    public mutating func patches() throws(GraphError) -> ValueID {
+    package mutating func patches() throws(GraphError) -> ValueID {
         try graph.append(.input(.patches), type: TensorType([images, c.patches, c.patchWidth]))[0]
     }
 
     /// The batch as rgb8 pixels [N, H, W, C], made into patches by the program.
-    public mutating func patchesOfPixels() throws(GraphError) -> ValueID {
+    package mutating func patchesOfPixels() throws(GraphError) -> ValueID {
         let pixels = try graph.append(.input(.pixels), type: TensorType([images, c.imageHeight, c.imageWidth, c.channels], .uint8))[0]
         let scale = try graph.append(.input(.pixelScaleShift), type: TensorType([2, c.channels]))[0]
         return try graph.append(.patchify(patch: c.patchSize), [pixels, scale])[0]
@@ -124,7 +124,7 @@ public struct ModelBuilder {
     }
 
     /// Patch embedding and position of patches [N, L, P] → [N, L, D]; positions that are trained come later, with the class token's.
-    public mutating func tokens(_ patches: ValueID) throws(GraphError) -> ValueID {
+    package mutating func tokens(_ patches: ValueID) throws(GraphError) -> ValueID {
         let embedded = try scope(layer: 0) { m throws(GraphError) in
             try m.linear(patches, "patch_embed.proj", to: m.c.embedWidth, patch: (m.c.patchSize, m.c.channels))
         }
@@ -155,7 +155,7 @@ public struct ModelBuilder {
     ///   - dropsPaths: whether residual branches are multiplied by the input `branchScales` [2·depth, N]: for block i, row 2i its
     ///     attention's, row 2i + 1 its MLP's.
     ///   - layer: the block, from 1, to stop in, at its queries, keys and values [N, 1 + K, 3D]; nil for the whole encoder.
-    public mutating func encoder(_ tokens: ValueID, dropsPaths: Bool = false, upTo layer: Int? = nil) throws(GraphError) -> ValueID {
+    package mutating func encoder(_ tokens: ValueID, dropsPaths: Bool = false, upTo layer: Int? = nil) throws(GraphError) -> ValueID {
         var x = try withRegisters(tokens)
         if c.hasClassToken != false { x = try graph.append(.prependRow, [x, classToken()])[0] }
         if classifier != nil { x = try graph.append(.add, [x, trainedPositions()])[0] }
@@ -180,7 +180,7 @@ public struct ModelBuilder {
 
     /// Mean of the patch tokens, with the norm that some encoders have there: [N, 1 + L, D] → [N, D].
     /// - Parameter patches: how many tokens are of patches; nil for all of an image's.
-    public mutating func meanOfPatches(_ x: ValueID, patches: Int? = nil) throws(GraphError) -> ValueID {
+    package mutating func meanOfPatches(_ x: ValueID, patches: Int? = nil) throws(GraphError) -> ValueID {
         let mean = try graph.append(.meanRows(first: c.leadingTokens, count: patches ?? c.patches), [x])[0]
         guard c.normalizesPooled == true else { return mean }
         return try scope(isOptional: true) { m throws(GraphError) in try m.norm(mean, "fc_norm", epsilon: m.c.epsilon) }
@@ -198,7 +198,7 @@ public struct ModelBuilder {
         }
     }
 
-    public mutating func classRow(_ x: ValueID) throws(GraphError) -> ValueID {
+    package mutating func classRow(_ x: ValueID) throws(GraphError) -> ValueID {
         try graph.append(.selectRows(RowSelection(first: 0, count: 1)), [x])[0]
     }
 
@@ -237,7 +237,7 @@ public struct ModelBuilder {
     }
 
     /// The masker's scores in (0, 1), one a patch, large for keep: [N, L, D] → N rows of L.
-    public mutating func scores(_ tokens: ValueID) throws(GraphError) -> MaskerScores {
+    package mutating func scores(_ tokens: ValueID) throws(GraphError) -> MaskerScores {
         let masker = masker
         let logits = try scope("masking_net", part: .masker) { m throws(GraphError) in try masker.logits(of: tokens, in: &m) }
         return MaskerScores(logits: logits, scores: try graph.append(.sigmoid, [logits])[0])

@@ -1,33 +1,33 @@
-import Graph
+import CurricleGraph
 
 /// Sizes of a CL-MAE: encoder, decoder and masker. Any size that divides is allowed; presets are named ones.
-public struct ModelConfiguration: Sendable, Hashable, Codable {
-    public var imageHeight: Int
-    public var imageWidth: Int
-    public var patchSize: Int
-    public var channels: Int
-    public var embedWidth: Int
-    public var depth: Int
-    public var heads: Int
-    public var decoderWidth: Int
-    public var decoderDepth: Int
-    public var decoderHeads: Int
-    public var maskerDepth: Int
-    public var maskerHeads: Int
-    public var mlpRatio: Int
+package struct ModelConfiguration: Sendable, Hashable, Codable {
+    package var imageHeight: Int
+    package var imageWidth: Int
+    package var patchSize: Int
+    package var channels: Int
+    package var embedWidth: Int
+    package var depth: Int
+    package var heads: Int
+    package var decoderWidth: Int
+    package var decoderDepth: Int
+    package var decoderHeads: Int
+    package var maskerDepth: Int
+    package var maskerHeads: Int
+    package var mlpRatio: Int
     /// What encoder and decoder add to a variance, where it is not the reference's 1e-6 (Hugging Face's models: 1e-12).
-    public var layerNormEpsilon: Float?
+    package var layerNormEpsilon: Float?
     /// Whether the encoder ends with `fc_norm` on the mean of the patch tokens, as fine-tuned nets do, instead of `norm` on every token.
-    public var normalizesPooled: Bool?
+    package var normalizesPooled: Bool?
     /// Whether a class token stands before the patches'; nil for the reference, which has one. Only encoders of other programs lack it: they
     /// are not trained here.
-    public var hasClassToken: Bool?
+    package var hasClassToken: Bool?
     /// Tokens beside the class token that take part and stand for nothing, as DINOv2's registers; nil for none. Only encoders of other
     /// programs have them: they are not trained here.
-    public var registers: Int?
+    package var registers: Int?
 
     /// Defaults are the reference's: MAE's decoder and MLPs (models_mae.py), and CL-MAE's masker.
-    public init(
+    package init(
         imageHeight: Int = 224, imageWidth: Int = 224, patchSize: Int = 16, channels: Int = 3, embedWidth: Int, depth: Int, heads: Int,
         decoderWidth: Int = 512, decoderDepth: Int = 8, decoderHeads: Int = 16, maskerDepth: Int = 5, maskerHeads: Int = 4,
         mlpRatio: Int = 4
@@ -47,11 +47,11 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
         self.mlpRatio = mlpRatio
     }
 
-    public static let tinyP16 = ModelConfiguration(
+    package static let tinyP16 = ModelConfiguration(
         embedWidth: 192, depth: 12, heads: 3, decoderWidth: 128, decoderDepth: 2, decoderHeads: 4)
 
     /// Named sizes: the reference's (`base-p16` …) and two for edge machines.
-    public static let presets: [(name: String, configuration: ModelConfiguration)] = [
+    package static let presets: [(name: String, configuration: ModelConfiguration)] = [
         ("tiny-p16", tinyP16),
         ("small-p16", ModelConfiguration(embedWidth: 384, depth: 12, heads: 6, decoderWidth: 256, decoderDepth: 4, decoderHeads: 8)),
         ("base-p16", ModelConfiguration(embedWidth: 768, depth: 12, heads: 12)),
@@ -59,30 +59,30 @@ public struct ModelConfiguration: Sendable, Hashable, Codable {
         ("large-p16", ModelConfiguration(embedWidth: 1024, depth: 24, heads: 16)),
         ("huge-p14", ModelConfiguration(patchSize: 14, embedWidth: 1280, depth: 32, heads: 16))
     ]
-    public static func preset(_ name: String) -> ModelConfiguration? { presets.first { $0.name == name }?.configuration }
+    package static func preset(_ name: String) -> ModelConfiguration? { presets.first { $0.name == name }?.configuration }
 
     /// Of encoder and decoder (models_mae.py: `partial(nn.LayerNorm, eps=1e-6)`).
-    public var epsilon: Float { layerNormEpsilon ?? 1e-6 }
-    public var gridRows: Int { imageHeight / patchSize }
-    public var gridColumns: Int { imageWidth / patchSize }
+    package var epsilon: Float { layerNormEpsilon ?? 1e-6 }
+    package var gridRows: Int { imageHeight / patchSize }
+    package var gridColumns: Int { imageWidth / patchSize }
     /// L, patches per image.
-    public var patches: Int { gridRows * gridColumns }
+    package var patches: Int { gridRows * gridColumns }
     /// The same with a class token and without registers, as what has a decoder is.
-    public var withoutRegisters: ModelConfiguration {
+    package var withoutRegisters: ModelConfiguration {
         var other = self
         (other.registers, other.hasClassToken) = (nil, nil)
         return other
     }
     /// Tokens before those of the patches: the class token, and the registers.
-    public var leadingTokens: Int { (hasClassToken == false ? 0 : 1) + (registers ?? 0) }
+    package var leadingTokens: Int { (hasClassToken == false ? 0 : 1) + (registers ?? 0) }
     /// P, values per patch.
-    public var patchWidth: Int { patchSize * patchSize * channels }
+    package var patchWidth: Int { patchSize * patchSize * channels }
 
     /// Patches that a mask ratio keeps: int(L·(1 − ratio)) in Double, as the reference computes it.
-    public func kept(maskRatio: Double) -> Int { Int(Double(patches) * (1 - min(1, max(0, maskRatio)))) }
+    package func kept(maskRatio: Double) -> Int { Int(Double(patches) * (1 - min(1, max(0, maskRatio)))) }
 
     /// What is wrong with the sizes, or nil.
-    public var problem: String? {
+    package var problem: String? {
         let positive: [(String, Int)] = [
             ("image height", imageHeight), ("image width", imageWidth), ("patch size", patchSize), ("channels", channels),
             ("embed dim", embedWidth), ("depth", depth), ("heads", heads),

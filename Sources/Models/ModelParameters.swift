@@ -1,15 +1,15 @@
-import Graph
+import CurricleGraph
 
 /// The parts of a model that a checkpoint may have or lack.
-public enum ModelPart: String, Sendable, CaseIterable {
+package enum ModelPart: String, Sendable, CaseIterable {
     case encoder, decoder, masker
     /// A classifier's last layer.
     case head
 }
 
 /// A parameter with what a checkpoint and an initialiser need to know of it.
-public struct ModelParameter: Sendable {
-    public enum InitialValue: Sendable, Hashable {
+package struct ModelParameter: Sendable {
+    package enum InitialValue: Sendable, Hashable {
         case xavier, zeros, ones
         /// Normal of this deviation.
         case normal(Double)
@@ -17,22 +17,22 @@ public struct ModelParameter: Sendable {
         case positions(rows: Int, columns: Int)
     }
 
-    public let parameter: Parameter
-    public let part: ModelPart
+    package let parameter: Parameter
+    package let part: ModelPart
     /// Its name with `*` for the number of its block: `blocks.*.mlp.fc1.bias`.
-    public let pattern: String
+    package let pattern: String
     /// Shape in the reference's checkpoints.
-    public let referenceShape: [Int]
-    public let initialValue: InitialValue
+    package let referenceShape: [Int]
+    package let initialValue: InitialValue
     /// Non-nil for the patch embedding: its columns are (row, column, channel) here and (channel, row, column) there.
-    public let patch: (size: Int, channels: Int)?
+    package let patch: (size: Int, channels: Int)?
     /// Whether a classifier may begin from a pretrained encoder that lacks it, and keep its initial values.
-    public let isOptional: Bool
+    package let isOptional: Bool
 
     /// Values in the reference's order, from ours.
-    public func toReference(_ values: [Float]) -> [Float] { permuted(values, toReference: true) }
+    package func toReference(_ values: [Float]) -> [Float] { permuted(values, toReference: true) }
     /// Ours, from values in the reference's order.
-    public func fromReference(_ values: [Float]) -> [Float] { permuted(values, toReference: false) }
+    package func fromReference(_ values: [Float]) -> [Float] { permuted(values, toReference: false) }
 
     private func permuted(_ values: [Float], toReference: Bool) -> [Float] {
         guard let patch else { return values }
@@ -51,41 +51,41 @@ public struct ModelParameter: Sendable {
 }
 
 /// Positions that training leaves as they are. PyTorch's modules hold them too, and so do checkpoints.
-public struct FixedPositions: Sendable, Hashable {
+package struct FixedPositions: Sendable, Hashable {
     /// The reference's name, e.g. `pos_embed`.
-    public let name: String
-    public let part: ModelPart
+    package let name: String
+    package let part: ModelPart
     /// The grid of patches; none for a class token alone.
-    public let rows: Int
-    public let columns: Int
-    public let width: Int
+    package let rows: Int
+    package let columns: Int
+    package let width: Int
 
     /// [1, 1 + rows·columns, width], as checkpoints have it.
-    public var shape: [Int] { [1, 1 + rows * columns, width] }
+    package var shape: [Int] { [1, 1 + rows * columns, width] }
     /// The sin-cos ones, row by row, the class token's zeros first.
-    public func values() -> [Float] { positionEmbedding(rows: rows, columns: columns, width: width) }
+    package func values() -> [Float] { positionEmbedding(rows: rows, columns: columns, width: width) }
 }
 
 /// The parameters of a configuration under the reference's names: what describing all of the model declares, in the order of that
 /// description, which files and memory keep.
-public struct ModelParameters: Sendable {
-    public let all: [ModelParameter]
+package struct ModelParameters: Sendable {
+    package let all: [ModelParameter]
     /// Positions that are no parameters.
-    public let fixed: [FixedPositions]
+    package let fixed: [FixedPositions]
     let parts: Parts
     let masker: any Masker
-    public let precision: Precision
+    package let precision: Precision
     private let byName: [String: Int]
 
     /// Which of a model's parts are wanted.
-    public enum Parts: Sendable {
+    package enum Parts: Sendable {
         case all, encoder
         /// The encoder, and the masker whose scores choose patches.
         case scoredEncoder
         /// The encoder, its positions and a linear head, all in one group.
         case classifier(ClassifierShape)
 
-        public var isEncoder: Bool {
+        package var isEncoder: Bool {
             switch self {
             case .encoder, .scoredEncoder: true
             case .all, .classifier: false
@@ -95,7 +95,7 @@ public struct ModelParameters: Sendable {
     }
 
     /// - Precondition: the configuration has no `problem`, and the masker can be described for it.
-    public init(
+    package init(
         _ configuration: ModelConfiguration, parts: Parts = .all, masker: any Masker = CurriculumMasker(), precision: Precision = .float32
     ) {
         let declarations: Declarations
@@ -110,8 +110,8 @@ public struct ModelParameters: Sendable {
         byName = declarations.byName
     }
 
-    public subscript(_ name: String) -> ModelParameter? { byName[name].map { all[$0] } }
-    public var parameters: [Parameter] { all.map(\.parameter) }
+    package subscript(_ name: String) -> ModelParameter? { byName[name].map { all[$0] } }
+    package var parameters: [Parameter] { all.map(\.parameter) }
 }
 
 /// What layers have said so far of the parameters and positions that they use, in order of first use.

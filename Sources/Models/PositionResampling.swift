@@ -1,5 +1,5 @@
 /// How learned positions are brought to another grid of patches.
-public enum PositionResampling: String, Sendable, Codable {
+package enum PositionResampling: String, Sendable, Codable {
     /// As MAE and Hugging Face do: Keys' cubic of a = −0.75 at four points, whatever the scale.
     case bicubic
     /// As timm does: a = −0.5, widened where the grid shrinks.
@@ -11,7 +11,7 @@ public enum PositionResampling: String, Sendable, Codable {
 /// - Parameter values: [rows·columns, width] of the old grid, without the class token's.
 /// - Returns: [rows·columns, width] of the new grid.
 /// - Precondition: sizes are positive, and there are as many values as they say.
-public func resampledPositions(
+package func resampledPositions(
     _ values: [Float], width: Int, from old: (rows: Int, columns: Int), to new: (rows: Int, columns: Int), _ method: PositionResampling
 ) -> [Float] {
     let horizontal = resamplingTaps(from: old.columns, to: new.columns, method)

@@ -1,7 +1,7 @@
-import Tensors
+import CurricleTensors
 
 /// What an encoder's products are computed with.
-public enum Precision: String, Sendable, Hashable, Codable, CaseIterable {
+package enum Precision: String, Sendable, Hashable, Codable, CaseIterable {
     case float32 = "f32"
     /// The blocks' weights as int8, a scale a column; their rows as uint8, a scale and a zero point a row. All else stays float32: patch
     /// embedding, LayerNorm, attention, softmax, GELU, residuals, pooling. For inference alone.

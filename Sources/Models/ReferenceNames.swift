@@ -1,5 +1,5 @@
 /// The reference's names of all tensors that a model of this kind may have, whatever its sizes: what the smallest of each form declares.
-public enum ReferenceNames {
+package enum ReferenceNames {
     /// By pattern (`ModelParameter.pattern`), in the order of declaration.
     private static let declared: [(pattern: String, part: ModelPart)] = {
         var c = ModelConfiguration(
@@ -25,18 +25,18 @@ public enum ReferenceNames {
         })
 
     /// The part that a tensor of this name belongs to; nil where no model has one.
-    public static func part(of name: String) -> ModelPart? {
+    package static func part(of name: String) -> ModelPart? {
         guard let found = inBlocks(name) else { return name.contains("*") ? nil : parts[name] }
         return parts["\(found.stack).*.\(found.rest)"]
     }
 
-    public static func contains(_ name: String) -> Bool { part(of: name) != nil }
+    package static func contains(_ name: String) -> Bool { part(of: name) != nil }
 
     /// Names, or patterns of names in blocks, of a part.
-    public static func patterns(of part: ModelPart) -> [String] { declared.filter { $0.part == part }.map(\.pattern) }
+    package static func patterns(of part: ModelPart) -> [String] { declared.filter { $0.part == part }.map(\.pattern) }
 
     /// Splits `blocks.3.mlp.fc1.bias` into `blocks`, `3` and `mlp.fc1.bias`; nil for what is not in a block.
-    public static func inBlocks(_ name: String) -> (stack: String, index: String, rest: String)? {
+    package static func inBlocks(_ name: String) -> (stack: String, index: String, rest: String)? {
         for stack in stacks where name.hasPrefix("\(stack).") {
             let rest = name.dropFirst(stack.count + 1)
             guard let dot = rest.firstIndex(of: "."), rest[..<dot].allSatisfy(\.isWholeNumber), dot > rest.startIndex else { return nil }

@@ -1,8 +1,8 @@
-import Graph
-import Tensors
+import CurricleGraph
+import CurricleTensors
 
 /// How the masks of step A are chosen.
-public enum Masking: String, Sendable, Hashable, CaseIterable, Codable {
+package enum Masking: String, Sendable, Hashable, CaseIterable, Codable {
     /// By the masker's scores.
     case learned
     /// Any patches, each image its own, anew each epoch: plain MAE.
@@ -13,11 +13,11 @@ public enum Masking: String, Sendable, Hashable, CaseIterable, Codable {
     case color
 
     /// Whether the caller gives the order of the patches.
-    public var isGiven: Bool { self != .learned }
+    package var isGiven: Bool { self != .learned }
 }
 
 /// What a masker learns from, and how its scores become masks.
-public enum MaskerObjective: String, Sendable, Hashable, CaseIterable, Codable {
+package enum MaskerObjective: String, Sendable, Hashable, CaseIterable, Codable {
     /// CL-MAE's losses, through the frozen autoencoder; the lowest scores go.
     case curriculum
     /// Which of two removed patches had the larger error, by their scores (hard patches mining: HPM, CVPR 2023): no pass through the
@@ -26,7 +26,7 @@ public enum MaskerObjective: String, Sendable, Hashable, CaseIterable, Codable {
 }
 
 /// What is taken of the KL loss over the images of a batch.
-public enum KLReduction: String, Sendable, Hashable, CaseIterable, Codable {
+package enum KLReduction: String, Sendable, Hashable, CaseIterable, Codable {
     /// The reference's: the loss grows with the batch, while the others are means, so the balance between them moves with its size.
     case sum
     /// The sum divided by the batch's images: the balance is the same for every batch.
@@ -42,7 +42,7 @@ public enum KLReduction: String, Sendable, Hashable, CaseIterable, Codable {
 }
 
 /// What stands for an image: [N, D], but for `clsAndMean` [N, 2D], and `tokens` [N, L, D].
-public enum FeaturePooling: String, Sendable, Hashable, CaseIterable {
+package enum FeaturePooling: String, Sendable, Hashable, CaseIterable {
     /// The class token.
     case cls
     /// The mean of the patch tokens.
@@ -54,18 +54,18 @@ public enum FeaturePooling: String, Sendable, Hashable, CaseIterable {
 }
 
 /// What a training step computes besides its update.
-public struct StepOptions: Sendable, Hashable, Codable {
-    public var maskRatio: Double
-    public var normalizedTargets: Bool
-    public var masking: Masking
-    public var weights: MaskerWeights
-    public var klReduction: KLReduction
-    public var objective = MaskerObjective.curriculum
+package struct StepOptions: Sendable, Hashable, Codable {
+    package var maskRatio: Double
+    package var normalizedTargets: Bool
+    package var masking: Masking
+    package var weights: MaskerWeights
+    package var klReduction: KLReduction
+    package var objective = MaskerObjective.curriculum
     /// What Gumbel noise on the scores' logits is multiplied by before they are sorted, as a run begins; 0 for none.
-    public var maskNoise: Float = 0
+    package var maskNoise: Float = 0
     /// Weight of the autoencoder's loss that keeps features of different images apart; 0 for none.
-    public var uniformity: Float = 0
-    public init(
+    package var uniformity: Float = 0
+    package init(
         maskRatio: Double = 0.75, normalizedTargets: Bool = false, masking: Masking = .learned, weights: MaskerWeights = MaskerWeights(),
         klReduction: KLReduction = .sum
     ) {
@@ -77,15 +77,15 @@ public struct StepOptions: Sendable, Hashable, Codable {
     }
 
     /// Whether step A takes noise to sort patches by.
-    public var takesNoise: Bool { !masking.isGiven && (objective == .rank || maskNoise > 0) }
+    package var takesNoise: Bool { !masking.isGiven && (objective == .rank || maskNoise > 0) }
     /// Whether the masker learns by the ranking of step A's errors.
-    public var ranks: Bool { !masking.isGiven && objective == .rank }
+    package var ranks: Bool { !masking.isGiven && objective == .rank }
 }
 
 /// A described step: its graph and its loss (of several, the total is the last).
-public struct DescribedStep {
-    public var graph: Graph
-    public let loss: ValueID
+package struct DescribedStep {
+    package var graph: Graph
+    package let loss: ValueID
 }
 
 extension ModelBuilder {
@@ -93,7 +93,7 @@ extension ModelBuilder {
     /// - Parameter examined: also results `scores`, `ids_keep`, `latent_cls`, and `pred` for every patch; by the scores alone, without noise.
     /// Results: `losses` [1]; `uniformity` [1] where features are kept apart; `order` [N, L] where it is not given; and of a masker that ranks
     /// `error` [N, removed].
-    public mutating func autoencoderStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
+    package mutating func autoencoderStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
         let kept = configuration.kept(maskRatio: options.maskRatio), removed = configuration.patches - kept
         let patches = try patches(), tokens = try tokens(patches)
         let order: ValueID
@@ -146,7 +146,7 @@ extension ModelBuilder {
 
     /// Step B of a masker that ranks: scores of step A's removed patches, and the loss of their pairs by the errors that step A had.
     /// Inputs `order` and `errors` are step A's. Results: `losses` [1] and `scores`.
-    public mutating func rankingStep(_ options: StepOptions) throws(GraphError) -> DescribedStep {
+    package mutating func rankingStep(_ options: StepOptions) throws(GraphError) -> DescribedStep {
         let kept = configuration.kept(maskRatio: options.maskRatio), removed = configuration.patches - kept
         let scores = try scores(tokens(patches())), order = try givenOrder()
         let errors = try graph.append(.input(.errors), type: TensorType([images, removed]))[0]
@@ -158,7 +158,7 @@ extension ModelBuilder {
     /// Step B: every token times its score through encoder and decoder (frozen); the masker's losses.
     /// - Parameter examined: also results `scores` and `pred`.
     /// Results: `losses`, the masker's; of CL-MAE's [5]: recon, gauss, kl, diversity, total.
-    public mutating func maskerStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
+    package mutating func maskerStep(_ options: StepOptions, examined: Bool = false) throws(GraphError) -> DescribedStep {
         let patches = try patches(), tokens = try tokens(patches), scores = try scores(tokens).scores
         let (errors, prediction) = try maskerErrors(options, patches, tokens: tokens, scores: scores)
         let losses = try maskerLosses(options, errors: errors, scores: scores)
@@ -171,7 +171,7 @@ extension ModelBuilder {
     // then each piece's errors with the gradient that reaches its scores through them, then the losses, then the masker again.
 
     /// Patches' errors of step B from given scores. Result `errors` [N, L]; train from the errors to the input `scores`.
-    public mutating func maskerErrors(_ options: StepOptions) throws(GraphError) -> (graph: Graph, errors: ValueID, upstream: ValueID) {
+    package mutating func maskerErrors(_ options: StepOptions) throws(GraphError) -> (graph: Graph, errors: ValueID, upstream: ValueID) {
         let patches = try patches(), scores = try graph.append(.input(.scores), type: TensorType([images, 1, configuration.patches]))[0]
         let errors = try maskerErrors(options, patches, tokens: tokens(patches), scores: scores).errors
         graph.results.append(("errors", errors))
@@ -180,7 +180,7 @@ extension ModelBuilder {
     }
 
     /// Losses of step B from given scores and errors. Result `losses`, the masker's.
-    public mutating func maskerLosses(_ options: StepOptions) throws(GraphError) -> DescribedStep {
+    package mutating func maskerLosses(_ options: StepOptions) throws(GraphError) -> DescribedStep {
         let scores = try graph.append(.input(.scores), type: TensorType([images, 1, configuration.patches]))[0]
         let errors = try graph.append(.input(.errors), type: TensorType([images, configuration.patches]))[0]
         let losses = try maskerLosses(options, errors: errors, scores: scores)
@@ -206,7 +206,7 @@ extension ModelBuilder {
     }
 
     /// The curriculum factor λ_cl of a masker's losses, [1].
-    public mutating func curriculum() throws(GraphError) -> ValueID {
+    package mutating func curriculum() throws(GraphError) -> ValueID {
         try graph.append(.input(.curriculum), type: TensorType([1]))[0]
     }
 
@@ -214,7 +214,7 @@ extension ModelBuilder {
     /// - Parameters:
     ///   - fromPixels: the batch is rgb8.
     ///   - keeping: which patches are looked at; nil for all.
-    public mutating func features(
+    package mutating func features(
         _ pools: [FeaturePooling] = [.cls, .mean], fromPixels: Bool = false, keeping: KeptPatches? = nil
     ) throws(GraphError) -> Graph {
         let input = fromPixels ? try patchesOfPixels() : try patches()
@@ -229,19 +229,19 @@ extension ModelBuilder {
 
     /// Queries, keys and values of an encoder's block, no mask. Result `qkv` [N, 1 + L, 3D].
     /// - Parameter layer: the block, from 1.
-    public mutating func queriesKeysValues(layer: Int) throws(GraphError) -> Graph {
+    package mutating func queriesKeysValues(layer: Int) throws(GraphError) -> Graph {
         graph.results.append(("qkv", try encoder(tokens(patches()), upTo: layer)))
         return graph
     }
 
     /// Every token after the encoder, the class token first, no mask. Result `last_hidden_state` [N, 1 + L, D].
-    public mutating func hiddenState() throws(GraphError) -> Graph {
+    package mutating func hiddenState() throws(GraphError) -> Graph {
         graph.results.append(("last_hidden_state", try encoder(tokens(patches()))))
         return graph
     }
 
     /// Masker scores alone: result `scores` [N, 1, L]; train from them with a given gradient.
-    public mutating func scoring() throws(GraphError) -> (graph: Graph, scores: ValueID, upstream: ValueID) {
+    package mutating func scoring() throws(GraphError) -> (graph: Graph, scores: ValueID, upstream: ValueID) {
         let scores = try scores(tokens(patches())).scores
         graph.results.append(("scores", scores))
         let upstream = try graph.append(.input(.upstream), type: graph.type(scores))[0]

@@ -1,38 +1,38 @@
-import CInstructions
+import CurricleCInstructions
 
-public struct InstructionFlags: OptionSet, Sendable, Hashable {
-    public let rawValue: UInt32
-    public init(rawValue: UInt32) { self.rawValue = rawValue }
-    public static let gelu = InstructionFlags(rawValue: UInt32(CURRICLE_GELU))
-    public static let accumulate = InstructionFlags(rawValue: UInt32(CURRICLE_ACCUMULATE))
-    public static let normalizeTarget = InstructionFlags(rawValue: UInt32(CURRICLE_NORMALIZE_TARGET))
+package struct InstructionFlags: OptionSet, Sendable, Hashable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+    package static let gelu = InstructionFlags(rawValue: UInt32(CURRICLE_GELU))
+    package static let accumulate = InstructionFlags(rawValue: UInt32(CURRICLE_ACCUMULATE))
+    package static let normalizeTarget = InstructionFlags(rawValue: UInt32(CURRICLE_NORMALIZE_TARGET))
 }
 
 /// One kernel call, as the C library runs it: `Instruction.linear(linear_places(y: …))`, and back `instruction.linear_places.columns`.
-public typealias Instruction = curricle_instruction
+package typealias Instruction = curricle_instruction
 
 extension curricle_instruction {
     /// The kernel; nil where this build has none of that number.
-    public var kernel: Opcode? { Opcode(rawValue: opcode) }
+    package var kernel: Opcode? { Opcode(rawValue: opcode) }
 
-    public var marks: InstructionFlags {
+    package var marks: InstructionFlags {
         get { InstructionFlags(rawValue: flags) }
         set { flags = newValue.rawValue }
     }
 
     /// What it reads, writes and may be put upon, from the registry.
-    public var demand: curricle_demand { withUnsafePointer(to: self) { curricle_demand_of($0) } }
+    package var demand: curricle_demand { withUnsafePointer(to: self) { curricle_demand_of($0) } }
 
     /// FLOPs of its matrix products; a multiply-add is two.
-    public var flops: Double { demand.flops }
+    package var flops: Double { demand.flops }
 
     /// Operands, sizes and reals in the registry's order; an absent operand is nil.
-    public var operands: [Operand?] { list(operand, of: UInt64.self, kernel?.fields.operands.count ?? 0).map(Operand.init(encoded:)) }
-    public var sizes: [Int] { list(size, of: Int32.self, kernel?.fields.sizes.count ?? 0).map(Int.init) }
-    public var reals: [Float] { list(real, of: Float.self, kernel?.fields.reals.count ?? 0) }
+    package var operands: [Operand?] { list(operand, of: UInt64.self, kernel?.fields.operands.count ?? 0).map(Operand.init(encoded:)) }
+    package var sizes: [Int] { list(size, of: Int32.self, kernel?.fields.sizes.count ?? 0).map(Int.init) }
+    package var reals: [Float] { list(real, of: Float.self, kernel?.fields.reals.count ?? 0) }
 
     /// The same with each operand somewhere else: segments by number, offsets in bytes.
-    public func moved(_ move: (_ segment: Int, _ offset: Int) -> (segment: Int, offset: Int)) -> Instruction {
+    package func moved(_ move: (_ segment: Int, _ offset: Int) -> (segment: Int, offset: Int)) -> Instruction {
         var moved = self
         withUnsafeMutableBytes(of: &moved.operand) { bytes in
             let operands = bytes.bindMemory(to: curricle_operand.self), bits = UInt64(CURRICLE_OFFSET_BITS)
@@ -45,12 +45,12 @@ extension curricle_instruction {
     }
 
     /// Moves an operand on by some bytes.
-    public mutating func advance(operand slot: Int, by bytes: Int) {
+    package mutating func advance(operand slot: Int, by bytes: Int) {
         withUnsafeMutableBytes(of: &operand) { $0.bindMemory(to: curricle_operand.self)[slot] += UInt64(bytes) }
     }
 
     /// Replaces a size, by its place in the registry's order.
-    public mutating func set(size slot: Int, to value: Int32) {
+    package mutating func set(size slot: Int, to value: Int32) {
         withUnsafeMutableBytes(of: &size) { $0.bindMemory(to: Int32.self)[slot] = value }
     }
 
@@ -61,12 +61,12 @@ extension curricle_instruction {
 
 extension curricle_demand {
     /// Of each operand, in the registry's order.
-    public var extents: [curricle_extent] {
+    package var extents: [curricle_extent] {
         withUnsafeBytes(of: operand) { Array($0.bindMemory(to: curricle_extent.self).prefix(Int(operands))) }
     }
 
     /// Pairs of operands, by their places, that may share memory, the better pair first.
-    public var pairs: [(output: Int, input: Int)] {
+    package var pairs: [(output: Int, input: Int)] {
         let all = withUnsafeBytes(of: replaces) { Array($0.bindMemory(to: curricle_replacement.self)) }
         return all.prefix(Int(replacements)).map { (Int($0.output), Int($0.input)) }
     }

@@ -1,7 +1,7 @@
-import CInstructions
+import CurricleCInstructions
 
 /// The blocks of memory that instructions address.
-public enum Segment: Sendable, Hashable {
+package enum Segment: Sendable, Hashable {
     /// Everything that lives within one run; all programs of a session share it.
     case arena
     case parameters
@@ -16,7 +16,7 @@ public enum Segment: Sendable, Hashable {
     case given(Int)
 
     /// As instructions number it.
-    public var number: Int {
+    package var number: Int {
         switch self {
         case .arena: Int(CURRICLE_ARENA)
         case .parameters: Int(CURRICLE_PARAMETERS)
@@ -30,38 +30,38 @@ public enum Segment: Sendable, Hashable {
     }
 
     /// All that there can be.
-    public static let all: [Segment] = {
+    package static let all: [Segment] = {
         let own: [Segment] = [.arena, .parameters, .firstMoments, .secondMoments, .gradients, .constants, .results]
         return own + (0..<Int(CURRICLE_MOST_GIVEN)).map { Segment.given($0) }
     }()
 
     /// Nil for a number that no segment has.
-    public init?(number: Int) {
+    package init?(number: Int) {
         guard let segment = Segment.all.first(where: { $0.number == number }) else { return nil }
         self = segment
     }
 }
 
 /// A place in memory: byte `offset` of a segment.
-public struct Operand: Sendable, Hashable {
-    public let segment: Segment
-    public let offset: Int
-    public init(_ segment: Segment, _ offset: Int) {
+package struct Operand: Sendable, Hashable {
+    package let segment: Segment
+    package let offset: Int
+    package init(_ segment: Segment, _ offset: Int) {
         self.segment = segment
         self.offset = offset
     }
-    public func advanced(by bytes: Int) -> Operand { Operand(segment, offset + bytes) }
+    package func advanced(by bytes: Int) -> Operand { Operand(segment, offset + bytes) }
 
     /// Nil where there is no value, or in a segment that no program has.
-    public init?(encoded: curricle_operand) {
+    package init?(encoded: curricle_operand) {
         guard encoded != .max, let segment = Segment(number: Int(encoded >> UInt64(CURRICLE_OFFSET_BITS))) else { return nil }
         self.init(segment, Int(encoded & (1 << UInt64(CURRICLE_OFFSET_BITS) - 1)))
     }
 
-    public var encoded: curricle_operand { UInt64(segment.number) << UInt64(CURRICLE_OFFSET_BITS) | UInt64(offset) }
+    package var encoded: curricle_operand { UInt64(segment.number) << UInt64(CURRICLE_OFFSET_BITS) | UInt64(offset) }
 }
 
 extension Operand? {
     /// As instructions have it: all ones for no value.
-    public var encoded: curricle_operand { self?.encoded ?? .max }
+    package var encoded: curricle_operand { self?.encoded ?? .max }
 }

@@ -1,5 +1,5 @@
-import CInstructions
-import Tensors
+import CurricleCInstructions
+import CurricleTensors
 
 extension Segment {
     /// As a text shows it: an input's by its name.
@@ -12,17 +12,17 @@ extension Segment {
 extension curricle_instruction {
     /// Kernel, marks, places, sizes and reals in the registry's order.
     /// - Parameter inputs: of its program, to name them by.
-    public func text(_ inputs: [GivenPlace]) -> String {
+    package func text(_ inputs: [GivenPlace]) -> String {
         let places = operands.map { $0.map { "\($0.segment.text(inputs))+\($0.offset)" } ?? "-" }.joined(separator: " ")
         return "\(name)\(markText) \(places) \(sizes)\(reals.isEmpty ? "" : " \(reals)")"
     }
 
     /// What decides its time: the kernel, its flags, which operands there are (`#`) or not (`-`), and its sizes.
-    public var shapeDescription: String {
+    package var shapeDescription: String {
         "\(name)\(markText) \(operands.map { $0 == nil ? "-" : "#" }.joined()) \(sizes.map(String.init).joined(separator: " "))"
     }
 
-    public var name: String { kernel?.description ?? "kernel \(opcode)" }
+    package var name: String { kernel?.description ?? "kernel \(opcode)" }
 
     private var markText: String {
         [(marks.contains(.gelu), "gelu"), (marks.contains(.accumulate), "accumulate"), (marks.contains(.normalizeTarget), "normalized")]
@@ -32,7 +32,7 @@ extension curricle_instruction {
 
 extension Program: CustomStringConvertible {
     /// One line an instruction, then the arena in a line.
-    public var description: String {
+    package var description: String {
         var lines = instructions.enumerated().map { "\($0.offset): \($0.element.text(inputs))" }
         lines += results.map { "result \($0.name) \($0.type.shape) at \($0.offset)" }
         lines.append("arena \(arenaBytes) bytes, lower bound \(lowerBoundBytes), without reuse \(naiveBytes)")

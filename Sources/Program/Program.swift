@@ -1,13 +1,13 @@
-import CInstructions
-import Tensors
+import CurricleCInstructions
+import CurricleTensors
 
 /// A buffer of the arena: its place, and the instructions between which it lives (both included).
-public struct PlannedBuffer: Sendable, Hashable {
-    public let name: String
-    public let offset: Int
-    public let bytes: Int
-    public let lifetime: ClosedRange<Int>
-    public init(name: String, offset: Int, bytes: Int, lifetime: ClosedRange<Int>) {
+package struct PlannedBuffer: Sendable, Hashable {
+    package let name: String
+    package let offset: Int
+    package let bytes: Int
+    package let lifetime: ClosedRange<Int>
+    package init(name: String, offset: Int, bytes: Int, lifetime: ClosedRange<Int>) {
         self.name = name
         self.offset = offset
         self.bytes = bytes
@@ -16,21 +16,21 @@ public struct PlannedBuffer: Sendable, Hashable {
 }
 
 /// What the caller gives at each run, in a segment of its own.
-public struct GivenPlace: Sendable, Hashable {
-    public let name: InputName
-    public let type: TensorType
-    public init(name: InputName, type: TensorType) {
+package struct GivenPlace: Sendable, Hashable {
+    package let name: InputName
+    package let type: TensorType
+    package init(name: InputName, type: TensorType) {
         self.name = name
         self.type = type
     }
 }
 
 /// Where a result is found after a run: byte `offset` of the results.
-public struct ResultPlace: Sendable, Hashable {
-    public let name: String
-    public let type: TensorType
-    public let offset: Int
-    public init(name: String, type: TensorType, offset: Int) {
+package struct ResultPlace: Sendable, Hashable {
+    package let name: String
+    package let type: TensorType
+    package let offset: Int
+    package init(name: String, type: TensorType, offset: Int) {
         self.name = name
         self.type = type
         self.offset = offset
@@ -38,24 +38,24 @@ public struct ResultPlace: Sendable, Hashable {
 }
 
 /// The compiler's output as plain data.
-public struct Program: Sendable {
-    public var instructions: [Instruction]
-    public var buffers: [PlannedBuffer]
+package struct Program: Sendable {
+    package var instructions: [Instruction]
+    package var buffers: [PlannedBuffer]
     /// What a run is given; the first lies in segment `.given(0)`.
-    public var inputs: [GivenPlace]
-    public var results: [ResultPlace]
-    public var arenaBytes: Int
-    public var resultBytes: Int
+    package var inputs: [GivenPlace]
+    package var results: [ResultPlace]
+    package var arenaBytes: Int
+    package var resultBytes: Int
     /// The most bytes alive at once: no plan can take less.
-    public var lowerBoundBytes: Int
+    package var lowerBoundBytes: Int
     /// What the arena would be if every value had its own place.
-    public var naiveBytes: Int
+    package var naiveBytes: Int
     /// FLOPs done a second time so that less has to be kept; part of `flops`.
-    public var recomputedFlops: Double
+    package var recomputedFlops: Double
     /// Bytes left free behind each buffer of the arena.
-    public var guardBytes: Int
+    package var guardBytes: Int
 
-    public init(
+    package init(
         instructions: [Instruction], buffers: [PlannedBuffer] = [], inputs: [GivenPlace] = [], results: [ResultPlace] = [],
         arenaBytes: Int, resultBytes: Int = 0, lowerBoundBytes: Int, naiveBytes: Int, recomputedFlops: Double = 0, guardBytes: Int = 0
     ) {
@@ -71,22 +71,22 @@ public struct Program: Sendable {
         self.guardBytes = guardBytes
     }
 
-    public var flops: Double { instructions.reduce(0) { $0 + $1.flops } }
+    package var flops: Double { instructions.reduce(0) { $0 + $1.flops } }
 
-    public func input(_ name: InputName) -> GivenPlace? { inputs.first { $0.name == name } }
+    package func input(_ name: InputName) -> GivenPlace? { inputs.first { $0.name == name } }
 
     /// - Throws: `MissingResult` where the program has none of that name.
-    public func result(_ name: String) throws(MissingResult) -> ResultPlace {
+    package func result(_ name: String) throws(MissingResult) -> ResultPlace {
         guard let place = results.first(where: { $0.name == name }) else { throw MissingResult(name: name, results: results.map(\.name)) }
         return place
     }
 
-    public func hasResult(_ name: String) -> Bool { results.contains { $0.name == name } }
+    package func hasResult(_ name: String) -> Bool { results.contains { $0.name == name } }
 }
 
 /// A result was asked for that a program does not have.
-public struct MissingResult: Error, Sendable, Equatable, CustomStringConvertible {
-    public let name: String
-    public let results: [String]
-    public var description: String { "the program has no result '\(name)': it has \(results.joined(separator: ", "))" }
+package struct MissingResult: Error, Sendable, Equatable, CustomStringConvertible {
+    package let name: String
+    package let results: [String]
+    package var description: String { "the program has no result '\(name)': it has \(results.joined(separator: ", "))" }
 }

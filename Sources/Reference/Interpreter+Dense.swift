@@ -1,5 +1,5 @@
 import Foundation
-import Graph
+import CurricleGraph
 
 /// Φ(x), the normal distribution's integral.
 func normalIntegral(_ x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }

@@ -1,5 +1,5 @@
 import Foundation
-import Graph
+import CurricleGraph
 
 extension Interpreter {
     /// The target of each row of a prediction: its patch, or the patch by its own mean and unbiased variance.

@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension Interpreter {
     /// For each row of the few, its row among the many: 0 for a leading one, then offset + order[first + j] or offset + first + j.

@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension Interpreter {
     /// AdamW with decoupled decay: g' = g·scale·clip; m = β₁m + (1−β₁)g'; v = β₂v + (1−β₂)g'²;

@@ -1,26 +1,26 @@
-import Graph
-import Tensors
+import CurricleGraph
+import CurricleTensors
 
 /// Evaluates graphs in Double, node by node, with plain loops from each operation's documented formula (`Operation.swift`).
 /// Any graph will do, before or after the compiler's passes. Every tensor is row-major here: layouts are the kernels' affair.
-public struct Interpreter {
+package struct Interpreter {
     /// Values of the caller's tensors. Integers and pixels as Doubles.
-    public var inputs: [InputName: [Double]]
+    package var inputs: [InputName: [Double]]
     /// Whole parameters by name, `[rows, depth]` row-major; slices are taken from them.
-    public var parameters: [String: [Double]]
+    package var parameters: [String: [Double]]
     /// Stored gradients and moments by name, shaped as the parameters; zero where missing.
-    public var gradients: [String: [Double]] = [:]
-    public var firstMoments: [String: [Double]] = [:]
-    public var secondMoments: [String: [Double]] = [:]
+    package var gradients: [String: [Double]] = [:]
+    package var firstMoments: [String: [Double]] = [:]
+    package var secondMoments: [String: [Double]] = [:]
 
-    public init(inputs: [InputName: [Double]] = [:], parameters: [String: [Double]] = [:]) {
+    package init(inputs: [InputName: [Double]] = [:], parameters: [String: [Double]] = [:]) {
         self.inputs = inputs
         self.parameters = parameters
     }
 
     /// Runs every node in order. Effects change nothing but the side table of updates.
     /// - Throws: `ReferenceError` for an input or parameter that is missing or of another size than the graph says.
-    public func evaluate(_ graph: Graph) throws(ReferenceError) -> Evaluation {
+    package func evaluate(_ graph: Graph) throws(ReferenceError) -> Evaluation {
         var out = Evaluation()
         for node in graph.nodes {
             let operands = node.inputs.map { Tensor(graph.shape($0), out.values[$0] ?? []) }
@@ -123,23 +123,23 @@ public struct Interpreter {
 }
 
 /// What a graph came to.
-public struct Evaluation {
-    public fileprivate(set) var values: [ValueID: [Double]] = [:]
-    public fileprivate(set) var results: [String: [Double]] = [:]
+package struct Evaluation {
+    package fileprivate(set) var values: [ValueID: [Double]] = [:]
+    package fileprivate(set) var results: [String: [Double]] = [:]
     /// Gradients that the graph leaves in their segment.
-    public fileprivate(set) var gradients: [ParameterSlice: [Double]] = [:]
+    package fileprivate(set) var gradients: [ParameterSlice: [Double]] = [:]
     /// What AdamW made of each slice.
-    public fileprivate(set) var updates: [ParameterSlice: UpdatedParameter] = [:]
+    package fileprivate(set) var updates: [ParameterSlice: UpdatedParameter] = [:]
 }
 
-public struct UpdatedParameter {
-    public let parameter: [Double]
-    public let firstMoment: [Double]
-    public let secondMoment: [Double]
+package struct UpdatedParameter {
+    package let parameter: [Double]
+    package let firstMoment: [Double]
+    package let secondMoment: [Double]
 }
 
-public struct ReferenceError: Error, CustomStringConvertible {
-    public let description: String
+package struct ReferenceError: Error, CustomStringConvertible {
+    package let description: String
     init(_ problem: String) { description = "reference: \(problem)" }
 }
 

@@ -1,36 +1,36 @@
-import Datasets
-import Engine
-import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Models
-import Runtime
-import Vision
+import CurricleModels
+import CurricleRuntime
+import CurricleVision
 
 /// Images and those whose features are nearest among others, as one page; or the pairs that are nearly the same.
-public struct NeighbourPage {
+package struct NeighbourPage {
     /// A neighbour of an image.
-    public struct Neighbour: Sendable {
-        public let name: ByteName
-        public let label: Int?
+    package struct Neighbour: Sendable {
+        package let name: ByteName
+        package let label: Int?
         /// Of the features (means of the patch tokens), −1…1.
-        public let cosine: Double
+        package let cosine: Double
         fileprivate let index: Int
     }
 
     /// An image with its neighbours, nearest first.
-    public struct Row: Sendable {
-        public let name: ByteName
-        public let label: Int?
-        public let neighbours: [Neighbour]
+    package struct Row: Sendable {
+        package let name: ByteName
+        package let label: Int?
+        package let neighbours: [Neighbour]
         fileprivate let index: Int
     }
 
-    public let rows: [Row]
+    package let rows: [Row]
     private let known: any ImageSource, queries: any ImageSource
     private let pipeline: ImagePipeline
     private let compared: Int
     /// Rows that a page shows.
-    public static let mostShown = 200
+    package static let mostShown = 200
 
     /// - Parameters:
     ///   - known: where neighbours are looked for.
@@ -38,7 +38,7 @@ public struct NeighbourPage {
     ///   - least: the least cosine of a neighbour; rows without any are left out.
     ///   - report: told of each broken image, which is left out.
     /// - Throws: `LearningError`, what computing features throws.
-    public init(
+    package init(
         _ extractor: FeatureExtractor, known: any ImageSource, queries: any ImageSource, count: Int, least: Double? = nil,
         report: (String) -> Void = { _ in }, progress: (Int, Int) -> Void = { _, _ in }
     ) throws {
@@ -87,7 +87,7 @@ public struct NeighbourPage {
 
     /// The page's text.
     /// - Throws: `VisionError` where an image cannot be read any more.
-    public func html(title: String) throws -> String {
+    package func html(title: String) throws -> String {
         let shown = rows.prefix(NeighbourPage.mostShown)
         let body = try shown.map { row in
             let figures =

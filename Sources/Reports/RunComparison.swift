@@ -1,16 +1,16 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Settings
-import Training
+import CurricleSettings
+import CurricleTrainer
 
 /// Several runs on one page that needs nothing else: their curves in one picture each, what they came to, and what differs in their settings.
-public struct RunComparison {
+package struct RunComparison {
     private let reports: [RunReport]
     private let names: [String]
 
     /// - Parameter runs: folders of runs, two or more.
     /// - Throws: `LearningError.file` for one that holds no run; `LearningError.configuration` for fewer than two.
-    public init(runs: [String]) throws {
+    package init(runs: [String]) throws {
         guard runs.count > 1 else { throw LearningError.configuration("a comparison needs two runs or more") }
         reports = try runs.map { try RunReport(run: $0) }
         names = RunComparison.names(runs)
@@ -27,7 +27,7 @@ public struct RunComparison {
     }
 
     /// The page's text.
-    public var html: String {
+    package var html: String {
         """
         <!doctype html>
         <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

@@ -1,4 +1,4 @@
-import Vision
+import CurricleVision
 
 // What changed over the epochs.
 extension RunReport {

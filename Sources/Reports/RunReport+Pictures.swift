@@ -1,8 +1,8 @@
 import Foundation
-import Settings
-import Storage
-import Training
-import Vision
+import CurricleSettings
+import CurricleStorage
+import CurricleTrainer
+import CurricleVision
 
 // What a run's pictures show.
 extension RunReport {

@@ -1,26 +1,26 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Settings
-import Training
-import Vision
+import CurricleSettings
+import CurricleTrainer
+import CurricleVision
 
 /// A run as one HTML page that needs nothing else: no network; wide and narrow screens.
-public struct RunReport {
+package struct RunReport {
     package let files: RunFiles
     package let log: RunLog
     let settings: [(key: String, value: String)]
     /// How a setting is written where the page says what to give.
-    public var written: (SettingName) -> String = \.description
+    package var written: (SettingName) -> String = \.description
     /// Whether the page loads itself anew every ten seconds, at the place where it is being read.
-    public var isLive = false
+    package var isLive = false
     /// Images and their nearest neighbours by the run's weights, where the data is at hand.
-    public var neighbours: NeighbourPictures?
+    package var neighbours: NeighbourPictures?
     /// What the masker made of pictures as a partner and at the end, where the data is at hand and the masker was a partner.
-    public var saliency: SaliencyPictures?
+    package var saliency: SaliencyPictures?
 
     /// - Parameter run: the folder of a run.
     /// - Throws: `LearningError.file`.
-    public init(run: String) throws {
+    package init(run: String) throws {
         files = RunFiles(folder: run)
         log = try RunLog(path: files.log)
         let text = FileManager.default.contents(atPath: files.configuration)
@@ -33,7 +33,7 @@ public struct RunReport {
 
     /// The page's text.
     /// - Throws: `VisionError`, `FileError` where a picture of the run cannot be read.
-    public func html() throws -> String {
+    package func html() throws -> String {
         try """
         <!doctype html>
         <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -58,12 +58,12 @@ public struct RunReport {
         "<p class=\"live\">The run goes on: this page loads itself anew every ten seconds.</p><script>setTimeout(function(){location.reload()},10000)</script>"
 
     /// Whether all epochs of the schedule are in the log.
-    public var isOver: Bool { (setting("epochs").flatMap { Int($0) } ?? 0) <= log.epochs.count }
+    package var isOver: Bool { (setting("epochs").flatMap { Int($0) } ?? 0) <= log.epochs.count }
 
     private var title: String { "Run \(URL(fileURLWithPath: files.folder).lastPathComponent)" }
 
     package func setting(_ key: String) -> String? { settings.first { $0.key == key }?.value }
-    public var learnsMasks: Bool { setting("masking") != "random" && !isFinetuning }
+    package var learnsMasks: Bool { setting("masking") != "random" && !isFinetuning }
     var isFinetuning: Bool { setting("layer-decay") != nil }
 
     /// What there is to say in a few numbers.

@@ -1,8 +1,8 @@
 /// Which arithmetic this version computes with.
-public enum Arithmetic {
+package enum Arithmetic {
     /// Rises whenever the same settings come to give other bits on purpose: a run's state of another number cannot be gone on with.
     ///
     /// - 1: everything before the number was recorded.
     /// - 2: pictures are resized as Pillow 13 does; a broken image's substitute depends on its own slot alone.
-    public static let number = 2
+    package static let number = 2
 }

@@ -1,24 +1,24 @@
 import CSupport
-import Program
+import CurricleProgram
 
 /// A program file opened by the library that devices run (`curricle.h`): what users of the tool run is what they ship.
 /// Not for use from several threads at once: it holds one arena.
-public final class Encoder {
+package final class Encoder {
     /// Pixels [images, height, width, channels] go in, features [images, rows, width] come out.
-    public struct Shape: Sendable, Equatable {
-        public let images, height, width, channels, patch: Int
-        public let rows, rowWidth: Int
-        public var inputBytes: Int { images * height * width * channels }
-        public var outputCount: Int { images * rows * rowWidth }
-        public var imageBytes: Int { height * width * channels }
-        public var imageOutputs: Int { rows * rowWidth }
+    package struct Shape: Sendable, Equatable {
+        package let images, height, width, channels, patch: Int
+        package let rows, rowWidth: Int
+        package var inputBytes: Int { images * height * width * channels }
+        package var outputCount: Int { images * rows * rowWidth }
+        package var imageBytes: Int { height * width * channels }
+        package var imageOutputs: Int { rows * rowWidth }
     }
 
-    public let shape: Shape
-    public let isa: ISA
+    package let shape: Shape
+    package let isa: ISA
     /// FLOPs of the matrix products of one run.
-    public let flops: Double
-    public var arenaBytes: Int { arena.bytes }
+    package let flops: Double
+    package var arenaBytes: Int { arena.bytes }
     private var encoder: curricle_encoder
     private let arena: Memory
 
@@ -26,7 +26,7 @@ public final class Encoder {
     ///   - bytes: the whole file, 64-byte aligned; it must stay as it is for as long as the encoder lives.
     ///   - isa: nil for the best of this CPU.
     /// - Throws: `RuntimeError.badProgram` with the library's reason, `RuntimeError.threads`.
-    public init(bytes: UnsafeRawBufferPointer, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws(RuntimeError) {
+    package init(bytes: UnsafeRawBufferPointer, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws(RuntimeError) {
         try Machine.requireThreads(threads)
         var opened = curricle_encoder()
         var options = curricle_options()
@@ -52,7 +52,7 @@ public final class Encoder {
     ///   - pixels: `shape.inputBytes` bytes.
     ///   - features: `shape.outputCount` floats, all written.
     /// - Throws: `RuntimeError.badProgram` for buffers of other sizes.
-    public func run(_ pixels: UnsafeBufferPointer<UInt8>, into features: UnsafeMutableBufferPointer<Float>) throws(RuntimeError) {
+    package func run(_ pixels: UnsafeBufferPointer<UInt8>, into features: UnsafeMutableBufferPointer<Float>) throws(RuntimeError) {
         guard pixels.count == shape.inputBytes, features.count == shape.outputCount else {
             throw .badProgram("it takes \(shape.inputBytes) bytes and gives \(shape.outputCount) numbers")
         }
@@ -60,7 +60,7 @@ public final class Encoder {
     }
 
     /// Whether this machine computes what the file's writer did; nil where the file holds no self-test, or this CPU cannot tell.
-    public func passesSelfTest() throws(RuntimeError) -> Bool? {
+    package func passesSelfTest() throws(RuntimeError) -> Bool? {
         let output = try Memory(floats: shape.outputCount, purpose: "the self-test")
         let status = curricle_self_test(&encoder, arena.base, output.floats.baseAddress)
         if status == CURRICLE_UNTESTED { return nil }

@@ -1,21 +1,21 @@
 import CSupport
-import Program
+import CurricleProgram
 
 /// A program that was held to account: a session runs it.
-public struct Executable {
-    public let program: Program
+package struct Executable {
+    package let program: Program
 
     /// Bytes of scratch that a team needs to run it.
     /// - Throws: `RuntimeError.badProgram` for more than any memory holds.
-    public func workspaceBytes(threads: Int, isa: ISA) throws(RuntimeError) -> Int {
+    package func workspaceBytes(threads: Int, isa: ISA) throws(RuntimeError) -> Int {
         try program.workspaceBytes(threads: threads, isa: isa)
     }
 
     /// The instructions as the bytes of a saved program.
-    public var bytes: [UInt8] { program.instructions.withUnsafeBytes { Array($0) } }
+    package var bytes: [UInt8] { program.instructions.withUnsafeBytes { Array($0) } }
 
     /// Instructions from the bytes of a saved program, to be shown.
-    public static func decode(_ bytes: UnsafeRawBufferPointer) -> [Instruction] {
+    package static func decode(_ bytes: UnsafeRawBufferPointer) -> [Instruction] {
         let stride = MemoryLayout<Instruction>.stride
         return (0..<(bytes.count / stride)).map { bytes.loadUnaligned(fromByteOffset: $0 * stride, as: Instruction.self) }
     }
@@ -24,7 +24,7 @@ public struct Executable {
 extension Program {
     /// Bytes of scratch that a team needs to run it.
     /// - Throws: `RuntimeError.badProgram` for more than any memory holds.
-    public func workspaceBytes(threads: Int, isa: ISA) throws(RuntimeError) -> Int {
+    package func workspaceBytes(threads: Int, isa: ISA) throws(RuntimeError) -> Int {
         let bytes = instructions.withUnsafeBufferPointer {
             curricle_workspace_bytes($0.baseAddress, UInt32($0.count), Int32(threads), isa.value)
         }

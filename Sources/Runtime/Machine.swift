@@ -2,23 +2,23 @@ import CSupport
 import Foundation
 
 /// An instruction set that kernels are compiled for.
-public enum ISA: UInt32, Sendable, CaseIterable, CustomStringConvertible {
+package enum ISA: UInt32, Sendable, CaseIterable, CustomStringConvertible {
     case baseline = 1
     case avx2 = 2
     case avx512 = 3
     case neon = 4
 
-    public var description: String { String(cString: curricle_isa_name(value)) }
+    package var description: String { String(cString: curricle_isa_name(value)) }
     var value: curricle_isa { curricle_isa(rawValue: rawValue) }
 
-    public var isAvailable: Bool { curricle_isa_available(value) == 1 }
-    public static var available: [ISA] { allCases.filter(\.isAvailable) }
+    package var isAvailable: Bool { curricle_isa_available(value) == 1 }
+    package static var available: [ISA] { allCases.filter(\.isAvailable) }
     /// The best this CPU has.
-    public static var best: ISA { available.last ?? .baseline }
+    package static var best: ISA { available.last ?? .baseline }
 
     /// The ISA of a name, or where there is none, of `CURRICLE_ISA`, or the best.
     /// - Throws: `RuntimeError.unknownISA` for a name this CPU cannot run.
-    public static func named(_ name: String?) throws(RuntimeError) -> ISA {
+    package static func named(_ name: String?) throws(RuntimeError) -> ISA {
         let environment = ProcessInfo.processInfo.environment["CURRICLE_ISA"] ?? ""
         guard let wanted = name ?? (environment.isEmpty ? nil : environment) else { return best }
         guard let isa = available.first(where: { $0.description == wanted }) else {
@@ -29,28 +29,28 @@ public enum ISA: UInt32, Sendable, CaseIterable, CustomStringConvertible {
 }
 
 /// Facts of the machine the process runs on, and of the program on it.
-public enum Machine {
+package enum Machine {
     /// The program's version, which is the library's: "1.0".
-    public static var version: String { String(cString: curricle_version()) }
+    package static var version: String { String(cString: curricle_version()) }
 
     /// What this process may take, as it was when it was first asked.
-    public static let limits = ProcessLimits()
+    package static let limits = ProcessLimits()
 
     /// Processors this process may use.
-    public static var processors: Int { limits.processors }
+    package static var processors: Int { limits.processors }
 
     /// Memory this process may use, in bytes.
-    public static var memoryBytes: Int { limits.memoryBytes }
+    package static var memoryBytes: Int { limits.memoryBytes }
 
     /// CPU model, as the system names it.
-    public static var cpu: String {
+    package static var cpu: String {
         let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
         let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
         return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown CPU"
     }
 
     /// Resident memory of the process in bytes: now, and at its peak.
-    public static var residentBytes: (now: Int, peak: Int) {
+    package static var residentBytes: (now: Int, peak: Int) {
         let text = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
         func field(_ name: String) -> Int {
             let line = text.split(separator: "\n").first { $0.hasPrefix(name) }
@@ -60,10 +60,10 @@ public enum Machine {
     }
 
     /// Whether kernels may take instructions for products of bytes where the CPU has them. Results are the same bits; tests look at both.
-    public static func allowDot(_ allowed: Bool) { curricle_allow_dot(allowed ? 1 : 0) }
+    package static func allowDot(_ allowed: Bool) { curricle_allow_dot(allowed ? 1 : 0) }
 
     /// GFLOP/s of register-only fused multiply-adds: what the units can give.
-    public static func peakGFLOPs(isa: ISA, threads: Int, seconds: Double) -> Double {
+    package static func peakGFLOPs(isa: ISA, threads: Int, seconds: Double) -> Double {
         curricle_peak_gflops(isa.value, Int32(threads), seconds)
     }
 }

@@ -1,4 +1,4 @@
-import Tensors
+import CurricleTensors
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -8,12 +8,12 @@ import Darwin
 #endif
 
 /// A zeroed, page-aligned block of memory of fixed size, given back when the last reference goes.
-public final class Memory {
-    public let bytes: Int
+package final class Memory {
+    package let bytes: Int
     let base: UnsafeMutableRawPointer
 
     /// - Throws: `RuntimeError.outOfMemory` where the system refuses.
-    public init(bytes: Int, purpose: String) throws(RuntimeError) {
+    package init(bytes: Int, purpose: String) throws(RuntimeError) {
         self.bytes = max(bytes, 64)
         guard let base = mmap(nil, self.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), base != MAP_FAILED else {
             throw .outOfMemory(bytes: bytes, purpose: purpose)
@@ -25,35 +25,35 @@ public final class Memory {
     }
 
     /// A block for so many floats.
-    public convenience init(floats: Int, purpose: String) throws(RuntimeError) {
+    package convenience init(floats: Int, purpose: String) throws(RuntimeError) {
         try self.init(bytes: floats * ElementType.float32.bytes, purpose: purpose)
     }
 
     /// A block for so many integers.
-    public convenience init(integers: Int, purpose: String) throws(RuntimeError) {
+    package convenience init(integers: Int, purpose: String) throws(RuntimeError) {
         try self.init(bytes: integers * ElementType.int32.bytes, purpose: purpose)
     }
 
     deinit { munmap(base, bytes) }
 
     /// The block as floats.
-    public var floats: UnsafeMutableBufferPointer<Float> {
+    package var floats: UnsafeMutableBufferPointer<Float> {
         UnsafeMutableBufferPointer(start: base.assumingMemoryBound(to: Float.self), count: bytes / ElementType.float32.bytes)
     }
 
-    public var integers: UnsafeMutableBufferPointer<Int32> {
+    package var integers: UnsafeMutableBufferPointer<Int32> {
         UnsafeMutableBufferPointer(start: base.assumingMemoryBound(to: Int32.self), count: bytes / ElementType.int32.bytes)
     }
 
     /// The block as it is.
-    public var contents: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: bytes) }
+    package var contents: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: bytes) }
 
     /// Bytes that numbers `range` take.
-    public func contents(numbers range: Range<Int>) -> UnsafeRawBufferPointer {
+    package func contents(numbers range: Range<Int>) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: floats[range]))
     }
 
     /// Writes the block's first floats.
     /// - Precondition: the block has room for them.
-    public func fill(_ values: [Float]) { _ = floats.update(fromContentsOf: values) }
+    package func fill(_ values: [Float]) { _ = floats.update(fromContentsOf: values) }
 }

@@ -2,13 +2,13 @@ import Foundation
 
 /// What of the machine this process may take: processors by its affinity mask and its control groups' quotas, memory by what is built in,
 /// its control groups' limits and its address space (`ulimit -v`).
-public struct ProcessLimits: Sendable, Equatable {
+package struct ProcessLimits: Sendable, Equatable {
     /// Processors, a quota rounded up; at least 1.
-    public let processors: Int
-    public let memoryBytes: Int
+    package let processors: Int
+    package let memoryBytes: Int
 
     /// Looks at the process that it runs in.
-    public init() { self.init(root: "") }
+    package init() { self.init(root: "") }
 
     /// - Parameters:
     ///   - root: stands before `/proc/self` and `/sys/fs/cgroup`: tests have trees of their own.

@@ -5,7 +5,7 @@ import CSupport
 ///   - pixels: [height, width, channels], packed; sides of 1…16384, 1…4 channels.
 ///   - output: [outputHeight, outputWidth, channels], all written.
 /// - Throws: `RuntimeError.badProgram` for sizes that are not possible.
-public func resizeCrop(
+package func resizeCrop(
     _ pixels: UnsafeBufferPointer<UInt8>, width: Int, height: Int, channels: Int, outputWidth: Int, outputHeight: Int,
     into output: UnsafeMutableBufferPointer<UInt8>
 ) throws(RuntimeError) {

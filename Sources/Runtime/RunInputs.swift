@@ -1,15 +1,15 @@
-import Tensors
+import CurricleTensors
 
 /// What a run is given, by the names of the program's inputs: `[.patches: .memory(batch), .curriculum: [0.4]]`.
-public struct RunInputs: ExpressibleByDictionaryLiteral {
+package struct RunInputs: ExpressibleByDictionaryLiteral {
     /// One input.
-    public enum Tensor: ExpressibleByArrayLiteral {
+    package enum Tensor: ExpressibleByArrayLiteral {
         /// Memory of the caller's, valid during the call; 64-byte aligned where it is large.
         case memory(UnsafeRawBufferPointer)
         /// A few numbers, which the session copies.
         case numbers([Float])
 
-        public init(arrayLiteral numbers: Float...) { self = .numbers(numbers) }
+        package init(arrayLiteral numbers: Float...) { self = .numbers(numbers) }
 
         var bytes: Int {
             switch self {
@@ -21,9 +21,9 @@ public struct RunInputs: ExpressibleByDictionaryLiteral {
 
     private(set) var entries: [(name: InputName, tensor: Tensor)]
 
-    public init(dictionaryLiteral entries: (InputName, Tensor)...) { self.entries = entries }
+    package init(dictionaryLiteral entries: (InputName, Tensor)...) { self.entries = entries }
 
-    public subscript(_ name: InputName) -> Tensor? {
+    package subscript(_ name: InputName) -> Tensor? {
         get { entries.first { $0.name == name }?.tensor }
         set {
             entries.removeAll { $0.name == name }

@@ -1,5 +1,5 @@
-import Tensors
-public enum RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
+import CurricleTensors
+package enum RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
     case outOfMemory(bytes: Int, purpose: String)
     case unknownISA(String, available: [String])
     case badProgram(String)
@@ -14,7 +14,7 @@ public enum RuntimeError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A checked run found that an instruction wrote behind a buffer.
     case overrun(instruction: String, buffer: String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .outOfMemory(let bytes, let purpose): "cannot get \(bytes / 1_000_000) MB for \(purpose): choose a smaller batch or model"
         case .unknownISA(let name, let available): "this CPU cannot run ISA '\(name)': it has \(available.joined(separator: ", "))"

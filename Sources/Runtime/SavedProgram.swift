@@ -1,13 +1,13 @@
 import CSupport
-import Program
-import Tensors
+import CurricleProgram
+import CurricleTensors
 
 extension Session {
     /// Runs a program and gives it as a file with its inputs and what it computed, for a C program to replay without Swift
     /// (CSupport/tests/test_program.c, where the format is): on another instruction set, or another machine.
     /// - Parameter inputs: as for `run`.
     /// - Throws: `RuntimeError` where it does not run, or ends at a loss that is not finite.
-    public func saved(_ executable: Executable, _ inputs: RunInputs) throws(RuntimeError) -> [UInt8] {
+    package func saved(_ executable: Executable, _ inputs: RunInputs) throws(RuntimeError) -> [UInt8] {
         let program = executable.program
         guard try run(executable, inputs) == .done else { throw .badProgram("a loss is not finite") }
         var given: [Int: UnsafeRawBufferPointer] = [

@@ -1,5 +1,5 @@
 import CSupport
-import Program
+import CurricleProgram
 
 extension Session {
     /// A signalling NaN: arithmetic on it gives NaN.

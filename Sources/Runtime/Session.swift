@@ -1,22 +1,22 @@
 import CSupport
-import Program
-import Tensors
+import CurricleProgram
+import CurricleTensors
 
 /// How a run ended.
-public enum RunStatus: Sendable, Equatable {
+package enum RunStatus: Sendable, Equatable {
     case done
     /// A loss was not finite; nothing behind it was done, so no parameter has changed.
     case nonfinite
 }
 
 /// The memory that a model's programs share, and their execution. Not for use from several threads at once.
-public final class Session {
-    public let threads: Int
-    public let isa: ISA
-    public let parameters: Memory
-    public let firstMoments: Memory?
-    public let secondMoments: Memory?
-    public let gradients: Memory?
+package final class Session {
+    package let threads: Int
+    package let isa: ISA
+    package let parameters: Memory
+    package let firstMoments: Memory?
+    package let secondMoments: Memory?
+    package let gradients: Memory?
     private var hasRun = false
     var constants: Memory
     private var constantCount = 0
@@ -29,15 +29,15 @@ public final class Session {
     /// Runs programs instruction by instruction: whatever of the arena is dead holds signalling NaNs, so that reading it shows in
     /// the results, and what is left free behind each buffer (`Pipeline.guardBytes`) must stay as it is. Debug builds do.
     #if DEBUG
-    public var checksMemory = true
+    package var checksMemory = true
     #else
-    public var checksMemory = false
+    package var checksMemory = false
     #endif
 
     /// - Parameters:
     ///   - parameterBytes: size of the parameters segment; moments and gradients, where wanted, have the same.
     /// - Throws: `RuntimeError.threads`, `RuntimeError.outOfMemory`.
-    public init(
+    package init(
         parameterBytes: Int, trains: Bool, storesGradients: Bool = false, threads: Int, isa: ISA
     ) throws(RuntimeError) {
         self.threads = max(1, threads)
@@ -57,7 +57,7 @@ public final class Session {
     /// Makes a program ready: holds it to account, and makes the shared memory large enough for it.
     /// - Parameter values: contents of the constants segment; what earlier programs use stands at the same places.
     /// - Throws: `RuntimeError.badProgram` naming the instruction that is not sound; `RuntimeError.outOfMemory`.
-    public func prepare(_ program: Program, constants values: [Float] = []) throws(RuntimeError) -> Executable {
+    package func prepare(_ program: Program, constants values: [Float] = []) throws(RuntimeError) -> Executable {
         if constantCount < values.count {
             constantCount = values.count
             constants = try Memory(bytes: values.count * ElementType.float32.bytes, purpose: "constants")
@@ -76,15 +76,15 @@ public final class Session {
     }
 
     /// Bytes of arena and scratch held now.
-    public var arenaBytes: Int { arena.bytes }
-    public var workspaceBytes: Int { workspace.bytes }
+    package var arenaBytes: Int { arena.bytes }
+    package var workspaceBytes: Int { workspace.bytes }
 
     /// Executes a program.
     /// - Parameters:
     ///   - inputs: one for each of the program's, of its type's size.
     ///   - nanoseconds: one place per instruction, added to; nil for no clock.
     /// - Throws: `RuntimeError` for an input that is missing, unknown or of another size.
-    public func run(
+    package func run(
         _ executable: Executable, _ inputs: RunInputs = [:], nanoseconds: UnsafeMutableBufferPointer<UInt64>? = nil
     ) throws(RuntimeError) -> RunStatus {
         if !hasRun {  // by now the memory is taken that threads leave room for
@@ -149,7 +149,7 @@ public final class Session {
 
     /// A float result of the program that ran last, as it lies in memory (panels included).
     /// - Precondition: its type has floats.
-    public func result(_ place: ResultPlace) -> UnsafeBufferPointer<Float> {
+    package func result(_ place: ResultPlace) -> UnsafeBufferPointer<Float> {
         precondition(place.type.element == .float32, "result \(place.name) is \(place.type)")
         let first = place.offset / ElementType.float32.bytes
         return UnsafeBufferPointer(rebasing: results.floats[first..<(first + place.type.storedCount)])
@@ -157,7 +157,7 @@ public final class Session {
 
     /// An integer result of the program that ran last.
     /// - Precondition: its type has integers.
-    public func integerResult(_ place: ResultPlace) -> [Int] {
+    package func integerResult(_ place: ResultPlace) -> [Int] {
         precondition(place.type.element == .int32, "result \(place.name) is \(place.type)")
         let first = place.offset / ElementType.int32.bytes
         return results.integers[first..<(first + place.type.count)].map(Int.init)

@@ -4,7 +4,7 @@ extension Machine {
     /// Makes sure that a team can run at once with what runs beside it: the system's own workers, one a processor, and a loader's, half as
     /// many as the team. OpenMP ends the process where a team cannot be made, and Dispatch waits for ever.
     /// - Throws: `RuntimeError.threads` where the system gives fewer (`ulimit -u`, a control group's `pids.max`, `ulimit -v`).
-    public static func requireThreads(_ team: Int) throws(RuntimeError) {
+    package static func requireThreads(_ team: Int) throws(RuntimeError) {
         let count = team + processors + max(1, team / 2)
         let gate = Gate()
         var started: [pthread_t] = [], code: Int32 = 0

@@ -1,7 +1,7 @@
 /// The name of a setting, as it is declared: "mask-ratio".
-public struct SettingName: Sendable, Hashable, ExpressibleByStringLiteral, CustomStringConvertible {
-    public let description: String
-    public init(stringLiteral name: String) { description = name }
+package struct SettingName: Sendable, Hashable, ExpressibleByStringLiteral, CustomStringConvertible {
+    package let description: String
+    package init(stringLiteral name: String) { description = name }
 }
 
 /// A text for people that names settings where they are to be changed, and leaves it to the reader's side how a user writes them.
@@ -9,7 +9,7 @@ public struct SettingName: Sendable, Hashable, ExpressibleByStringLiteral, Custo
 ///     let message: Message = "the loss is not finite: lower \(.learningRate), or go on with \(.onNonfinite, "skip")"
 ///     message.description                     // "…: lower lr, or go on with on-nonfinite skip"
 ///     message.text { "--\($0)" }              // "…: lower --lr, or go on with --on-nonfinite skip"
-public struct Message: Sendable, Hashable, CustomStringConvertible {
+package struct Message: Sendable, Hashable, CustomStringConvertible {
     enum Part: Sendable, Hashable {
         case text(String)
         case setting(SettingName)
@@ -17,17 +17,17 @@ public struct Message: Sendable, Hashable, CustomStringConvertible {
 
     private(set) var parts: [Part] = []
 
-    public init(_ text: String) { append(.text(text)) }
+    package init(_ text: String) { append(.text(text)) }
 
     /// The settings that are named, in order.
-    public var settings: [SettingName] {
+    package var settings: [SettingName] {
         parts.compactMap { part in
             if case .setting(let name) = part { name } else { nil }
         }
     }
 
     /// - Parameter write: how a setting is written.
-    public func text(_ write: (SettingName) -> String) -> String {
+    package func text(_ write: (SettingName) -> String) -> String {
         parts.map { part in
             switch part {
             case .text(let text): text
@@ -36,9 +36,9 @@ public struct Message: Sendable, Hashable, CustomStringConvertible {
         }.joined()
     }
 
-    public var description: String { text(\.description) }
+    package var description: String { text(\.description) }
 
-    public static func + (left: Message, right: Message) -> Message {
+    package static func + (left: Message, right: Message) -> Message {
         var whole = left
         for part in right.parts { whole.append(part) }
         return whole
@@ -58,19 +58,19 @@ public struct Message: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Message: ExpressibleByStringInterpolation {
-    public init(stringLiteral text: String) { self.init(text) }
-    public init(stringInterpolation: StringInterpolation) { self = stringInterpolation.message }
+    package init(stringLiteral text: String) { self.init(text) }
+    package init(stringInterpolation: StringInterpolation) { self = stringInterpolation.message }
 
-    public struct StringInterpolation: StringInterpolationProtocol {
+    package struct StringInterpolation: StringInterpolationProtocol {
         var message = Message("")
 
-        public init(literalCapacity: Int, interpolationCount: Int) {}
-        public mutating func appendLiteral(_ text: String) { message.append(.text(text)) }
-        public mutating func appendInterpolation(_ value: some Any) { message.append(.text("\(value)")) }
-        public mutating func appendInterpolation(_ text: Message) { message = message + text }
-        public mutating func appendInterpolation(_ name: SettingName) { message.append(.setting(name)) }
+        package init(literalCapacity: Int, interpolationCount: Int) {}
+        package mutating func appendLiteral(_ text: String) { message.append(.text(text)) }
+        package mutating func appendInterpolation(_ value: some Any) { message.append(.text("\(value)")) }
+        package mutating func appendInterpolation(_ text: Message) { message = message + text }
+        package mutating func appendInterpolation(_ name: SettingName) { message.append(.setting(name)) }
         /// A setting and the value to give it.
-        public mutating func appendInterpolation(_ name: SettingName, _ value: String) {
+        package mutating func appendInterpolation(_ name: SettingName, _ value: String) {
             message.append(.setting(name))
             message.append(.text(" \(value)"))
         }
@@ -78,10 +78,10 @@ extension Message: ExpressibleByStringInterpolation {
 }
 
 /// An error whose text may name settings.
-public protocol NamesSettings: Error, CustomStringConvertible {
+package protocol NamesSettings: Error, CustomStringConvertible {
     var message: Message { get }
 }
 
 extension NamesSettings {
-    public var description: String { message.description }
+    package var description: String { message.description }
 }

@@ -1,6 +1,6 @@
 /// An option of a command: its name, what it takes and what it does.
-public struct Option: Sendable, Equatable {
-    public enum Kind: Sendable, Equatable {
+package struct Option: Sendable, Equatable {
+    package enum Kind: Sendable, Equatable {
         /// There or not there; also `--no-NAME`, `--NAME=true`, `--NAME=false`.
         case flag
         /// Takes a value, shown as `placeholder`; `fallback` counts where none is given.
@@ -8,18 +8,18 @@ public struct Option: Sendable, Equatable {
     }
 
     /// The name without dashes, with `-` between words; users may write `_`.
-    public let name: String
-    public private(set) var kind: Kind
+    package let name: String
+    package private(set) var kind: Kind
     /// What it does.
-    public private(set) var help: String
+    package private(set) var help: String
     /// A second, one-letter name (`-k`).
-    public let short: Character?
+    package let short: Character?
     /// The heading under which it is shown.
-    public let section: String
+    package let section: String
     /// What stands between its values where it is given several times; nil where the last one counts.
-    public private(set) var joint: String?
+    package private(set) var joint: String?
 
-    public init(_ name: String, _ kind: Kind, help: String, short: Character? = nil, section: String = Option.defaultSection) {
+    package init(_ name: String, _ kind: Kind, help: String, short: Character? = nil, section: String = Option.defaultSection) {
         self.name = name
         self.kind = kind
         self.help = help
@@ -27,13 +27,13 @@ public struct Option: Sendable, Equatable {
         self.section = section
     }
 
-    public static let defaultSection = "Options"
+    package static let defaultSection = "Options"
 
-    public static func flag(_ name: String, _ help: String, short: Character? = nil, section: String = defaultSection) -> Option {
+    package static func flag(_ name: String, _ help: String, short: Character? = nil, section: String = defaultSection) -> Option {
         Option(name, .flag, help: help, short: short, section: section)
     }
 
-    public static func value(
+    package static func value(
         _ name: String, _ placeholder: String, _ form: ValueForm, _ help: String, fallback: String? = nil, short: Character? = nil,
         section: String = defaultSection
     ) -> Option {
@@ -41,7 +41,7 @@ public struct Option: Sendable, Equatable {
     }
 
     /// Any text.
-    public static func value(
+    package static func value(
         _ name: String, _ placeholder: String, _ help: String, fallback: String? = nil, short: Character? = nil,
         section: String = defaultSection
     ) -> Option {
@@ -49,25 +49,25 @@ public struct Option: Sendable, Equatable {
     }
 
     /// What stands for its value in a usage; nil for a flag.
-    public var placeholder: String? {
+    package var placeholder: String? {
         guard case .value(let placeholder, _, _) = kind else { return nil }
         return placeholder
     }
 
     /// What its values are; nil for a flag.
-    public var form: ValueForm? {
+    package var form: ValueForm? {
         guard case .value(_, let form, _) = kind else { return nil }
         return form
     }
 
     /// What counts where nothing is given; nil for a flag, and where there is no such value.
-    public var fallback: String? {
+    package var fallback: String? {
         guard case .value(_, _, let fallback) = kind else { return nil }
         return fallback
     }
 
     /// The same option where another value counts if none is given; nil for none. A flag stays as it is.
-    public func defaulting(to fallback: String?) -> Option {
+    package func defaulting(to fallback: String?) -> Option {
         guard case .value(let placeholder, let form, _) = kind else { return self }
         var option = self
         option.kind = .value(placeholder: placeholder, form, fallback: fallback)
@@ -75,21 +75,21 @@ public struct Option: Sendable, Equatable {
     }
 
     /// The same option, of which something more is to be said: what counts if none is given, mostly.
-    public func adding(_ remark: String) -> Option {
+    package func adding(_ remark: String) -> Option {
         var option = self
         option.help += " \(remark)"
         return option
     }
 
     /// The same option, which may be given several times.
-    public func repeatable(joint: String) -> Option {
+    package func repeatable(joint: String) -> Option {
         var option = self
         option.joint = joint
         return option
     }
 
     /// A name as it is declared: `mask_ratio` becomes `mask-ratio`.
-    public static func canonical(_ name: some StringProtocol) -> String {
+    package static func canonical(_ name: some StringProtocol) -> String {
         String(name.map { $0 == "_" ? "-" : $0 })
     }
 }

@@ -1,5 +1,5 @@
 /// What values an option takes: how their text is read, and what is said where it cannot be.
-public enum ValueForm: Sendable, Equatable {
+package enum ValueForm: Sendable, Equatable {
     case text
     /// A text of a syntax of its own, described for people; its reader says whether it fits.
     case notation(String)
@@ -17,20 +17,20 @@ public enum ValueForm: Sendable, Equatable {
     /// One word of a list.
     case word(of: [String])
 
-    public enum PathKind: Sendable, Equatable { case file, folder, either }
+    package enum PathKind: Sendable, Equatable { case file, folder, either }
 
     /// A case of an enumeration, by its raw value.
-    public static func word<Word: RawRepresentable & CaseIterable>(of _: Word.Type) -> ValueForm where Word.RawValue == String {
+    package static func word<Word: RawRepresentable & CaseIterable>(of _: Word.Type) -> ValueForm where Word.RawValue == String {
         .word(of: Word.allCases.map(\.rawValue))
     }
 
     /// Every finite number.
-    public static let anyNumber = -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude
+    package static let anyNumber = -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude
     /// What decides random numbers.
-    public static let seed = ValueForm.whole(0...Int.max)
+    package static let seed = ValueForm.whole(0...Int.max)
 
     /// The value of a text; nil where it is not accepted.
-    public func read(_ text: String) -> Value? {
+    package func read(_ text: String) -> Value? {
         switch self {
         case .text, .notation: .text(text)
         case .path: text.isEmpty ? nil : .text(text)  // as an unset variable gives it
@@ -45,7 +45,7 @@ public enum ValueForm: Sendable, Equatable {
     }
 
     /// What is accepted, behind "give": "a whole number from 1 to 4096".
-    public var accepted: String {
+    package var accepted: String {
         switch self {
         case .text: "a text"
         case .notation(let description): description
@@ -62,7 +62,7 @@ public enum ValueForm: Sendable, Equatable {
     }
 
     /// A value that was read.
-    public enum Value: Sendable, Equatable {
+    package enum Value: Sendable, Equatable {
         case flag(Bool)
         case text(String)
         case whole(Int)

@@ -1,36 +1,36 @@
 /// The name of a tensor that the caller gives at each run of a program.
-public struct InputName: RawRepresentable, Sendable, Hashable, CustomStringConvertible, ExpressibleByStringLiteral {
-    public let rawValue: String
-    public init(rawValue: String) { self.rawValue = rawValue }
-    public init(stringLiteral name: String) { rawValue = name }
-    public var description: String { rawValue }
+package struct InputName: RawRepresentable, Sendable, Hashable, CustomStringConvertible, ExpressibleByStringLiteral {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+    package init(stringLiteral name: String) { rawValue = name }
+    package var description: String { rawValue }
 }
 
 extension InputName {
     /// [N, L, P] a batch's patches
-    public static let patches: InputName = "patches"
+    package static let patches: InputName = "patches"
     /// [N, L] int32, patches to keep first: a mask chosen outside
-    public static let order: InputName = "order"
+    package static let order: InputName = "order"
     /// [N, 1, L] the masker's scores, where another program made them
-    public static let scores: InputName = "scores"
+    package static let scores: InputName = "scores"
     /// [N, L] the patches' errors, where another program made them
-    public static let errors: InputName = "errors"
+    package static let errors: InputName = "errors"
     /// the gradient that a program's backward pass begins with, of the value it is given for
-    public static let upstream: InputName = "upstream"
+    package static let upstream: InputName = "upstream"
     /// [N, C] what a classifier should say of each image: shares of the classes
-    public static let targets: InputName = "targets"
+    package static let targets: InputName = "targets"
     /// [1, 2·depth, N] what each image's residual branches are multiplied by (drop path): 0 or 1 / (1 − rate)
-    public static let branchScales: InputName = "branchScales"
+    package static let branchScales: InputName = "branchScales"
     /// [N, H, W, C] uint8
-    public static let pixels: InputName = "pixels"
+    package static let pixels: InputName = "pixels"
     /// [2, C] what pixels are multiplied by, and what is added then
-    public static let pixelScaleShift: InputName = "pixelScaleShift"
+    package static let pixelScaleShift: InputName = "pixelScaleShift"
     /// [N, 1, L] what patches are drawn by: added to the scores' logits, or sorted by itself
-    public static let maskNoise: InputName = "maskNoise"
+    package static let maskNoise: InputName = "maskNoise"
     /// [1] of the removed patches, the share that goes by score
-    public static let hardShare: InputName = "hardShare"
+    package static let hardShare: InputName = "hardShare"
     /// [1] the curriculum factor λ_cl
-    public static let curriculum: InputName = "curriculum"
+    package static let curriculum: InputName = "curriculum"
     /// [4] learning rate, step size, 1/√(1−β₂ᵗ), gradient scale
-    public static let step: InputName = "step"
+    package static let step: InputName = "step"
 }

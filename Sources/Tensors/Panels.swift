@@ -1,11 +1,11 @@
-import CInstructions
+import CurricleCInstructions
 
 /// Row-major matrices to and from panels of 16 rows, `[section][panel][depth][16]`, zero where rows are missing.
-public enum Panels {
+package enum Panels {
     /// - Parameters:
     ///   - values: `[rows, depth]`, row-major.
     ///   - sections: equal parts the rows come in, each padded to whole panels.
-    public static func pack(_ values: [Float], rows: Int, depth: Int, sections: Int, into panels: UnsafeMutableBufferPointer<Float>) {
+    package static func pack(_ values: [Float], rows: Int, depth: Int, sections: Int, into panels: UnsafeMutableBufferPointer<Float>) {
         if rows / sections % TensorType.panelWidth != 0 { panels.update(repeating: 0) }
         values.withUnsafeBufferPointer { values in
             forEach(rows: rows, depth: depth, sections: sections) { first, count, start in
@@ -18,7 +18,7 @@ public enum Panels {
 
     /// The same as int8: w = rint(W / scale), scale = max|W| / 127 a row; zero where a row is.
     /// - Parameter panels: as many bytes as the type has (``TensorType/bytes``).
-    public static func quantize(_ values: [Float], rows: Int, depth: Int, sections: Int, into panels: UnsafeMutableRawBufferPointer) {
+    package static func quantize(_ values: [Float], rows: Int, depth: Int, sections: Int, into panels: UnsafeMutableRawBufferPointer) {
         panels.initializeMemory(as: UInt8.self, repeating: 0)
         let width = TensorType.panelWidth, panelBytes = Int(curricle_quantized_panel(Double(depth)))
         let scales = panelBytes - 2 * width * ElementType.float32.bytes, sums = scales + width * ElementType.float32.bytes
@@ -39,7 +39,7 @@ public enum Panels {
         }
     }
 
-    public static func unpack(_ panels: UnsafeBufferPointer<Float>, rows: Int, depth: Int, sections: Int) -> [Float] {
+    package static func unpack(_ panels: UnsafeBufferPointer<Float>, rows: Int, depth: Int, sections: Int) -> [Float] {
         [Float](unsafeUninitializedCapacity: rows * depth) { values, filled in
             forEach(rows: rows, depth: depth, sections: sections) { first, count, start in
                 for r in 0..<count {

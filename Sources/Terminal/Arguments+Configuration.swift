@@ -1,5 +1,5 @@
 import Foundation
-import Settings
+import CurricleSettings
 
 extension Arguments {
     /// More than any configuration has; it keeps a wrong file (a checkpoint) from being read whole.
@@ -11,14 +11,14 @@ extension Arguments {
     ///   - path: the file, which messages name.
     ///   - ignoring: keys that are no options but may be there, such as those a run writes about itself.
     /// - Throws: `.unreadableConfiguration`, `.unknownKey`, `.repeatedKey`, `.invalidValue`.
-    public mutating func merge(configurationAt path: String, ignoring: Set<String> = []) throws(UsageError) {
+    package mutating func merge(configurationAt path: String, ignoring: Set<String> = []) throws(UsageError) {
         try merge(configuration: Arguments.configuration(at: path), from: path, ignoring: ignoring)
     }
 
     /// Takes values from a configuration file's content.
     /// - Parameter path: where it was read, which messages name.
     /// - Throws: as `merge(configurationAt:)`.
-    public mutating func merge(configuration: Data, from path: String, ignoring: Set<String> = []) throws(UsageError) {
+    package mutating func merge(configuration: Data, from path: String, ignoring: Set<String> = []) throws(UsageError) {
         let values = try Arguments.decode(configuration, from: path)
         var fromFile: [String: Given] = [:]
         for (key, value) in values.sorted(by: { $0.key < $1.key }) {
@@ -45,18 +45,18 @@ extension Arguments {
     }
 
     /// Gives an option a value where it has none.
-    public mutating func assume(_ name: SettingName, _ value: String, because origin: String) {
+    package mutating func assume(_ name: SettingName, _ value: String, because origin: String) {
         if given["\(name)"] == nil { given["\(name)"] = Given(value: value, origin: "\(origin): \(name)") }
     }
 
     /// Gives an option a value, whatever it has.
-    public mutating func replace(_ name: SettingName, _ value: String, because origin: String) {
+    package mutating func replace(_ name: SettingName, _ value: String, because origin: String) {
         given["\(name)"] = Given(value: value, origin: "\(origin): \(name)")
     }
 
     /// The content of a configuration file.
     /// - Throws: `.unreadableConfiguration`.
-    public static func configuration(at path: String) throws(UsageError) -> Data {
+    package static func configuration(at path: String) throws(UsageError) -> Data {
         var information = stat()
         guard stat(path, &information) == 0 else {
             throw .unreadableConfiguration(path: path, reason: String(cString: strerror(errno)))

@@ -1,4 +1,4 @@
-import Settings
+import CurricleSettings
 
 /// A command line, taken apart by a ``Command``'s declarations.
 ///
@@ -9,24 +9,24 @@ import Settings
 /// Accepted: `--name value`, `--name=value`, `-k value`, `-k=value`, `-` or `_` between the words of a name, numbers below
 /// zero as values, `--no-flag`, and `--` before arguments that begin with a dash. Of an option given twice the last counts, unless it takes
 /// several.
-public struct Arguments: Sendable {
+package struct Arguments: Sendable {
     /// A value and who gave it, for messages.
     struct Given: Sendable, Equatable {
         let value: String
         let origin: String
     }
 
-    public let command: Command
+    package let command: Command
     /// Arguments without a dash, in order.
-    public private(set) var positional: [String] = []
+    package private(set) var positional: [String] = []
     /// Whether `--help` or `-h` is there; then nothing is checked for being missing.
-    public private(set) var asksForHelp = false
+    package private(set) var asksForHelp = false
 
     var given: [String: Given] = [:]
 
     /// Takes a command line apart; `words` come after the command's name.
     /// - Throws: ``UsageError`` for an unknown option, a missing value, or too few or too many arguments.
-    public init(_ words: [String], for command: Command) throws(UsageError) {
+    package init(_ words: [String], for command: Command) throws(UsageError) {
         self.command = command
         var rest = words[...]
         var onlyArguments = false

@@ -1,21 +1,21 @@
-import Settings
+import CurricleSettings
 
 /// A command: its options and arguments, and what `--help` says of it.
-public struct Command: Sendable {
-    public let name: String
+package struct Command: Sendable {
+    package let name: String
     /// One line that says what it does.
-    public let summary: String
-    public let options: [Option]
+    package let summary: String
+    package let options: [Option]
     /// What its arguments without a dash are, such as `FILE…`; nil if it takes none.
-    public let arguments: String?
+    package let arguments: String?
     /// What values these are.
-    public let argumentForm: ValueForm
+    package let argumentForm: ValueForm
     /// How many of these it takes.
-    public let argumentCount: ClosedRange<Int>
+    package let argumentCount: ClosedRange<Int>
     /// A whole command line that works.
-    public let example: String
+    package let example: String
 
-    public init(
+    package init(
         name: String, summary: String, options: [Option], arguments: String? = nil, argumentForm: ValueForm = .path(.file),
         argumentCount: ClosedRange<Int>? = nil, example: String
     ) {
@@ -51,7 +51,7 @@ public struct Command: Sendable {
 
     /// Finds a command by its name.
     /// - Throws: `.unknownCommand`, with the nearest name.
-    public static func find(_ name: String, in commands: [Command]) throws(UsageError) -> Command {
+    package static func find(_ name: String, in commands: [Command]) throws(UsageError) -> Command {
         if let command = commands.first(where: { $0.name == name }) { return command }
         throw .unknownCommand(name, suggestion: nearestName(to: name, among: commands.map(\.name)))
     }

@@ -1,10 +1,10 @@
-import Settings
+import CurricleSettings
 
 /// What completes command lines in a shell: commands, options, words that an option takes, files and folders.
-public enum Completions {
-    public enum Shell: String, Sendable, CaseIterable { case bash, zsh, fish }
+package enum Completions {
+    package enum Shell: String, Sendable, CaseIterable { case bash, zsh, fish }
 
-    public static func text(for shell: Shell, _ program: Program, _ commands: [Command]) -> String {
+    package static func text(for shell: Shell, _ program: Program, _ commands: [Command]) -> String {
         switch shell {
         case .bash: bash(program, commands)
         case .zsh: zsh(program, commands)

@@ -1,9 +1,9 @@
-import Settings
+import CurricleSettings
 
 /// The text of `--help`.
-public enum Help {
+package enum Help {
     /// Columns that a terminal has at least.
-    public static let width = 80
+    package static let width = 80
     /// Between an option and its explanation.
     private static let gap = 2
     /// An option wider than this has its explanation on the next line.
@@ -11,7 +11,7 @@ public enum Help {
 
     /// Help for the whole program: its commands, a line each.
     /// - Parameter width: columns of the terminal.
-    public static func overview(program: String, summary: String, commands: [Command], width: Int = Help.width) -> String {
+    package static func overview(program: String, summary: String, commands: [Command], width: Int = Help.width) -> String {
         let rows = commands.map { (left: "  " + $0.name, right: $0.summary) }
         return
             (["\(program): \(summary)", "", "Usage: \(program) COMMAND [options]", "", "Commands:"]
@@ -20,7 +20,7 @@ public enum Help {
     }
 
     /// Help for one command: usage, its options under their headings, an example.
-    public static func text(for command: Command, program: String, width: Int = Help.width) -> String {
+    package static func text(for command: Command, program: String, width: Int = Help.width) -> String {
         let hasOptions = !command.options.isEmpty
         let usage = ["Usage: \(program) \(command.name)", hasOptions ? "[options]" : nil, command.arguments]
         var lines = [command.summary, "", usage.compactMap { $0 }.joined(separator: " ")]

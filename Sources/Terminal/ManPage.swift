@@ -1,9 +1,9 @@
-import Settings
+import CurricleSettings
 
 /// Manual pages in roff's man macros.
-public enum ManPage {
+package enum ManPage {
     /// The page of the whole program: `curricle(1)`.
-    public static func text(_ program: Program, _ commands: [Command]) -> String {
+    package static func text(_ program: Program, _ commands: [Command]) -> String {
         var lines = head(program.name, program.summary)
         lines += [".SH SYNOPSIS", ".B \(escaped(program.name))", ".I COMMAND", "[\\fIoptions\\fR]", ".SH COMMANDS"]
         for command in commands { lines += [".TP", ".BR \(escaped("\(program.name)-\(command.name)")) (1)", paragraph(command.summary)] }
@@ -13,7 +13,7 @@ public enum ManPage {
     }
 
     /// The page of one command: `curricle-pretrain(1)`.
-    public static func text(for command: Command, _ program: Program) -> String {
+    package static func text(for command: Command, _ program: Program) -> String {
         var lines = head("\(program.name)-\(command.name)", command.summary)
         lines += [".SH SYNOPSIS", ".B \(escaped(program.name)) \(escaped(command.name))", "[\\fIoptions\\fR]"]
         if let arguments = command.arguments { lines.append("\\fI\(escaped(arguments))\\fR") }

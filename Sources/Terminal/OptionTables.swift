@@ -1,8 +1,8 @@
-import Settings
+import CurricleSettings
 
 /// Tables of all options in Markdown, for a project's documents.
-public enum OptionTables {
-    public static func text(_ program: Program, _ commands: [Command]) -> String {
+package enum OptionTables {
+    package static func text(_ program: Program, _ commands: [Command]) -> String {
         var lines = [
             "# Options", "",
             "Printed by `\(program.name) help --markdown` from the options' declarations; a test says when it is stale."

@@ -1,14 +1,14 @@
-import Settings
+import CurricleSettings
 
 /// What a program says of itself where all its commands are shown.
-public struct Program: Sendable {
-    public let name: String
+package struct Program: Sendable {
+    package let name: String
     /// One line.
-    public let summary: String
+    package let summary: String
     /// What its exit codes mean.
-    public let exitCodes: [(code: Int, meaning: String)]
+    package let exitCodes: [(code: Int, meaning: String)]
 
-    public init(name: String, summary: String, exitCodes: [(code: Int, meaning: String)]) {
+    package init(name: String, summary: String, exitCodes: [(code: Int, meaning: String)]) {
         self.name = name
         self.summary = summary
         self.exitCodes = exitCodes
@@ -17,5 +17,5 @@ public struct Program: Sendable {
 
 extension Message {
     /// As the command line's user reads it: settings are options.
-    public var withOptions: String { text { "--\($0)" } }
+    package var withOptions: String { text { "--\($0)" } }
 }

@@ -7,16 +7,16 @@ import Foundation
 ///     progress.update(label: "epoch 3/20", completed: step) { ["loss 0.412", "λ +0.60", "img/s 312"] }
 ///     progress.message("epoch 3 done")
 ///     progress.finish()
-public struct ProgressBar: Sendable {
+package struct ProgressBar: Sendable {
     /// Where lines go and what time it is; tests have their own.
-    public struct Output: Sendable {
-        public var style: TerminalStyle
-        public var columns: @Sendable () -> Int
-        public var write: @Sendable (String) -> Void
+    package struct Output: Sendable {
+        package var style: TerminalStyle
+        package var columns: @Sendable () -> Int
+        package var write: @Sendable (String) -> Void
         /// Seconds from any beginning, never running back.
-        public var now: @Sendable () -> Double
+        package var now: @Sendable () -> Double
 
-        public init(
+        package init(
             style: TerminalStyle, columns: @escaping @Sendable () -> Int, write: @escaping @Sendable (String) -> Void,
             now: @escaping @Sendable () -> Double
         ) {
@@ -26,7 +26,7 @@ public struct ProgressBar: Sendable {
             self.now = now
         }
 
-        public static var standardError: Output {
+        package static var standardError: Output {
             Output(
                 style: .standardError, columns: { TerminalStyle.columns() ?? 80 },
                 // Progress that cannot be shown is no reason to stop.
@@ -50,7 +50,7 @@ public struct ProgressBar: Sendable {
     ///   - total: units in all.
     ///   - completed: units done before this process began (a resumed run): they do not count for the speed.
     ///   - plainInterval: seconds between plain lines where there is no terminal.
-    public init(total: Int, completed: Int = 0, plainInterval: Double = 10, output: Output = .standardError) {
+    package init(total: Int, completed: Int = 0, plainInterval: Double = 10, output: Output = .standardError) {
         self.output = output
         self.total = total
         firstCompleted = completed
@@ -63,7 +63,7 @@ public struct ProgressBar: Sendable {
 
     /// Reports where things stand; drawn only if the last drawing is long enough ago.
     /// - Parameter fields: what else to show, most important first; asked for only when drawn.
-    public mutating func update(label: String, completed: Int, fields: () -> [String]) {
+    package mutating func update(label: String, completed: Int, fields: () -> [String]) {
         let now = output.now()
         if let lastDrawn, now - lastDrawn < interval { return }
         lastDrawn = now
@@ -72,14 +72,14 @@ public struct ProgressBar: Sendable {
     }
 
     /// Leaves a lasting line, such as the summary of an epoch, and on a terminal goes on with the live line below it.
-    public mutating func message(_ text: String) {
+    package mutating func message(_ text: String) {
         guard output.style.isTerminal else { return output.write(text + "\n") }
         output.write("\r\u{1B}[K\(text)\n")
         if isLineShown { draw() }
     }
 
     /// Ends an epoch: its last state as a lasting line, whatever was drawn before.
-    public mutating func endEpoch(label: String, completed: Int, fields: [String]) {
+    package mutating func endEpoch(label: String, completed: Int, fields: [String]) {
         let now = output.now()
         line = makeLine(label: label, completed: completed, fields: fields, now: now)
         lastDrawn = now
@@ -87,7 +87,7 @@ public struct ProgressBar: Sendable {
     }
 
     /// Ends the display: the live line goes, the cursor stands at the beginning of an empty line.
-    public mutating func finish() {
+    package mutating func finish() {
         if isLineShown { output.write("\r\u{1B}[K") }
         isLineShown = false
     }
@@ -106,17 +106,17 @@ public struct ProgressBar: Sendable {
 }
 
 /// A bar for work that tells how much of it is done of how much: it appears with the first word of it.
-public struct WorkProgress {
+package struct WorkProgress {
     private let label: String
     private var bar: ProgressBar?
 
-    public init(_ label: String) { self.label = label }
+    package init(_ label: String) { self.label = label }
 
-    public mutating func update(_ done: Int, of total: Int) {
+    package mutating func update(_ done: Int, of total: Int) {
         var bar = bar ?? ProgressBar(total: total)
         bar.update(label: label, completed: done) { [] }
         self.bar = bar
     }
 
-    public mutating func finish() { bar?.finish() }
+    package mutating func finish() { bar?.finish() }
 }

@@ -1,18 +1,18 @@
 /// One state of a progress display, as a line of text.
-public struct ProgressLine: Sendable, Equatable {
+package struct ProgressLine: Sendable, Equatable {
     /// What is going on, "epoch 3/20".
-    public var label: String
-    public var completed: Int
-    public var total: Int
+    package var label: String
+    package var completed: Int
+    package var total: Int
     /// Seconds to the end; nil if nobody can tell yet.
-    public var secondsLeft: Double?
+    package var secondsLeft: Double?
     /// What else to show, most important first: "loss 0.412", "λ +0.60".
-    public var fields: [String]
+    package var fields: [String]
 
     private static let widestBar = 30
     private static let narrowestBar = 8
 
-    public init(label: String, completed: Int, total: Int, secondsLeft: Double?, fields: [String]) {
+    package init(label: String, completed: Int, total: Int, secondsLeft: Double?, fields: [String]) {
         self.label = label
         self.completed = completed
         self.total = total
@@ -32,7 +32,7 @@ public struct ProgressLine: Sendable, Equatable {
 
     /// The live line, no wider than `width`: fields are left out from the end where they do not fit, then the bar shrinks,
     /// then the rest is cut.
-    public func live(width: Int, style: TerminalStyle) -> String {
+    package func live(width: Int, style: TerminalStyle) -> String {
         let separator = "  "
         var parts = [percent, eta]
         let needed = { (parts: [String]) in
@@ -57,7 +57,7 @@ public struct ProgressLine: Sendable, Equatable {
 
     /// A line that stays, on terminals, in logs and pipes: fields are left out from the end where it would be wider than a terminal at
     /// least is.
-    public var plain: String {
+    package var plain: String {
         var line = [label, "\(completed)/\(total)", percent.drop { $0 == " " } + "", eta].joined(separator: "  ")
         for field in fields {
             guard line.count + 2 + field.count <= ProgressLine.plainWidth else { break }

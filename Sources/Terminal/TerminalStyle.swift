@@ -1,14 +1,14 @@
 import Foundation
 
 /// What an output can show.
-public struct TerminalStyle: Sendable, Equatable {
+package struct TerminalStyle: Sendable, Equatable {
     /// Whether lines can be redrawn in place.
-    public var isTerminal: Bool
+    package var isTerminal: Bool
     /// Whether block characters may be used.
-    public var usesUnicode: Bool
-    public var usesColor: Bool
+    package var usesUnicode: Bool
+    package var usesColor: Bool
 
-    public init(isTerminal: Bool, usesUnicode: Bool, usesColor: Bool) {
+    package init(isTerminal: Bool, usesUnicode: Bool, usesColor: Bool) {
         self.isTerminal = isTerminal
         self.usesUnicode = usesUnicode
         self.usesColor = usesColor
@@ -16,7 +16,7 @@ public struct TerminalStyle: Sendable, Equatable {
 
     /// What the environment says: `LC_ALL`, `LC_CTYPE` and `LANG` (the first that is set) of the character set, `TERM` and
     /// `NO_COLOR` (no-color.org: set and not empty) of the rest.
-    public init(isTerminal: Bool, environment: [String: String]) {
+    package init(isTerminal: Bool, environment: [String: String]) {
         let isDumb = environment["TERM"] == "dumb" || environment["TERM", default: ""].isEmpty
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
         self.isTerminal = isTerminal && !isDumb
@@ -25,12 +25,12 @@ public struct TerminalStyle: Sendable, Equatable {
     }
 
     /// What standard error can show.
-    public static var standardError: TerminalStyle {
+    package static var standardError: TerminalStyle {
         TerminalStyle(isTerminal: isatty(STDERR_FILENO) == 1, environment: ProcessInfo.processInfo.environment)
     }
 
     /// Columns of the terminal behind a descriptor; nil if it is none.
-    public static func columns(of descriptor: Int32 = STDERR_FILENO) -> Int? {
+    package static func columns(of descriptor: Int32 = STDERR_FILENO) -> Int? {
         var size = winsize()
         guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
         return Int(size.ws_col)
@@ -38,4 +38,4 @@ public struct TerminalStyle: Sendable, Equatable {
 }
 
 /// "1 step", "2 steps".
-public func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+package func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

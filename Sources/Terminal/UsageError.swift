@@ -1,6 +1,6 @@
 /// What is wrong with a command line or a configuration file: one line that names the option, the value and what is
 /// accepted.
-public enum UsageError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum UsageError: Error, Sendable, Equatable, CustomStringConvertible {
     case unknownCommand(String, suggestion: String?)
     case unknownOption(String, command: String, suggestion: String?)
     case missingValue(option: String, placeholder: String)
@@ -15,7 +15,7 @@ public enum UsageError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The program asks for an option that it did not declare.
     case undeclared(String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .unknownCommand(let name, let suggestion):
             return "unknown command '\(name)'\(UsageError.question(suggestion)); --help lists the commands"

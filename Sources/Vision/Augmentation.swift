@@ -1,8 +1,8 @@
 import Foundation
-import Randomness
+import CurricleRandomness
 
 /// What happens to a training picture before it is cut into patches.
-public enum Augmentation: String, Sendable, CaseIterable, Codable {
+package enum Augmentation: String, Sendable, CaseIterable, Codable {
     /// RandomResizedCrop (area 0.2…1, aspect 3/4…4/3, bicubic) and a horizontal flip with probability ½.
     case mae
     /// A horizontal flip with probability ½, after resizing the shorter side and a centre crop.

@@ -2,22 +2,22 @@
 ///
 /// Equal where the bytes are, and in their order. Why no `String`: it takes an é of one code point and one of two for the same, it glues a
 /// combining mark to the `/` before it, and it cannot hold Latin-1 at all.
-public struct ByteName: Sendable, Hashable, Comparable {
-    public let bytes: [UInt8]
+package struct ByteName: Sendable, Hashable, Comparable {
+    package let bytes: [UInt8]
 
-    public init(_ bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
-    public init(_ text: String) { bytes = Array(text.utf8) }
+    package init(_ bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
+    package init(_ text: String) { bytes = Array(text.utf8) }
 
-    public static func < (a: ByteName, b: ByteName) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
+    package static func < (a: ByteName, b: ByteName) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
 }
 
 extension ByteName: ExpressibleByStringInterpolation {
-    public init(stringLiteral text: String) { self.init(text) }
+    package init(stringLiteral text: String) { self.init(text) }
 }
 
 extension ByteName: CustomStringConvertible {
     /// For people: what is no UTF-8, and what would break a line or steer a terminal, is replaced by U+FFFD.
-    public var description: String { visible(String(decoding: bytes, as: UTF8.self)) }
+    package var description: String { visible(String(decoding: bytes, as: UTF8.self)) }
 }
 
 /// Text with its control characters replaced: names and headers come from files.
@@ -29,7 +29,7 @@ package func visible(_ text: String) -> String {
 extension ByteName {
     /// The name as text that loses nothing, for JSON: a byte that is no part of UTF-8 is U+EF00 and the byte, as MirBSD's OPTU-8 has it.
     /// (What is encoded in UTF-8 and lies among those, U+EF80…U+EFFF, is written byte by byte, too.)
-    public var stored: String {
+    package var stored: String {
         var text = String.UnicodeScalarView(), place = 0
         var parser = UTF8.ForwardParser(), rest = bytes.makeIterator()
         func escape(_ count: Int) {
@@ -50,7 +50,7 @@ extension ByteName {
     }
 
     /// Of text that ``stored`` gave.
-    public init(stored text: String) {
+    package init(stored text: String) {
         var bytes: [UInt8] = []
         for scalar in text.unicodeScalars {
             if Self.escapes.contains(scalar.value) { bytes.append(UInt8(scalar.value & 0xFF)) } else { bytes += Array(String(scalar).utf8) }

@@ -1,4 +1,4 @@
-import CTurboJPEG
+import CurricleCTurboJPEG
 
 /// Baseline or progressive JPEG to RGB: accurate DCT and smooth ("fancy") upsampling, which are libjpeg's defaults and so Pillow's.
 ///

@@ -1,4 +1,4 @@
-import CPNG
+import CurricleCPNG
 
 /// Any PNG to RGB: palette, 1…16 bits, interlaced; gamma and profiles ignored.
 ///

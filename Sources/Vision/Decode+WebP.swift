@@ -1,4 +1,4 @@
-import CWebP
+import CurricleCWebP
 
 func isWebP(_ file: [UInt8]) -> Bool {
     file.count >= 12 && file.starts(with: Array("RIFF".utf8)) && file[8..<12].elementsEqual(Array("WEBP".utf8))

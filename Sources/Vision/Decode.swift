@@ -8,7 +8,7 @@
 ///   - options: orientation, a background for what is transparent, JPEGs at a reduced size.
 /// - Returns: [H, W, 3], or 1 or 4 channels where the options ask for as many and the picture has them. Sides of 1…16384 and at most 64
 ///   megapixels, checked before anything is allocated.
-public func decodeImage(bytes: [UInt8], name: String, options: DecodeOptions = DecodeOptions()) throws(VisionError) -> PixelImage {
+package func decodeImage(bytes: [UInt8], name: String, options: DecodeOptions = DecodeOptions()) throws(VisionError) -> PixelImage {
     let keepsAlpha = options.channels == 4
     var image: PixelImage, exif: [UInt8], isGrey = false
     if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
@@ -30,11 +30,11 @@ public func decodeImage(bytes: [UInt8], name: String, options: DecodeOptions = D
     return options.appliesOrientation ? upright(image, orientation: orientation(ofEXIF: exif)) : image
 }
 
-public func loadImage(at path: String, options: DecodeOptions = DecodeOptions()) throws(VisionError) -> PixelImage {
+package func loadImage(at path: String, options: DecodeOptions = DecodeOptions()) throws(VisionError) -> PixelImage {
     try loadImage(at: ByteName(path), options: options)
 }
 
 /// Decodes the file at `path`; see `decodeImage`.
-public func loadImage(at path: ByteName, options: DecodeOptions = DecodeOptions()) throws(VisionError) -> PixelImage {
+package func loadImage(at path: ByteName, options: DecodeOptions = DecodeOptions()) throws(VisionError) -> PixelImage {
     try decodeImage(bytes: readFile(path, limit: 1 << 30), name: "\(path)", options: options)
 }

@@ -1,18 +1,18 @@
 /// How files become pictures, where it may differ from Pillow's `Image.open(…).convert("RGB")`; the default is that.
-public struct DecodeOptions: Sendable, Equatable {
+package struct DecodeOptions: Sendable, Equatable {
     /// Turns a picture upright by its EXIF orientation (JPEG, PNG's eXIf, WebP), as Pillow's `ImageOps.exif_transpose` does; XMP is not
     /// read.
-    public var appliesOrientation = false
+    package var appliesOrientation = false
     /// What shows through transparent pixels; nil drops the alpha instead, whatever colours lie under it.
-    public var background: BackgroundColor?
+    package var background: BackgroundColor?
     /// The shortest side that is wanted at least, in pixels: larger JPEGs are decoded at ½, ¼ or ⅛ of their size, which costs less and
     /// changes pixels. The largest reduction is taken whose shorter side is not below.
-    public var fastDecode: Int?
+    package var fastDecode: Int?
     /// Channels that the model wants: for 1 a picture that is stored in grey is `convert("L")`, for 4 one that has transparency is
     /// `convert("RGBA")` (unless there is a background). All else is RGB.
-    public var channels = 3
+    package var channels = 3
 
-    public init(appliesOrientation: Bool = false, background: BackgroundColor? = nil, fastDecode: Int? = nil, channels: Int = 3) {
+    package init(appliesOrientation: Bool = false, background: BackgroundColor? = nil, fastDecode: Int? = nil, channels: Int = 3) {
         self.channels = channels
         self.appliesOrientation = appliesOrientation
         self.background = background
@@ -21,19 +21,19 @@ public struct DecodeOptions: Sendable, Equatable {
 }
 
 /// An opaque colour.
-public struct BackgroundColor: Sendable, Equatable, CustomStringConvertible {
-    public var red: UInt8
-    public var green: UInt8
-    public var blue: UInt8
+package struct BackgroundColor: Sendable, Equatable, CustomStringConvertible {
+    package var red: UInt8
+    package var green: UInt8
+    package var blue: UInt8
 
-    public init(red: UInt8, green: UInt8, blue: UInt8) {
+    package init(red: UInt8, green: UInt8, blue: UInt8) {
         self.red = red
         self.green = green
         self.blue = blue
     }
 
     /// Reads `#rrggbb`, `white` or `black`; nil for anything else.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         switch text {
         case "white": self.init(red: 255, green: 255, blue: 255)
         case "black": self.init(red: 0, green: 0, blue: 0)
@@ -49,7 +49,7 @@ public struct BackgroundColor: Sendable, Equatable, CustomStringConvertible {
     var isGrey: Bool { red == green && green == blue }
 
     /// `#rrggbb`.
-    public var description: String {
+    package var description: String {
         "#" + [red, green, blue].map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 

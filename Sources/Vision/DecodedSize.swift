@@ -1,5 +1,5 @@
-import CTurboJPEG
-import CWebP
+import CurricleCTurboJPEG
+import CurricleCWebP
 
 /// Bytes that a JPEG, PNG or WebP takes once it is decoded, from its first bytes alone; nil where they do not say.
 /// - Parameters:
@@ -30,5 +30,6 @@ private func jpegSize(_ start: [UInt8], shortestSide: Int?) -> (width: Int, heig
     guard width > 0, height > 0, colorSpace >= 0 else { return nil }
     let reduction = Int(largestReduction(ofSide: Int(min(width, height)), to: shortestSide))
     let isInk = colorSpace == Int32(TJCS_CMYK.rawValue) || colorSpace == Int32(TJCS_YCCK.rawValue)
-    return ((Int(width) + reduction - 1) / reduction, (Int(height) + reduction - 1) / reduction, isInk ? 7 : 3)  // inks, and colours of them
+    // Inks, and colours of them.
+    return ((Int(width) + reduction - 1) / reduction, (Int(height) + reduction - 1) / reduction, isInk ? 7 : 3)
 }

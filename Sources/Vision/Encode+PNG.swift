@@ -1,9 +1,9 @@
-import CPNG
+import CurricleCPNG
 
 /// Encodes a grey (1 channel) or RGB (3 channels) picture as a PNG file.
 ///
 /// - Throws: `cannotEncode` for other channels, for sides libpng refuses, or when it fails.
-public func encodePNG(_ image: PixelImage) throws(VisionError) -> [UInt8] {
+package func encodePNG(_ image: PixelImage) throws(VisionError) -> [UInt8] {
     guard image.channels == 1 || image.channels == 3 else { throw .cannotEncode(reason: "the image has \(image.channels) channels") }
     guard image.width <= 1_000_000, image.height <= 1_000_000 else { throw .cannotEncode(reason: "a side is longer than 1,000,000 pixels") }
     var description = png_image()

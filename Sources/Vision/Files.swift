@@ -1,16 +1,16 @@
 import Foundation
 
 /// A file or folder, whatever paths lead to it.
-public struct FileIdentity: Sendable, Hashable {
+package struct FileIdentity: Sendable, Hashable {
     package let device: UInt64
     package let inode: UInt64
 }
 
 /// What a file was when it was looked at: another size or time of change means that it is not what it was.
-public struct FileVersion: Sendable, Hashable {
-    public let size: Int
-    public let seconds: Int
-    public let nanoseconds: Int
+package struct FileVersion: Sendable, Hashable {
+    package let size: Int
+    package let seconds: Int
+    package let nanoseconds: Int
 }
 
 /// What the system says of a file.
@@ -39,7 +39,7 @@ package struct FileFacts {
 }
 
 /// Size and time of change of the file at a path; nil where there is none.
-public func fileVersion(of path: ByteName) -> FileVersion? { FileFacts(path)?.version }
+package func fileVersion(of path: ByteName) -> FileVersion? { FileFacts(path)?.version }
 
 extension ByteName {
     /// As C takes it. (A zero byte ends it: lists are checked for it, and no other name can hold one.)

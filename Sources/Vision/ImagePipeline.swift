@@ -1,7 +1,7 @@
-import Randomness
+import CurricleRandomness
 
 /// How a picture that is not augmented, or only mirrored, gets the model's size.
-public enum Preprocessing: String, Sendable, CaseIterable, Codable {
+package enum Preprocessing: String, Sendable, CaseIterable, Codable {
     /// MAE's evaluation: the shorter side resized, then the centre cropped, see `evaluationResize`; pictures of the model's size too.
     case reference = "eval"
     /// The same, but a picture that has the model's size stays as it is.
@@ -10,7 +10,7 @@ public enum Preprocessing: String, Sendable, CaseIterable, Codable {
     case none
 
     /// What its options say of it.
-    public static let help =
+    package static let help =
         "how judged pictures get the model's size: eval (as the reference: shorter side resized, centre cropped; pictures of that "
         + "size too), "
         + "fit (these stay as they are) or none (all must have it)"
@@ -19,18 +19,18 @@ public enum Preprocessing: String, Sendable, CaseIterable, Codable {
 /// From a decoded picture to the model's patches: augment, resize, normalise, cut.
 ///
 /// Every choice is a function of (seed, epoch, sample): threads, workers, order and resume change nothing.
-public struct ImagePipeline: Sendable {
-    public let grid: PatchGrid
-    public let augmentation: Augmentation
-    public let normalization: PixelNormalization
-    public let seed: UInt64
+package struct ImagePipeline: Sendable {
+    package let grid: PatchGrid
+    package let augmentation: Augmentation
+    package let normalization: PixelNormalization
+    package let seed: UInt64
     /// For training a classifier: takes the place of `augmentation`. Its `problem` must be nil.
-    public let training: TrainingAugmentation?
-    public let preprocessing: Preprocessing
+    package let training: TrainingAugmentation?
+    package let preprocessing: Preprocessing
     /// Of every resize but those of `training`.
-    public let passOrder: PassOrder
+    package let passOrder: PassOrder
 
-    public init(
+    package init(
         grid: PatchGrid, augmentation: Augmentation, normalization: PixelNormalization, seed: UInt64, training: TrainingAugmentation? = nil,
         preprocessing: Preprocessing = .unlessFitting, passOrder: PassOrder = .pillow13
     ) {
@@ -45,7 +45,7 @@ public struct ImagePipeline: Sendable {
 
     /// - Throws: `channelMismatch` unless the image has one channel or the grid's; `invalidNormalization`; `wrongSize` where the size must
     ///   fit already.
-    public func check(_ image: PixelImage, name: String) throws(VisionError) {
+    package func check(_ image: PixelImage, name: String) throws(VisionError) {
         guard image.channels == 1 || image.channels == grid.channels else {
             throw .channelMismatch(name: name, has: image.channels, wants: grid.channels)
         }
@@ -60,7 +60,7 @@ public struct ImagePipeline: Sendable {
 
     /// The picture at the grid's size, augmented; its channels are kept.
     /// - Parameter sample: the image's index in its dataset.
-    public func prepared(_ image: PixelImage, epoch: Int, sample: Int) -> PixelImage {
+    package func prepared(_ image: PixelImage, epoch: Int, sample: Int) -> PixelImage {
         var random = Philox(seed: seed, stream: RandomStream.augmentation.at(epoch: epoch, sample: sample))
         return prepared(image, using: &random)
     }
@@ -88,7 +88,7 @@ public struct ImagePipeline: Sendable {
 
     /// The prepared picture's patches [L, P].
     /// - Precondition: `check` passes.
-    public func patches(of image: PixelImage, epoch: Int, sample: Int, into patches: UnsafeMutableBufferPointer<Float>) {
+    package func patches(of image: PixelImage, epoch: Int, sample: Int, into patches: UnsafeMutableBufferPointer<Float>) {
         var random = Philox(seed: seed, stream: RandomStream.augmentation.at(epoch: epoch, sample: sample))
         patchify(prepared(image, using: &random), grid: grid, normalization: normalization, into: patches)
         training?.erasing?.apply(to: patches, grid: grid, using: &random)

@@ -1,4 +1,4 @@
-import CZlib
+import CurricleCZlib
 
 /// Whether the bytes begin as a gzip file does.
 package func isGzip(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x1F, 0x8B]) }
@@ -76,7 +76,7 @@ package final class Inflater {
                 stream.pointee.avail_out = UInt32(target.count - filled)
                 stream.pointee.next_in = packed.baseAddress.map { $0 + consumed }
                 stream.pointee.avail_in = UInt32(packed.count - consumed)
-                let status = CZlib.inflate(stream, Z_NO_FLUSH)
+                let status = CurricleCZlib.inflate(stream, Z_NO_FLUSH)
                 filled = target.count - Int(stream.pointee.avail_out)
                 consumed = packed.count - Int(stream.pointee.avail_in)
                 return status

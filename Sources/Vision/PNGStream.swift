@@ -1,4 +1,4 @@
-import CZlib
+import CurricleCZlib
 
 /// The chunks of a PNG file that decide its pixels, checked, in a form libpng decodes without changing any value.
 ///

@@ -1,13 +1,13 @@
 /// How an image is cut into L patches of P numbers.
-public struct PatchGrid: Sendable, Equatable {
-    public let imageHeight: Int
-    public let imageWidth: Int
-    public let patchSize: Int
+package struct PatchGrid: Sendable, Equatable {
+    package let imageHeight: Int
+    package let imageWidth: Int
+    package let patchSize: Int
     /// Channels of the model's input.
-    public let channels: Int
+    package let channels: Int
 
     /// - Precondition: sizes at least 1, both image sides multiples of `patchSize`. For numbers a user gave, see `validated`.
-    public init(imageHeight: Int, imageWidth: Int, patchSize: Int, channels: Int) {
+    package init(imageHeight: Int, imageWidth: Int, patchSize: Int, channels: Int) {
         let problem = PatchGrid.problem(imageHeight: imageHeight, imageWidth: imageWidth, patchSize: patchSize, channels: channels)
         precondition(problem == nil, problem ?? "")
         self.imageHeight = imageHeight
@@ -17,7 +17,7 @@ public struct PatchGrid: Sendable, Equatable {
     }
 
     /// The grid, or `invalidGrid` when the numbers do not make one.
-    public static func validated(imageHeight: Int, imageWidth: Int, patchSize: Int, channels: Int) throws(VisionError) -> PatchGrid {
+    package static func validated(imageHeight: Int, imageWidth: Int, patchSize: Int, channels: Int) throws(VisionError) -> PatchGrid {
         if let problem = problem(imageHeight: imageHeight, imageWidth: imageWidth, patchSize: patchSize, channels: channels) {
             throw .invalidGrid(reason: problem)
         }
@@ -37,12 +37,12 @@ public struct PatchGrid: Sendable, Equatable {
         return nil
     }
 
-    public var rows: Int { imageHeight / patchSize }
-    public var columns: Int { imageWidth / patchSize }
+    package var rows: Int { imageHeight / patchSize }
+    package var columns: Int { imageWidth / patchSize }
     /// L, the number of patches.
-    public var count: Int { rows * columns }
+    package var count: Int { rows * columns }
     /// P, the numbers of a patch: p · p · channels.
-    public var patchWidth: Int { patchSize * patchSize * channels }
+    package var patchWidth: Int { patchSize * patchSize * channels }
 
     /// Where a pixel's first channel lies in an image's patches [L, P].
     func place(row: Int, column: Int) -> Int {

@@ -1,8 +1,8 @@
 /// A picture as a PNG file.
-public struct Picture: Sendable, Equatable {
-    public let png: [UInt8]
-    public let height: Int
-    public let width: Int
+package struct Picture: Sendable, Equatable {
+    package let png: [UInt8]
+    package let height: Int
+    package let width: Int
 
     package init(_ image: PixelImage) throws(VisionError) {
         png = try encodePNG(image)

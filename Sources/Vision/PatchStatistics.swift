@@ -1,17 +1,17 @@
 /// What `normalizePatches` took out of each patch, and `denormalizePatches` puts back.
-public struct PatchStatistics: Sendable, Equatable {
+package struct PatchStatistics: Sendable, Equatable {
     /// μ of each patch: [L].
-    public var mean: [Float]
+    package var mean: [Float]
     /// √(σ² + 1e-6) of each patch, σ² unbiased: [L].
-    public var deviation: [Float]
+    package var deviation: [Float]
 
-    public init(mean: [Float], deviation: [Float]) {
+    package init(mean: [Float], deviation: [Float]) {
         self.mean = mean
         self.deviation = deviation
     }
 
     /// The statistics of `patches` [L, P]; any L.
-    public init(of patches: UnsafeBufferPointer<Float>, patchWidth: Int) {
+    package init(of patches: UnsafeBufferPointer<Float>, patchWidth: Int) {
         precondition(patchWidth > 0 && patches.count % patchWidth == 0, "patches must be [L, P]")
         self.init(mean: [], deviation: [])
         for start in stride(from: 0, to: patches.count, by: patchWidth) {
@@ -33,7 +33,7 @@ public struct PatchStatistics: Sendable, Equatable {
 /// Each patch by its own mean and unbiased variance, in place: (t − μ) / √(σ² + 1e-6). Source: MAE's `norm_pix_loss`.
 /// - Parameter patches: [L, P].
 @discardableResult
-public func normalizePatches(_ patches: UnsafeMutableBufferPointer<Float>, patchWidth: Int) -> PatchStatistics {
+package func normalizePatches(_ patches: UnsafeMutableBufferPointer<Float>, patchWidth: Int) -> PatchStatistics {
     let statistics = PatchStatistics(of: UnsafeBufferPointer(patches), patchWidth: patchWidth)
     for i in patches.indices {
         let patch = i / patchWidth
@@ -44,7 +44,7 @@ public func normalizePatches(_ patches: UnsafeMutableBufferPointer<Float>, patch
 
 /// The inverse, in place: pictures of models that predict normalised patches need the true patches' statistics.
 /// - Parameter patches: [L, P], L as in `statistics`.
-public func denormalizePatches(_ patches: UnsafeMutableBufferPointer<Float>, patchWidth: Int, statistics: PatchStatistics) {
+package func denormalizePatches(_ patches: UnsafeMutableBufferPointer<Float>, patchWidth: Int, statistics: PatchStatistics) {
     precondition(patchWidth > 0 && patches.count == statistics.mean.count * patchWidth, "patches must be [L, P] of the same L")
     for i in patches.indices {
         let patch = i / patchWidth

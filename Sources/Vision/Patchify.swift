@@ -4,7 +4,7 @@
 /// - Parameters:
 ///   - image: [H, W, C] of the grid's size; one channel is copied to each of the model's.
 ///   - patches: [L, P], all of it is written.
-public func patchify(
+package func patchify(
     _ image: PixelImage, grid: PatchGrid, normalization: PixelNormalization, into patches: UnsafeMutableBufferPointer<Float>
 ) {
     precondition(image.height == grid.imageHeight && image.width == grid.imageWidth, "the image must have the grid's size")
@@ -66,7 +66,7 @@ private func normalizeSegment(
 }
 
 /// Cuts planes of numbers [C, H, W] into patches [L, P], (row, column, channel) inside a patch.
-public func patchify(planes: UnsafeBufferPointer<Float>, grid: PatchGrid, into patches: UnsafeMutableBufferPointer<Float>) {
+package func patchify(planes: UnsafeBufferPointer<Float>, grid: PatchGrid, into patches: UnsafeMutableBufferPointer<Float>) {
     precondition(planes.count >= grid.channels * grid.imageHeight * grid.imageWidth, "planes must hold [C, H, W]")
     precondition(patches.count >= grid.count * grid.patchWidth, "patches must hold [L, P]")
     forEachSegment(grid) { plane, patch in
@@ -75,7 +75,7 @@ public func patchify(planes: UnsafeBufferPointer<Float>, grid: PatchGrid, into p
 }
 
 /// Puts patches [L, P] back together as planes [C, H, W].
-public func unpatchify(_ patches: UnsafeBufferPointer<Float>, grid: PatchGrid) -> [Float] {
+package func unpatchify(_ patches: UnsafeBufferPointer<Float>, grid: PatchGrid) -> [Float] {
     precondition(patches.count >= grid.count * grid.patchWidth, "patches must hold [L, P]")
     var planes = [Float](repeating: 0, count: grid.channels * grid.imageHeight * grid.imageWidth)
     forEachSegment(grid) { plane, patch in
@@ -100,7 +100,7 @@ private func forEachSegment(_ grid: PatchGrid, _ body: (_ plane: Int, _ patch: I
 
 /// Puts normalised patches [L, P] back together as a picture: (value · std + mean) · 255, rounded, clamped to 0…255 (not-a-number becomes
 /// 0).
-public func unpatchify(_ patches: UnsafeBufferPointer<Float>, grid: PatchGrid, normalization: PixelNormalization) -> PixelImage {
+package func unpatchify(_ patches: UnsafeBufferPointer<Float>, grid: PatchGrid, normalization: PixelNormalization) -> PixelImage {
     precondition(patches.count >= grid.count * grid.patchWidth, "patches must hold [L, P]")
     let (scale, shift) = normalization.scaleAndShift(channels: grid.channels)
     let segment = grid.patchSize * grid.channels

@@ -6,7 +6,7 @@
 ///   - padding: pixels between the images and round them.
 ///   - background: the grey level of what is empty.
 /// - Returns: RGB; grey images are copied to the three channels. A single background pixel when there is no image.
-public func tile(_ images: [[PixelImage]], padding: Int, background: UInt8 = 255) -> PixelImage {
+package func tile(_ images: [[PixelImage]], padding: Int, background: UInt8 = 255) -> PixelImage {
     let all = images.flatMap { $0 }
     let columns = images.map(\.count).max() ?? 0
     let cellWidth = (all.map(\.width).max() ?? 0) + padding
@@ -40,7 +40,7 @@ func paste(_ image: PixelImage, onto canvas: inout PixelImage, top: Int, left: I
 }
 
 /// Each pixel as a square of `factor` × `factor` pixels.
-public func scaled(_ image: PixelImage, by factor: Int) -> PixelImage {
+package func scaled(_ image: PixelImage, by factor: Int) -> PixelImage {
     precondition(factor >= 1, "a factor is at least 1")
     let (width, height, channels) = (image.width * factor, image.height * factor, image.channels)
     let pixels = [UInt8](unsafeUninitializedCapacity: width * height * channels) { output, count in
@@ -63,7 +63,7 @@ public func scaled(_ image: PixelImage, by factor: Int) -> PixelImage {
 ///   - values: [rows, columns]; not-a-number is drawn grey.
 ///   - cell: side of one value's square in pixels.
 /// - Returns: RGB, [rows · cell, columns · cell]. When all values are equal, the middle colour.
-public func heatmap(values: [Float], rows: Int, columns: Int, cell: Int) -> PixelImage {
+package func heatmap(values: [Float], rows: Int, columns: Int, cell: Int) -> PixelImage {
     precondition(rows >= 1 && columns >= 1 && cell >= 1 && values.count == rows * columns, "values must be [rows, columns]")
     let finite = values.filter(\.isFinite)
     let (low, high) = (finite.min() ?? 0, finite.max() ?? 0)

@@ -1,5 +1,5 @@
 /// Mirrors an image left to right, in place.
-public func flipHorizontally(_ image: inout PixelImage) {
+package func flipHorizontally(_ image: inout PixelImage) {
     let (width, height, channels) = (image.width, image.height, image.channels)
     image.pixels.withUnsafeMutableBufferPointer { pixels in
         for row in 0..<height {

@@ -1,14 +1,14 @@
 import CSupport
 
 /// Which pass of a resize comes first.
-public enum PassOrder: String, Sendable, CaseIterable, Codable {
+package enum PassOrder: String, Sendable, CaseIterable, Codable {
     /// As in Pillow 13: the vertical one where the height loses more than twice the pixels that the width does.
     case pillow13
     /// Always the horizontal one, as in Pillow up to 12. Where the orders differ some bytes differ by one.
     case horizontalFirst = "pillow12"
 
     /// What its options say of it.
-    public static let help =
+    package static let help =
         "which Pillow's resize: pillow13 (vertically first where the height loses more than twice the pixels that the width does) or "
         + "pillow12 (always "
         + "horizontally first, as up to 12: some bytes differ by one)"
@@ -25,7 +25,7 @@ public enum PassOrder: String, Sendable, CaseIterable, Codable {
 ///   - height: of the result, at least 1.
 ///   - order: of the two passes.
 /// - Returns: [height, width, C]. A box that already has this size is copied unchanged, as Pillow does.
-public func resizeBicubic(_ image: PixelImage, box: CropBox, width: Int, height: Int, order: PassOrder = .pillow13) -> PixelImage {
+package func resizeBicubic(_ image: PixelImage, box: CropBox, width: Int, height: Int, order: PassOrder = .pillow13) -> PixelImage {
     precondition((1...65536).contains(width) && (1...65536).contains(height), "a resized image has sides of 1…65536")
     return resizeBicubic(
         image, box: box, width: width, height: height, part: CropBox(top: 0, left: 0, height: height, width: width), order: order)
@@ -89,7 +89,7 @@ private func channelsOf(_ image: PixelImage, _ channels: Range<Int>, in box: Cro
 /// The shorter side becomes `resizeTo`, the longer `Int(resizeTo · long / short)`; the crop starts at `round((H − height) / 2)` with halves
 /// to even; where the resized image is smaller than the crop, zeros are added. For evaluation as in MAE see `evaluationResize`.
 /// What the crop leaves out is not even computed, so a needle of a picture costs no more than any other.
-public func resizeShorterSideAndCentreCrop(
+package func resizeShorterSideAndCentreCrop(
     _ image: PixelImage, height: Int, width: Int, resizeTo: Int, order: PassOrder = .pillow13
 ) -> PixelImage {
     let short = min(image.height, image.width), long = max(image.height, image.width)
@@ -106,7 +106,7 @@ public func resizeShorterSideAndCentreCrop(
 ///
 /// Square targets: `Int(size · 256 / 224)` up to 224 pixels, the size itself above. Others: the smallest shorter side at which both target
 /// sides, times 256 / 224 where the shorter of them is at most 224, are covered.
-public func evaluationResize(of image: PixelImage, height: Int, width: Int) -> Int {
+package func evaluationResize(of image: PixelImage, height: Int, width: Int) -> Int {
     func beforeCrop(_ side: Double) -> Double { min(height, width) > 224 ? side : side * 256 / 224 }
     if height == width { return Int(beforeCrop(Double(height))) }
     let scale = beforeCrop(max(Double(height) / Double(image.height), Double(width) / Double(image.width)))

@@ -1,16 +1,16 @@
 /// A picture of 8-bit samples, `pixels` in [H, W, C] order (interleaved), rows packed.
-public struct PixelImage: Sendable, Equatable {
-    public let width: Int
-    public let height: Int
-    public let channels: Int
+package struct PixelImage: Sendable, Equatable {
+    package let width: Int
+    package let height: Int
+    package let channels: Int
     /// [H, W, C]; its count is always width · height · channels.
-    public var pixels: [UInt8] {
+    package var pixels: [UInt8] {
         didSet { precondition(pixels.count == width * height * channels, "an image keeps its size") }
     }
 
     /// - Precondition: sizes are at least 1 and `pixels` has width · height · channels samples.
     ///   (Decoders check their input before they get here and throw; this is for code, not for files.)
-    public init(width: Int, height: Int, channels: Int, pixels: [UInt8]) {
+    package init(width: Int, height: Int, channels: Int, pixels: [UInt8]) {
         precondition(
             width > 0 && height > 0 && channels > 0 && pixels.count == width * height * channels,
             "pixel count must be width·height·channels")
@@ -21,7 +21,7 @@ public struct PixelImage: Sendable, Equatable {
     }
 
     /// A picture of one colour; `color` has one value per channel.
-    public init(width: Int, height: Int, color: [UInt8]) {
+    package init(width: Int, height: Int, color: [UInt8]) {
         var pixels: [UInt8] = []
         pixels.reserveCapacity(width * height * color.count)
         for _ in 0..<(width * height) { pixels.append(contentsOf: color) }
@@ -29,9 +29,9 @@ public struct PixelImage: Sendable, Equatable {
     }
 
     /// No side of a decoded picture may be longer.
-    public static let maximumSide = 16384
+    package static let maximumSide = 16384
     /// No decoded picture may have more pixels: 64 Mi.
-    public static let maximumArea = 64 << 20
+    package static let maximumArea = 64 << 20
 
     /// Checks a header's claim before anything is allocated for it.
     package static func checkDimensions(width: Int, height: Int, name: String) throws(VisionError) {
@@ -42,13 +42,13 @@ public struct PixelImage: Sendable, Equatable {
 }
 
 /// A rectangle of whole pixels, measured from the top left corner.
-public struct CropBox: Sendable, Equatable {
-    public var top: Int
-    public var left: Int
-    public var height: Int
-    public var width: Int
+package struct CropBox: Sendable, Equatable {
+    package var top: Int
+    package var left: Int
+    package var height: Int
+    package var width: Int
 
-    public init(top: Int, left: Int, height: Int, width: Int) {
+    package init(top: Int, left: Int, height: Int, width: Int) {
         self.top = top
         self.left = left
         self.height = height
@@ -58,7 +58,7 @@ public struct CropBox: Sendable, Equatable {
 
 extension CropBox {
     /// The whole of `image`.
-    public init(whole image: PixelImage) { self.init(top: 0, left: 0, height: image.height, width: image.width) }
+    package init(whole image: PixelImage) { self.init(top: 0, left: 0, height: image.height, width: image.width) }
 
     /// The part of the box inside `image`; at least one pixel, the nearest, when they do not meet.
     func clamped(to image: PixelImage) -> CropBox {

@@ -2,24 +2,24 @@
 ///
 /// It is computed as x · scale + shift: one multiplication and one addition, not fused, with
 /// scale = Float(1 / (255 · std)) and shift = Float(−mean / std), both taken in Double. A C twin that does the same gives the same bits.
-public struct PixelNormalization: Sendable, Equatable, Codable {
+package struct PixelNormalization: Sendable, Equatable, Codable {
     /// One value for all channels, or one for each.
-    public var mean: [Float]
+    package var mean: [Float]
     /// One value for all channels, or one for each; positive.
-    public var std: [Float]
+    package var std: [Float]
 
-    public init(mean: [Float], std: [Float]) {
+    package init(mean: [Float], std: [Float]) {
         self.mean = mean
         self.std = std
     }
 
     /// ImageNet's mean and standard deviation, as MAE uses them.
-    public static let imageNet = PixelNormalization(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
+    package static let imageNet = PixelNormalization(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
     /// Plain x / 255.
-    public static let unit = PixelNormalization(mean: [0], std: [1])
+    package static let unit = PixelNormalization(mean: [0], std: [1])
 
     /// - Throws: `invalidNormalization` unless there are one or `channels` finite values of each, every std positive.
-    public func validate(channels: Int) throws(VisionError) {
+    package func validate(channels: Int) throws(VisionError) {
         for (what, values) in [("mean", mean), ("std", std)] where values.count != 1 && values.count != channels {
             throw .invalidNormalization(reason: "\(values.count) values of \(what) for \(channels) channels")
         }
@@ -29,7 +29,7 @@ public struct PixelNormalization: Sendable, Equatable, Codable {
     }
 
     /// scale and shift of each channel: [C] and [C].
-    public func scaleAndShift(channels: Int) -> (scale: [Float], shift: [Float]) {
+    package func scaleAndShift(channels: Int) -> (scale: [Float], shift: [Float]) {
         precondition(!mean.isEmpty && !std.isEmpty, "a normalisation has at least one mean and one std")
         var scale: [Float] = []
         var shift: [Float] = []

@@ -1,5 +1,5 @@
 /// What can be wrong with pictures and datasets. Every description is one line: the file, the reason, what to do.
-public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     case notFound(path: String)
     case unreadable(path: String, reason: String)
     /// - Parameter passedOver: what is there instead.
@@ -36,7 +36,7 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     case noReadableImage(count: Int, firstReason: String)
 
     /// One line, whatever stands in the names and headers that it quotes.
-    public var description: String { visible(text) }
+    package var description: String { visible(text) }
 
     private var text: String {
         switch self {
@@ -107,7 +107,7 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The file or image the error is about, if it is about one.
-    public var subject: String? {
+    package var subject: String? {
         switch self {
         case .notFound(let path), .unreadable(let path, _), .emptyFolder(let path, _), .foreignFile(let path, _, _), .changed(let path),
             .missingRole(let path, _, _), .badIndexFile(let path, _),

@@ -1,25 +1,25 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Models
-import Settings
-import Storage
-import Vision
+import CurricleModels
+import CurricleSettings
+import CurricleStorage
+import CurricleVision
 
 /// What a weights file says of its model, filled up from the command line where it does not.
-public struct WeightsDescription: Sendable {
-    public var model: ModelConfiguration
-    public var normalization: PixelNormalization
+package struct WeightsDescription: Sendable {
+    package var model: ModelConfiguration
+    package var normalization: PixelNormalization
     /// Whether the decoder's heads are known: only then can it be used.
-    public private(set) var knowsDecoder = true
+    package private(set) var knowsDecoder = true
     /// What was assumed of the file, and what of it was left out, for a person to read.
-    public private(set) var notes: [Message] = []
+    package private(set) var notes: [Message] = []
 
     /// Reads our metadata, or the shapes: widths, depths, patch, channels and grid from the tensors; heads from what the file
     /// or the configuration beside it says, from `heads`, or from the published model of this width and depth.
     /// - Parameters heads, decoderHeads: what the user says where the file is silent; refused where it says otherwise.
     /// - Parameters imageHeight, imageWidth: the user's, before the file's: positions are brought to that grid.
     /// - Parameters mean, deviation: the user's, before the file's.
-    public init(
+    package init(
         _ file: Checkpoint, heads: Int?, decoderHeads: Int? = nil, imageHeight: Int?, imageWidth: Int?, mean: [Float]? = nil,
         deviation: [Float]? = nil
     ) throws {

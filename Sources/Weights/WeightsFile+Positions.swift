@@ -1,6 +1,6 @@
-import Engine
-import Models
-import Settings
+import CurricleEngine
+import CurricleModels
+import CurricleSettings
 
 // Positions that a file brings: learned ones, or the fixed ones of another grid.
 extension WeightsFile {

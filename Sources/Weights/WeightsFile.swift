@@ -1,14 +1,14 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Graph
-import Models
-import Runtime
-import Settings
-import Storage
-import Vision
+import CurricleGraph
+import CurricleModels
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleVision
 
 /// Weights under the reference's names, as PyTorch reads them.
-public enum WeightsFile {
+package enum WeightsFile {
     /// A tensor to be written: its name, shape, and where its values come from.
     package typealias Source = (name: String, shape: [Int], values: () throws -> [Float])
 
@@ -57,7 +57,7 @@ public enum WeightsFile {
     ///   - beginsOptional: whether those that a file may lack begin with their initial values, where it does.
     ///   - masker: where the masker's are; nil for the same file.
     /// - Throws: `LearningError.file` naming the tensors that are missing, or one of a wrong shape with both shapes.
-    public static func load(
+    package static func load(
         _ file: some TensorSource, into model: ModelRuntime, beginsOptional: Bool = false, masker: (any TensorSource)? = nil
     ) throws {
         for (isMasker, source) in [(false, file as any TensorSource), (true, masker ?? file)] {
@@ -75,7 +75,7 @@ public enum WeightsFile {
 
     /// Fills the encoder, and the decoder and the masker where the file has them.
     /// - Returns: what was left as it is, for a person to read.
-    public static func loadParts(_ file: some TensorSource, into model: ModelRuntime) throws -> [String] {
+    package static func loadParts(_ file: some TensorSource, into model: ModelRuntime) throws -> [String] {
         let names = Set(file.names)
         var kept: [String] = []
         for part in ModelPart.allCases {

@@ -1,6 +1,6 @@
-import Models
-import Runtime
-import Vision
+import CurricleModels
+import CurricleRuntime
+import CurricleVision
 
 /// What a reader of a weights file must know of its model, as the file's metadata carry it.
 package struct WeightsMetadata {

@@ -1,13 +1,13 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Models
-import Proofs
-import Runtime
-import Settings
-import Storage
-import Terminal
-import Training
-import Vision
+import CurricleModels
+import CurricleProofs
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
 
 /// Times what the machine does of what it could.
 enum BenchCommand {

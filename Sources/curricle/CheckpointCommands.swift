@@ -1,8 +1,8 @@
 import Foundation
-import Settings
-import Terminal
-import Vision
-import Weights
+import CurricleSettings
+import CurricleTerminal
+import CurricleVision
+import CurricleWeights
 
 /// What commands say and ask of a checkpoint that they read.
 enum CheckpointCommands {

@@ -1,4 +1,4 @@
-import Terminal
+import CurricleTerminal
 
 /// The table of commands: one file each.
 enum Commands {

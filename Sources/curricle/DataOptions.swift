@@ -1,10 +1,10 @@
-import Datasets
-import Engine
-import Settings
+import CurricleDatasets
+import CurricleEngine
+import CurricleSettings
 import Synchronization
-import Terminal
-import Vision
-import Weights
+import CurricleTerminal
+import CurricleVision
+import CurricleWeights
 
 /// Options that say which images are read and how files become pictures, shared by the commands that read them.
 enum DataOptions {

@@ -1,9 +1,9 @@
-import Engine
-import Features
-import Models
-import Runtime
-import Settings
-import Terminal
+import CurricleEngine
+import CurricleFeatures
+import CurricleModels
+import CurricleRuntime
+import CurricleSettings
+import CurricleTerminal
 
 /// Options that say which encoder computes features, shared by the commands that need one.
 enum EncoderOptions {

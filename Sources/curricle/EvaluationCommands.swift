@@ -1,14 +1,14 @@
-import Datasets
-import Engine
-import Evaluation
-import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleEvaluation
+import CurricleFeatures
 import Foundation
-import Runtime
-import Settings
-import Storage
-import Terminal
-import Vision
-import Weights
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleVision
+import CurricleWeights
 
 /// How the images that are judged come apart from those that are learned from.
 enum Splitting {

@@ -1,17 +1,17 @@
-import Datasets
-import Engine
-import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Graph
-import Models
-import Runtime
-import Settings
-import Storage
+import CurricleGraph
+import CurricleModels
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
 import Synchronization
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// Trains an encoder with a linear head on labelled images.
 enum FinetuneCommand {

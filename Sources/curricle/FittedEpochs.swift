@@ -1,13 +1,13 @@
-import Datasets
-import Engine
+import CurricleDatasets
+import CurricleEngine
 import Foundation
-import Settings
-import Storage
+import CurricleSettings
+import CurricleStorage
 import Synchronization
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// `--max-minutes`: how many epochs there is time for, found out before the first step by some steps of the run itself.
 enum FittedEpochs {

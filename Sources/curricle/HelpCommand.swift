@@ -1,5 +1,5 @@
-import Settings
-import Terminal
+import CurricleSettings
+import CurricleTerminal
 
 /// What is said of the commands, all of it printed from their declarations.
 enum HelpCommand {

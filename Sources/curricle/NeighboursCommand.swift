@@ -1,13 +1,13 @@
-import Datasets
-import Engine
-import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Reports
-import Runtime
-import Storage
-import Terminal
-import Vision
-import Weights
+import CurricleReports
+import CurricleRuntime
+import CurricleStorage
+import CurricleTerminal
+import CurricleVision
+import CurricleWeights
 
 /// Images that an encoder takes for alike, as a page.
 enum NeighboursCommand {

@@ -1,8 +1,8 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Settings
-import Terminal
-import Vision
+import CurricleSettings
+import CurricleTerminal
+import CurricleVision
 
 /// Keeps a command from writing over what it reads.
 enum OutputGuard {

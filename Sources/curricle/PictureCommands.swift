@@ -1,14 +1,14 @@
-import Datasets
-import Engine
+import CurricleDatasets
+import CurricleEngine
 import Foundation
-import Graph
-import Models
-import Reports
-import Runtime
-import Settings
-import Storage
-import Terminal
-import Vision
+import CurricleGraph
+import CurricleModels
+import CurricleReports
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleVision
 
 /// Images masked and rebuilt, as a picture.
 enum ReconstructCommand {

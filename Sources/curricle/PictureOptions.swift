@@ -1,13 +1,13 @@
-import Datasets
+import CurricleDatasets
 import Foundation
-import Reports
-import Runtime
-import Settings
-import Storage
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleReports
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// Options of the commands that draw what a model makes of images.
 enum PictureOptions {

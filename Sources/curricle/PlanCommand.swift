@@ -1,15 +1,15 @@
-import Engine
-import Features
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Models
-import Reports
-import Runtime
-import Settings
-import Storage
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleModels
+import CurricleReports
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// Says what a training run will take before it begins.
 enum PlanCommand {

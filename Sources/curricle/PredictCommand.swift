@@ -1,14 +1,14 @@
-import Datasets
-import Engine
-import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Reports
-import Runtime
-import Storage
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleReports
+import CurricleRuntime
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// Names images by a fine-tuned classifier.
 enum PredictCommand {

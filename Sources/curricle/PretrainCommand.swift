@@ -1,16 +1,16 @@
-import Datasets
-import Engine
-import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Graph
-import Models
-import Runtime
-import Settings
+import CurricleGraph
+import CurricleModels
+import CurricleRuntime
+import CurricleSettings
 import Synchronization
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// When the command began, for what it says of its readiness.
 let processStart = Date()

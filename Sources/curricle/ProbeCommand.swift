@@ -1,14 +1,14 @@
-import Engine
-import Evaluation
-import Features
+import CurricleEngine
+import CurricleEvaluation
+import CurricleFeatures
 import Foundation
-import Models
-import Settings
-import Storage
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleModels
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// A linear probe: in closed form, or trained as MAE does.
 enum ProbeCommand {

@@ -1,16 +1,16 @@
-import Datasets
-import Engine
-import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Models
-import Proofs
-import Runtime
-import Settings
-import Storage
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleModels
+import CurricleProofs
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 private enum ProgramOptions {
     static let pool = Option.value(

@@ -1,12 +1,12 @@
-import Datasets
-import Engine
+import CurricleDatasets
+import CurricleEngine
 import Foundation
-import Runtime
-import Settings
-import Storage
-import Terminal
-import Training
-import Vision
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
 
 /// Looks at a folder of images and says how to begin with them.
 enum QuickstartCommand {

@@ -1,11 +1,11 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Models
-import Proofs
-import Runtime
-import Storage
-import Training
-import Vision
+import CurricleModels
+import CurricleProofs
+import CurricleRuntime
+import CurricleStorage
+import CurricleTrainer
+import CurricleVision
 
 /// A recipe for images that nobody has trained on yet, by what is known of them and the time that there is.
 struct QuickstartRecipe {

@@ -1,11 +1,11 @@
-import Datasets
-import Engine
-import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Runtime
-import Settings
-import Terminal
-import Training
+import CurricleRuntime
+import CurricleSettings
+import CurricleTerminal
+import CurricleTrainer
 
 /// A command that a launcher of MPI may start several times.
 enum RankedCommand {

@@ -1,15 +1,15 @@
-import Datasets
-import Engine
-import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Reports
-import Runtime
-import Settings
-import Storage
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleReports
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// A run as one page.
 enum ReportCommand {

@@ -1,7 +1,7 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Runtime
-import Terminal
+import CurricleRuntime
+import CurricleTerminal
 
 /// How long a run is, its rate, and what it is computed by, as pretraining and fine-tuning say it before the first step.
 func runHeader(_ schedule: Schedule, stepsPerEpoch: Int, _ session: Session) -> String {

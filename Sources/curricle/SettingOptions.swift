@@ -1,10 +1,10 @@
-import Engine
-import Models
-import Settings
-import Storage
-import Terminal
-import Vision
-import Weights
+import CurricleEngine
+import CurricleModels
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleVision
+import CurricleWeights
 
 extension Array {
     /// As options, whose defaults are what the settings hold.

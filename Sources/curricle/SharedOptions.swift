@@ -1,13 +1,13 @@
-import Datasets
-import Engine
-import Models
-import Runtime
-import Settings
-import Storage
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleDatasets
+import CurricleEngine
+import CurricleModels
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// Options that several commands take, beside a run's settings.
 enum SharedOptions {

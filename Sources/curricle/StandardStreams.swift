@@ -1,9 +1,9 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Settings
-import Storage
+import CurricleSettings
+import CurricleStorage
 import Synchronization
-import Weights
+import CurricleWeights
 
 /// Standard input, output and error, which whoever starts a command may have closed, filled up or left.
 enum StandardStreams {

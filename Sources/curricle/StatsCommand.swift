@@ -1,11 +1,11 @@
-import Datasets
+import CurricleDatasets
 import Foundation
-import Settings
-import Storage
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// Mean and deviation of a dataset's pixels, for `--mean` and `--std`.
 enum StatsCommand {

@@ -1,9 +1,9 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Proofs
-import Runtime
-import Settings
-import Terminal
+import CurricleProofs
+import CurricleRuntime
+import CurricleSettings
+import CurricleTerminal
 
 /// Replays golden traces, digests and photographs and prints the largest errors.
 enum VerifyCommand {

@@ -1,9 +1,9 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Runtime
-import Settings
-import Terminal
-import Vision
+import CurricleRuntime
+import CurricleSettings
+import CurricleTerminal
+import CurricleVision
 
 /// Exit codes: 0 done, 1 a check failed, 2 bad input or usage, 130 interrupted.
 func runCommandLine(_ words: [String]) -> Int32 {

@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import Vision
+import CurricleVision
 
 /// Data as a user has it: broken images, several folders, parts under other names.
 @Suite("Data of the commands") struct DataCommandTests {

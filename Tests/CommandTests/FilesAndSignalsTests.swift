@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import Vision
+import CurricleVision
 
 /// What shells, disks and batch systems do to a command.
 @Suite("Files, streams and signals of commands") struct FilesAndSignalsTests {

@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import Vision
+import CurricleVision
 
 /// What is judged must not be what was learned.
 @Suite("Judging features") struct JudgingTests {

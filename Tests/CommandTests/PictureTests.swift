@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import Vision
+import CurricleVision
 
 struct PictureCommandTests {
     private let digits = fixture("mnist5k")

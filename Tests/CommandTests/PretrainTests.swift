@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import Vision
+import CurricleVision
 
 /// A log's lines without the times at their ends, which differ from run to run.
 private func logWithoutTimes(_ path: String) throws -> [String] {

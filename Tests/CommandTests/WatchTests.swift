@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import Vision
+import CurricleVision
 
 /// A run that is watched, runs that are compared, and images that are looked at, as a user meets them.
 struct WatchTests {

@@ -1,10 +1,10 @@
 import Foundation
-import Graph
-import Models
-import Program
-import TestSupport
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleTestSupport
 import Testing
-@testable import Compiler
+@testable import CurricleCompiler
 
 @Suite("Memory plan")
 struct MemoryPlanTests {

@@ -1,8 +1,8 @@
-import Graph
-import Models
-import Program
-import TestSupport
-@testable import Compiler
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleTestSupport
+@testable import CurricleCompiler
 
 /// A CL-MAE of 4×4 patches with odd widths, and its two steps.
 struct MicroModel {

@@ -1,8 +1,8 @@
-import Graph
-import Tensors
-import TestSupport
+import CurricleGraph
+import CurricleTensors
+import CurricleTestSupport
 import Testing
-@testable import Compiler
+@testable import CurricleCompiler
 
 @Suite("Panels")
 struct PanelsTests {

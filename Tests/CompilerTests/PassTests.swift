@@ -1,9 +1,9 @@
-import Graph
-import Models
-import Program
-import TestSupport
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleTestSupport
 import Testing
-@testable import Compiler
+@testable import CurricleCompiler
 
 @Suite("Passes")
 struct PassTests {

@@ -1,9 +1,9 @@
-import CInstructions
-import Compiler
-import Graph
-import Models
-import Program
-import TestSupport
+import CurricleCInstructions
+import CurricleCompiler
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleTestSupport
 import Testing
 
 /// What REFERENCE.md lists as work that a static compiler can leave out.

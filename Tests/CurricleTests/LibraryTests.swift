@@ -1,12 +1,12 @@
 import Curricle
 import CurricleTraining
-import Features
+import CurricleFeatures
 import Foundation
-import Runtime
-import TestSupport
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
-import Vision
-import Datasets
+import CurricleVision
+import CurricleDatasets
 
 /// The library as a package that depends on it sees it.
 @Suite struct LibraryTests {

@@ -1,7 +1,7 @@
-import Runtime
-import TestSupport
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
-@testable import Engine
+@testable import CurricleEngine
 
 @Suite("Products of rows") struct RowProductsTests {
     /// Products of the first rows, as many as there are.

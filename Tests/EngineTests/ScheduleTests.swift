@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-@testable import Engine
+@testable import CurricleEngine
 
 struct ScheduleTests {
     /// REFERENCE: 1 − 2e/E while e < E/2, then 1 − 2(e+1)/E; 0 is passed over.

@@ -1,7 +1,7 @@
-import Features
+import CurricleFeatures
 import Foundation
 import Testing
-@testable import Evaluation
+@testable import CurricleEvaluation
 
 @Suite("Few-shot episodes") struct FewShotTests {
     /// Classes far apart are told apart from one example; labels that say nothing are guessed.

@@ -1,8 +1,8 @@
 import Foundation
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Evaluation
-@testable import Features
+@testable import CurricleEvaluation
+@testable import CurricleFeatures
 
 @Suite struct LinearProbeTests {
     @Test("trains as py PyTorch does") func trainsAsPyTorchDoes() throws {

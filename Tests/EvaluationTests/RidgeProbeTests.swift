@@ -1,8 +1,8 @@
 import Foundation
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Evaluation
-@testable import Features
+@testable import CurricleEvaluation
+@testable import CurricleFeatures
 
 @Suite struct RidgeProbeTests {
     /// Scores [test rows, classes] by the definition: standardise, add ones, solve by Gauss and Jordan with pivots, in Double.

@@ -1,7 +1,7 @@
-import Engine
+import CurricleEngine
 import Testing
-import Vision
-@testable import Features
+import CurricleVision
+@testable import CurricleFeatures
 
 struct ColourHistogramTests {
     /// Every level of a byte, through the normalisation and back: as many boxes as colours say, by integers alone.

@@ -1,6 +1,6 @@
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Features
+@testable import CurricleFeatures
 
 @Suite("Cosine neighbours") struct CosineNeighboursTests {
     @Test("votes give the accuracies of DINOv2's own protocol in PyTorch") func votesAsDINOv2Does() throws {

@@ -1,7 +1,7 @@
-import Models
-import Runtime
-import TestSupport
-@testable import Engine
+import CurricleModels
+import CurricleRuntime
+import CurricleTestSupport
+@testable import CurricleEngine
 
 extension ModelRuntime {
     /// An encoder with weights drawn for its float form: the same ones in every precision.

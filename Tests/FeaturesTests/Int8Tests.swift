@@ -1,13 +1,13 @@
-import Models
-import Runtime
-import TestSupport
+import CurricleModels
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
-@testable import Compiler
-@testable import Engine
-@testable import Features
-@testable import Graph
-@testable import Program
-@testable import Weights
+@testable import CurricleCompiler
+@testable import CurricleEngine
+@testable import CurricleFeatures
+@testable import CurricleGraph
+@testable import CurricleProgram
+@testable import CurricleWeights
 
 /// Encoders whose products are of bytes.
 @Suite struct Int8Tests {

@@ -1,8 +1,8 @@
-import Models
-import Runtime
-import TestSupport
+import CurricleModels
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
-@testable import Engine
+@testable import CurricleEngine
 
 /// Which patches an encoder sees, and that it sees no others.
 @Suite struct KeptPatchesTests {

@@ -1,7 +1,7 @@
-import Datasets
-import TestSupport
+import CurricleDatasets
+import CurricleTestSupport
 import Testing
-@testable import Features
+@testable import CurricleFeatures
 
 @Suite("Nearest neighbours") struct NearestNeighboursTests {
     /// All distances, sorted by (distance, index), in plain Double.

@@ -1,10 +1,10 @@
-import Compiler
-import Graph
-import Runtime
-import Tensors
+import CurricleCompiler
+import CurricleGraph
+import CurricleRuntime
+import CurricleTensors
 import Testing
-import Vision
-@testable import Features
+import CurricleVision
+@testable import CurricleFeatures
 
 /// Patches are made twice, on purpose: by Swift in the loader, by C in programs that take pixels. Both give the same bits.
 struct PatchifyTwinsTests {

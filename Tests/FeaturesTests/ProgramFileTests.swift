@@ -1,14 +1,14 @@
-import Datasets
+import CurricleDatasets
 import Foundation
-import Models
-import Runtime
-import TestSupport
+import CurricleModels
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
-import Vision
-@testable import Engine
-@testable import Features
-@testable import Storage
-@testable import Weights
+import CurricleVision
+@testable import CurricleEngine
+@testable import CurricleFeatures
+@testable import CurricleStorage
+@testable import CurricleWeights
 
 /// Pictures of several sizes, in memory.
 private struct MadePictures: ImageSource {

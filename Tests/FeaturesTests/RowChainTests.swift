@@ -1,11 +1,11 @@
-import Models
-import Runtime
-import TestSupport
+import CurricleModels
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
-@testable import Compiler
-@testable import Engine
-@testable import Graph
-@testable import Program
+@testable import CurricleCompiler
+@testable import CurricleEngine
+@testable import CurricleGraph
+@testable import CurricleProgram
 
 /// Rows of a single image that go through an MLP by blocks.
 @Suite struct RowChainTests {

@@ -1,11 +1,11 @@
-import Datasets
+import CurricleDatasets
 import Foundation
-import Settings
-import Storage
-import Terminal
-import Training
-import Vision
-import Weights
+import CurricleSettings
+import CurricleStorage
+import CurricleTerminal
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 // Runs libFuzzer on the parser that FUZZ_PARSER names. Built and run by tools/fuzz.sh. Readers take files, so an input is written
 // to a file in memory first.

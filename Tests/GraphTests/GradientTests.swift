@@ -1,9 +1,9 @@
-import Graph
-import Program
-import Reference
-import TestSupport
+import CurricleGraph
+import CurricleProgram
+import CurricleReference
+import CurricleTestSupport
 import Testing
-@testable import Compiler
+@testable import CurricleCompiler
 
 @Suite("Gradients")
 struct GradientTests {

@@ -1,5 +1,5 @@
-import Graph
-import Tensors
+import CurricleGraph
+import CurricleTensors
 import Testing
 
 @Suite("Graph")

@@ -1,9 +1,9 @@
-import Compiler
-import Graph
-import Program
-import Reference
-import Runtime
-import TestSupport
+import CurricleCompiler
+import CurricleGraph
+import CurricleProgram
+import CurricleReference
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
 
 @Suite("Operations")

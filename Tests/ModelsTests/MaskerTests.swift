@@ -1,9 +1,9 @@
-import Graph
-import Models
-import Reference
-import TestSupport
+import CurricleGraph
+import CurricleModels
+import CurricleReference
+import CurricleTestSupport
 import Testing
-@testable import Compiler
+@testable import CurricleCompiler
 
 /// Another masker than CL-MAE's, of general operations alone: a token's attention over the patches makes the scores; the loss is
 /// λ·mean(error) + mean((score − share)²), which holds the scores to the share of patches that are to be kept.

@@ -1,5 +1,5 @@
-import Graph
-import Models
+import CurricleGraph
+import CurricleModels
 import Testing
 
 @Suite("Model parameters")

@@ -1,5 +1,5 @@
 import Foundation
-import Models
+import CurricleModels
 import Testing
 
 @Suite("Position embedding")

@@ -1,6 +1,6 @@
-import Models
+import CurricleModels
 import Testing
-@testable import Proofs
+@testable import CurricleProofs
 
 struct LeastWorkTests {
     /// GFLOP per image of a joint iteration, from an independent count of the same mathematics.

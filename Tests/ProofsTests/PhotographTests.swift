@@ -1,9 +1,9 @@
 import Foundation
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Engine
-@testable import Proofs
-@testable import Storage
+@testable import CurricleEngine
+@testable import CurricleProofs
+@testable import CurricleStorage
 
 /// `photograph.safetensors` is Pillow's work: tools/make_augmentation_fixtures.py.
 struct PhotographTests {

@@ -1,9 +1,9 @@
 import Foundation
-import Runtime
-import TestSupport
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
-@testable import Proofs
-@testable import Storage
+@testable import CurricleProofs
+@testable import CurricleStorage
 
 struct VerificationTests {
     @Test("traces are met", arguments: ISA.available, [1, 2])

@@ -1,4 +1,4 @@
-import Randomness
+import CurricleRandomness
 import Testing
 
 @Suite("Philox4x32-10")

@@ -1,18 +1,18 @@
-import Datasets
+import CurricleDatasets
 import Foundation
-import Graph
-import Models
-import RunSupport
-import Runtime
-import Settings
-import TestSupport
+import CurricleGraph
+import CurricleModels
+import CurricleRunSupport
+import CurricleRuntime
+import CurricleSettings
+import CurricleTestSupport
 import Testing
-import Vision
-@testable import Engine
-@testable import Evaluation
-@testable import Features
-@testable import Reports
-@testable import Training
+import CurricleVision
+@testable import CurricleEngine
+@testable import CurricleEvaluation
+@testable import CurricleFeatures
+@testable import CurricleReports
+@testable import CurricleTrainer
 
 /// A small model with weights of its own in a file.
 private struct SmallFile {

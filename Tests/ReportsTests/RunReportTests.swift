@@ -1,12 +1,12 @@
 import Foundation
-import Models
-import RunSupport
-import TestSupport
+import CurricleModels
+import CurricleRunSupport
+import CurricleTestSupport
 import Testing
-import Vision
-@testable import Engine
-@testable import Features
-@testable import Reports
+import CurricleVision
+@testable import CurricleEngine
+@testable import CurricleFeatures
+@testable import CurricleReports
 
 struct RunReportTests {
     @Test(

@@ -1,5 +1,5 @@
-import Datasets
-import Vision
+import CurricleDatasets
+import CurricleVision
 
 /// Small images that are a function of their index; some may be broken.
 package struct GeneratedImages: ImageSource {

@@ -1,5 +1,5 @@
-import Datasets
-import Vision
+import CurricleDatasets
+import CurricleVision
 
 /// Images of ten classes, each a pattern; noise keeps the images of a class apart.
 package struct LabelledImages: ImageSource {

@@ -1,10 +1,10 @@
-import Datasets
-import Engine
-import Graph
-import Models
-import Training
-import Vision
-@testable import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleGraph
+import CurricleModels
+import CurricleTrainer
+import CurricleVision
+@testable import CurricleFeatures
 
 /// A small run whose features are judged.
 package enum LabelledRun {

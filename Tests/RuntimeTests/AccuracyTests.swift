@@ -1,8 +1,8 @@
-import Compiler
+import CurricleCompiler
 import Foundation
-import Graph
-import Runtime
-import TestSupport
+import CurricleGraph
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
 
 /// Worst errors of the kernels' own functions over 2²⁰ inputs each, in units in the last place of the true value.

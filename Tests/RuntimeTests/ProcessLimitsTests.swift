@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-@testable import Runtime
+@testable import CurricleRuntime
 
 /// Control groups of both versions, from trees of files as the kernel's documentation has them.
 @Suite("Limits of the process") struct ProcessLimitsTests {

@@ -1,8 +1,8 @@
-import Compiler
-import Graph
-import Program
-import Runtime
-import TestSupport
+import CurricleCompiler
+import CurricleGraph
+import CurricleProgram
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
 
 @Suite("Same bits")

@@ -1,11 +1,11 @@
 import CSupport
-import Compiler
+import CurricleCompiler
 import Foundation
-import Graph
-import Models
-import Program
-import Runtime
-import TestSupport
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
 
 /// Programs as files, run by a C program that has CSupport and nothing else (CSupport/tests/test_program.c, where the format is).

@@ -1,10 +1,10 @@
-import CInstructions
-import Compiler
-import Graph
-import Program
-import Runtime
-import Tensors
-import TestSupport
+import CurricleCInstructions
+import CurricleCompiler
+import CurricleGraph
+import CurricleProgram
+import CurricleRuntime
+import CurricleTensors
+import CurricleTestSupport
 import Testing
 
 @Suite("Session")

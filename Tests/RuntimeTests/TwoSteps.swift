@@ -1,9 +1,9 @@
-import Compiler
-import Graph
-import Models
-import Program
-import Runtime
-import TestSupport
+import CurricleCompiler
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleRuntime
+import CurricleTestSupport
 
 /// Steps A and B of a small model with odd sizes, as programs over one session: what a trainer runs, in a few lines.
 struct TwoSteps {

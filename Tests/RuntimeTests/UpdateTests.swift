@@ -1,11 +1,11 @@
-import Compiler
-import Graph
-import Models
-import Program
-import Reference
-import Runtime
-import Tensors
-import TestSupport
+import CurricleCompiler
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleReference
+import CurricleRuntime
+import CurricleTensors
+import CurricleTestSupport
 import Testing
 
 @Suite("Updates")

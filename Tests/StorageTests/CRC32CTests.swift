@@ -1,5 +1,5 @@
 import Testing
-@testable import Storage
+@testable import CurricleStorage
 
 @Suite struct CRC32CTests {
     /// RFC 3720 (iSCSI), appendix B.4, and the usual check value.

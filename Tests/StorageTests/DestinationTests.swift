@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Storage
+@testable import CurricleStorage
 
 /// Reads a pipe to its end in a thread of its own.
 final class PipeReader: Sendable {

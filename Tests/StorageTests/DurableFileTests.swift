@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Storage
+@testable import CurricleStorage
 
 @Suite struct DurableFileTests {
     @Test("replaces whole and leaves nothing else") func replacesWholeAndLeavesNothingElse() throws {

@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Storage
+@testable import CurricleStorage
 
 @Suite struct EventFileTests {
     private var reference: [UInt8] {

@@ -1,7 +1,7 @@
 import Foundation
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Storage
+@testable import CurricleStorage
 
 /// Files that somebody changes while they are read.
 @Suite("Files that change underfoot") struct FileReaderTests {

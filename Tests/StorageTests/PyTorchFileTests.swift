@@ -1,7 +1,7 @@
 import Foundation
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Storage
+@testable import CurricleStorage
 
 @Suite struct PyTorchFileTests {
     @Test("values in every protocol", arguments: [3, 4, 5])

@@ -1,7 +1,7 @@
 import Foundation
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Storage
+@testable import CurricleStorage
 
 @Suite struct ResumableFileTests {
     private func rows(_ range: Range<Int>) -> [Float] { range.flatMap { [Float($0), Float($0) + 0.5] } }

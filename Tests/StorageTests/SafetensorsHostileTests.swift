@@ -1,7 +1,7 @@
 import Foundation
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Storage
+@testable import CurricleStorage
 
 /// Files that lie: each is refused with a reason, none is trusted with an offset or a size.
 @Suite struct SafetensorsHostileTests {

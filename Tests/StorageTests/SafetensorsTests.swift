@@ -1,7 +1,7 @@
 import Foundation
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Storage
+@testable import CurricleStorage
 
 @Suite struct SafetensorsTests {
     private let reference = fixture("reference.safetensors")

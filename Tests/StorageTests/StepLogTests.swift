@@ -1,7 +1,7 @@
 import Foundation
-import TestSupport
+import CurricleTestSupport
 import Testing
-@testable import Storage
+@testable import CurricleStorage
 
 @Suite struct StepLogTests {
     @Test("writes ordered objects that JSON readers read") func writesOrderedObjectsThatJSONReadersRead() throws {

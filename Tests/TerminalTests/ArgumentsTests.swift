@@ -1,8 +1,8 @@
 import Foundation
-import Settings
+import CurricleSettings
 import Testing
 
-@testable import Terminal
+@testable import CurricleTerminal
 
 private let pretrain = Command(
     name: "pretrain", summary: "Trains.",

@@ -1,8 +1,8 @@
 import Foundation
-import Settings
+import CurricleSettings
 import Testing
 
-@testable import Terminal
+@testable import CurricleTerminal
 
 private let program = Program(name: "tool", summary: "does things", exitCodes: [(0, "done"), (2, "bad input")])
 

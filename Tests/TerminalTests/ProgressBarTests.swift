@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@testable import Terminal
+@testable import CurricleTerminal
 
 @Suite struct ProgressBarTests {
     private static let plainTerminal = TerminalStyle(isTerminal: true, usesUnicode: false, usesColor: false)

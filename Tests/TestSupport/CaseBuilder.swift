@@ -1,9 +1,9 @@
-import Graph
-import Randomness
-import Tensors
+import CurricleGraph
+import CurricleRandomness
+import CurricleTensors
 
 /// How a case's tensors come into its graph.
-public enum Feeding: Sendable {
+package enum Feeding: Sendable {
     /// As constants: what the kernel sees is just what was drawn.
     case constants
     /// As products of constants and a parameter each, so that the gradient with respect to the tensor reaches a parameter.
@@ -11,23 +11,23 @@ public enum Feeding: Sendable {
 }
 
 /// Draws tensors for a small graph, and remembers them for the interpreter and for the runtime alike.
-public struct CaseBuilder {
-    public var graph = Graph()
-    public private(set) var given = GivenTensors()
+package struct CaseBuilder {
+    package var graph = Graph()
+    package private(set) var given = GivenTensors()
     private var random: Philox
     private let feeding: Feeding
     /// Which drawn tensor gets a NaN, counted from 0; nil for none.
     private let poisoned: Int?
     private var drawn = 0
 
-    public init(seed: UInt64, feeding: Feeding, poisoned: Int? = nil) {
+    package init(seed: UInt64, feeding: Feeding, poisoned: Int? = nil) {
         random = Philox(seed: seed)
         self.feeding = feeding
         self.poisoned = poisoned
     }
 
     /// How many tensors of floats were drawn: how many there are to poison.
-    public var drawnTensors: Int { drawn }
+    package var drawnTensors: Int { drawn }
 
     private mutating func values(_ count: Int, _ range: ClosedRange<Double>) -> [Float] {
         var values = (0..<count).map { _ in Float(random.uniform(range.lowerBound, range.upperBound)) }
@@ -37,22 +37,22 @@ public struct CaseBuilder {
     }
 
     /// Adds a node and returns its first output.
-    public mutating func append(_ operation: Operation, _ inputs: [ValueID]) throws -> ValueID { try graph.append(operation, inputs)[0] }
+    package mutating func append(_ operation: Operation, _ inputs: [ValueID]) throws -> ValueID { try graph.append(operation, inputs)[0] }
 
     /// Fixed values.
-    public mutating func constant(_ shape: [Int], in range: ClosedRange<Double> = -1...1) throws -> ValueID {
+    package mutating func constant(_ shape: [Int], in range: ClosedRange<Double> = -1...1) throws -> ValueID {
         try graph.define(constant: "constant.\(drawn)", values(shape.reduce(1, *), range), shape: shape)
     }
 
     /// A tensor of activations: see `Feeding`.
-    public mutating func tensor(_ shape: [Int], in range: ClosedRange<Double> = -1...1) throws -> ValueID {
+    package mutating func tensor(_ shape: [Int], in range: ClosedRange<Double> = -1...1) throws -> ValueID {
         guard feeding == .parameters else { return try constant(shape, in: range) }
         let depth = 3, x = try constant(shape.dropLast() + [depth], in: range)
         return try append(.linear(LinearForm()), [x, parameter([shape.last!, depth])])
     }
 
     /// A parameter of its own: `[rows, depth]`, or `[width]`.
-    public mutating func parameter(
+    package mutating func parameter(
         _ shape: [Int], sections: Int = 1, in range: ClosedRange<Double> = -1...1, element: ElementType = .float32
     ) throws -> ValueID {
         let parameter = Parameter(
@@ -63,30 +63,30 @@ public struct CaseBuilder {
     }
 
     /// The batch's patches [N, L, P].
-    public mutating func patches(_ shape: [Int]) throws -> ValueID {
+    package mutating func patches(_ shape: [Int]) throws -> ValueID {
         given.inputs[.patches] = values(shape.reduce(1, *), -2...2)
         return try graph.append(.input(.patches), type: TensorType(shape))[0]
     }
 
     /// A random order of patches for each image, [N, L].
-    public mutating func order(_ images: Int, _ patches: Int) throws -> ValueID {
+    package mutating func order(_ images: Int, _ patches: Int) throws -> ValueID {
         given.inputs[.order] = (0..<images).flatMap { _ in random.permutation(patches).map(Float.init) }
         return try graph.append(.input(.order), type: TensorType([images, patches], .int32))[0]
     }
 
-    public mutating func curriculum(_ value: Float) throws -> ValueID {
+    package mutating func curriculum(_ value: Float) throws -> ValueID {
         given.inputs[.curriculum] = [value]
         return try graph.append(.input(.curriculum), type: TensorType([1]))[0]
     }
 
     /// Step scalars: learning rate, step size, 1/√(1−β₂ᵗ), gradient scale.
-    public mutating func step(_ values: [Float]) throws -> ValueID {
+    package mutating func step(_ values: [Float]) throws -> ValueID {
         given.inputs[.step] = values
         return try graph.append(.input(.step), type: TensorType([4]))[0]
     }
 
     /// Pixels u8 [N, H, W, C], and their scale and shift [2, C].
-    public mutating func pixels(_ shape: [Int]) throws -> [ValueID] {
+    package mutating func pixels(_ shape: [Int]) throws -> [ValueID] {
         given.inputs[.pixels] = (0..<shape.reduce(1, *)).map { _ in Float(random.integer(below: 256)) }
         given.inputs[.pixelScaleShift] = (0..<2 * shape[3]).map { _ in Float(random.uniform(-1, 1)) }
         return [
@@ -95,5 +95,5 @@ public struct CaseBuilder {
         ]
     }
 
-    public mutating func result(_ name: String, _ value: ValueID) { graph.results.append((name, value)) }
+    package mutating func result(_ name: String, _ value: ValueID) { graph.results.append((name, value)) }
 }

@@ -1,18 +1,18 @@
-import Compiler
-import Graph
-import Program
-import Runtime
-import Tensors
+import CurricleCompiler
+import CurricleGraph
+import CurricleProgram
+import CurricleRuntime
+import CurricleTensors
 
 /// One run's results: numbers row-major, and memory as it lay, padding included, to compare bits.
-public struct RunResults {
-    public var values: [String: [Float]] = [:]
-    public var bits: [String: [UInt32]] = [:]
-    public var padding: [String: [Float]] = [:]
-    public let status: RunStatus
+package struct RunResults {
+    package var values: [String: [Float]] = [:]
+    package var bits: [String: [UInt32]] = [:]
+    package var padding: [String: [Float]] = [:]
+    package let status: RunStatus
 
     /// A parameter's exposed gradient, from one result or from its slices in order: a pass may cut rows [0, D) of qkv from the rest.
-    public func gradient(of parameter: String) -> [Float]? {
+    package func gradient(of parameter: String) -> [Float]? {
         if let whole = values["grad.\(parameter)"] { return whole }
         let slices = values.keys.filter { $0.hasPrefix("grad.\(parameter)[") }.sorted()
         return slices.isEmpty ? nil : slices.flatMap { values[$0]! }
@@ -20,13 +20,13 @@ public struct RunResults {
 }
 
 /// A graph as a program, with all it needs to run on any ISA and any number of threads.
-public struct CompiledCase {
-    public let program: Program
+package struct CompiledCase {
+    package let program: Program
     let given: GivenTensors
     let layout: ParameterLayout
     let constants: ConstantPool
 
-    public init(_ graph: Graph, _ given: GivenTensors, training: Training? = nil, pipeline: Pipeline = Pipeline()) throws {
+    package init(_ graph: Graph, _ given: GivenTensors, training: Training? = nil, pipeline: Pipeline = Pipeline()) throws {
         self.given = given
         layout = ParameterLayout(given.parameters.map(\.parameter))
         var pool = ConstantPool()
@@ -34,11 +34,11 @@ public struct CompiledCase {
         constants = pool
     }
 
-    public init(_ builder: CaseBuilder, training: Training? = nil) throws {
+    package init(_ builder: CaseBuilder, training: Training? = nil) throws {
         try self.init(builder.graph, builder.given, training: training)
     }
 
-    public func run(isa: ISA, threads: Int) throws -> RunResults {
+    package func run(isa: ISA, threads: Int) throws -> RunResults {
         let session = try Session(parameterBytes: layout.bytes, trains: true, storesGradients: true, threads: threads, isa: isa)
         for (parameter, values) in given.parameters {
             let offset = layout.offset(of: parameter.name)!, start = offset / 4

@@ -1,10 +1,10 @@
 import Foundation
-import Runtime
+import CurricleRuntime
 import Testing
 
 /// Demands that every number is within `ulps` units in the last place of the largest expected magnitude, and NaN where NaN is expected.
 /// - Parameter scale: a magnitude to take instead of the largest expected, where cancellation makes that one too small.
-public func expectClose(
+package func expectClose(
     _ actual: [Float]?, _ expected: [Double]?, ulps: Double, scale: Double? = nil, _ what: String,
     sourceLocation: SourceLocation = #_sourceLocation
 ) {
@@ -28,7 +28,7 @@ public func expectClose(
 
 /// Runs a program on every ISA that is here and on 1, 2 and 3 threads. Demands the same bits whatever the number of threads, the
 /// same bits on every ISA with FMA, and zeros in the padding; gives each ISA's results to `check`.
-public func onEveryISA(
+package func onEveryISA(
     _ compiled: CompiledCase, threads: [Int] = [1, 2, 3], sourceLocation: SourceLocation = #_sourceLocation,
     check: (_ isa: ISA, _ results: RunResults) throws -> Void
 ) throws {

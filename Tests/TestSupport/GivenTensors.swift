@@ -1,21 +1,21 @@
-import Graph
-import Program
-import Randomness
-import Reference
-import Runtime
-import Tensors
+import CurricleGraph
+import CurricleProgram
+import CurricleRandomness
+import CurricleReference
+import CurricleRuntime
+import CurricleTensors
 
 /// What a run is given: the caller's tensors and the parameters, for the interpreter and for the runtime alike.
-public struct GivenTensors {
+package struct GivenTensors {
     /// Integers and pixels as floats.
-    public var inputs: [InputName: [Float]] = [:]
+    package var inputs: [InputName: [Float]] = [:]
     /// Values row-major.
-    public var parameters: [(parameter: Parameter, values: [Float])] = []
+    package var parameters: [(parameter: Parameter, values: [Float])] = []
 
-    public init() {}
+    package init() {}
 
     /// Parameters drawn for a model: matrices by Xavier's bound, norm weights about 1, the rest about 0.
-    public init(drawing parameters: [Parameter], seed: UInt64) {
+    package init(drawing parameters: [Parameter], seed: UInt64) {
         var random = Philox(seed: seed)
         for parameter in parameters {
             let bound = parameter.shape.count > 1 ? (6 / Double(parameter.shape[0] + parameter.shape[1])).squareRoot() : 0.2
@@ -26,13 +26,13 @@ public struct GivenTensors {
     }
 
     /// A batch of `count` normal numbers.
-    public mutating func drawPatches(_ count: Int, seed: UInt64) {
+    package mutating func drawPatches(_ count: Int, seed: UInt64) {
         var random = Philox(seed: seed, stream: (1, 0, 0))
         inputs[.patches] = (0..<count).map { _ in Float(random.normal()) }
     }
 
     /// The same numbers for the oracle.
-    public var interpreter: Interpreter {
+    package var interpreter: Interpreter {
         Interpreter(
             inputs: inputs.mapValues { $0.map(Double.init) },
             parameters: Dictionary(uniqueKeysWithValues: parameters.map { ($0.parameter.name, $0.values.map(Double.init)) }))
@@ -40,7 +40,7 @@ public struct GivenTensors {
 
     /// Runs a program on them: each input in a block of just its size, aligned as the loader's.
     /// - Parameter more: numbers given besides.
-    public func run(_ executable: Executable, in session: Session, more: [InputName: [Float]] = [:]) throws -> RunStatus {
+    package func run(_ executable: Executable, in session: Session, more: [InputName: [Float]] = [:]) throws -> RunStatus {
         var inputs: RunInputs = [:], blocks: [UnsafeMutableRawBufferPointer] = []
         defer { for block in blocks { block.deallocate() } }
         for input in executable.program.inputs {

@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension OperationCase {
     /// Small nets in which passes meet: what each does must not undo another.

@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension OperationCase {
     static let patchErrors: [OperationCase] = [6, 7, 14].flatMap { patch in

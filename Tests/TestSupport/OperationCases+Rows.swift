@@ -1,4 +1,4 @@
-import Graph
+import CurricleGraph
 
 extension OperationCase {
     /// Selections of rows by position or by an order of 16 patches, and how many rows they choose from.

@@ -1,8 +1,8 @@
-import Graph
+import CurricleGraph
 
 extension OperationCase {
     /// Every operation with a kernel, at sizes that end inside vectors, tiles, panels, blocks and chunks.
-    public static let all: [OperationCase] = [
+    package static let all: [OperationCase] = [
         linears, linearsInSections, fusedLinears, int8Linears, [repeatingResidual, transposedPanels], norms, attentions, splitAttentions,
         elementwise, repeatingAdds, rowSelections, keptRows, variances, tokenRows, patchifies, orders, hardestOrders, patchErrors,
         crossEntropies, means,

@@ -1,9 +1,9 @@
-import Program
+import CurricleProgram
 
 /// A buffer as a planner placed it.
-public struct PlacedBuffer {
-    public let offset: Int, bytes: Int, lifetime: ClosedRange<Int>
-    public init(offset: Int, bytes: Int, lifetime: ClosedRange<Int>) {
+package struct PlacedBuffer {
+    package let offset: Int, bytes: Int, lifetime: ClosedRange<Int>
+    package init(offset: Int, bytes: Int, lifetime: ClosedRange<Int>) {
         self.offset = offset
         self.bytes = bytes
         self.lifetime = lifetime
@@ -11,9 +11,9 @@ public struct PlacedBuffer {
 }
 
 /// Proves plans of memory, or says what is wrong with them. Written apart from the planner: it looks at every instruction's moment in turn.
-public enum PlanChecker {
+package enum PlanChecker {
     /// Buffers that live at once must not overlap, and all must lie in the arena, aligned.
-    public static func problems(_ buffers: [PlacedBuffer], arenaBytes: Int, alignment: Int = 64) -> [String] {
+    package static func problems(_ buffers: [PlacedBuffer], arenaBytes: Int, alignment: Int = 64) -> [String] {
         var problems: [String] = []
         for (i, b) in buffers.enumerated() {
             if b.offset % alignment != 0 { problems.append("buffer \(i) begins at \(b.offset)") }
@@ -37,7 +37,7 @@ public enum PlanChecker {
     }
 
     /// Besides, every place in the arena that an instruction names must lie in a buffer that lives then.
-    public static func problems(_ program: Program) -> [String] {
+    package static func problems(_ program: Program) -> [String] {
         let buffers = program.buffers.map { PlacedBuffer(offset: $0.offset, bytes: $0.bytes, lifetime: $0.lifetime) }
         var problems = problems(buffers, arenaBytes: program.arenaBytes)
         var living: [Int] = [], next = 0
@@ -58,7 +58,7 @@ public enum PlanChecker {
     }
 
     /// The most bytes alive at any moment, counted moment by moment.
-    public static func mostAlive(_ buffers: [(bytes: Int, lifetime: ClosedRange<Int>)]) -> Int {
+    package static func mostAlive(_ buffers: [(bytes: Int, lifetime: ClosedRange<Int>)]) -> Int {
         let last = buffers.map(\.lifetime.upperBound).max() ?? -1
         var most = 0
         for moment in 0..<(last + 1) {

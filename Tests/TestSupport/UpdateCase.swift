@@ -1,24 +1,24 @@
-import Compiler
-import Graph
-import Program
-import Reference
-import Runtime
-import Tensors
+import CurricleCompiler
+import CurricleGraph
+import CurricleProgram
+import CurricleReference
+import CurricleRuntime
+import CurricleTensors
 import Testing
 
 /// AdamW of a few parameters from stored gradients: what is given, what the oracle makes of it, and a run.
-public struct UpdateCase: Sendable, CustomTestStringConvertible {
+package struct UpdateCase: Sendable, CustomTestStringConvertible {
     let clip: Float?
     let rate: Float
     static let step: [Float] = [2e-3, 1.5e-2, 4.25, 0.5]
 
     /// The gradient's norm is near 2: one limit cuts it, one does not.
-    public static let all = [
+    package static let all = [
         UpdateCase(clip: nil, rate: 1), UpdateCase(clip: 0.05, rate: 1), UpdateCase(clip: 1e3, rate: 0.25),
         UpdateCase(clip: 0.5, rate: 0.75)
     ]
 
-    public var testDescription: String { "clip \(clip.map { "\($0)" } ?? "none"), rate \(rate)" }
+    package var testDescription: String { "clip \(clip.map { "\($0)" } ?? "none"), rate \(rate)" }
 
     private var parameters: [Parameter] {
         [
@@ -37,7 +37,7 @@ public struct UpdateCase: Sendable, CustomTestStringConvertible {
         }
     }
 
-    public func program() throws -> Program { try compiled().program }
+    package func program() throws -> Program { try compiled().program }
 
     private func compiled() throws -> (program: Program, constants: ConstantPool) {
         var pool = ConstantPool()
@@ -48,7 +48,7 @@ public struct UpdateCase: Sendable, CustomTestStringConvertible {
     }
 
     /// Parameters and moments afterwards, by `weight`, `weight.first`, `weight.second` ….
-    public func expected() throws -> [String: [Double]] {
+    package func expected() throws -> [String: [Double]] {
         var interpreter = Interpreter(inputs: [.step: UpdateCase.step.map(Double.init)])
         for p in parameters {
             interpreter.parameters[p.name] = numbers(p, 1).map(Double.init)
@@ -79,7 +79,7 @@ public struct UpdateCase: Sendable, CustomTestStringConvertible {
         return out
     }
 
-    public func run(isa: ISA, threads: Int) throws -> [String: [Float]] {
+    package func run(isa: ISA, threads: Int) throws -> [String: [Float]] {
         let (program, constants) = try compiled()
         let session = try Session(parameterBytes: layout.bytes, trains: true, storesGradients: true, threads: threads, isa: isa)
         let first = try #require(session.firstMoments), second = try #require(session.secondMoments),

@@ -1,8 +1,8 @@
 import Foundation
-import Randomness
+import CurricleRandomness
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 @Suite struct AugmentationTests {
     private func picture(_ kind: String, height: Int, width: Int, channels: Int) -> PixelImage {

@@ -1,7 +1,7 @@
-import Randomness
+import CurricleRandomness
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 @Suite struct BatchMixingTests {
     let grid = PatchGrid(imageHeight: 4, imageWidth: 4, patchSize: 2, channels: 1)

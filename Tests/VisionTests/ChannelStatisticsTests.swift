@@ -1,6 +1,6 @@
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 @Suite struct ChannelStatisticsTests {
     /// In two passes over floating-point numbers, as numpy's mean and std.

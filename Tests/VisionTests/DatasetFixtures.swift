@@ -1,7 +1,7 @@
 import Foundation
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 /// What tools/make_dataset_fixtures.py wrote: the results of webdataset, tarfile, numpy and Pillow.
 struct DatasetCases: Decodable {

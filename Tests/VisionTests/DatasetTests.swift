@@ -1,7 +1,7 @@
 import Foundation
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 @Suite struct DatasetTests {
     let folder: TemporaryFolder

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 /// What tools/make_augmentation_fixtures.py wrote: hashes of what Pillow and timm make of pictures that come from formulas.
 struct AugmentationCases: Decodable {

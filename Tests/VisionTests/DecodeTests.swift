@@ -1,6 +1,6 @@
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 @Suite struct DecodeTests {
     /// Kinds in which libpng's 16-to-8-bit scaling rounds where Pillow cuts: at most one level.

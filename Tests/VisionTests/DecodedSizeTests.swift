@@ -1,7 +1,7 @@
 import Foundation
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 /// What an image takes is told by its header before it is decoded.
 @Suite("Sizes by headers") struct DecodedSizeTests {

@@ -1,7 +1,7 @@
-import Datasets
+import CurricleDatasets
 import Foundation
 import Testing
-import Vision
+import CurricleVision
 
 /// What tools/make_vision_fixtures.py wrote: Pillow's results.
 struct Cases: Decodable {

@@ -1,8 +1,8 @@
-import CZlib
+import CurricleCZlib
 import Foundation
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 @Suite("Folders as people have them") struct FolderTests {
     let folder: TemporaryFolder

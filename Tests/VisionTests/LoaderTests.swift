@@ -1,7 +1,7 @@
-import Randomness
+import CurricleRandomness
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 /// Images of 6×6 grey whose pixels are their index; some do not decode.
 struct NumberedSource: ImageSource {

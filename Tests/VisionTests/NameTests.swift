@@ -1,7 +1,7 @@
 import Foundation
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 /// Names that are no UTF-8, or are equal to `String` though they differ.
 @Suite("Names are bytes") struct NameTests {

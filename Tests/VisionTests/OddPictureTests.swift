@@ -1,7 +1,7 @@
 import Foundation
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 /// What tools/make_odd_fixtures.py wrote: Pillow 13's results for pictures as phones, cameras and old tools write them.
 struct OddCases: Decodable {

@@ -1,7 +1,7 @@
-import Randomness
+import CurricleRandomness
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 @Suite struct PipelineTests {
     @Test("random boxes keep the rules") func randomBoxesKeepTheRules() {

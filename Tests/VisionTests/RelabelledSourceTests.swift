@@ -1,7 +1,7 @@
 import Testing
 
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 /// Images of no content, one of each class named.
 private struct Named: ImageSource {

@@ -1,6 +1,6 @@
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 @Suite struct ResizeTests {
     @Test("equals Pillow", arguments: Fixture.cases?.resize ?? []) func equalsPillow(_ one: Cases.Resize) {

@@ -1,7 +1,7 @@
-import Randomness
+import CurricleRandomness
 import Testing
-@testable import Datasets
-@testable import Vision
+@testable import CurricleDatasets
+@testable import CurricleVision
 
 @Suite struct ShardOrderTests {
     func order(_ shards: [Range<Int>], epoch: Int, seed: UInt64 = 3) -> [Int] {

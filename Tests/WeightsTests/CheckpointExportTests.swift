@@ -1,10 +1,10 @@
 import Foundation
-import Models
-import TestSupport
+import CurricleModels
+import CurricleTestSupport
 import Testing
-@testable import Engine
-@testable import Storage
-@testable import Weights
+@testable import CurricleEngine
+@testable import CurricleStorage
+@testable import CurricleWeights
 
 /// Exported files are read back here and compared with what other programs wrote; tools/check_exports.py has the programs
 /// themselves read them.

@@ -1,13 +1,13 @@
-import Datasets
+import CurricleDatasets
 import Foundation
-import Models
-import Settings
-import TestSupport
+import CurricleModels
+import CurricleSettings
+import CurricleTestSupport
 import Testing
-@testable import Engine
-@testable import Features
-@testable import Storage
-@testable import Weights
+@testable import CurricleEngine
+@testable import CurricleFeatures
+@testable import CurricleStorage
+@testable import CurricleWeights
 
 /// Features of other programs' checkpoints beside those that the programs compute (in float64).
 @Suite struct CheckpointFeatureTests {

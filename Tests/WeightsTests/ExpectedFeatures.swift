@@ -1,11 +1,11 @@
-import Datasets
+import CurricleDatasets
 import Foundation
-import Models
-import Runtime
-import TestSupport
+import CurricleModels
+import CurricleRuntime
+import CurricleTestSupport
 import Testing
-import Vision
-@testable import Features
+import CurricleVision
+@testable import CurricleFeatures
 
 /// Features that timm and transformers computed for the fixtures.
 struct ExpectedFeatures: Decodable {

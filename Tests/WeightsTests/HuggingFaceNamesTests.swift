@@ -1,6 +1,6 @@
-import Models
+import CurricleModels
 import Testing
-@testable import Weights
+@testable import CurricleWeights
 
 @Suite("Hugging Face's names")
 struct HuggingFaceNamesTests {

@@ -1,14 +1,14 @@
-import Datasets
+import CurricleDatasets
 import Foundation
-import Models
-import Settings
-import TestSupport
+import CurricleModels
+import CurricleSettings
+import CurricleTestSupport
 import Testing
-import Vision
-@testable import Engine
-@testable import Features
-@testable import Storage
-@testable import Weights
+import CurricleVision
+@testable import CurricleEngine
+@testable import CurricleFeatures
+@testable import CurricleStorage
+@testable import CurricleWeights
 
 /// Files of tools/make_wrapped_fixtures.py, beside the features that timm computes of them.
 @Suite("Checkpoints as trainers save them") struct WrappedCheckpointTests {

@@ -1,9 +1,9 @@
 import Foundation
-import Runtime
+import CurricleRuntime
 
 /// k nearest neighbours as DINOv2 judges features (`dinov2/eval/knn.py`): features of length 1, cosine similarity s, each
 /// neighbour votes for its class with e^(s/T).
-public struct CosineNeighbours: Sendable {
+package struct CosineNeighbours: Sendable {
     private let training: LabelledFeatures
     private let classes: [Int]
     private let places: [Int]
@@ -14,7 +14,7 @@ public struct CosineNeighbours: Sendable {
     /// - Parameters:
     ///   - temperature: T, above 0.
     ///   - threads: of the products; they change no result.
-    public init(training: LabelledFeatures, temperature: Double = 0.07, threads: Int = 1, isa: ISA = .best) {
+    package init(training: LabelledFeatures, temperature: Double = 0.07, threads: Int = 1, isa: ISA = .best) {
         self.training = training
         classes = Set(training.labels).sorted()
         let place = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
@@ -28,7 +28,7 @@ public struct CosineNeighbours: Sendable {
     /// - Parameter leftOut: of each test row, the training rows of the same image, which do not vote; empty for none at all.
     /// - Throws: `FeaturesError.neighbourCount` unless every k is in 1…training rows; `.differentWidths`; `RuntimeError` where memory is
     ///   lacking.
-    public func accuracy(on test: LabelledFeatures, ks: [Int], leavingOut leftOut: [[Int]] = []) throws -> [Double] {
+    package func accuracy(on test: LabelledFeatures, ks: [Int], leavingOut leftOut: [[Int]] = []) throws -> [Double] {
         for k in ks { guard (1...places.count).contains(k) else { throw FeaturesError.neighbourCount(k, training: places.count) } }
         let nearest = try NeighbourSearch(training, .negatedCosine, threads: threads, isa: isa).nearest(
             ks.max() ?? 0, to: test, leavingOut: leftOut)

@@ -1,14 +1,14 @@
-import Runtime
+import CurricleRuntime
 
 /// k nearest neighbours, as CL-MAE's `main_zeroshot.py` judges features: Euclidean distance, no normalisation.
-public struct NearestNeighbours: Sendable {
+package struct NearestNeighbours: Sendable {
     /// How well the neighbours predict the test set's classes.
-    public struct Accuracy: Sendable, Equatable {
+    package struct Accuracy: Sendable, Equatable {
         /// Share of test rows whose neighbours' most frequent class is right; among equally frequent ones the smallest
         /// label counts.
-        public let top1: Double
+        package let top1: Double
         /// Share of test rows with any neighbour of the right class.
-        public let anyNeighbour: Double
+        package let anyNeighbour: Double
     }
 
     private let training: LabelledFeatures
@@ -20,7 +20,7 @@ public struct NearestNeighbours: Sendable {
     ///   - k: how many neighbours decide.
     ///   - threads: of the products; they change no result.
     /// - Throws: `.neighbourCount` unless 1 <= k <= the number of training rows.
-    public init(training: LabelledFeatures, k: Int, threads: Int = 1, isa: ISA = .best) throws(FeaturesError) {
+    package init(training: LabelledFeatures, k: Int, threads: Int = 1, isa: ISA = .best) throws(FeaturesError) {
         guard (1...training.count).contains(k) else { throw .neighbourCount(k, training: training.count) }
         self.training = training
         self.k = k
@@ -30,7 +30,7 @@ public struct NearestNeighbours: Sendable {
 
     /// - Parameter leftOut: of each test row, the training rows of the same image, which are no neighbours of it; empty for none at all.
     /// - Throws: `FeaturesError.differentWidths`, `.neighbourCount` where fewer than k are left, `RuntimeError` where memory is lacking.
-    public func accuracy(on test: LabelledFeatures, leavingOut leftOut: [[Int]] = []) throws -> Accuracy {
+    package func accuracy(on test: LabelledFeatures, leavingOut leftOut: [[Int]] = []) throws -> Accuracy {
         let neighbours = try neighbours(of: test, leavingOut: leftOut)
         var majorityRight = 0
         var anyRight = 0
@@ -44,7 +44,7 @@ public struct NearestNeighbours: Sendable {
 
     /// For each test row the k nearest training rows, nearest first; of equally near ones the first.
     /// - Throws: as ``accuracy(on:leavingOut:)``.
-    public func neighbours(of test: LabelledFeatures, leavingOut leftOut: [[Int]] = []) throws -> [[Int]] {
+    package func neighbours(of test: LabelledFeatures, leavingOut leftOut: [[Int]] = []) throws -> [[Int]] {
         try NeighbourSearch(training, .squaredEuclidean, threads: threads, isa: isa).nearest(k, to: test, leavingOut: leftOut).map {
             $0.entries.map(\.index)
         }

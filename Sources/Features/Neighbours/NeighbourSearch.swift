@@ -1,5 +1,5 @@
-import Engine
-import Runtime
+import CurricleEngine
+import CurricleRuntime
 
 /// How far apart two rows of features are.
 enum RowDistance {

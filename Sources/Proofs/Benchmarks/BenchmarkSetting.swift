@@ -1,14 +1,14 @@
 import Dispatch
-import Runtime
+import CurricleRuntime
 
 /// What every benchmark is told.
-public struct BenchmarkSetting: Sendable {
-    public var batchSize: Int
-    public var threads: Int
-    public var isa: ISA
-    public var repeats: Int
-    public var warmup: Int
-    public init(batchSize: Int, threads: Int, isa: ISA, repeats: Int, warmup: Int) {
+package struct BenchmarkSetting: Sendable {
+    package var batchSize: Int
+    package var threads: Int
+    package var isa: ISA
+    package var repeats: Int
+    package var warmup: Int
+    package init(batchSize: Int, threads: Int, isa: ISA, repeats: Int, warmup: Int) {
         self.batchSize = batchSize
         self.threads = threads
         self.isa = isa

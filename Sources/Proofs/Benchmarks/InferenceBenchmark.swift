@@ -1,36 +1,36 @@
 import Dispatch
-import Engine
-import Models
-import Runtime
-import Tensors
+import CurricleEngine
+import CurricleModels
+import CurricleRuntime
+import CurricleTensors
 
 /// Time of the encoder's features of whole images: the class token and the mean of the patch tokens, so all tokens are computed.
-public struct InferenceBenchmark: Sendable {
-    public struct Result: Sendable {
+package struct InferenceBenchmark: Sendable {
+    package struct Result: Sendable {
         /// Median and 90th percentile, seconds a batch.
-        public let batch, batchP90: Double
-        public let images: Int
-        public let flops: Double
-        public let peakGFLOPs: Double
-        public let arenaBytes: Int
-        public let residentBytes: Int
-        public let kernels: [KernelTime]
-        public var imagesPerSecond: Double { Double(images) / batch }
-        public var gflops: Double { flops / batch * 1e-9 }
-        public var peakShare: Double { gflops / peakGFLOPs }
+        package let batch, batchP90: Double
+        package let images: Int
+        package let flops: Double
+        package let peakGFLOPs: Double
+        package let arenaBytes: Int
+        package let residentBytes: Int
+        package let kernels: [KernelTime]
+        package var imagesPerSecond: Double { Double(images) / batch }
+        package var gflops: Double { flops / batch * 1e-9 }
+        package var peakShare: Double { gflops / peakGFLOPs }
     }
 
-    public var configuration: ModelConfiguration
-    public var setting: BenchmarkSetting
+    package var configuration: ModelConfiguration
+    package var setting: BenchmarkSetting
     /// Times each shape and set of operands of a kernel apart.
-    public var byShape = false
-    public var precision = Precision.float32
-    public init(configuration: ModelConfiguration, setting: BenchmarkSetting) {
+    package var byShape = false
+    package var precision = Precision.float32
+    package init(configuration: ModelConfiguration, setting: BenchmarkSetting) {
         self.configuration = configuration
         self.setting = setting
     }
 
-    public func run(progress: (Int) -> Void = { _ in }) throws -> Result {
+    package func run(progress: (Int) -> Void = { _ in }) throws -> Result {
         let model = try ModelRuntime(
             configuration, parts: .encoder, precision: precision, trains: false, threads: setting.threads, isa: setting.isa)
         model.initialize(seed: 0)

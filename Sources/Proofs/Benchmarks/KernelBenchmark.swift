@@ -1,36 +1,36 @@
-import CInstructions
+import CurricleCInstructions
 import Dispatch
-import Engine
-import Evaluation
-import Models
-import Program
-import Runtime
-import Tensors
+import CurricleEngine
+import CurricleEvaluation
+import CurricleModels
+import CurricleProgram
+import CurricleRuntime
+import CurricleTensors
 
 /// Matrix products at every shape that a model's training programs have, beside OpenBLAS.
-public struct KernelBenchmark {
-    public struct Shape: Sendable, Hashable {
-        public let opcode: Opcode
-        public let rows, columns, depth: Int
+package struct KernelBenchmark {
+    package struct Shape: Sendable, Hashable {
+        package let opcode: Opcode
+        package let rows, columns, depth: Int
     }
-    public struct Row: Sendable {
-        public let shape: Shape
+    package struct Row: Sendable {
+        package let shape: Shape
         /// How often a joint iteration has it.
-        public let count: Int
-        public let gflops, openBLAS, peakGFLOPs: Double
+        package let count: Int
+        package let gflops, openBLAS, peakGFLOPs: Double
     }
 
-    public var configuration: ModelConfiguration
-    public var options: StepOptions
-    public var setting: BenchmarkSetting
-    public init(configuration: ModelConfiguration, options: StepOptions, setting: BenchmarkSetting) {
+    package var configuration: ModelConfiguration
+    package var options: StepOptions
+    package var setting: BenchmarkSetting
+    package init(configuration: ModelConfiguration, options: StepOptions, setting: BenchmarkSetting) {
         self.configuration = configuration
         self.options = options
         self.setting = setting
     }
 
     /// The shapes, from the compiled programs, with their counts.
-    public func shapes() throws -> [(shape: Shape, count: Int)] {
+    package func shapes() throws -> [(shape: Shape, count: Int)] {
         var model = ModelPrograms(configuration)
         let programs = [
             try model.compile(.autoencoder(images: setting.batchSize, options, .immediate(.init()), examined: false)),
@@ -59,7 +59,7 @@ public struct KernelBenchmark {
 
     /// Times each shape: ours and OpenBLAS (one thread each for parts of the output) in turn, the best of each.
     /// - Throws: `EvaluationError.noAlgebra`; `RuntimeError`, `GraphError`.
-    public func run(_ report: (Row) -> Void) throws {
+    package func run(_ report: (Row) -> Void) throws {
         let algebra = try Algebra()
         let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
         for (shape, count) in try shapes() { report(try time(shape, count, peak, algebra)) }

@@ -1,11 +1,11 @@
-import Program
+import CurricleProgram
 
 /// Time of all instructions of one kernel (or of one shape of it) in a run.
-public struct KernelTime: Sendable {
-    public let name: String
-    public let seconds: Double
-    public let flops: Double
-    public let count: Int
+package struct KernelTime: Sendable {
+    package let name: String
+    package let seconds: Double
+    package let flops: Double
+    package let count: Int
 
     /// The slowest first; seconds are means over the repeats.
     package static func table(

@@ -1,12 +1,12 @@
-import Models
+import CurricleModels
 
 /// The least matrix-product FLOPs of a joint iteration, per image: only what the mathematics needs, a multiply-add is
 /// two, recomputed scores are not counted. By formula, not from the program, so that work the program does in vain is
 /// not counted in its favour.
-public struct LeastWork: Sendable {
-    public let stepA: Double
-    public let stepB: Double
-    public var flops: Double { stepA + stepB }
+package struct LeastWork: Sendable {
+    package let stepA: Double
+    package let stepB: Double
+    package var flops: Double { stepA + stepB }
 
     private static func linear(_ rows: Int, _ input: Int, _ output: Int) -> Double { 2 * Double(rows) * Double(input) * Double(output) }
 
@@ -17,12 +17,12 @@ public struct LeastWork: Sendable {
     }
 
     /// The features of an image at every token, no mask.
-    public static func features(_ c: ModelConfiguration) -> Double {
+    package static func features(_ c: ModelConfiguration) -> Double {
         let block = block(c.patches + 1, c.embedWidth, c.mlpRatio)
         return linear(c.patches, c.patchWidth, c.embedWidth) + Double(c.depth) * (block.linear + block.attention)
     }
 
-    public init(_ c: ModelConfiguration, maskRatio: Double) {
+    package init(_ c: ModelConfiguration, maskRatio: Double) {
         func linear(_ rows: Int, _ input: Int, _ output: Int) -> Double { LeastWork.linear(rows, input, output) }
         func block(_ n: Int, _ d: Int, rows: Int? = nil) -> (linear: Double, attention: Double) {
             LeastWork.block(n, d, c.mlpRatio, rows: rows)

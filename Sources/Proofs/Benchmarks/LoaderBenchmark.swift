@@ -1,33 +1,33 @@
-import Datasets
+import CurricleDatasets
 import Foundation
-import Models
-import Runtime
-import Vision
+import CurricleModels
+import CurricleRuntime
+import CurricleVision
 
 /// How fast batches come from images on disk, and what that costs.
-public struct LoaderBenchmark: Sendable {
-    public struct Result: Sendable {
-        public let images: Int
-        public let seconds: Double
+package struct LoaderBenchmark: Sendable {
+    package struct Result: Sendable {
+        package let images: Int
+        package let seconds: Double
         /// Processor time used, seconds of one core.
-        public let coreSeconds: Double
-        public var imagesPerSecond: Double { Double(images) / seconds }
-        public var imagesPerCoreSecond: Double { Double(images) / coreSeconds }
+        package let coreSeconds: Double
+        package var imagesPerSecond: Double { Double(images) / seconds }
+        package var imagesPerCoreSecond: Double { Double(images) / coreSeconds }
         /// Cores kept busy.
-        public var coreShare: Double { coreSeconds / seconds }
+        package var coreShare: Double { coreSeconds / seconds }
     }
 
-    public var pipeline: ImagePipeline
-    public var batchSize: Int
-    public var workers: Int
-    public init(pipeline: ImagePipeline, batchSize: Int, workers: Int) {
+    package var pipeline: ImagePipeline
+    package var batchSize: Int
+    package var workers: Int
+    package init(pipeline: ImagePipeline, batchSize: Int, workers: Int) {
         self.pipeline = pipeline
         self.batchSize = batchSize
         self.workers = workers
     }
 
     /// One epoch of a source, after a warm-up batch.
-    public func run(_ source: any ImageSource, progress: (Int, Int) -> Void = { _, _ in }) throws -> Result {
+    package func run(_ source: any ImageSource, progress: (Int, Int) -> Void = { _, _ in }) throws -> Result {
         let loader = BatchLoader(
             source: source, pipeline: pipeline, batchSize: min(batchSize, source.count), dropLast: false, shuffle: true, seed: 0,
             workers: workers,

@@ -1,33 +1,33 @@
 import Dispatch
-import Models
-import Runtime
-import Weights
+import CurricleModels
+import CurricleRuntime
+import CurricleWeights
 
 /// Time of a program file in the library that devices run: opening it, and a batch.
-public struct ProgramBenchmark: Sendable {
-    public struct Result: Sendable {
+package struct ProgramBenchmark: Sendable {
+    package struct Result: Sendable {
         /// Median and 90th percentile, seconds a batch.
-        public let batch, batchP90: Double
+        package let batch, batchP90: Double
         /// Seconds, mapped and warm: without and with the checksum over all bytes.
-        public let open, openChecked: Double
-        public let images: Int
-        public let precision: Precision
-        public let flops: Double
-        public let peakGFLOPs: Double
-        public let arenaBytes: Int
-        public var imagesPerSecond: Double { Double(images) / batch }
-        public var gflops: Double { flops / batch * 1e-9 }
+        package let open, openChecked: Double
+        package let images: Int
+        package let precision: Precision
+        package let flops: Double
+        package let peakGFLOPs: Double
+        package let arenaBytes: Int
+        package var imagesPerSecond: Double { Double(images) / batch }
+        package var gflops: Double { flops / batch * 1e-9 }
     }
 
-    public var path: String
+    package var path: String
     /// Its batch size is the file's.
-    public var setting: BenchmarkSetting
-    public init(path: String, setting: BenchmarkSetting) {
+    package var setting: BenchmarkSetting
+    package init(path: String, setting: BenchmarkSetting) {
         self.path = path
         self.setting = setting
     }
 
-    public func run(progress: (Int) -> Void = { _ in }) throws -> Result {
+    package func run(progress: (Int) -> Void = { _ in }) throws -> Result {
         func opening(_ verifies: Bool) throws -> Double {
             let times = try BenchmarkSetting(batchSize: 1, threads: setting.threads, isa: setting.isa, repeats: 5, warmup: 1).times {
                 _ = try ProgramFile(path: path, threads: setting.threads, isa: setting.isa, verifiesChecksum: verifies)

@@ -1,42 +1,42 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Graph
-import Models
-import Program
-import Runtime
-import Tensors
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleRuntime
+import CurricleTensors
 
 /// Time of one joint iteration on ready-made batches, and where it goes.
-public struct StepBenchmark: Sendable {
-    public struct Result: Sendable {
+package struct StepBenchmark: Sendable {
+    package struct Result: Sendable {
         /// Medians and 90th percentile, seconds.
-        public let step, stepP90, stepA, stepB: Double
-        public let images: Int
+        package let step, stepP90, stepA, stepB: Double
+        package let images: Int
         /// Least FLOPs of an iteration (`LeastWork`).
-        public let flops: Double
-        public let peakGFLOPs: Double
-        public let arenaBytes: Int
-        public let residentBytes: Int
-        public let kernels: [KernelTime]
-        public var imagesPerSecond: Double { Double(images) / step }
-        public var gflops: Double { flops / step * 1e-9 }
-        public var peakShare: Double { gflops / peakGFLOPs }
+        package let flops: Double
+        package let peakGFLOPs: Double
+        package let arenaBytes: Int
+        package let residentBytes: Int
+        package let kernels: [KernelTime]
+        package var imagesPerSecond: Double { Double(images) / step }
+        package var gflops: Double { flops / step * 1e-9 }
+        package var peakShare: Double { gflops / peakGFLOPs }
     }
 
-    public var configuration: ModelConfiguration
-    public var options: StepOptions
-    public var setting: BenchmarkSetting
+    package var configuration: ModelConfiguration
+    package var options: StepOptions
+    package var setting: BenchmarkSetting
     /// Times each shape and set of operands of a kernel apart.
-    public var byShape = false
+    package var byShape = false
 
-    public init(configuration: ModelConfiguration, options: StepOptions, setting: BenchmarkSetting) {
+    package init(configuration: ModelConfiguration, options: StepOptions, setting: BenchmarkSetting) {
         self.configuration = configuration
         self.options = options
         self.setting = setting
     }
 
     /// Runs it; the peak is measured in the same process, before and after.
-    public func run(progress: (Int) -> Void = { _ in }) throws -> Result {
+    package func run(progress: (Int) -> Void = { _ in }) throws -> Result {
         let (batchSize, threads, isa) = (setting.batchSize, setting.threads, setting.isa)
         let model = try ModelRuntime(configuration, trains: true, threads: threads, isa: isa)
         model.initialize(seed: 0)

@@ -1,11 +1,11 @@
-import Models
-import Runtime
-import Training
+import CurricleModels
+import CurricleRuntime
+import CurricleTrainer
 
 extension TrainingPlan {
     /// Seconds that a joint iteration will take: a shallower model of the same widths is timed for about three seconds, and
     /// its FLOPs a second are taken for those of the whole.
-    public func predictedSeconds(_ settings: PretrainSettings, threads: Int, isa: ISA) throws -> Double {
+    package func predictedSeconds(_ settings: PretrainSettings, threads: Int, isa: ISA) throws -> Double {
         var shallow = settings
         shallow.model.depth = max(1, settings.model.depth / 6)
         shallow.model.decoderDepth = max(1, settings.model.decoderDepth / 6)

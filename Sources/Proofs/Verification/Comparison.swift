@@ -1,19 +1,19 @@
 import Foundation
 
 /// The largest error of one kind of values, and where it is.
-public struct Comparison: Sendable, Equatable {
+package struct Comparison: Sendable, Equatable {
     /// What is compared: `scores`, `gradients` …
-    public let kind: String
+    package let kind: String
     /// What the error is measured by.
-    public let measure: String
-    public let tolerance: Double
+    package let measure: String
+    package let tolerance: Double
     /// Largest error so far, in units of the measure; infinite where a value is not finite or missing.
-    public private(set) var worst = 0.0
+    package private(set) var worst = 0.0
     /// The tensor it is in.
-    public private(set) var worstTensor = ""
+    package private(set) var worstTensor = ""
     /// Largest error over its own tolerance, which may differ from tensor to tensor.
     private var worstRatio = -1.0
-    public private(set) var compared = 0
+    package private(set) var compared = 0
 
     init(_ kind: String, _ measure: String, tolerance: Double) {
         self.kind = kind
@@ -21,7 +21,7 @@ public struct Comparison: Sendable, Equatable {
         self.tolerance = tolerance
     }
 
-    public var passes: Bool { compared > 0 && worstRatio <= 1 }
+    package var passes: Bool { compared > 0 && worstRatio <= 1 }
 
     /// Notes an error. NaN counts as infinite: a comparison must never pass because a value is not a number.
     package mutating func note(_ error: Double, _ tensor: String, tolerance own: Double? = nil) {
@@ -52,8 +52,8 @@ public struct Comparison: Sendable, Equatable {
 }
 
 /// All comparisons of one file.
-public struct VerificationReport: Sendable {
-    public let path: String
-    public var comparisons: [Comparison]
-    public var passes: Bool { comparisons.allSatisfy(\.passes) }
+package struct VerificationReport: Sendable {
+    package let path: String
+    package var comparisons: [Comparison]
+    package var passes: Bool { comparisons.allSatisfy(\.passes) }
 }

@@ -1,16 +1,16 @@
-import Engine
-import Features
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Graph
-import Models
-import Runtime
-import Tensors
-import Vision
+import CurricleGraph
+import CurricleModels
+import CurricleRuntime
+import CurricleTensors
+import CurricleVision
 
 /// A digest (`clmae-digest/1`): one joint iteration of a preset at full size. Parameters and images come from a formula;
 /// the file holds losses, and norm, largest magnitude and eight values of each gradient.
-public struct GoldenDigest {
-    public let path: String
+package struct GoldenDigest {
+    package let path: String
     private let contents: Contents
 
     struct Summary: Decodable {
@@ -38,7 +38,7 @@ public struct GoldenDigest {
     }
 
     /// - Throws: `LearningError.file`.
-    public init(path: String) throws {
+    package init(path: String) throws {
         self.path = path
         guard let data = FileManager.default.contents(atPath: path) else { throw LearningError.file(path: path, reason: "cannot be read") }
         do { contents = try JSONDecoder().decode(Contents.self, from: data) } catch {
@@ -51,7 +51,7 @@ public struct GoldenDigest {
     }
 
     /// Replays the iteration at the formula's parameters.
-    public func verify(threads: Int, isa: ISA) throws -> VerificationReport {
+    package func verify(threads: Int, isa: ISA) throws -> VerificationReport {
         guard let configuration = ModelConfiguration.preset(contents.preset) else {
             throw LearningError.file(path: path, reason: "its preset '\(contents.preset)' is unknown")
         }

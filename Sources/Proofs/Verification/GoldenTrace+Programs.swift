@@ -1,14 +1,14 @@
-import Compiler
-import Engine
-import Graph
-import Runtime
-import Tensors
+import CurricleCompiler
+import CurricleEngine
+import CurricleGraph
+import CurricleRuntime
+import CurricleTensors
 
 extension GoldenTrace {
     /// The trace's programs as files with their inputs and what this machine computes from them, for a C program to replay on
     /// another one (CSupport/tests/test_program.c): step A and step B with their gradients, and the features.
     /// - Parameter isa: one with fused multiply-adds gives the bits of every other such ISA.
-    public func programs(threads: Int, isa: ISA) throws -> [(name: String, bytes: [UInt8])] {
+    package func programs(threads: Int, isa: ISA) throws -> [(name: String, bytes: [UInt8])] {
         let model = try ModelRuntime(configuration, trains: true, threads: threads, isa: isa)
         try loadParameters(into: model)
         let patches = try patchBatch()

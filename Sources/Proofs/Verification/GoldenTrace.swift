@@ -1,21 +1,21 @@
-import Compiler
-import Engine
-import Features
+import CurricleCompiler
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Graph
-import Models
-import Runtime
-import Settings
-import Storage
-import Tensors
-import Training
-import Vision
+import CurricleGraph
+import CurricleModels
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTensors
+import CurricleTrainer
+import CurricleVision
 
 /// A golden trace (`clmae-trace/1`): a model's parameters and images, and what the reference computes from them in float64.
-public struct GoldenTrace {
-    public let path: String
-    public let configuration: ModelConfiguration
-    public let options: StepOptions
+package struct GoldenTrace {
+    package let path: String
+    package let configuration: ModelConfiguration
+    package let options: StepOptions
     package let batch: Int
     package let learningRate: Double
     package let adamw: AdamW
@@ -35,7 +35,7 @@ public struct GoldenTrace {
     }
 
     /// - Throws: `TensorFileError`, or `LearningError.file` for metadata that is not a trace's.
-    public init(path: String) throws {
+    package init(path: String) throws {
         file = try TensorFile(path: path)
         self.path = path
         guard file.metadata["format"] == "clmae-trace/1", let config = file.metadata["config"] else {
@@ -75,7 +75,7 @@ public struct GoldenTrace {
 
     /// Replays the trace twice: single values from programs that have them as results, the trajectory from the programs
     /// that training runs.
-    public func verify(threads: Int, isa: ISA) throws -> VerificationReport {
+    package func verify(threads: Int, isa: ISA) throws -> VerificationReport {
         let model = try ModelRuntime(configuration, trains: true, threads: threads, isa: isa)
         try loadParameters(into: model)
         let patches = try patchBatch()

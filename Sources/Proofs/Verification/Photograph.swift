@@ -1,14 +1,14 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Storage
-import Vision
+import CurricleStorage
+import CurricleVision
 
 /// A photograph's golden file (`clmae-preprocess/1`): what the reference decodes, crops and shows to the model in evaluation.
-public struct Photograph {
+package struct Photograph {
     /// The metadata's `format`.
-    public static let format = "clmae-preprocess/1"
+    package static let format = "clmae-preprocess/1"
 
-    public let path: String
+    package let path: String
     private let file: TensorFile
     private let boxes: [Box]
 
@@ -18,7 +18,7 @@ public struct Photograph {
     }
 
     /// - Throws: `TensorFileError`, or `LearningError.file` for metadata that is not such a file's.
-    public init(path: String) throws {
+    package init(path: String) throws {
         file = try TensorFile(path: path)
         self.path = path
         guard file.metadata["format"] == Photograph.format, let text = file.metadata["boxes"] else {
@@ -33,14 +33,14 @@ public struct Photograph {
     }
 
     /// Whether a safetensors file says that it is of this kind.
-    public static func isMeant(by path: String) -> Bool {
+    package static func isMeant(by path: String) -> Bool {
         let file = try? TensorFile(path: path)
         return file?.metadata["format"] == format
     }
 
     /// Decodes the photograph and compares. Resampling rounds between its two passes, and decoders their cosine transform: bytes match
     /// within one level almost everywhere (all but 1 in 1,000), and never more than two apart.
-    public func verify(image photograph: String) throws -> VerificationReport {
+    package func verify(image photograph: String) throws -> VerificationReport {
         var bytes = ByteComparison()
         let image = try loadImage(at: photograph)
         let decoded = try expected("decoded", shape: [image.height, image.width, 3])

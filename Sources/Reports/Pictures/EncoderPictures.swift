@@ -1,12 +1,12 @@
-import Engine
-import Evaluation
-import Features
+import CurricleEngine
+import CurricleEvaluation
+import CurricleFeatures
 import Foundation
-import Models
-import Runtime
-import Tensors
-import Training
-import Vision
+import CurricleModels
+import CurricleRuntime
+import CurricleTensors
+import CurricleTrainer
+import CurricleVision
 
 /// Where the class token looks, and what the patch tokens have in common.
 extension FeatureExtractor {
@@ -22,16 +22,16 @@ extension FeatureExtractor {
     private static let batch = 8
 
     /// What the class token attends to.
-    public struct Attention {
+    package struct Attention {
         /// A row an image: the image, a heat map for each head, and the heads' mean. Each map has its own colour scale.
-        public let picture: Picture
+        package let picture: Picture
         /// Each head's mean share of attention on the patches, the rest being on the class token itself: [H].
-        public let onPatches: [Double]
+        package let onPatches: [Double]
     }
 
     /// - Parameter layer: the encoder's block, from 1; nil for the last.
     /// - Throws: `LearningError.configuration` for a layer that it has not.
-    public func attention(_ images: HeldImages, layer: Int? = nil, progress: (Int, Int) -> Void = { _, _ in }) throws -> Attention {
+    package func attention(_ images: HeldImages, layer: Int? = nil, progress: (Int, Int) -> Void = { _, _ in }) throws -> Attention {
         let m = description.model, pictures = try pictures,
             weights = try classAttention(images, layer: layer ?? m.depth, progress: progress)
         var onPatches = [Double](repeating: 0, count: m.heads)
@@ -67,14 +67,14 @@ extension FeatureExtractor {
     }
 
     /// The first principal components of the patch tokens as colours.
-    public struct TokenColours {
+    package struct TokenColours {
         /// Rows of images above rows of their tokens: the first three components of all of them together as red, green and blue.
-        public let picture: Picture
+        package let picture: Picture
         /// Share of the variance along each of the three.
-        public let shares: [Double]
+        package let shares: [Double]
     }
 
-    public func tokenColours(_ images: HeldImages, progress: (Int, Int) -> Void = { _, _ in }) throws -> TokenColours {
+    package func tokenColours(_ images: HeldImages, progress: (Int, Int) -> Void = { _, _ in }) throws -> TokenColours {
         let m = description.model, pictures = try pictures
         var tokens: [Float] = []
         try images.batches(images: images.count, of: FeatureExtractor.batch, progress: progress) { range, patches in

@@ -1,41 +1,41 @@
-import Datasets
-import Engine
-import Models
-import Runtime
-import Settings
-import Training
-import Vision
+import CurricleDatasets
+import CurricleEngine
+import CurricleModels
+import CurricleRuntime
+import CurricleSettings
+import CurricleTrainer
+import CurricleVision
 
 /// What maskers do to the same images, drawn side by side: of some weights files, or along a run, from partner to adversary.
-public struct MaskPictures {
+package struct MaskPictures {
     /// One masker, and numbers of what it does.
-    public struct Moment: Sendable {
-        public let path: String
+    package struct Moment: Sendable {
+        package let path: String
         /// Epochs done, and the curriculum factor of the last of them, where the file is a run's.
-        public let epoch: Int?
-        public let curriculum: Double?
-        public let meanScore: Double
+        package let epoch: Int?
+        package let curriculum: Double?
+        package let meanScore: Double
         /// The mean score of each place, [L]: what the masker thinks of it, whatever is there.
-        public let meanScores: [Float]
+        package let meanScores: [Float]
         /// Mean error of the removed patches under the masker's masks, and under random ones.
-        public let maskedError: Double, randomError: Double
+        package let maskedError: Double, randomError: Double
         /// What a collapsed masker looks like here, or nil.
-        public let collapse: String?
+        package let collapse: String?
         /// How much harder the masker's masks are than random ones.
-        public var errorRatio: Double { maskedError / randomError }
+        package var errorRatio: Double { maskedError / randomError }
     }
 
-    public let moments: [Moment]
-    public let picture: Picture
+    package let moments: [Moment]
+    package let picture: Picture
     /// Images that the numbers are of.
-    public let measured: Int
+    package let measured: Int
     /// A line for each image that cannot be read.
-    public let broken: [String]
+    package let broken: [String]
     /// Numbers need more images than a picture shows.
-    public static let leastMeasured = 64
+    package static let leastMeasured = 64
 
     /// A row an image: the image, and for each file its scores as a heat map and the mask they make.
-    public init(
+    package init(
         files: [String], _ source: any ImageSource, images: Int, _ choices: Reconstructor.Choices, threads: Int, isa: ISA,
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws {
@@ -47,7 +47,7 @@ public struct MaskPictures {
     /// A row an image: the image, and as each of the run's snapshots masks it.
     /// - Parameter most: snapshots drawn, spread over the run where there are more.
     /// - Throws: `LearningError.file` where the run has no snapshot, or no masker that learned.
-    public init(
+    package init(
         run: String, _ source: any ImageSource, images: Int, most: Int, _ choices: Reconstructor.Choices, threads: Int, isa: ISA,
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws {

@@ -1,19 +1,19 @@
-import Datasets
-import Engine
-import Features
-import Models
-import Runtime
-import Vision
+import CurricleDatasets
+import CurricleEngine
+import CurricleFeatures
+import CurricleModels
+import CurricleRuntime
+import CurricleVision
 
 /// Images beside those whose features are nearest: what an encoder takes for alike.
-public struct NeighbourPictures {
+package struct NeighbourPictures {
     /// A row an image: the image, and its nearest neighbours among others, nearest first. Where there are labels, neighbours of the
     /// same class have a green frame and others a red one.
-    public let picture: Picture
+    package let picture: Picture
     /// Images that neighbours were looked for among.
-    public let compared: Int
+    package let compared: Int
     /// Share of the shown neighbours that are of the image's class; nil without labels.
-    public let sameClass: Double?
+    package let sameClass: Double?
     package static let rows = 8, neighbours = 5
     private static let most = 2000
     /// Pixels of an image's width on the picture.
@@ -25,7 +25,7 @@ public struct NeighbourPictures {
     ///   - test: where the images are from that they are neighbours of; nil to take them from `training`, each apart from itself.
     ///   - report: told of each broken image, which is left out.
     /// - Throws: `LearningError.configuration` where there are too few images.
-    public init(
+    package init(
         _ extractor: FeatureExtractor, training: any ImageSource, test: (any ImageSource)?, report: (String) -> Void = { _ in },
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws {

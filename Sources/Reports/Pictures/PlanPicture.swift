@@ -1,14 +1,14 @@
 import Foundation
-import Program
-import Storage
+import CurricleProgram
+import CurricleStorage
 
 /// A plan of memory as an SVG picture: instructions from left to right, bytes from the ground up, each buffer a rectangle
 /// at its place for as long as it lives, its name and size shown where the pointer rests.
-public struct PlanPicture {
+package struct PlanPicture {
     private static let width = 1200.0, height = 420.0, margin = 72.0, gap = 84.0
 
     /// - Parameter programs: titles and programs, one panel each, one below the other at the same scale of bytes.
-    public static func svg(_ programs: [(title: String, program: Program)]) -> String {
+    package static func svg(_ programs: [(title: String, program: Program)]) -> String {
         let most = max(1, programs.map(\.program.arenaBytes).max() ?? 1)
         let total = margin + (height + gap) * Double(programs.count)
         var lines = [

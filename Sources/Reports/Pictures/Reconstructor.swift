@@ -1,41 +1,41 @@
-import Engine
-import Models
-import Runtime
-import Settings
-import Training
-import Vision
-import Weights
+import CurricleEngine
+import CurricleModels
+import CurricleRuntime
+import CurricleSettings
+import CurricleTrainer
+import CurricleVision
+import CurricleWeights
 
 /// A weights file's encoder and decoder, and its masker where it has one: what masks images and rebuilds them.
-public final class Reconstructor {
+package final class Reconstructor {
     /// What a user may say of a file, and of the masks.
-    public struct Choices: Sendable {
+    package struct Choices: Sendable {
         /// Which of several models of a file, see ``Checkpoint``.
-        public var key: String?
-        public var heads: Int?, decoderHeads: Int?
-        public var imageHeight: Int?, imageWidth: Int?
-        public var mean: [Float]?, deviation: [Float]?
+        package var key: String?
+        package var heads: Int?, decoderHeads: Int?
+        package var imageHeight: Int?, imageWidth: Int?
+        package var mean: [Float]?, deviation: [Float]?
         /// Nil for the file's, or the default where it says none.
-        public var maskRatio: Double?
+        package var maskRatio: Double?
         /// Nil for the masker's masks, where the file has a masker that was trained.
-        public var masking: Masking?
+        package var masking: Masking?
         /// Whether the decoder predicts patches normalised by their own mean and deviation, where the file does not say.
-        public var normalizedTargets: Bool?
+        package var normalizedTargets: Bool?
         /// Decides random masks.
-        public var seed: UInt64 = 0
-        public init() {}
+        package var seed: UInt64 = 0
+        package init() {}
     }
 
-    public let path: String
-    public let description: WeightsDescription
+    package let path: String
+    package let description: WeightsDescription
     /// The masks in use, and what is predicted.
-    public let options: StepOptions
-    public let seed: UInt64
+    package let options: StepOptions
+    package let seed: UInt64
     package let model: ModelRuntime
     package let pictures: PatchPictures
 
     /// - Throws: `LearningError.file` naming what the file lacks, with what to do; what `Checkpoint` and `WeightsDescription` throw.
-    public init(weights path: String, _ choices: Choices, threads: Int, isa: ISA) throws {
+    package init(weights path: String, _ choices: Choices, threads: Int, isa: ISA) throws {
         let file = try Checkpoint(
             path: path, key: choices.key, image: choices.imageHeight.flatMap { height in choices.imageWidth.map { (height, $0) } })
         self.path = path
@@ -96,15 +96,15 @@ public final class Reconstructor {
     }
 
     /// Images masked and rebuilt.
-    public struct Reconstruction {
+    package struct Reconstruction {
         /// A row an image: original, masked, reconstruction, reconstruction with the visible patches.
-        public let picture: Picture
+        package let picture: Picture
         /// Mean error of the removed patches: of all images, and of each.
-        public let error: Double
-        public let errors: [Double]
+        package let error: Double
+        package let errors: [Double]
     }
 
-    public func reconstruct(_ images: HeldImages, progress: (Int, Int) -> Void = { _, _ in }) throws -> Reconstruction {
+    package func reconstruct(_ images: HeldImages, progress: (Int, Int) -> Void = { _, _ in }) throws -> Reconstruction {
         let outcome = try images.outcome(images: images.count, model, options, seed: seed, progress: progress)
         let rows = pictures.rows(images, outcome, count: images.count, normalized: options.normalizedTargets, scores: false)
         return Reconstruction(

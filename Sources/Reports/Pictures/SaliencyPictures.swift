@@ -1,37 +1,37 @@
-import Datasets
-import Engine
-import Features
+import CurricleDatasets
+import CurricleEngine
+import CurricleFeatures
 import Foundation
-import Models
-import Runtime
-import Settings
-import Training
-import Vision
+import CurricleModels
+import CurricleRuntime
+import CurricleSettings
+import CurricleTrainer
+import CurricleVision
 
 /// What a run's masker made of pictures as a partner and makes of them at its end, beside where the class token looks.
-public struct SaliencyPictures {
+package struct SaliencyPictures {
     /// How alike two rankings of an image's patches are: Spearman's rank correlation, −1…1, its mean over the images.
-    public struct Likeness: Sendable {
+    package struct Likeness: Sendable {
         /// `partner` or `end`.
-        public let masker: String
+        package let masker: String
         /// With the class token's attention in the last block, and with the patches' contrast (variance).
-        public let attention: Double, contrast: Double
+        package let attention: Double, contrast: Double
     }
 
     /// A row an image: the image, the class token's attention (its mean over heads), the partner's scores, the scores at the end; of each the
     /// highest are yellow.
-    public let picture: Picture
-    public let likeness: [Likeness]
+    package let picture: Picture
+    package let likeness: [Likeness]
     /// Images that the numbers are of.
-    public let measured: Int
+    package let measured: Int
     /// A line for each image that cannot be read.
-    public let broken: [String]
+    package let broken: [String]
 
     /// - Parameters:
     ///   - run: the folder of a run whose masker was a partner first, and which has its `partner.safetensors`.
     ///   - images: how many are drawn; numbers are of at least ``MaskPictures/leastMeasured``.
     /// - Throws: `LearningError.file` where the run has no partner yet, or no masker that learned.
-    public init(
+    package init(
         run: String, _ source: any ImageSource, images: Int, _ given: Reconstructor.Choices, threads: Int, isa: ISA,
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws {

@@ -1,15 +1,15 @@
-import Datasets
-import Runtime
-import Vision
+import CurricleDatasets
+import CurricleRuntime
+import CurricleVision
 
 /// Images that a classifier takes for something else, as a sheet, read row by row.
-public enum WrongPictures {
+package enum WrongPictures {
     /// The most that are shown, in rows of so many.
-    public static let most = 48
+    package static let most = 48
     private static let columns = 8
 
     /// - Parameter samples: the images, the surest mistake first.
-    public static func sheet(_ source: any ImageSource, _ samples: [Int], _ shape: Encoder.Shape) throws -> Picture {
+    package static func sheet(_ source: any ImageSource, _ samples: [Int], _ shape: Encoder.Shape) throws -> Picture {
         let grid = try PatchGrid.validated(
             imageHeight: shape.height, imageWidth: shape.width, patchSize: shape.patch, channels: shape.channels)
         let sheet = PictureSheet(grid)

@@ -13,11 +13,11 @@ import Foundation
 ///     try file.publish()
 ///
 /// A value that goes out of use unpublished takes its temporary with it.
-public struct DurableFile: ~Copyable, Sendable {
+package struct DurableFile: ~Copyable, Sendable {
     /// Where the file will stand.
-    public let path: String
+    package let path: String
     /// Bytes written so far.
-    public private(set) var count = 0
+    package private(set) var count = 0
 
     /// What is replaced; nil where bytes go into a stream.
     private let place: String?
@@ -29,7 +29,7 @@ public struct DurableFile: ~Copyable, Sendable {
 
     /// Begins a new version of `path`, which may or may not exist.
     /// - Throws: ``FileError`` if the temporary file cannot be made.
-    public init(replacing path: String) throws(FileError) {
+    package init(replacing path: String) throws(FileError) {
         try self.init(replacing: path, operations: .system)
     }
 
@@ -48,21 +48,21 @@ public struct DurableFile: ~Copyable, Sendable {
     }
 
     /// Appends bytes.
-    public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    package mutating func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         let code = operations.writeFully(descriptor, bytes)
         guard code == 0 else { throw .refused(.write, path: path, code: code) }
         count += bytes.count
     }
 
     /// Appends bytes.
-    public mutating func write(_ bytes: [UInt8]) throws(FileError) {
+    package mutating func write(_ bytes: [UInt8]) throws(FileError) {
         let code = bytes.withUnsafeBytes { operations.writeFully(descriptor, $0) }
         guard code == 0 else { throw .refused(.write, path: path, code: code) }
         count += bytes.count
     }
 
     /// Replaces bytes already written, beginning `offset` bytes into the file.
-    public mutating func overwrite(at offset: Int, _ bytes: [UInt8]) throws(FileError) {
+    package mutating func overwrite(at offset: Int, _ bytes: [UInt8]) throws(FileError) {
         guard offset >= 0, offset <= count, bytes.count <= count - offset else {
             throw .outsideWrittenBytes(path: path)
         }
@@ -73,7 +73,7 @@ public struct DurableFile: ~Copyable, Sendable {
     /// Flushes the bytes, puts the file in its place and makes its name durable.
     /// - Throws: ``FileError``. The old file is untouched, unless it was the folder's flush that failed: then the new
     ///   file stands in its place already, but a power cut might still bring back the old one.
-    public consuming func publish() throws(FileError) {
+    package consuming func publish() throws(FileError) {
         if let stream { return try stream.take(descriptor) }
         guard let place else { return }
         try operations.flushFile(descriptor, for: path)
@@ -87,7 +87,7 @@ public struct DurableFile: ~Copyable, Sendable {
     }
 
     /// Publishes one piece of bytes as `path`.
-    public static func write(_ bytes: [UInt8], to path: String) throws(FileError) {
+    package static func write(_ bytes: [UInt8], to path: String) throws(FileError) {
         var file = try DurableFile(replacing: path)
         try file.write(bytes)
         try file.publish()
@@ -116,7 +116,7 @@ extension DurableFile {
     /// Removes temporaries of `path` that killed processes of this user left; those that a living process writes stay.
     /// - Returns: how many were removed.
     @discardableResult
-    public static func removeStaleTemporaries(of path: String) throws(FileError) -> Int {
+    package static func removeStaleTemporaries(of path: String) throws(FileError) -> Int {
         let (folder, name) = Destination.split(path)
         return try removeStaleTemporaries(in: folder) { $0 == name }
     }
@@ -124,7 +124,7 @@ extension DurableFile {
     /// Removes temporaries in a folder that killed processes of this user left, whatever they were to become.
     /// - Returns: how many were removed; 0 where there is no folder.
     @discardableResult
-    public static func removeStaleTemporaries(in folder: String, of isMeant: (String) -> Bool = { _ in true }) throws(FileError) -> Int {
+    package static func removeStaleTemporaries(in folder: String, of isMeant: (String) -> Bool = { _ in true }) throws(FileError) -> Int {
         let found: [String]
         do { found = try names(in: folder) } catch {
             if case .refused(_, _, code: ENOENT) = error { return 0 }

@@ -1,9 +1,9 @@
 import Foundation
 
 /// Why a file could not be read, written or published: which file, what was tried, and the system's reason.
-public enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What was tried when the system refused.
-    public enum Action: String, Sendable {
+    package enum Action: String, Sendable {
         case open, create, read, write, flush, publish, truncate, list, remove
     }
 
@@ -24,7 +24,7 @@ public enum FileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Bytes were to be replaced that were never written (a mistake of the caller, not of the user).
     case outsideWrittenBytes(path: String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .refused(let action, let path, let code):
             return "cannot \(action.rawValue) \(path): \(String(cString: strerror(code)))\(FileError.advice(code))"

@@ -6,30 +6,30 @@
 ///     var sum = CRC32C()
 ///     sum.update(Array("123456789".utf8))
 ///     sum.value  // 0xE306_9283
-public struct CRC32C: Sendable, Equatable {
+package struct CRC32C: Sendable, Equatable {
     private var remainder: UInt32 = 0xFFFF_FFFF
 
-    public init() {}
+    package init() {}
 
     /// The checksum of everything fed so far.
-    public var value: UInt32 { ~remainder }
+    package var value: UInt32 { ~remainder }
 
     /// The checksum as TFRecord files hold it: rotated and offset, so that a checksum of data that itself
     /// contains checksums does not degenerate.
-    public var masked: UInt32 { ((value >> 15) | (value << 17)) &+ 0xA282_EAD8 }
+    package var masked: UInt32 { ((value >> 15) | (value << 17)) &+ 0xA282_EAD8 }
 
     /// Feeds the next bytes.
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         remainder = CRC32C.tables.withUnsafeBufferPointer { CRC32C.advance(remainder, over: bytes, tables: $0) }
     }
 
     /// Feeds the next bytes.
-    public mutating func update(_ bytes: [UInt8]) {
+    package mutating func update(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { update($0) }
     }
 
     /// The checksum of one piece.
-    public static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    package static func checksum(_ bytes: [UInt8]) -> UInt32 {
         var sum = CRC32C()
         sum.update(bytes)
         return sum.value

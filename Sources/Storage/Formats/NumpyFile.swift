@@ -1,10 +1,10 @@
 /// Writes float32 arrays as NumPy reads them (`numpy.load`): format 1.0 of `numpy.lib.format`, little-endian, row-major.
 /// Rows are appended as they come; the file appears whole or not at all, and a killed writer's rows are taken up by the next one.
-public struct NumpyFile: ~Copyable {
+package struct NumpyFile: ~Copyable {
     /// Rows that stand in it: at first those of an earlier writer of the same.
-    public private(set) var rows: Int
+    package private(set) var rows: Int
     /// Values of a row.
-    public let width: Int
+    package let width: Int
     private let headerBytes: Int
     private var file: ResumableFile
 
@@ -12,7 +12,7 @@ public struct NumpyFile: ~Copyable {
     ///   - shape: of the whole array, rows first.
     ///   - key: stands for everything that decides the values.
     /// - Throws: `FileError`.
-    public init(path: String, shape: [Int], key: UInt32) throws(FileError) {
+    package init(path: String, shape: [Int], key: UInt32) throws(FileError) {
         let sizes = shape.map { "\($0), " }.joined()
         var text = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(sizes.dropLast(shape.count > 1 ? 2 : 1))), }"
         // Ten bytes come before it, a line feed ends it, and data begins at a multiple of 64.
@@ -33,17 +33,17 @@ public struct NumpyFile: ~Copyable {
     }
 
     /// Appends whole rows.
-    public mutating func append(_ values: UnsafeBufferPointer<Float>) throws(FileError) {
+    package mutating func append(_ values: UnsafeBufferPointer<Float>) throws(FileError) {
         try file.write(UnsafeRawBufferPointer(values))
         rows += values.count / width
     }
 
     /// A row that stands in it.
-    public func row(_ index: Int) throws(FileError) -> [Float] {
+    package func row(_ index: Int) throws(FileError) -> [Float] {
         guard index >= 0, index < rows else { return [] }
         return try file.read(at: headerBytes + index * width * 4, count: width)
     }
 
     /// Puts the file in its place.
-    public consuming func publish() throws(FileError) { try file.publish() }
+    package consuming func publish() throws(FileError) { try file.publish() }
 }

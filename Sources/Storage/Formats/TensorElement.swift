@@ -1,6 +1,6 @@
 /// The element types of safetensors files, in the order of the reference implementation (by alignment, then as listed):
 /// its writer sorts tensors by this order, descending.
-public enum TensorElement: String, Sendable, CaseIterable, Comparable {
+package enum TensorElement: String, Sendable, CaseIterable, Comparable {
     case bool = "BOOL"
     case float4 = "F4"
     case float6E2M3 = "F6_E2M3"
@@ -25,7 +25,7 @@ public enum TensorElement: String, Sendable, CaseIterable, Comparable {
     case unsigned64 = "U64"
 
     /// Bits an element takes.
-    public var bits: Int {
+    package var bits: Int {
         switch self {
         case .float4: 4
         case .float6E2M3, .float6E3M2: 6
@@ -39,11 +39,11 @@ public enum TensorElement: String, Sendable, CaseIterable, Comparable {
     /// Place in the reference's order.
     var rank: Int { TensorElement.allCases.firstIndex(of: self) ?? 0 }
 
-    public static func < (left: TensorElement, right: TensorElement) -> Bool { left.rank < right.rank }
+    package static func < (left: TensorElement, right: TensorElement) -> Bool { left.rank < right.rank }
 
     /// Bytes of a tensor of this type.
     /// - Returns: nil if the count overflows, a size is negative, or the elements do not fill whole bytes.
-    public func byteCount(of shape: [Int]) -> Int? {
+    package func byteCount(of shape: [Int]) -> Int? {
         var bitCount = 1
         for size in shape + [bits] {
             guard size >= 0 else { return nil }
@@ -56,13 +56,13 @@ public enum TensorElement: String, Sendable, CaseIterable, Comparable {
 }
 
 /// What a safetensors file says of one tensor.
-public struct TensorEntry: Sendable, Equatable {
-    public let element: TensorElement
+package struct TensorEntry: Sendable, Equatable {
+    package let element: TensorElement
     /// Sizes, slowest first; `[]` for a single number.
-    public let shape: [Int]
+    package let shape: [Int]
     /// Where its bytes lie, counted from the beginning of the file.
-    public let byteRange: Range<Int>
+    package let byteRange: Range<Int>
 
     /// How many elements it holds.
-    public var count: Int { shape.reduce(1, *) }
+    package var count: Int { shape.reduce(1, *) }
 }

@@ -1,7 +1,7 @@
 extension TensorFile {
     /// A tensor's elements as floats, row-major; F16, BF16 and the types of 8 bits widen exactly, F64 rounds to nearest.
     /// - Throws: `.missingTensor`; `.unsuitable` for any other type.
-    public func floats(_ name: String) throws(TensorFileError) -> [Float] {
+    package func floats(_ name: String) throws(TensorFileError) -> [Float] {
         let element = try entry(name).element
         guard let values = try withBytes(name, element.floats(of:)) else {
             throw .unsuitable(path: path, name: name, element: element, wanted: "a type of floating point")
@@ -11,7 +11,7 @@ extension TensorFile {
 
     /// A tensor's elements as doubles, row-major, all exact.
     /// - Throws: as ``floats(_:)``.
-    public func doubles(_ name: String) throws(TensorFileError) -> [Double] {
+    package func doubles(_ name: String) throws(TensorFileError) -> [Double] {
         if try entry(name).element == .float64 {
             return try withBytes(name) { TensorElement.decode($0, UInt64.self) { Double(bitPattern: $0) } }
         }
@@ -20,7 +20,7 @@ extension TensorFile {
 
     /// A tensor's elements as integers, row-major; BOOL gives 0 and 1.
     /// - Throws: `.missingTensor`; `.unsuitable` for any type but the integers, or a U64 beyond `Int.max`.
-    public func integers(_ name: String) throws(TensorFileError) -> [Int] {
+    package func integers(_ name: String) throws(TensorFileError) -> [Int] {
         let element = try entry(name).element
         guard let values = try withBytes(name, element.integers(of:)) else {
             let wanted = element == .unsigned64 ? "a number below 2^63" : "a type of integers"

@@ -2,21 +2,21 @@
 ///
 /// Format: huggingface/safetensors, README and `safetensors/src/tensor.rs`: `u64 LE n | n bytes of JSON | data`.
 /// All values are little-endian, row-major and packed; tensors cover the data without hole or overlap.
-public struct TensorFile: Sendable {
+package struct TensorFile: Sendable {
     /// Bytes of header that the format allows.
-    public static let greatestHeaderSize = 100_000_000
+    package static let greatestHeaderSize = 100_000_000
     /// What a header may hold, so that none takes long: tensors, entries of its metadata, members of a tensor's entry, and numbers of its
     /// shape.
     private static let greatestTensors = 200_000, greatestMetadata = 100_000, greatestMembers = 64, greatestRank = 64
     /// The metadata key of the file's checksum: CRC-32C of the whole file in eight hexadecimal digits, counted with these
     /// eight digits taken as `00000000`.
-    public static let checksumKey = "crc32c"
+    package static let checksumKey = "crc32c"
 
-    public let path: String
+    package let path: String
     /// The header's `__metadata__`, empty if there is none.
-    public let metadata: [String: String]
+    package let metadata: [String: String]
     /// All tensors by name.
-    public let tensors: [String: TensorEntry]
+    package let tensors: [String: TensorEntry]
 
     private let file: FileReader
 
@@ -24,7 +24,7 @@ public struct TensorFile: Sendable {
     /// - Parameter verifyChecksum: whether to read all bytes and compare their checksum, if the file holds one (ours do, other programs' do
     ///   not).
     /// - Throws: ``TensorFileError``: `.file`, `.malformed` or `.torn`.
-    public init(path: String, verifyChecksum: Bool = true) throws(TensorFileError) {
+    package init(path: String, verifyChecksum: Bool = true) throws(TensorFileError) {
         let file: FileReader
         do { file = try FileReader(path: path) } catch { throw .file(error) }
         let header = try TensorFile.front(of: file).withBytes { (bytes) throws(TensorFileError) in
@@ -39,18 +39,18 @@ public struct TensorFile: Sendable {
     }
 
     /// Names of all tensors, sorted.
-    public var names: [String] { tensors.keys.sorted() }
+    package var names: [String] { tensors.keys.sorted() }
 
     /// What the file says of a tensor.
     /// - Throws: `.missingTensor`.
-    public func entry(_ name: String) throws(TensorFileError) -> TensorEntry {
+    package func entry(_ name: String) throws(TensorFileError) -> TensorEntry {
         guard let entry = tensors[name] else { throw .missingTensor(path: path, name: name) }
         return entry
     }
 
     /// Lends a tensor's bytes, as they are in the file (aligned for their type only if the writer saw to it).
     /// - Throws: `.missingTensor`.
-    public func withBytes<Result>(
+    package func withBytes<Result>(
         _ name: String, _ body: (UnsafeRawBufferPointer) -> Result
     ) throws(TensorFileError) -> Result {
         let range = try entry(name).byteRange

@@ -1,5 +1,5 @@
 /// Why a safetensors file could not be read or written.
-public enum TensorFileError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum TensorFileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The system refused.
     case file(FileError)
     /// The bytes are no valid safetensors file.
@@ -12,7 +12,7 @@ public enum TensorFileError: Error, Sendable, Equatable, CustomStringConvertible
     /// A tensor or metadata handed to the writer contradicts what was declared.
     case misuse(path: String, reason: String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .file(let error):
             return error.description

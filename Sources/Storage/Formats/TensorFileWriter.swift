@@ -7,24 +7,24 @@
 ///     var writer = try TensorFileWriter(path: "model.safetensors", tensors: declarations, metadata: ["format": "pt"])
 ///     for declaration in writer.order { try writer.write(declaration.name, bytes(of: declaration.name)) }
 ///     try writer.finish()
-public struct TensorFileWriter: ~Copyable, Sendable {
+package struct TensorFileWriter: ~Copyable, Sendable {
     /// What is to be written under a name.
-    public struct Declaration: Sendable, Equatable {
-        public let name: String
-        public let element: TensorElement
+    package struct Declaration: Sendable, Equatable {
+        package let name: String
+        package let element: TensorElement
         /// Sizes, slowest first.
-        public let shape: [Int]
+        package let shape: [Int]
 
-        public init(name: String, element: TensorElement = .float32, shape: [Int]) {
+        package init(name: String, element: TensorElement = .float32, shape: [Int]) {
             self.name = name
             self.element = element
             self.shape = shape
         }
     }
 
-    public let path: String
+    package let path: String
     /// The tensors in the order in which they must be written.
-    public let order: [Declaration]
+    package let order: [Declaration]
 
     private var file: DurableFile
     private var sum = CRC32C()
@@ -39,7 +39,7 @@ public struct TensorFileWriter: ~Copyable, Sendable {
     ///   - metadata: strings for `__metadata__`; PyTorch's and timm's loaders look for `"format": "pt"`.
     ///   - checksum: whether the metadata hold a CRC-32C of the file (``TensorFile/checksumKey``).
     /// - Throws: `.file`; `.misuse` for a name given twice or reserved, or a shape that is impossible.
-    public init(
+    package init(
         path: String, tensors: [Declaration], metadata: [String: String] = [:], checksum: Bool = true
     ) throws(TensorFileError) {
         try self.init(path: path, tensors: tensors, metadata: metadata, checksum: checksum, operations: .system)
@@ -71,7 +71,7 @@ public struct TensorFileWriter: ~Copyable, Sendable {
 
     /// Writes the next tensor of ``order``, or the next part of it.
     /// - Throws: `.file`; `.misuse` if another tensor is due, or there are more bytes than were declared.
-    public mutating func write(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(TensorFileError) {
+    package mutating func write(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(TensorFileError) {
         guard current < order.count, order[current].name == name else {
             // A tensor without elements is passed over by itself; writing its nothing is no mistake.
             if bytes.isEmpty, order.contains(where: { $0.name == name }) { return }
@@ -92,7 +92,7 @@ public struct TensorFileWriter: ~Copyable, Sendable {
     }
 
     /// Writes the next tensor of ``order``, or the next part of it, from floats.
-    public mutating func write(_ name: String, _ values: [Float]) throws(TensorFileError) {
+    package mutating func write(_ name: String, _ values: [Float]) throws(TensorFileError) {
         let result: Result<Void, TensorFileError> = values.withUnsafeBytes { bytes in
             do throws(TensorFileError) { return .success(try write(name, bytes)) } catch { return .failure(error) }
         }
@@ -101,7 +101,7 @@ public struct TensorFileWriter: ~Copyable, Sendable {
 
     /// Puts the checksum in and publishes the file.
     /// - Throws: `.file`; `.misuse` if a tensor is still due. Then the old file stays.
-    public consuming func finish() throws(TensorFileError) {
+    package consuming func finish() throws(TensorFileError) {
         guard current == order.count else {
             throw .misuse(path: path, reason: "tensor '\(order[current].name)' was not written")
         }

@@ -1,5 +1,5 @@
 /// Named tensors of a file, whatever its format: safetensors (``TensorFile``), or PyTorch's own (``PyTorchFile``).
-public protocol TensorSource {
+package protocol TensorSource {
     var path: String { get }
     /// What the file says beside its tensors.
     var metadata: [String: String] { get }
@@ -13,5 +13,5 @@ public protocol TensorSource {
 }
 
 extension TensorFile: TensorSource {
-    public func shape(of name: String) -> [Int]? { tensors[name]?.shape }
+    package func shape(of name: String) -> [Int]? { tensors[name]?.shape }
 }

@@ -8,9 +8,9 @@ import Foundation
 ///     var events = try EventFile(folder: "run", resumingAtStep: nil)
 ///     try events.scalars([("train_loss", 0.41), ("lr", 1e-3)], step: 12)
 ///     try events.flush()
-public struct EventFile: ~Copyable, Sendable {
+package struct EventFile: ~Copyable, Sendable {
     /// Where the file stands.
-    public let path: String
+    package let path: String
 
     private var file: AppendFile
     private let clock: @Sendable () -> Double
@@ -21,7 +21,7 @@ public struct EventFile: ~Copyable, Sendable {
     ///   - step: nil begins a new file; a number goes on in the newest one, if there is one, and drops what was logged
     ///     beyond that step.
     ///   - clock: seconds since 1970.
-    public init(
+    package init(
         folder: String, resumingAtStep step: Int? = nil,
         clock: @escaping @Sendable () -> Double = { Date().timeIntervalSince1970 }
     ) throws(FileError) {
@@ -52,7 +52,7 @@ public struct EventFile: ~Copyable, Sendable {
     }
 
     /// Adds scalars of one step, each under its tag.
-    public mutating func scalars(_ values: [(tag: String, value: Float)], step: Int) throws(FileError) {
+    package mutating func scalars(_ values: [(tag: String, value: Float)], step: Int) throws(FileError) {
         var summary = ProtocolBuffer()
         for (tag, value) in values {
             var entry = ProtocolBuffer()
@@ -64,7 +64,7 @@ public struct EventFile: ~Copyable, Sendable {
     }
 
     /// Hands all records to the system, so that TensorBoard sees them.
-    public mutating func flush() throws(FileError) { try file.flush() }
+    package mutating func flush() throws(FileError) { try file.flush() }
 
     private mutating func append(step: Int, _ summary: ProtocolBuffer) throws(FileError) {
         var event = ProtocolBuffer()
@@ -93,14 +93,14 @@ public struct EventFile: ~Copyable, Sendable {
 
 extension EventFile {
     /// The event files of a folder, oldest first (their names begin with the time).
-    public static func files(in folder: String) throws(FileError) -> [String] {
+    package static func files(in folder: String) throws(FileError) -> [String] {
         let events = try names(in: folder).filter { $0.hasPrefix("events.out.tfevents.") }
         return events.sorted().map { folder.hasSuffix("/") ? folder + $0 : "\(folder)/\($0)" }
     }
 
     /// Cuts an event file back to where a run resumes: the first record whose step is greater than `step` goes, with
     /// all that follows it, and so does a torn or damaged tail. A file that does not exist is left so.
-    public static func truncate(path: String, toStep step: Int) throws(FileError) {
+    package static func truncate(path: String, toStep step: Int) throws(FileError) {
         try AppendFile.cut(path: path) { bytes in
             var start = 0
             while let data = recordData(in: bytes, at: start) {

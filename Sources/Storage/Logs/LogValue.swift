@@ -1,5 +1,5 @@
 /// A value in a line of a ``StepLog``.
-public enum LogValue: Sendable, Equatable {
+package enum LogValue: Sendable, Equatable {
     case string(String)
     case integer(Int)
     case double(Double)
@@ -31,13 +31,13 @@ public enum LogValue: Sendable, Equatable {
 extension LogValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
     ExpressibleByBooleanLiteral
 {
-    public init(stringLiteral value: String) { self = .string(value) }
-    public init(integerLiteral value: Int) { self = .integer(value) }
-    public init(floatLiteral value: Double) { self = .double(value) }
-    public init(booleanLiteral value: Bool) { self = .boolean(value) }
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(integerLiteral value: Int) { self = .integer(value) }
+    package init(floatLiteral value: Double) { self = .double(value) }
+    package init(booleanLiteral value: Bool) { self = .boolean(value) }
 }
 
 /// A JSON object on one line, keys in the order they are given.
-public func jsonLine(_ fields: [(key: String, value: LogValue)]) -> String {
+package func jsonLine(_ fields: [(key: String, value: LogValue)]) -> String {
     "{" + fields.map { "\(jsonQuoted($0.key)):\($0.value.json)" }.joined(separator: ",") + "}"
 }

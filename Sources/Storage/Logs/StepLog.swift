@@ -4,31 +4,31 @@
 ///     var log = try StepLog(path: "run/log.jsonl")
 ///     try log.append([("step", .integer(7)), ("loss", .float(0.412))])
 ///     try log.flush()
-public struct StepLog: ~Copyable, Sendable {
+package struct StepLog: ~Copyable, Sendable {
     private var file: AppendFile
 
     /// Opens a log for appending, or makes it. A last line that a kill tore is dropped.
-    public init(path: String) throws(FileError) {
+    package init(path: String) throws(FileError) {
         try StepLog.truncate(path: path, toStep: .max)
         file = try AppendFile(path: path)
     }
 
     /// Adds a line. Lines that belong to a step should say so under the key "step": ``truncate(path:toStep:)`` goes by it.
-    public mutating func append(_ fields: [(key: String, value: LogValue)]) throws(FileError) {
+    package mutating func append(_ fields: [(key: String, value: LogValue)]) throws(FileError) {
         try file.append(Array((jsonLine(fields) + "\n").utf8))
     }
 
     /// Hands all lines to the system.
-    public mutating func flush() throws(FileError) { try file.flush() }
+    package mutating func flush() throws(FileError) { try file.flush() }
 
     /// Cuts a log back to where a run resumes: the first line whose "step" is greater than `step` goes, with all that
     /// follows it, and so does a torn last line. A log that does not exist is left so.
-    public static func truncate(path: String, toStep step: Int) throws(FileError) {
+    package static func truncate(path: String, toStep step: Int) throws(FileError) {
         try AppendFile.cut(path: path) { keptPrefix($0, step: step) }
     }
 
     /// Cuts a log back to its first lines. A log that does not exist is left so.
-    public static func truncate(path: String, toLines count: Int) throws(FileError) {
+    package static func truncate(path: String, toLines count: Int) throws(FileError) {
         try AppendFile.cut(path: path) { bytes in
             var start = 0
             for _ in 0..<count {

@@ -24,7 +24,7 @@ struct AffineMap: Sendable, Equatable {
 }
 
 /// How values between pixels are found.
-public enum Interpolation: String, Sendable, Codable { case bilinear, bicubic }
+package enum Interpolation: String, Sendable, Codable { case bilinear, bicubic }
 
 /// Moves a picture's content; its size stays.
 ///

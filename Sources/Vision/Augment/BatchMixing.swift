@@ -1,27 +1,27 @@
 import Foundation
-import Randomness
+import CurricleRandomness
 
 /// Mixes each image of a batch with another one, and their labels in the same share.
 ///
 /// Mixup (Zhang et al., 2018) blends the images, CutMix (Yun et al., 2019) replaces a rectangle. One draw holds for the whole batch,
 /// and image i meets image N − 1 − i; the middle one of an odd number stays.
 /// Source: timm's `Mixup` in its mode `batch`; `BatchMixing()` is what MAE fine-tunes with.
-public struct BatchMixing: Sendable, Equatable, Codable {
+package struct BatchMixing: Sendable, Equatable, Codable {
     /// Parameter of the beta distribution that mixup's share is drawn from; 0 for none.
-    public var mixup = 0.8
+    package var mixup = 0.8
     /// Parameter of the beta distribution that CutMix's share is drawn from; 0 for none.
-    public var cutmix = 1.0
+    package var cutmix = 1.0
     /// How likely CutMix is where both are wanted.
-    public var switchProbability = 0.5
+    package var switchProbability = 0.5
     /// How likely a batch is mixed at all.
-    public var probability = 1.0
+    package var probability = 1.0
     /// What all classes share of a target.
-    public var smoothing = 0.1
+    package var smoothing = 0.1
 
-    public init() {}
+    package init() {}
 
     /// What is wrong with the numbers, or nil.
-    public var problem: String? {
+    package var problem: String? {
         guard [mixup, cutmix].allSatisfy({ $0 == 0 || (0.01...4).contains($0) }) else { return "mixup and cutmix must be 0, or 0.01…4" }
         guard [switchProbability, probability].allSatisfy((0...1).contains) else { return "probabilities of mixing must be 0…1" }
         guard (0..<1).contains(smoothing) else { return "smoothing must be 0 or more and below 1, not \(smoothing)" }
@@ -29,7 +29,7 @@ public struct BatchMixing: Sendable, Equatable, Codable {
     }
 
     /// What happens to one batch.
-    public enum Choice: Sendable, Equatable {
+    package enum Choice: Sendable, Equatable {
         case none
         /// image = share · image + (1 − share) · other
         case blend(share: Double)
@@ -38,7 +38,7 @@ public struct BatchMixing: Sendable, Equatable, Codable {
     }
 
     /// Draws what happens to a batch: a pure function of (seed, epoch, batch). `problem` must be nil.
-    public func choice(grid: PatchGrid, seed: UInt64, epoch: Int, batch: Int) -> Choice {
+    package func choice(grid: PatchGrid, seed: UInt64, epoch: Int, batch: Int) -> Choice {
         var random = Philox(seed: seed, stream: RandomStream.mixing.at(epoch: epoch, sample: batch))
         guard random.uniform() < probability, mixup > 0 || cutmix > 0 else { return .none }
         let cuts = cutmix > 0 && (mixup <= 0 || random.uniform() < switchProbability)
@@ -61,7 +61,7 @@ public struct BatchMixing: Sendable, Equatable, Codable {
     /// Mixes a batch in place.
     /// - Parameter patches: [N, L, P], normalised.
     /// - Returns: what each image keeps of itself; after CutMix, the share of its pixels.
-    public static func mix(_ patches: UnsafeMutableBufferPointer<Float>, grid: PatchGrid, _ choice: Choice) -> Double {
+    package static func mix(_ patches: UnsafeMutableBufferPointer<Float>, grid: PatchGrid, _ choice: Choice) -> Double {
         let size = grid.count * grid.patchWidth, images = patches.count / size
         switch choice {
         case .none: return 1
@@ -92,7 +92,7 @@ public struct BatchMixing: Sendable, Equatable, Codable {
 
     /// Targets [N, classes]: one-hot, smoothed, and mixed as the images were.
     /// - Parameter share: what `mix` returned.
-    public func targets(labels: [Int], classes: Int, share: Double) -> [Float] {
+    package func targets(labels: [Int], classes: Int, share: Double) -> [Float] {
         let off = smoothing / Double(classes)
         let on = Float(1 - smoothing + off)
         let (own, others) = (Float(share), Float(1 - share))

@@ -9,7 +9,7 @@ extension PixelImage {
     @inline(__always)
     mutating func blend(factor: Float, from degenerate: (_ place: Int) -> UInt8) {
         pixels.withUnsafeMutableBufferPointer { pixels in
-            for place in pixels.indices { pixels[place] = Vision.blend(degenerate(place), pixels[place], factor) }
+            for place in pixels.indices { pixels[place] = CurricleVision.blend(degenerate(place), pixels[place], factor) }
         }
     }
 

@@ -1,17 +1,17 @@
-import Randomness
+import CurricleRandomness
 
 /// Random brightness, contrast, saturation and hue, in a random order.
 ///
 /// Source: torchvision's `ColorJitter` on a PIL image.
-public struct ColorJitter: Sendable, Equatable, Codable {
+package struct ColorJitter: Sendable, Equatable, Codable {
     /// Factors are drawn from max(0, 1 − strength)…1 + strength; 0 leaves the picture as it is.
-    public var brightness: Double
-    public var contrast: Double
-    public var saturation: Double
+    package var brightness: Double
+    package var contrast: Double
+    package var saturation: Double
     /// Turns are drawn from −hue…hue of the circle; 0…0.5.
-    public var hue: Double
+    package var hue: Double
 
-    public init(brightness: Double = 0, contrast: Double = 0, saturation: Double = 0, hue: Double = 0) {
+    package init(brightness: Double = 0, contrast: Double = 0, saturation: Double = 0, hue: Double = 0) {
         self.brightness = brightness
         self.contrast = contrast
         self.saturation = saturation

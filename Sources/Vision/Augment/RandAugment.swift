@@ -1,25 +1,25 @@
 import Foundation
-import Randomness
+import CurricleRandomness
 
 /// RandAugment (Cubuk et al., 2020): some operations, chosen at random, at about one strength.
 ///
 /// Source: timm's `rand-m9-mstd0.5-inc1`, which MAE fine-tunes with; `RandAugment()` is that.
-public struct RandAugment: Sendable, Equatable, Codable {
+package struct RandAugment: Sendable, Equatable, Codable {
     /// Strength 0…10.
-    public var magnitude = 9.0
+    package var magnitude = 9.0
     /// Deviation of a strength drawn anew for each operation.
-    public var deviation = 0.5
+    package var deviation = 0.5
     /// Operations a picture.
-    public var layers = 2
+    package var layers = 2
     /// How likely each of them is then done.
-    public var probability = 0.5
-    public var interpolation = Interpolation.bicubic
+    package var probability = 0.5
+    package var interpolation = Interpolation.bicubic
 
-    public init() {}
+    package init() {}
 
     /// From timm's text, e.g. `rand-m9-mstd0.5-inc1`: magnitude m, its deviation mstd, layers n, probability p. `inc1` must be in it, as
     /// the operations here are those whose effect grows with the strength. Nil for anything else.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         var parts = text.split(separator: "-").map(String.init)
         guard parts.first == "rand", parts.contains("inc1") else { return nil }
         deviation = 0
@@ -40,13 +40,13 @@ public struct RandAugment: Sendable, Equatable, Codable {
     }
 
     /// In timm's text.
-    public var text: String {
+    package var text: String {
         func short(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? number.description }
         return "rand-m\(short(magnitude))-n\(layers)-p\(short(probability))-mstd\(short(deviation))-inc1"
     }
 
     /// The operations whose effect grows with the strength; timm's names in brackets where they differ.
-    public enum Operation: String, Sendable, CaseIterable, Codable {
+    package enum Operation: String, Sendable, CaseIterable, Codable {
         case autoContrast, equalize, invert, rotate
         /// (PosterizeIncreasing)
         case posterize

@@ -1,17 +1,17 @@
 import Foundation
-import Randomness
+import CurricleRandomness
 
 /// Overwrites a random rectangle of a normalised image with noise.
 ///
 /// Source: timm's `RandomErasing` in its mode `pixel` with one rectangle; `RandomErasing()` is what MAE fine-tunes with.
-public struct RandomErasing: Sendable, Equatable, Codable {
-    public var probability = 0.25
+package struct RandomErasing: Sendable, Equatable, Codable {
+    package var probability = 0.25
     /// Share of the image.
-    public var area: ClosedRange<Double> = 0.02...(1.0 / 3)
+    package var area: ClosedRange<Double> = 0.02...(1.0 / 3)
     /// Height over width.
-    public var aspect: ClosedRange<Double> = 0.3...(1 / 0.3)
+    package var aspect: ClosedRange<Double> = 0.3...(1 / 0.3)
 
-    public init(probability: Double = 0.25) { self.probability = probability }
+    package init(probability: Double = 0.25) { self.probability = probability }
 
     /// The rectangle to erase; nil where chance leaves the image whole, or ten tries did not fit.
     func box(height: Int, width: Int, using random: inout Philox) -> CropBox? {

@@ -1,26 +1,26 @@
 import Foundation
-import Randomness
+import CurricleRandomness
 
 /// What happens to a picture when a classifier is trained on it, in this order: crop, flip, RandAugment, colour jitter; after
 /// normalisation, erasing.
-public struct TrainingAugmentation: Sendable, Equatable, Codable {
+package struct TrainingAugmentation: Sendable, Equatable, Codable {
     /// How the part to keep is chosen; it is then resized with the bicubic filter.
-    public enum Crop: String, Sendable, Codable {
+    package enum Crop: String, Sendable, Codable {
         /// torchvision's `RandomResizedCrop`: ten tries, then the largest centred box.
         case tries
         /// MAE's for its linear probe: one try, each side cut to the picture's.
         case single
     }
 
-    public var crop: Crop
+    package var crop: Crop
     /// Share of the picture that a crop covers.
-    public var area: ClosedRange<Double>
-    public var flipProbability: Double
-    public var randAugment: RandAugment?
-    public var jitter: ColorJitter?
-    public var erasing: RandomErasing?
+    package var area: ClosedRange<Double>
+    package var flipProbability: Double
+    package var randAugment: RandAugment?
+    package var jitter: ColorJitter?
+    package var erasing: RandomErasing?
 
-    public init(
+    package init(
         crop: Crop = .tries, area: ClosedRange<Double> = 0.08...1, flipProbability: Double = 0.5, randAugment: RandAugment? = nil,
         jitter: ColorJitter? = nil,
         erasing: RandomErasing? = nil
@@ -34,12 +34,12 @@ public struct TrainingAugmentation: Sendable, Equatable, Codable {
     }
 
     /// MAE's fine-tuning.
-    public static let fineTuning = TrainingAugmentation(randAugment: RandAugment(), erasing: RandomErasing())
+    package static let fineTuning = TrainingAugmentation(randAugment: RandAugment(), erasing: RandomErasing())
     /// MAE's linear probe.
-    public static let probing = TrainingAugmentation(crop: .single)
+    package static let probing = TrainingAugmentation(crop: .single)
 
     /// What is wrong with the numbers, or nil.
-    public var problem: String? {
+    package var problem: String? {
         let shares = 0.0...1
         guard area.lowerBound > 0, area.upperBound <= 1 else { return "a crop's area must be above 0 and at most 1, not \(area)" }
         guard shares.contains(flipProbability) else { return "the probability of a flip must be 0…1, not \(flipProbability)" }

@@ -1,21 +1,21 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Models
-import Settings
-import Storage
+import CurricleModels
+import CurricleSettings
+import CurricleStorage
 
 /// A model's weights under the reference's names, from a file of any layout and format that is known.
 ///
 /// Learned positions may have a row for the class token: it is added to the class token here, so that a zero row is left
 /// and every encoder is computed alike.
-public struct Checkpoint: TensorSource {
-    public let layout: CheckpointLayout
-    public let metadata: [String: String]
-    public let facts: ModelFacts
+package struct Checkpoint: TensorSource {
+    package let layout: CheckpointLayout
+    package let metadata: [String: String]
+    package let facts: ModelFacts
     /// Names in the file that no part of such a model has, sorted: they are left out.
-    public let unexpected: [String]
+    package let unexpected: [String]
     /// What was chosen, assumed or left out where the file is not clear or holds more, for a person to read.
-    public let notes: [Message]
+    package let notes: [Message]
 
     private let source: any TensorSource
     /// The tensors of the file that each of ours is made of, one after the other along the first axis.
@@ -26,9 +26,9 @@ public struct Checkpoint: TensorSource {
     /// How many of the file's positions are not of patches: the class token's, and that of DeiT's distillation token.
     private let leadingPositions: Int
 
-    public var path: String { source.path }
-    public var names: [String] { parts.keys.sorted() }
-    public func shape(of name: String) -> [Int]? { shapes[name] }
+    package var path: String { source.path }
+    package var names: [String] { parts.keys.sorted() }
+    package func shape(of name: String) -> [Int]? { shapes[name] }
 
     /// Opens a file of safetensors or of `torch.save`, or the weights of a run's folder or of one that Hugging Face's programs write.
     /// - Parameters:
@@ -38,7 +38,7 @@ public struct Checkpoint: TensorSource {
     ///   - image: the size that the user gives, which may decide what the file's positions are of.
     /// - Throws: `TensorFileError`, `PyTorchFileError`; `LearningError.file` for a file of another kind of model, or one
     ///   whose encoder cannot be computed, with the reason.
-    public init(path: String, layout given: CheckpointLayout? = nil, key: String? = nil, image: (height: Int, width: Int)? = nil) throws {
+    package init(path: String, layout given: CheckpointLayout? = nil, key: String? = nil, image: (height: Int, width: Int)? = nil) throws {
         let path = try Checkpoint.file(at: path)
         try self.init(
             try Checkpoint.isSafetensors(path) ? TensorFile(path: path) : PyTorchFile(path: path), layout: given, key: key, image: image)
@@ -87,7 +87,7 @@ public struct Checkpoint: TensorSource {
         self.metadata = metadata
     }
 
-    public func floats(_ name: String) throws -> [Float] {
+    package func floats(_ name: String) throws -> [Float] {
         guard let parts = parts[name] else { throw TensorFileError.missingTensor(path: path, name: name) }
         let values = try scaled(name, parts.flatMap { try source.floats($0) })
         guard values.allSatisfy(\.isFinite) else {

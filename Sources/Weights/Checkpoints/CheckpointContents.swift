@@ -1,20 +1,20 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Models
-import Settings
-import Vision
+import CurricleModels
+import CurricleSettings
+import CurricleVision
 
 /// What of a checkpoint can be carried away, under the reference's names and in the reference's shapes: all checked, nothing
 /// read before it is written.
-public struct CheckpointContents {
-    public let description: WeightsDescription
-    public let layout: CheckpointLayout
+package struct CheckpointContents {
+    package let description: WeightsDescription
+    package let layout: CheckpointLayout
     /// Names that whole parts lack, each with its part left out.
-    public let missing: [String]
+    package let missing: [String]
     /// Names that no part of such a model has, left out.
-    public let unexpected: [String]
+    package let unexpected: [String]
     /// Why a part was left out, for a person to read.
-    public let notes: [Message]
+    package let notes: [Message]
 
     package let path: String
     package let metadata: [String: String]
@@ -26,14 +26,14 @@ public struct CheckpointContents {
     /// A classifier's `head.weight` and `head.bias`.
     package let head: [WeightsFile.Source]
 
-    public var hasDecoder: Bool { !decoder.isEmpty }
-    public var hasMasker: Bool { !masker.isEmpty }
-    public var hasHead: Bool { !head.isEmpty }
-    public var tensorCount: Int { all.count }
+    package var hasDecoder: Bool { !decoder.isEmpty }
+    package var hasMasker: Bool { !masker.isEmpty }
+    package var hasHead: Bool { !head.isEmpty }
+    package var tensorCount: Int { all.count }
     package var all: [WeightsFile.Source] { encoder + decoder + masker + head }
 
     /// - Throws: `LearningError.file` where the encoder is not whole, or a tensor has a wrong shape (naming both).
-    public init(_ file: Checkpoint, _ description: WeightsDescription) throws {
+    package init(_ file: Checkpoint, _ description: WeightsDescription) throws {
         let c = description.model, whole = ModelParameters(c.withoutRegisters), described = ModelParameters(c, parts: .encoder)
         self.description = description
         layout = file.layout
@@ -110,5 +110,5 @@ public struct CheckpointContents {
     }
 
     /// Writes everything under the reference's names, with what a reader must know of the model.
-    public func importTo(_ output: String) throws { try WeightsFile.write(all, metadata: metadata, to: output) }
+    package func importTo(_ output: String) throws { try WeightsFile.write(all, metadata: metadata, to: output) }
 }

@@ -1,21 +1,21 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Models
-import Settings
-import Storage
-import Vision
+import CurricleModels
+import CurricleSettings
+import CurricleStorage
+import CurricleVision
 
 /// Writes weights as other programs read them.
-public enum CheckpointExport {
-    public enum Format: String, Sendable, CaseIterable { case mae, timm, hf, onnx }
-    public enum Part: String, Sendable, CaseIterable { case encoder, all }
+package enum CheckpointExport {
+    package enum Format: String, Sendable, CaseIterable { case mae, timm, hf, onnx }
+    package enum Part: String, Sendable, CaseIterable { case encoder, all }
 
     /// - Parameters:
     ///   - part: nil for what the format is used for: the encoder for timm and ONNX, everything for the others.
     ///   - output: a file; for `hf` a folder, or a file in the folder that `config.json` goes to.
     /// - Returns: the files that were written.
     /// - Throws: `LearningError` where the format has no place for what is asked, `FileError`, or what reading throws.
-    public static func write(_ contents: CheckpointContents, _ format: Format, part given: Part?, to output: String) throws -> [String] {
+    package static func write(_ contents: CheckpointContents, _ format: Format, part given: Part?, to output: String) throws -> [String] {
         guard contents.description.model.hasClassToken != false else {
             throw LearningError.file(path: contents.path, reason: "has no class token, which the layouts that are written have")
         }

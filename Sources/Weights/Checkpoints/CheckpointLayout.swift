@@ -1,8 +1,8 @@
-import Models
-import Storage
+import CurricleModels
+import CurricleStorage
 
 /// Whose names and customs a checkpoint follows.
-public enum CheckpointLayout: String, Sendable, CaseIterable {
+package enum CheckpointLayout: String, Sendable, CaseIterable {
     /// The reference's: MAE, CL-MAE, and this project's own.
     case mae
     /// timm's vision transformers: MAE's names without a decoder, positions resampled with antialiasing.

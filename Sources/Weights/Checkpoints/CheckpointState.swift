@@ -1,7 +1,7 @@
-import Engine
-import Models
-import Settings
-import Storage
+import CurricleEngine
+import CurricleModels
+import CurricleSettings
+import CurricleStorage
 
 /// A model in a file: where its state dict stands (`state_dict`; nil for the file itself), and what stands before its tensors' names.
 ///

@@ -1,5 +1,5 @@
-import Settings
-import Vision
+import CurricleSettings
+import CurricleVision
 
 /// What a file that holds no weights looks like.
 enum ForeignWeights {

@@ -1,4 +1,4 @@
-import Models
+import CurricleModels
 
 /// Hugging Face's names of the reference's tensors (transformers, `models/vit_mae`, `models/vit`, `models/deit` and `models/dinov2`).
 enum HuggingFaceNames {

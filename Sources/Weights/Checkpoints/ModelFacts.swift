@@ -1,32 +1,32 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Models
-import Settings
+import CurricleModels
+import CurricleSettings
 
 /// What a checkpoint, or the configuration beside it, says of a model that its tensors' shapes do not show.
-public struct ModelFacts: Sendable, Equatable {
-    public var heads: Int?
-    public var decoderHeads: Int?
+package struct ModelFacts: Sendable, Equatable {
+    package var heads: Int?
+    package var decoderHeads: Int?
     /// What the norms add to a variance; nil for the reference's 1e-6.
-    public var epsilon: Float?
-    public var imageHeight: Int?
-    public var imageWidth: Int?
-    public var mean: [Float]?
-    public var deviation: [Float]?
+    package var epsilon: Float?
+    package var imageHeight: Int?
+    package var imageWidth: Int?
+    package var mean: [Float]?
+    package var deviation: [Float]?
     /// Whether the decoder was trained on patches normalised by their own mean and deviation.
-    public var normalizedTargets: Bool?
+    package var normalizedTargets: Bool?
     /// Whether its positions begin with the class token's; nil where nothing says so.
-    public var hasClassPosition: Bool?
+    package var hasClassPosition: Bool?
     /// How its positions are brought to another grid.
-    public var resampling = PositionResampling.bicubic
+    package var resampling = PositionResampling.bicubic
     /// How the file's own program prepares pictures, where that is not how they are prepared here, for a person to read.
-    public var otherPixels: Message?
+    package var otherPixels: Message?
 
-    public init() {}
+    package init() {}
 
     /// Heads of the published models of a width and depth, which the presets are: MAE's and timm's `vit_{tiny,small,base,large,huge}`.
     /// - Returns: nil where there is none, or where published ones differ.
-    public static func publishedHeads(width: Int, depth: Int) -> Int? {
+    package static func publishedHeads(width: Int, depth: Int) -> Int? {
         if otherHeads[width] != nil { return nil }
         return ModelConfiguration.presets.first { $0.configuration.embedWidth == width && $0.configuration.depth == depth }?.configuration
             .heads

@@ -1,4 +1,4 @@
-import Models
+import CurricleModels
 
 extension ReferenceNames {
     /// The layer that a LayerScale multiplies the outputs of, by either's name: `blocks.3.ls1.gamma` and

@@ -1,6 +1,6 @@
-import Graph
-import Models
-import Storage
+import CurricleGraph
+import CurricleModels
+import CurricleStorage
 
 /// The encoder's graph as ONNX prints it: `pixel_values` [N, C, H, W], normalised, to `last_hidden_state` [N, 1 + L, D] after the
 /// final norm (before `fc_norm`, where that is the last one). Float32; N is free.

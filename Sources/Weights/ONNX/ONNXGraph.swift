@@ -1,5 +1,5 @@
-import Engine
-import Storage
+import CurricleEngine
+import CurricleStorage
 
 /// An ONNX graph as it is built: nodes in order, and tensors that are written straight from where they come.
 /// Field numbers: onnx/onnx.proto, IR version 8.

@@ -1,17 +1,17 @@
-import CInstructions
-import Compiler
-import Engine
-import Graph
-import Models
-import Program
-import Runtime
-import Storage
-import Tensors
-import Vision
+import CurricleCInstructions
+import CurricleCompiler
+import CurricleEngine
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleRuntime
+import CurricleStorage
+import CurricleTensors
+import CurricleVision
 
 /// An encoder compiled for a fixed number of images a run, ready to be written as a program file: instructions, packed
 /// weights, constants, and how pixels become numbers.
-public struct EncoderProgram {
+package struct EncoderProgram {
     /// Sections as they will lie in the file.
     private(set) var header: ProgramHeader
     private let instructions: [UInt8]
@@ -23,7 +23,7 @@ public struct EncoderProgram {
     /// Holds the parameters.
     private let model: ModelRuntime
 
-    public var fileBytes: Int { header.fileBytes }
+    package var fileBytes: Int { header.fileBytes }
 
     /// - Parameters:
     ///   - output: what a row is; a classifier's needs a model with a head.
@@ -123,12 +123,12 @@ public struct EncoderProgram {
     /// Gives the file a self-test, for which the program is run once; not where this CPU has no fused multiply-adds, without which the last
     /// bits are others than everywhere else.
     /// - Throws: `LearningError`, `RuntimeError`.
-    public mutating func addSelfTest() throws {
+    package mutating func addSelfTest() throws {
         if ISA.best != .baseline { header.testChecksum = try testChecksum() }
     }
 
     /// Writes the file, whole or not at all.
-    public func write(to path: String) throws(FileError) {
+    package func write(to path: String) throws(FileError) {
         let (front, end) = around()
         var file = try DurableFile(replacing: path)
         try file.write(front)
@@ -140,7 +140,7 @@ public struct EncoderProgram {
     /// Opens what the file would hold, without one.
     /// - Parameter path: stands for it in errors.
     /// - Throws: `LearningError.file` with the library's reason.
-    public func opened(as path: String, threads: Int, isa: ISA? = nil) throws -> ProgramFile {
+    package func opened(as path: String, threads: Int, isa: ISA? = nil) throws -> ProgramFile {
         let (front, end) = around()
         let contents = front.withUnsafeBytes { front in end.withUnsafeBytes { FileContents([front, parameters, $0]) } }
         return try ProgramFile(contents, path: path, threads: threads, isa: isa)

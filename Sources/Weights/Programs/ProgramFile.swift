@@ -1,22 +1,22 @@
-import Engine
+import CurricleEngine
 import Foundation
-import Models
-import Program
-import Runtime
-import Settings
-import Storage
-import Tensors
-import Vision
+import CurricleModels
+import CurricleProgram
+import CurricleRuntime
+import CurricleSettings
+import CurricleStorage
+import CurricleTensors
+import CurricleVision
 
 /// A program file in memory, opened by the library that devices run.
-public final class ProgramFile {
-    public let path: String
-    public let encoder: Encoder
+package final class ProgramFile {
+    package let path: String
+    package let encoder: Encoder
     /// What a row is.
-    public let output: ProgramOutput
+    package let output: ProgramOutput
     /// The names of a classifier's classes; empty for features.
-    public let labels: [ByteName]
-    public var precision: Precision { header.precision }
+    package let labels: [ByteName]
+    package var precision: Precision { header.precision }
     let header: ProgramHeader
     /// Of everything behind it in the file.
     package var checksum: UInt32 { header.checksum }
@@ -24,7 +24,7 @@ public final class ProgramFile {
 
     /// Whether a file begins as program files do.
     /// - Throws: `FileError` where it cannot be read.
-    public static func isProgram(_ path: String) throws(FileError) -> Bool {
+    package static func isProgram(_ path: String) throws(FileError) -> Bool {
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue { return false }
         let file = try FileReader(path: path)
@@ -33,7 +33,7 @@ public final class ProgramFile {
 
     /// - Parameter isa: nil for the best of this CPU.
     /// - Throws: `FileError`, or `LearningError.file` with the library's reason.
-    public convenience init(path: String, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws {
+    package convenience init(path: String, threads: Int, isa: ISA? = nil, verifiesChecksum: Bool = true) throws {
         let contents = try FileReader(path: path).contents()
         try self.init(contents, path: path, threads: threads, isa: isa, verifiesChecksum: verifiesChecksum)
     }
@@ -63,7 +63,7 @@ public final class ProgramFile {
     }
 
     /// What is in it, for people: a line a fact.
-    public var summary: [(name: String, value: String)] {
+    package var summary: [(name: String, value: String)] {
         let h = header, s = encoder.shape
         let pixels = pixelNumbers()
         return [
@@ -84,7 +84,7 @@ public final class ProgramFile {
     }
 
     /// The program, a line an instruction.
-    public var instructions: [String] {
+    package var instructions: [String] {
         let c = encoder.shape
         let types = [TensorType([c.images, c.height, c.width, c.channels], .uint8), TensorType([2, c.channels])]
         let inputs = zip(EncoderProgram.inputs, types).map { GivenPlace(name: $0, type: $1) }

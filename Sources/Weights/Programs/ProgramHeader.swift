@@ -1,8 +1,8 @@
-import Models
-import Runtime
+import CurricleModels
+import CurricleRuntime
 
 /// What a row of a program's output is (`curricle_pool`).
-public enum ProgramOutput: Sendable, Hashable {
+package enum ProgramOutput: Sendable, Hashable {
     case features(FeaturePooling)
     /// Of a classifier, a number a class: as they are, or as shares of one.
     case logits, probabilities

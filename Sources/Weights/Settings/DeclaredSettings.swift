@@ -1,11 +1,11 @@
-import Engine
-import Graph
-import Settings
-import Storage
-import Vision
+import CurricleEngine
+import CurricleGraph
+import CurricleSettings
+import CurricleStorage
+import CurricleVision
 
 /// Settings whose list says all of them: what options there are, what of them is recorded, and how.
-public protocol DeclaredSettings: Sendable {
+package protocol DeclaredSettings: Sendable {
     /// With every default.
     init()
     /// In the order of `config.json`.
@@ -16,13 +16,13 @@ public protocol DeclaredSettings: Sendable {
 
 extension DeclaredSettings {
     /// What decides the bits of what is computed, under the settings' names.
-    public var declaredEntries: [(key: String, value: LogValue)] {
+    package var declaredEntries: [(key: String, value: LogValue)] {
         Self.declared.compactMap { setting in setting.recorded(self, defaults: Self()).map { (setting.name, $0) } }
     }
 }
 
 /// Settings of a training on batches by a schedule of learning rates: what pretraining and fine-tuning share.
-public protocol ScheduledSettings: DeclaredSettings {
+package protocol ScheduledSettings: DeclaredSettings {
     var batchSize: Int { get set }
     /// Batches whose gradients are averaged for one update.
     var accumulation: Int { get set }

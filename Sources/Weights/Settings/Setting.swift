@@ -1,9 +1,9 @@
-import Engine
-import Settings
-import Storage
+import CurricleEngine
+import CurricleSettings
+import CurricleStorage
 
 /// Whether a run's `config.json` and states hold a setting.
-public enum SettingRecord: Sendable {
+package enum SettingRecord: Sendable {
     /// It decides what is computed.
     case always
     /// Likewise, but older runs do not know it: it is held where it differs from its default.
@@ -13,7 +13,7 @@ public enum SettingRecord: Sendable {
 }
 
 /// Heading under which settings are shown together.
-public enum SettingSection: String, Sendable { case model = "Model", training = "Training", images = "Images", run = "Run" }
+package enum SettingSection: String, Sendable { case model = "Model", training = "Training", images = "Images", run = "Run" }
 
 /// A setting of a run, declared once: what a command line, its help, a configuration file, a run's `config.json` and its states'
 /// check know of it.
@@ -21,7 +21,7 @@ public enum SettingSection: String, Sendable { case model = "Model", training = 
 ///     Setting(\.step.maskRatio, "mask-ratio", "R", in: 0...1, "share of patches removed", section: .training)
 ///
 /// What counts where it is not given is what stands in its place in settings as they are initialised.
-public struct Setting<Root: Sendable>: Sendable {
+package struct Setting<Root: Sendable>: Sendable {
     /// Name, accepted values and help; without a default, which ``option(_:)`` knows.
     package let declaration: Option
     package let record: SettingRecord
@@ -32,7 +32,7 @@ public struct Setting<Root: Sendable>: Sendable {
     private let get: @Sendable (Root) -> LogValue?
     private let set: @Sendable (inout Root, ValueForm.Value) -> Bool
 
-    public var name: String { declaration.name }
+    package var name: String { declaration.name }
 
     package init(
         _ declaration: Option, _ record: SettingRecord, isInWeights: Bool, isDerived: Bool, get: @escaping @Sendable (Root) -> LogValue?,
@@ -47,7 +47,7 @@ public struct Setting<Root: Sendable>: Sendable {
     }
 
     /// A number in a range.
-    public init<Value: SettingType>(
+    package init<Value: SettingType>(
         _ path: WritableKeyPath<Root, Value> & Sendable, _ name: SettingName, _ placeholder: String, in range: ClosedRange<Value.Bound>,
         _ help: String, section: SettingSection, record: SettingRecord = .always, isInWeights: Bool = false, isDerived: Bool = false
     ) {
@@ -63,7 +63,7 @@ public struct Setting<Root: Sendable>: Sendable {
     }
 
     /// A flag.
-    public init(
+    package init(
         _ path: WritableKeyPath<Root, Bool> & Sendable, _ name: SettingName, _ help: String, section: SettingSection,
         record: SettingRecord = .always, isInWeights: Bool = false
     ) {
@@ -75,7 +75,7 @@ public struct Setting<Root: Sendable>: Sendable {
     }
 
     /// A flag that is kept in another form.
-    public init(
+    package init(
         _ name: SettingName, _ help: String, section: SettingSection, record: SettingRecord = .always, isInWeights: Bool = false,
         get: @escaping @Sendable (Root) -> Bool, set: @escaping @Sendable (inout Root, Bool) -> Void
     ) {
@@ -90,7 +90,7 @@ public struct Setting<Root: Sendable>: Sendable {
     }
 
     /// A case of an enumeration.
-    public init<Word: RawRepresentable & CaseIterable & Sendable>(
+    package init<Word: RawRepresentable & CaseIterable & Sendable>(
         _ path: WritableKeyPath<Root, Word> & Sendable, _ name: SettingName, _ placeholder: String, _ help: String, section: SettingSection,
         record: SettingRecord = .always, isInWeights: Bool = false
     ) where Word.RawValue == String {
@@ -107,7 +107,7 @@ public struct Setting<Root: Sendable>: Sendable {
     /// - Parameters:
     ///   - get: the value to record and to show; nil for none.
     ///   - set: false where a value of the right form is not accepted after all.
-    public init(
+    package init(
         _ name: SettingName, _ placeholder: String, _ form: ValueForm, _ help: String, section: SettingSection,
         record: SettingRecord = .always, isInWeights: Bool = false, isDerived: Bool = false, get: @escaping @Sendable (Root) -> LogValue?,
         set: @escaping @Sendable (inout Root, ValueForm.Value) -> Bool
@@ -118,7 +118,7 @@ public struct Setting<Root: Sendable>: Sendable {
     }
 
     /// The setting of settings that these are a part of.
-    public func at<Whole>(_ path: WritableKeyPath<Whole, Root> & Sendable) -> Setting<Whole> {
+    package func at<Whole>(_ path: WritableKeyPath<Whole, Root> & Sendable) -> Setting<Whole> {
         Setting<Whole>(
             declaration, record, isInWeights: isInWeights, isDerived: isDerived, get: { [get] in get($0[keyPath: path]) },
             set: { [set] in set(&$0[keyPath: path], $1) })
@@ -130,13 +130,13 @@ public struct Setting<Root: Sendable>: Sendable {
     }
 
     /// As an option: its default is what the settings hold.
-    public func option(_ defaults: Root) -> Option {
+    package func option(_ defaults: Root) -> Option {
         isDerived ? declaration : declaration.defaulting(to: get(defaults)?.text)
     }
 
     /// Puts in a value that was read.
     /// - Returns: whether it is accepted; if not, nothing has changed.
-    public func set(_ value: ValueForm.Value, in root: inout Root) -> Bool { set(&root, value) }
+    package func set(_ value: ValueForm.Value, in root: inout Root) -> Bool { set(&root, value) }
 
     /// What is recorded of it; nil for nothing.
     package func recorded(_ root: Root, defaults: @autoclosure () -> Root) -> LogValue? {
@@ -174,15 +174,15 @@ extension LogValue {
 
 extension Array {
     /// The settings of these names, in the list's order.
-    public func named<Root>(_ names: [String]) -> [Setting<Root>] where Element == Setting<Root> {
+    package func named<Root>(_ names: [String]) -> [Setting<Root>] where Element == Setting<Root> {
         for name in names { precondition(contains { $0.name == name }, "no setting is called \(name)") }
         return filter { names.contains($0.name) }
     }
 
-    public func named<Root>(_ names: String...) -> [Setting<Root>] where Element == Setting<Root> { named(names) }
+    package func named<Root>(_ names: String...) -> [Setting<Root>] where Element == Setting<Root> { named(names) }
 
     /// The others.
-    public func without<Root>(_ names: String...) -> [Setting<Root>] where Element == Setting<Root> {
+    package func without<Root>(_ names: String...) -> [Setting<Root>] where Element == Setting<Root> {
         for name in names { precondition(contains { $0.name == name }, "no setting is called \(name)") }
         return filter { !names.contains($0.name) }
     }

@@ -1,9 +1,9 @@
-import Engine
-import Settings
-import Storage
+import CurricleEngine
+import CurricleSettings
+import CurricleStorage
 
 /// What a setting's place holds: how a value that was read becomes it, and how it is recorded.
-public protocol SettingType: Sendable {
+package protocol SettingType: Sendable {
     /// Of the ends of the range of accepted values.
     associatedtype Bound: Comparable
     static func form(_ range: ClosedRange<Bound>) -> ValueForm
@@ -14,46 +14,46 @@ public protocol SettingType: Sendable {
 }
 
 extension Int: SettingType {
-    public static func form(_ range: ClosedRange<Int>) -> ValueForm { .whole(range) }
-    public init?(_ value: ValueForm.Value) {
+    package static func form(_ range: ClosedRange<Int>) -> ValueForm { .whole(range) }
+    package init?(_ value: ValueForm.Value) {
         guard case .whole(let number) = value else { return nil }
         self = number
     }
-    public var recorded: LogValue? { .integer(self) }
+    package var recorded: LogValue? { .integer(self) }
 }
 
 extension UInt64: SettingType {
-    public static func form(_ range: ClosedRange<Int>) -> ValueForm { .whole(range) }
-    public init?(_ value: ValueForm.Value) {
+    package static func form(_ range: ClosedRange<Int>) -> ValueForm { .whole(range) }
+    package init?(_ value: ValueForm.Value) {
         guard case .whole(let number) = value, number >= 0 else { return nil }
         self.init(number)
     }
-    public var recorded: LogValue? { .integer(Int(self)) }
+    package var recorded: LogValue? { .integer(Int(self)) }
 }
 
 extension Double: SettingType {
-    public static func form(_ range: ClosedRange<Double>) -> ValueForm { .number(range) }
-    public init?(_ value: ValueForm.Value) {
+    package static func form(_ range: ClosedRange<Double>) -> ValueForm { .number(range) }
+    package init?(_ value: ValueForm.Value) {
         guard case .number(let number) = value else { return nil }
         self = number
     }
-    public var recorded: LogValue? { .double(self) }
+    package var recorded: LogValue? { .double(self) }
 }
 
 extension Float: SettingType {
-    public static func form(_ range: ClosedRange<Double>) -> ValueForm { .number(range) }
-    public init?(_ value: ValueForm.Value) {
+    package static func form(_ range: ClosedRange<Double>) -> ValueForm { .number(range) }
+    package init?(_ value: ValueForm.Value) {
         guard case .number(let number) = value else { return nil }
         self.init(number)
     }
-    public var recorded: LogValue? { .float(self) }
+    package var recorded: LogValue? { .float(self) }
 }
 
 extension Swift.Optional: SettingType where Wrapped: SettingType {
-    public static func form(_ range: ClosedRange<Wrapped.Bound>) -> ValueForm { Wrapped.form(range) }
-    public init?(_ value: ValueForm.Value) {
+    package static func form(_ range: ClosedRange<Wrapped.Bound>) -> ValueForm { Wrapped.form(range) }
+    package init?(_ value: ValueForm.Value) {
         guard let wrapped = Wrapped(value) else { return nil }
         self = wrapped
     }
-    public var recorded: LogValue? { flatMap(\.recorded) }
+    package var recorded: LogValue? { flatMap(\.recorded) }
 }

@@ -1,15 +1,15 @@
-import Engine
-import Models
-import Settings
-import Storage
-import Vision
+import CurricleEngine
+import CurricleModels
+import CurricleSettings
+import CurricleStorage
+import CurricleVision
 
 extension ModelConfiguration {
     /// A preset, and the sizes that differ from it.
-    public static let declared: [Setting<ModelConfiguration>] = [preset] + encoderSizes + decoderSizes
+    package static let declared: [Setting<ModelConfiguration>] = [preset] + encoderSizes + decoderSizes
 
     /// Sizes that a preset has, each of which may be changed.
-    public static let encoderSizes: [Setting<ModelConfiguration>] = [
+    package static let encoderSizes: [Setting<ModelConfiguration>] = [
         Setting(.imageSize, "N", .wholes(1...65536, counts: 1...2), "pixels of a side, or height,width", section: .model, isDerived: true) {
             $0.imageHeight == $0.imageWidth ? .integer($0.imageHeight) : .string("\($0.imageHeight),\($0.imageWidth)")
         } set: {
@@ -24,7 +24,7 @@ extension ModelConfiguration {
         size(\.heads, .heads, "encoder heads")
     ]
 
-    public static let decoderSizes: [Setting<ModelConfiguration>] = [
+    package static let decoderSizes: [Setting<ModelConfiguration>] = [
         size(\.decoderWidth, "decoder-embed-dim", "decoder width"),
         size(\.decoderDepth, "decoder-depth", "decoder blocks", most: 1024),
         size(\.decoderHeads, .decoderHeads, "decoder heads")
@@ -50,7 +50,7 @@ extension ModelConfiguration {
 }
 
 extension PixelNormalization {
-    public static let declared: [Setting<PixelNormalization>] = [
+    package static let declared: [Setting<PixelNormalization>] = [
         values(\.mean, .mean, "M[,M…]", -1e6...1e6, "pixel mean, one for all channels or one each"),
         values(\.std, .standardDeviation, "S[,S…]", 1e-6...1e6, "pixel deviation, likewise")
     ]
@@ -69,7 +69,7 @@ extension PixelNormalization {
     }
 
     /// ImageNet's for colour; a middle grey for other channel counts.
-    public static func standard(channels: Int) -> PixelNormalization {
+    package static func standard(channels: Int) -> PixelNormalization {
         channels == 3 ? .imageNet : PixelNormalization(mean: [0.5], std: [0.5])
     }
 
@@ -90,7 +90,7 @@ extension PixelNormalization {
 }
 
 extension DecodeOptions {
-    public static let declared: [Setting<DecodeOptions>] = [
+    package static let declared: [Setting<DecodeOptions>] = [
         Setting(
             \.appliesOrientation, "apply-orientation", "turn photographs upright by their EXIF orientation, which the reference ignores",
             section: .images, record: .whereItDiffers),
@@ -118,7 +118,7 @@ extension DecodeOptions {
     /// - Parameters:
     ///   - size: the longer side of the model's images.
     ///   - channels: theirs.
-    public mutating func settle(size: Int, channels: Int) {
+    package mutating func settle(size: Int, channels: Int) {
         self.channels = channels
         if fastDecode != nil { fastDecode = 2 * size }
     }

@@ -1,7 +1,7 @@
-import Engine
-import Models
-import Settings
-import Storage
+import CurricleEngine
+import CurricleModels
+import CurricleSettings
+import CurricleStorage
 
 extension StepOptions {
     package static let declared: [Setting<StepOptions>] = [

@@ -1,5 +1,5 @@
 /// Why a file of PyTorch could not be read.
-public enum PyTorchFileError: Error, Sendable, Equatable, CustomStringConvertible {
+package enum PyTorchFileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The system refused.
     case file(FileError)
     /// Written by PyTorch before 1.6, or with `_use_new_zipfile_serialization=False`.
@@ -15,7 +15,7 @@ public enum PyTorchFileError: Error, Sendable, Equatable, CustomStringConvertibl
         }
     }
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .file(let error):
             error.description
@@ -36,12 +36,12 @@ public enum PyTorchFileError: Error, Sendable, Equatable, CustomStringConvertibl
 /// A file may hold several state dicts: each dictionary with tensors in it, by the keys that lead there (`model`, `teacher.encoder`). The
 /// tensors are those of one of them: of `model` or `state_dict`, as MAE and timm write, or of the file itself, until ``select(_:)`` says
 /// another. `args` (a namespace) gives the metadata, as `args.NAME`. Not thread-safe: the archive has a position.
-public final class PyTorchFile: TensorSource {
+package final class PyTorchFile: TensorSource {
     /// Bytes that its pickle may have; that of the largest model takes about one million.
     static let greatestPickleSize = 16 << 20
 
-    public let path: String
-    public let metadata: [String: String]
+    package let path: String
+    package let metadata: [String: String]
     /// Under which keys the state dict stands; nil where it is the whole file.
     package private(set) var stateKey: String?
     /// All state dicts, by the keys that lead there (nil for the whole file), with the names of their tensors.
@@ -75,7 +75,7 @@ public final class PyTorchFile: TensorSource {
     private var lastStorage: (key: String, bytes: [UInt8])?
 
     /// - Throws: ``PyTorchFileError``
-    public init(path: String) throws(PyTorchFileError) {
+    package init(path: String) throws(PyTorchFileError) {
         let file: FileReader, front: [UInt8]
         do {
             file = try FileReader(path: path)
@@ -112,12 +112,12 @@ public final class PyTorchFile: TensorSource {
         stateKey = key
     }
 
-    public var names: [String] { tensors.keys.sorted() }
+    package var names: [String] { tensors.keys.sorted() }
 
-    public func shape(of name: String) -> [Int]? { tensors[name]?.view.shape }
+    package func shape(of name: String) -> [Int]? { tensors[name]?.view.shape }
 
     /// - Throws: `TensorFileError.missingTensor` or `.unsuitable`; `PyTorchFileError.malformed` where its storage cannot be read.
-    public func floats(_ name: String) throws -> [Float] {
+    package func floats(_ name: String) throws -> [Float] {
         let tensor = try tensor(name)
         guard let values = try bytes(of: tensor).withUnsafeBytes(tensor.view.element.floats) else {
             throw TensorFileError.unsuitable(path: path, name: name, element: tensor.view.element, wanted: "a type of floating point")
@@ -127,7 +127,7 @@ public final class PyTorchFile: TensorSource {
 
     /// A tensor's elements as integers, row-major; BOOL gives 0 and 1.
     /// - Throws: as ``floats(_:)``.
-    public func integers(_ name: String) throws -> [Int] {
+    package func integers(_ name: String) throws -> [Int] {
         let tensor = try tensor(name)
         guard let values = try bytes(of: tensor).withUnsafeBytes(tensor.view.element.integers) else {
             throw TensorFileError.unsuitable(path: path, name: name, element: tensor.view.element, wanted: "a type of integers")

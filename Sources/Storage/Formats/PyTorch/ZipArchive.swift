@@ -1,4 +1,4 @@
-import CZip
+import CurricleCZip
 
 /// A zip file, its entries read by libzip when they are asked for.
 final class ZipArchive {

@@ -1,0 +1,396 @@
+import CurricleCompiler
+import CurricleEngine
+import CurricleGraph
+import CurricleModels
+import CurricleProgram
+import CurricleRuntime
+import CurricleTensors
+
+/// The losses of one joint iteration; what was not computed is nil.
+package struct IterationLosses: Sendable, Equatable {
+    /// Step A: mean error of the removed patches.
+    package var autoencoder: Float?
+    /// Of step A's features, where they are kept apart: mean over pairs of images of cos².
+    package var uniformity: Float?
+    /// Step B: recon, gauss, kl, diversity, total; of a masker that ranks, the mean over pairs of patches.
+    package var masker: [Float]?
+    /// Mean of the masker's scores.
+    package var meanScore: Float?
+    /// Steps whose loss was not finite, so that nothing of them was done.
+    package var skipped: [ParameterGroup] = []
+    /// Norms of the gradients, where they are clipped.
+    package var gradientNorms: [ParameterGroup: Float] = [:]
+}
+
+extension IterationLosses {
+    /// The masker's losses in the order that its programs give them.
+    package static let maskerNames = ["recon", "gauss", "kl", "diversity", "total"]
+    private static let rankingNames = ["ranking"]
+
+    private var masking: [(name: String, value: Float)] {
+        guard let masker else { return [] }
+        let names = masker.count == 1 ? IterationLosses.rankingNames : IterationLosses.maskerNames
+        return Array(zip(names, masker)).map { ($0.0, $0.1) }
+    }
+
+    /// What an epoch's line has the means of.
+    var means: [(name: String, value: Float)] {
+        (autoencoder.map { [("train_loss", $0)] } ?? []) + (uniformity.map { [("train_uniformity", $0)] } ?? [])
+            + masking.filter { $0.name != "total" }.map { ("train_\($0.name)", $0.value) }
+            + (meanScore.map { [("train_mean_score", $0)] } ?? [])
+    }
+
+    /// Of a step's line.
+    var fields: LogFields {
+        var fields: LogFields = autoencoder.map { [("loss", .float($0))] } ?? []
+        if let uniformity { fields.append(("uniformity", .float(uniformity))) }
+        fields += masking.map { ($0.name == "total" ? "masker_total" : $0.name, .float($0.value)) }
+        if let meanScore { fields.append(("mean_score", .float(meanScore))) }
+        fields += gradientNorms.sorted { $0.key.rawValue < $1.key.rawValue }.map { ("grad_norm_\($0.key.rawValue)", .float($0.value)) }
+        if !skipped.isEmpty { fields.append(("skipped", .string(skipped.map(\.rawValue).joined(separator: ",")))) }
+        return fields
+    }
+
+    /// Of the events.
+    var scalars: EventScalars {
+        (autoencoder.map { [("train_loss", $0)] } ?? []) + (uniformity.map { [("uniformity", $0)] } ?? [])
+            + masking.map { ("masker/\($0.name)", $0.value) }
+            + (meanScore.map { [("masker/mean_score", $0)] } ?? [])
+    }
+}
+
+/// Numbers of one iteration that the schedule decides.
+package struct IterationSettings: Sendable, Equatable {
+    package var learningRate: Double
+    /// λ_cl
+    package var curriculum: Double
+    /// Of the removed patches, the share that goes by the scores of a masker that ranks, 0 ... 1.
+    package var hardShare: Double
+    /// Whether step B is done.
+    package var trainsMasker: Bool
+    package init(learningRate: Double, curriculum: Double, hardShare: Double = 0, trainsMasker: Bool = true) {
+        self.learningRate = learningRate
+        self.curriculum = curriculum
+        self.hardShare = hardShare
+        self.trainsMasker = trainsMasker
+    }
+}
+
+/// A batch in memory: patches [N, L, P], and what decides its masks beside the scores.
+package struct TrainingBatch {
+    /// [N, L] an image.
+    package enum MaskDecision {
+        /// Patches in int32, those to keep first.
+        case order(UnsafeRawBufferPointer)
+        /// What a masker's choice is drawn by, in float32.
+        case noise(UnsafeRawBufferPointer)
+
+        var input: InputName {
+            switch self {
+            case .order: .order
+            case .noise: .maskNoise
+            }
+        }
+        var memory: UnsafeRawBufferPointer {
+            switch self {
+            case .order(let memory), .noise(let memory): memory
+            }
+        }
+    }
+
+    package let images: Int
+    package let patches: UnsafeRawBufferPointer
+    package let decision: MaskDecision?
+    package init(images: Int, patches: UnsafeRawBufferPointer, decision: MaskDecision? = nil) {
+        self.images = images
+        self.patches = patches
+        self.decision = decision
+    }
+
+    struct Piece {
+        /// Its first image's place in the batch.
+        let first: Int
+        let images: Int
+        let patches: UnsafeRawBufferPointer
+        /// What the masks are decided by.
+        let decision: (input: InputName, memory: UnsafeRawBufferPointer)?
+    }
+
+    /// The batch in pieces of so many images, the last of which may be smaller; nil for the whole.
+    func pieces(of size: Int?) -> [Piece] {
+        let size = size ?? images
+        func rows(_ memory: UnsafeRawBufferPointer, _ range: Range<Int>) -> UnsafeRawBufferPointer {
+            let each = memory.count / images
+            return UnsafeRawBufferPointer(rebasing: memory[(range.lowerBound * each)..<(range.upperBound * each)])
+        }
+        return stride(from: 0, to: images, by: size).map { first in
+            let range = first..<min(images, first + size)
+            return Piece(
+                first: first, images: range.count, patches: rows(patches, range),
+                decision: decision.map { ($0.input, rows($0.memory, range)) })
+        }
+    }
+}
+
+/// Runs joint iterations: step A of a group of batches with its update, then step B with the parameters that A wrote.
+package final class JointTrainer {
+    package let model: ModelRuntime
+    package let options: StepOptions
+    /// How gradients become updates, and how many there were.
+    var updates: ParameterUpdates
+    /// Images of the pieces that a batch is computed in, their gradients added up; nil for whole batches.
+    package let pieceImages: Int?
+    private var pieces: MaskerPieces?
+    /// What step A leaves for a masker that ranks.
+    private var ranking: RankedErrors?
+    /// How an update's batches are shared and added up.
+    let groups: GradientGroups
+    let ranks: Ranks?
+    private var tree: GradientTree?
+    /// Whether the stored gradients hold a part of a batch that was left out, so that no update may use them.
+    private var isSpoiled = false
+
+    /// - Parameters:
+    ///   - clip: largest norm of a step's gradient; nil for none.
+    ///   - accumulates: groups of more than one batch may come; the model must store gradients, as it must for pieces.
+    package convenience init(
+        model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float? = nil, accumulates: Bool = false, pieceImages: Int? = nil
+    ) {
+        self.init(
+            model: model, options: options, adamw: adamw, clip: clip, accumulates: accumulates, pieceImages: pieceImages,
+            groups: GradientGroups(), ranks: nil)
+    }
+
+    /// - Parameters:
+    ///   - groups: how gradients of batches are added; of more than one, `accumulates`.
+    ///   - ranks: who computes them besides; nil where nobody does.
+    init(
+        model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float?, accumulates: Bool, pieceImages: Int?, groups: GradientGroups,
+        ranks: Ranks?
+    ) {
+        self.groups = groups
+        self.ranks = ranks
+        self.model = model
+        self.options = options
+        self.pieceImages = pieceImages
+        updates = ParameterUpdates(
+            adamw, clip: clip, stores: accumulates || clip != nil || pieceImages != nil, groups: [.autoencoder, .masker])
+    }
+
+    /// Compiles and prepares everything that batches of this size, the largest to come, need.
+    /// - Parameter batches: how many batches an update has at most on this rank.
+    package func prepare(images: Int, batches: Int = 1) throws {
+        if groups.count > 1 {
+            let most = model.groups.compactMap { gradients($0)?.count }.max() ?? 0
+            tree = try GradientTree(groups, ranks, floats: most)
+        }
+        if options.ranks {
+            ranking = try RankedErrors(
+                images: images * batches, patches: model.configuration.patches,
+                removed: model.configuration.patches - model.configuration.kept(maskRatio: options.maskRatio))
+        }
+        let keys = StepPrograms(images: images, pieceImages: pieceImages, options, update: updates.update(adding: false))
+        for key in keys.autoencoder + keys.masker { _ = try model.executable(key) }
+        if pieceImages != nil, !options.masking.isGiven, !options.ranks { pieces = try MaskerPieces(model, options, most: images) }
+    }
+
+    /// One joint iteration on a group of batches.
+    /// - Parameters:
+    ///   - batches: of this rank.
+    ///   - all: batches of all ranks; nil for these.
+    ///   - mayContinue: called where a loss is not finite, with the step's group: false ends the iteration there.
+    package func iterate(
+        _ batches: [TrainingBatch], of all: Int? = nil, _ settings: IterationSettings,
+        mayContinue: (ParameterGroup) -> Bool = { _ in false }
+    ) throws -> IterationLosses {
+        leafCount = all ?? batches.count
+        var losses = IterationLosses()
+        ranking?.clear()
+        let a = try half(.autoencoder, batches, settings, &losses, mayContinue)
+        losses.autoencoder = a.map { $0[0] }
+        if losses.skipped.contains(.autoencoder), a == nil, !mayContinue(.autoencoder) { return losses }
+        if !options.masking.isGiven, settings.trainsMasker { losses.masker = try half(.masker, batches, settings, &losses, mayContinue) }
+        return losses
+    }
+
+    /// Batches of the update on all ranks.
+    private var leafCount = 0
+
+    /// One half on all batches, then its update; returns the losses' mean over the batches that were finite.
+    private func half(
+        _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ losses: inout IterationLosses,
+        _ mayContinue: (ParameterGroup) -> Bool
+    ) throws -> [Float]? {
+        var reports = try ownLeaves(group, batches, settings, mayContinue)
+        if let ranks {
+            let all = ranks.gather(reports)
+            for rank in 0..<ranks.size { for leaf in groups.leaves(ofRank: rank, among: leafCount) { reports[leaf] = all[rank][leaf] } }
+        }
+        var sums: [Float] = [], scores: Float = 0, count = 0, uniformity: Float = 0
+        for report in reports {
+            guard report.outcome == .done else {
+                losses.skipped.append(group)
+                if !mayContinue(group) { return nil }
+                continue
+            }
+            sums = sums.isEmpty ? report.numbers : zip(sums, report.numbers).map { $0 + $1 }
+            scores += report.meanScore
+            uniformity += report.uniformity
+            count += 1
+        }
+        guard count > 0, !reports.contains(where: { $0.outcome == .spoiled }) else { return nil }
+        if let tree, let gradients = gradients(group) { tree.total(into: gradients) }
+        if let norm = try updates.finish(group, model, rate: settings.learningRate, batches: count) { losses.gradientNorms[group] = norm }
+        if group == .masker { losses.meanScore = scores / Float(count) }
+        if group == .autoencoder, options.uniformity > 0 { losses.uniformity = uniformity / Float(count) }
+        return sums.map { $0 / Float(count) }
+    }
+
+    /// This rank's batches, their gradients added within their groups; what became of each, at its place among all.
+    private func ownLeaves(
+        _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ mayContinue: (ParameterGroup) -> Bool
+    ) throws -> [LeafReport] {
+        var reports = [LeafReport](repeating: LeafReport(), count: leafCount), first = 0
+        let rank = ranks.rank, own = groups.leaves(ofRank: rank, among: leafCount)
+        tree?.begin()
+        for number in groups.groups(of: rank) {
+            var isStored = false
+            for leaf in groups.leaves(of: number, among: leafCount) {
+                let batch = batches[leaf - own.lowerBound]
+                defer { first += batch.images }
+                isSpoiled = false
+                let done =
+                    switch group {
+                    case .autoencoder: try autoencoder(batch, settings, adding: isStored, first: first)
+                    default: try masker(batch, settings, adding: isStored, first: first)
+                    }
+                guard let done else {
+                    reports[leaf].outcome = isSpoiled ? .spoiled : .skipped
+                    if !mayContinue(group) { return reports }
+                    continue
+                }
+                reports[leaf] = LeafReport(done)
+                isStored = true
+            }
+            tree?.add(group: number, isStored ? gradients(group) : nil)
+        }
+        return reports
+    }
+
+    /// The stored gradients of a group of parameters; nil where there are none.
+    private func gradients(_ group: ParameterGroup) -> UnsafeMutableBufferPointer<Float>? {
+        guard let bytes = model.layout.groups[group], let memory = model.session.gradients else { return nil }
+        return UnsafeMutableBufferPointer(rebasing: memory.floats[(bytes.lowerBound / 4)..<(bytes.upperBound / 4)])
+    }
+
+    /// What became of a batch, as ranks tell each other.
+    private struct LeafReport: BitwiseCopyable {
+        enum Outcome: Int32, BitwiseCopyable { case notDone, done, skipped, spoiled }
+        private static let most = 5
+        var outcome = Outcome.notDone
+        private var count: Int32 = 0
+        private var values: (Float, Float, Float, Float, Float) = (0, 0, 0, 0, 0)
+        var meanScore: Float = 0
+        var uniformity: Float = 0
+
+        init() {}
+        init(_ done: Done) {
+            outcome = .done
+            count = Int32(done.losses.count)
+            (meanScore, uniformity) = (done.meanScore, done.uniformity)
+            let padded = done.losses + Array(repeating: 0, count: LeafReport.most - done.losses.count)
+            values = (padded[0], padded[1], padded[2], padded[3], padded[4])
+        }
+        /// The losses.
+        var numbers: [Float] { Array([values.0, values.1, values.2, values.3, values.4].prefix(Int(count))) }
+    }
+
+    private struct Done {
+        var losses: [Float]
+        var meanScore: Float = 0
+        var uniformity: Float = 0
+    }
+
+    /// A step of a batch, whole or piece by piece, where no loss couples the pieces; nil where a loss is not finite.
+    /// - Parameters:
+    ///   - executable: of so many images, whose losses count `weight`.
+    ///   - inputs: what a piece is given beside its patches and what the update takes.
+    ///   - finished: told of each piece's results.
+    private func pieceByPiece(
+        _ group: ParameterGroup, _ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool,
+        executable: (_ images: Int, _ update: Update, _ weight: Float) throws -> Executable,
+        inputs: (TrainingBatch.Piece) -> RunInputs,
+        finished: (Executable, TrainingBatch.Piece, _ weight: Float, inout Done) throws -> Void
+    ) throws -> Done? {
+        var done = Done(losses: [0])
+        for piece in batch.pieces(of: pieceImages) {
+            let weight = Float(piece.images) / Float(batch.images)
+            let executable = try executable(piece.images, updates.update(adding: adding || piece.first > 0), weight)
+            var given = inputs(piece)
+            given[.patches] = .memory(piece.patches)
+            try updates.complete(&given, group, rate: settings.learningRate)
+            guard try model.session.run(executable, given) == .done else {
+                isSpoiled = isSpoiled || piece.first > 0
+                return nil
+            }
+            done.losses[0] += weight * (try model.result("losses", of: executable)[0])
+            try finished(executable, piece, weight, &done)
+        }
+        return done
+    }
+
+    /// Step A of a batch; nil where a loss is not finite.
+    /// - Parameter first: the place of its first image in the update.
+    private func autoencoder(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+        let done = try pieceByPiece(.autoencoder, batch, settings, adding: adding) { images, update, weight in
+            try model.autoencoderStep(images: images, options, update: update, weight: weight)
+        } inputs: { piece in
+            var inputs: RunInputs = [:]
+            if let decision = piece.decision { inputs[decision.input] = .memory(decision.memory) }
+            if options.ranks { inputs[.hardShare] = .numbers([Float(settings.hardShare)]) }
+            return inputs
+        } finished: { executable, piece, weight, done in
+            if options.uniformity > 0 { done.uniformity += weight * (try model.result("uniformity", of: executable)[0]) }
+            try ranking?.keep(model, executable, at: first + piece.first)
+        }
+        if done != nil { ranking?.complete(batchAt: first) }
+        return done
+    }
+
+    /// Step B of a batch.
+    private func masker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+        if options.ranks { return try rankingMasker(batch, settings, adding: adding, first: first) }
+        if let pieceImages {
+            let done = try pieces(of: batch).run(batch, pieceImages: pieceImages, curriculum: Float(settings.curriculum), adding: adding)
+            return done.map { Done(losses: $0.losses, meanScore: $0.meanScore) }
+        }
+        let executable = try model.maskerStep(images: batch.images, options, update: updates.update(adding: adding))
+        var inputs: RunInputs = [.patches: .memory(batch.patches), .curriculum: .numbers([Float(settings.curriculum)])]
+        try updates.complete(&inputs, .masker, rate: settings.learningRate)
+        guard try model.session.run(executable, inputs) == .done else { return nil }
+        let scores = try model.result("scores", of: executable)
+        return Done(losses: try model.result("losses", of: executable), meanScore: scores.reduce(0, +) / Float(scores.count))
+    }
+
+    /// Step B of a batch for a masker that ranks, from what step A left; no loss couples images, so that pieces are added up as step A's are.
+    private func rankingMasker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+        guard let ranking else { throw GraphError(operation: "step B", problem: "the trainer was not prepared") }
+        guard ranking.isComplete(batchAt: first) else { return nil }
+        return try pieceByPiece(.masker, batch, settings, adding: adding) { images, update, weight in
+            try model.executable(.ranking(images: images, options, update, weight: weight))
+        } inputs: { piece in
+            ranking.inputs(images: piece.images, at: first + piece.first)
+        } finished: { executable, _, weight, done in
+            let scores = try model.result("scores", of: executable)
+            done.meanScore += weight * scores.reduce(0, +) / Float(scores.count)
+        }
+    }
+
+    /// Room for step B of a batch in pieces; made anew where it is too small.
+    private func pieces(of batch: TrainingBatch) throws -> MaskerPieces {
+        if let pieces, pieces.most >= batch.images { return pieces }
+        let made = try MaskerPieces(model, options, most: batch.images)
+        pieces = made
+        return made
+    }
+}

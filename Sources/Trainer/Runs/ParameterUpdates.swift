@@ -1,0 +1,66 @@
+import CurricleCompiler
+import CurricleEngine
+import CurricleGraph
+import CurricleProgram
+import CurricleRuntime
+
+/// How the gradients of batches become updates of a model's groups: each parameter as soon as its gradient is whole, or all of a group from
+/// gradients that are stored, added up over batches and pieces, and clipped.
+struct ParameterUpdates {
+    let adamw: AdamW
+    /// Largest norm of a group's gradient; nil for none.
+    let clip: Float?
+    /// Whether gradients are stored.
+    let stores: Bool
+    /// Updates done so far: AdamW's t, for each group its own.
+    var counts: [ParameterGroup: Int]
+    /// Called where a group's stored gradients are whole, and before they are clipped and applied: the place to exchange them.
+    var gradientsAreWhole: (ParameterGroup, ModelRuntime) throws -> Void = { _, _ in }
+
+    init(_ adamw: AdamW, clip: Float?, stores: Bool, groups: [ParameterGroup]) {
+        self.adamw = adamw
+        self.clip = clip
+        self.stores = stores
+        counts = Dictionary(uniqueKeysWithValues: groups.map { ($0, 0) })
+    }
+
+    /// What a batch's program does with its gradients.
+    /// - Parameter adding: whether there are some of the update's already.
+    func update(adding: Bool) -> Update { stores ? .store(adding: adding) : .immediate(adamw) }
+
+    /// Adds what a batch's program needs to update at once.
+    func complete(_ inputs: inout RunInputs, _ group: ParameterGroup, rate: Double) throws {
+        if !stores { inputs[.step] = .numbers(try scalars(group, rate: rate, batches: 1)) }
+    }
+
+    /// Ends an update: applies gradients that are stored, the mean over so many batches.
+    /// - Returns: their norm before clipping, where they are clipped.
+    mutating func finish(_ group: ParameterGroup, _ model: ModelRuntime, rate: Double, batches: Int) throws -> Float? {
+        var norm: Float?
+        if stores {
+            try gradientsAreWhole(group, model)
+            let executable = try model.update(group, adamw, clip: clip)
+            _ = try model.session.run(executable, [.step: .numbers(try scalars(group, rate: rate, batches: batches))])
+            if clip != nil { norm = try model.result("gradient norm", of: executable)[0] }
+        }
+        counts[group] = try next(group)
+        return norm
+    }
+
+    private func next(_ group: ParameterGroup) throws -> Int {
+        guard let count = counts[group] else { throw GraphError(operation: "update of the \(group)", problem: "it is not trained here") }
+        return count + 1
+    }
+
+    private func scalars(_ group: ParameterGroup, rate: Double, batches: Int) throws -> [Float] {
+        adamw.scalars(update: try next(group), learningRate: rate, batches: batches)
+    }
+}
+
+extension AdamW {
+    /// The input `step` of update t, from 1: lr, lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale.
+    func scalars(update: Int, learningRate: Double, batches: Int) -> [Float] {
+        let t = Double(update), first = 1 - power(beta1, t), second = 1 - power(beta2, t)
+        return [Float(learningRate), Float(learningRate / first), Float(1 / second.squareRoot()), 1 / Float(batches)]
+    }
+}
