@@ -104,7 +104,7 @@ let package = Package(
                 "Storage", "Engine", "Weights", "Features", "Evaluation", "Trainer"
             ]),
         .room("Curricle", ["Settings", "Runtime", "Vision", "Datasets", "Models", "Engine", "Weights", "Features"]),
-        .room("CurricleTraining", ["Runtime", "Vision", "Models", "Engine", "Trainer", "Curricle"]),
+        .room("CurricleTraining", ["Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features", "Evaluation", "Trainer", "Reports", "Proofs", "Curricle"]),
         .room("Terminal", ["Settings"]),
         .room("Reference", ["Tensors", "Graph"]),
         .executableTarget(

@@ -2,6 +2,7 @@ internal import CurricleSettings
 
 /// What went wrong, in one line that names the file or setting, the reason, and what to do.
 public struct CurricleError: Error, Sendable, CustomStringConvertible {
+    /// The line.
     public let description: String
 
     package init(_ error: any Error) {

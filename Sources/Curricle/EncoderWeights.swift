@@ -14,6 +14,8 @@ public struct EncoderWeights: Sendable, Equatable {
     public let channels: Int
     /// D, numbers of a token.
     public let width: Int
+    /// Of the encoder's attention, from 1; a width divides by it.
+    public let heads: Int
     /// What was assumed where the file is silent, and what of it was left out; empty where there is nothing to say.
     public let notes: [String]
 
@@ -21,17 +23,51 @@ public struct EncoderWeights: Sendable, Equatable {
     /// - Parameters:
     ///   - path: a file, or a run's folder.
     ///   - key: as `teacher.backbone`, where a file holds several models.
+    ///   - heads: of the attention, where the file does not say (timm's do not, of widths that no published model has).
     /// - Throws: ``CurricleError`` for what is no vision transformer that can be computed, with the reason.
-    public init(_ path: String, key: String? = nil) throws(CurricleError) {
+    public init(_ path: String, key: String? = nil, heads: Int? = nil) throws(CurricleError) {
         let description = try CurricleError.wrapping {
             try WeightsDescription(
-                Checkpoint(path: path, key: key), heads: nil, imageHeight: nil, imageWidth: nil)
+                Checkpoint(path: path, key: key), heads: heads, imageHeight: nil, imageWidth: nil)
         }
         let m = description.model
         (self.path, self.key) = (path, key)
-        (imageSize, channels, width) = ((m.imageHeight, m.imageWidth), m.channels, m.embedWidth)
+        (imageSize, channels, width, self.heads) = ((m.imageHeight, m.imageWidth), m.channels, m.embedWidth, m.heads)
         notes = description.notes.map { $0.description }
     }
 
-    public static func == (a: EncoderWeights, b: EncoderWeights) -> Bool { (a.path, a.key) == (b.path, b.key) }
+    /// What other programs read.
+    public enum Format: Sendable, Hashable, CaseIterable {
+        /// MAE's names, encoder and what else there is.
+        case mae
+        /// timm's names, the encoder, which its `load_state_dict` takes strictly.
+        case timm
+        /// Hugging Face's: a folder with `config.json`, encoder and what else there is.
+        case huggingFace
+        /// ONNX, `pixel_values` [N, C, H, W] to `last_hidden_state` [N, 1 + L, D].
+        case onnx
+    }
+
+    /// Writes the weights for another program. MAE's published weights are CC-BY-NC 4.0, and so is what comes of them.
+    /// - Parameters:
+    ///   - format: whose.
+    ///   - path: the file, replaced whole or not at all; a folder for Hugging Face's.
+    /// - Throws: ``CurricleError`` where the weights are not whole, or the file cannot be written.
+    public func export(as format: Format, to path: String) throws(CurricleError) {
+        try CurricleError.wrapping {
+            let file = try Checkpoint(path: self.path, key: key)
+            let contents = try CheckpointContents(file, WeightsDescription(file, heads: heads, imageHeight: nil, imageWidth: nil))
+            let written: CheckpointExport.Format =
+                switch format {
+                case .mae: .mae
+                case .timm: .timm
+                case .huggingFace: .hf
+                case .onnx: .onnx
+                }
+            _ = try CheckpointExport.write(contents, written, part: nil, to: path)
+        }
+    }
+
+    /// Whether both are the same file, and of it the same model.
+    public static func == (a: EncoderWeights, b: EncoderWeights) -> Bool { (a.path, a.key, a.heads) == (b.path, b.key, b.heads) }
 }

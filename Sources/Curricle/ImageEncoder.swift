@@ -26,12 +26,15 @@ public enum FeatureKind: Sendable, Hashable, CaseIterable {
 ///
 /// Features are the same bits for any number of threads, on every CPU with fused multiply-adds, and those of `curricle extract`.
 public final class ImageEncoder: Sendable {
+    /// Of what it was made.
     public let weights: EncoderWeights
+    /// What its features are.
     public let kind: FeatureKind
     /// Numbers of an image's features.
     public let width: Int
     /// Pixels, height and width of the images that go in.
     public let imageSize: (height: Int, width: Int)
+    /// Of the images that go in: 1 for grey, 3 for colour.
     public let channels: Int
 
     private let lock = NSLock()
@@ -39,6 +42,7 @@ public final class ImageEncoder: Sendable {
     nonisolated(unsafe) private let program: ProgramFile
     private static let batch = 16
 
+    /// Reads the weights and compiles the encoder.
     /// - Parameters:
     ///   - weights: of any layout.
     ///   - kind: what features are.
@@ -51,7 +55,8 @@ public final class ImageEncoder: Sendable {
         (self.weights, self.kind) = (weights, kind)
         program = try CurricleError.wrapping {
             let extractor = try FeatureExtractor(
-                weights: weights.path, imageHeight: imageSize?.height, imageWidth: imageSize?.width, key: weights.key, threads: 1,
+                weights: weights.path, heads: weights.heads, imageHeight: imageSize?.height, imageWidth: imageSize?.width, key: weights.key,
+                threads: 1,
                 isa: .best)
             return try extractor.program(images: ImageEncoder.batch, pool: kind.pooling).opened(
                 as: weights.path, threads: threads ?? min(256, Machine.processors))
@@ -61,7 +66,9 @@ public final class ImageEncoder: Sendable {
     }
 
     /// Features of images, each made the encoder's size as for evaluation: the shorter side resized, the centre cropped.
-    /// - Parameter progress: told images done, of all.
+    /// - Parameters:
+    ///   - images: what is looked at, in this order.
+    ///   - progress: told images done, of all.
     /// - Throws: ``CurricleError`` naming the first image that cannot be read: rows are images.
     public func features(
         of images: Images, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
@@ -109,11 +116,12 @@ public final class ImageEncoder: Sendable {
     /// - Parameters:
     ///   - path: replaced whole, or not at all.
     ///   - images: that a run computes, from 1.
-    /// - Throws: ``CurricleError``.
+    /// - Throws: ``CurricleError`` where it cannot be written.
     public func write(to path: String, images: Int = 1) throws(CurricleError) {
         try CurricleError.wrapping {
             let extractor = try FeatureExtractor(
-                weights: weights.path, imageHeight: imageSize.height, imageWidth: imageSize.width, key: weights.key, threads: 1, isa: .best)
+                weights: weights.path, heads: weights.heads, imageHeight: imageSize.height, imageWidth: imageSize.width, key: weights.key,
+                threads: 1, isa: .best)
             var program = try extractor.program(images: images, pool: kind.pooling)
             try program.addSelfTest()
             try program.write(to: path)

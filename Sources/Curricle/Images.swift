@@ -9,6 +9,7 @@ public struct Images: Sendable {
 
     package let source: any ImageSource
 
+    /// Looks for images; none is decoded.
     /// - Parameters:
     ///   - path: where they lie.
     ///   - part: of a dataset with `train/` and `test/`, or files of both.
@@ -25,6 +26,7 @@ public struct Images: Sendable {
 
     package init(_ source: any ImageSource) { self.source = source }
 
+    /// How many there are, from 1.
     public var count: Int { source.count }
     /// Names of the classes, in the order of their labels; empty where images have none.
     public var classes: [String] { source.classNames.map { "\($0)" } }
@@ -34,4 +36,16 @@ public struct Images: Sendable {
     /// An index into ``classes``; nil where the image has none.
     /// - Parameter index: 0..<count
     public func label(at index: Int) -> Int? { source.label(at: index) }
+
+    /// The label of each image, count numbers: indices into ``classes``.
+    /// - Throws: ``CurricleError`` where an image has none.
+    public func labels() throws(CurricleError) -> [Int] {
+        let found = (0..<count).compactMap(label(at:))
+        guard found.count == count else {
+            throw CurricleError(
+                "\(count - found.count) of \(count) images have no labels: \(source.missingLabels ?? "give a folder a class, or a dataset's own files")"
+            )
+        }
+        return found
+    }
 }

@@ -1,17 +1,16 @@
 public import Curricle
-internal import Foundation
 internal import CurricleRuntime
-internal import Synchronization
 internal import CurricleTrainer
 
 /// What an epoch of pretraining came to.
 public struct Epoch: Sendable, Equatable {
     /// From 1.
     public let number: Int
-    /// Of all.
+    /// Epochs of the whole run.
     public let count: Int
     /// Mean error of the removed patches in its last step.
     public let loss: Double
+    /// Images a second, over its steps.
     public let imagesPerSecond: Double
 }
 
@@ -20,61 +19,45 @@ public struct Epoch: Sendable, Equatable {
 /// It goes on from the newest state of the folder, where there is one, to the same bits as a run that was never interrupted. Where the task is
 /// cancelled, or the loop is left, the step is finished and the state is kept.
 public struct Pretraining: AsyncSequence, Sendable {
+    /// An epoch that has ended.
     public typealias Element = Epoch
+    /// ``CurricleError`` in each case.
     public typealias Failure = any Error
+    /// What is trained, and how long.
     public let recipe: Recipe
+    /// What is learned from; labels are not looked at.
     public let images: Images
-    /// States, weights (`model.safetensors`, which ``EncoderWeights`` reads), log and pictures.
+    /// States, weights (`model.safetensors`, which `EncoderWeights` reads), log and pictures.
     public let folder: String
     /// 1…1024; nil for all processors that the process may use.
     public var threads: Int?
 
+    /// Nothing is done before the first epoch is asked for.
+    /// - Parameters:
+    ///   - recipe: what is trained, and how long.
+    ///   - images: what is learned from.
+    ///   - folder: of the run; made where it is not there.
+    ///   - threads: 1…1024; nil for all processors that the process may use.
     public init(_ recipe: Recipe, on images: Images, keepingIn folder: String, threads: Int? = nil) {
         (self.recipe, self.images, self.folder, self.threads) = (recipe, images, folder, threads)
     }
 
     /// Begins, or goes on.
-    public func makeAsyncIterator() -> AsyncThrowingStream<Epoch, any Error>.Iterator {
-        AsyncThrowingStream(Epoch.self) { continuation in
-            let stop = StopFlag()
-            continuation.onTermination = { _ in stop.set() }
-            // A thread of its own: a run is minutes or days of work without a pause.
-            let thread = Thread {
-                do {
-                    try train(stop) { continuation.yield($0) }
-                    continuation.finish()
-                } catch {
-                    continuation.finish(throwing: (error as? CurricleError) ?? CurricleError(error))
-                }
-            }
-            thread.stackSize = 8 << 20
-            thread.start()
-        }.makeAsyncIterator()
-    }
+    public func makeAsyncIterator() -> AsyncThrowingStream<Epoch, any Error>.Iterator { epochs(of: train) }
 
-    private func train(_ stop: StopFlag, _ ended: (Epoch) -> Void) throws {
-        let settings = try recipe.settings(images: images.count), files = RunFiles(folder: folder)
-        let resumes = try !files.states.isEmpty
+    private func train(_ stop: StopFlag, _ ended: @escaping (Epoch) -> Void) throws {
+        let settings = try recipe.settings(images: images.count), resumes = try !RunFiles(folder: folder).states.isEmpty
         let run = try CurricleTrainer.Pretraining(
             settings, source: images.source, output: folder, threads: threads ?? Machine.processors, isa: .best, resumes: resumes)
         if try !(resumes && run.resume()) { try run.begin(from: nil) }
-        try withoutActuallyEscaping(ended) { ended in
-            _ = try run.run(
-                isInterrupted: { stop.isSet },
-                progress: { progress in
-                    guard progress.endsEpoch else { return }
-                    ended(
-                        Epoch(
-                            number: progress.position.epoch + 1, count: settings.schedule.epochs,
-                            loss: Double(progress.losses.autoencoder ?? .nan),
-                            imagesPerSecond: progress.imagesPerSecond))
-                })
-        }
+        _ = try run.run(
+            isInterrupted: { stop.isSet },
+            progress: { progress in
+                guard progress.endsEpoch else { return }
+                ended(
+                    Epoch(
+                        number: progress.position.epoch + 1, count: settings.schedule.epochs,
+                        loss: Double(progress.losses.autoencoder ?? .nan), imagesPerSecond: progress.imagesPerSecond))
+            })
     }
-}
-
-private final class StopFlag: Sendable {
-    private let flag = Atomic<Bool>(false)
-    var isSet: Bool { flag.load(ordering: .relaxed) }
-    func set() { flag.store(true, ordering: .relaxed) }
 }

@@ -27,6 +27,12 @@ public struct Recipe: Sendable, Equatable {
         /// Width, blocks and heads of the decoder.
         public var decoderWidth: Int, decoderDepth = 2, decoderHeads = 4
 
+        /// Images of 224 pixels in colour, patches of 16 and a decoder of two blocks, until that is changed.
+        /// - Parameters:
+        ///   - width: numbers of a token in the encoder; divides by 4 and by the heads.
+        ///   - depth: blocks of the encoder, from 1.
+        ///   - heads: of the encoder's attention.
+        ///   - decoderWidth: numbers of a token in the decoder; divides by 4 and by its heads.
         public init(width: Int, depth: Int, heads: Int, decoderWidth: Int) {
             (self.width, self.depth, self.heads, self.decoderWidth) = (width, depth, heads, decoderWidth)
         }
@@ -41,7 +47,9 @@ public struct Recipe: Sendable, Equatable {
         }()
     }
 
+    /// The model's sizes.
     public var model: Model
+    /// What chooses the patches that are removed.
     public var masks: Masks
     /// Passes over the images, from 1.
     public var epochs = 100
@@ -60,6 +68,10 @@ public struct Recipe: Sendable, Equatable {
     /// The most bytes that the process may take; nil for four fifths of what there is.
     public var memoryLimit: Int?
 
+    /// A hundred epochs as MAE has them, until that is changed.
+    /// - Parameters:
+    ///   - model: sizes.
+    ///   - masks: what chooses the patches that are removed.
     public init(_ model: Model, masks: Masks = .curriculum) { (self.model, self.masks) = (model, masks) }
 
     /// - Throws: ``CurricleError`` for sizes that do not divide.

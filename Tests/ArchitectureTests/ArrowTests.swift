@@ -18,7 +18,7 @@ import Testing
             "Features": weights.union(["Datasets"]),
             "Evaluation": features.union(["CAlgebra"]), "Trainer": features.union(["CRanks"]),
             "Reports": features.union(["Evaluation", "Trainer"]), "Proofs": features.union(["Evaluation", "Trainer", "CInstructions"]),
-            "Curricle": features, "CurricleTraining": features.union(["Trainer", "Curricle"]),
+            "Curricle": features, "CurricleTraining": features.union(["Evaluation", "Trainer", "Reports", "Proofs", "Curricle"]),
             "curricle": features.union(["Evaluation", "Trainer", "Reports", "Proofs", "Terminal"])
         ]
     }()

@@ -105,4 +105,54 @@ import CurricleDatasets
             for await isSame in group { #expect(isSame) }
         }
     }
+
+    @Test("an encoder is fine-tuned, judged and planned, and its run becomes a page") func classifier() async throws {
+        let folder = try TemporaryFolder(), images = try Images(pictures(folder)), labels = try images.labels()
+        #expect(labels == Array(repeating: 0, count: 20) + Array(repeating: 1, count: 20))
+        for try await _ in Pretraining(recipe, on: images, keepingIn: folder.file("run")) {}
+        let weights = try EncoderWeights(folder.file("run"))
+
+        var tuning = Finetuning(weights, on: images, judgedOn: images, keepingIn: folder.file("tuned"))
+        (tuning.epochs, tuning.batchSize, tuning.learningRatePer256) = (3, 8, 2e-2)
+        var epochs: [FinetunedEpoch] = []
+        for try await epoch in tuning { epochs.append(epoch) }
+        #expect(epochs.map(\.number) == [1, 2, 3] && epochs.allSatisfy { $0.count == 3 && $0.loss > 0 && (0...1).contains($0.accuracy) })
+        var again = 0
+        for try await _ in tuning { again += 1 }
+        #expect(again == 0)
+        // A folder of the one kind of run is not taken for the other.
+        await #expect(throws: CurricleError.self) {
+            for try await _ in Finetuning(weights, on: images, judgedOn: images, keepingIn: folder.file("run")) {}
+        }
+
+        // Light and dark pictures lie apart: whoever judges features finds each of them.
+        let features = try ImageEncoder(weights).features(of: images)
+        let probe = try Probe(features, labels: labels)
+        let predicted = try probe.predictions(for: features)
+        #expect(try probe.accuracy(on: features, labels: labels) == Double(zip(predicted, labels).filter(==).count) / 40)
+        let nearest = try (0..<40).map { row in try features.nearest(to: row, count: 39).first.map { labels[$0] } }
+        #expect(nearest.count == 40)
+        #expect(try features.accuracy(labels: labels, among: features, labels: labels, neighbours: 1) == 1)
+        #expect(throws: CurricleError.self) { try Probe(features, labels: [0]) }
+        #expect(throws: CurricleError.self) { try Probe(features, labels: [Int](repeating: 3, count: 40)) }
+        #expect(throws: CurricleError.self) { try features.accuracy(labels: labels, among: features, labels: labels, neighbours: 0) }
+
+        let plan = try Plan(recipe, images: images.count, threads: 2)
+        #expect(plan.batchSize == 8 && plan.steps == 20 && plan.memoryBytes > 1 << 20 && plan.operationsPerStep > 1e6 && plan.seconds > 0)
+        var small = recipe
+        small.memoryLimit = 1 << 20
+        #expect(throws: CurricleError.self) { try Plan(small, images: 40) }
+
+        for run in ["run", "tuned"] {
+            try RunPage(of: folder.file(run)).write(to: folder.file("\(run).html"))
+            #expect(try String(contentsOfFile: folder.file("\(run).html"), encoding: .utf8).contains("<svg"))
+        }
+        #expect(throws: CurricleError.self) { try RunPage(of: folder.file("nothing")) }
+
+        for (format, name) in [(EncoderWeights.Format.timm, "timm.safetensors"), (.mae, "mae.safetensors"), (.huggingFace, "hf")] {
+            try weights.export(as: format, to: folder.file(name))
+            let exported = try ImageEncoder(EncoderWeights(folder.file(name), heads: 2)).features(of: images)
+            #expect(exported == features, "\(format)")
+        }
+    }
 }
