@@ -23,7 +23,7 @@ public struct FinetunedEpoch: Sendable, Equatable {
 public struct Finetuning: AsyncSequence, Sendable {
     /// An epoch that has ended.
     public typealias Element = FinetunedEpoch
-    /// ``CurricleError`` in each case.
+    /// `CurricleError` in each case.
     public typealias Failure = any Error
     /// What is begun with.
     public let weights: EncoderWeights

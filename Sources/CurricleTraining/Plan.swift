@@ -21,7 +21,7 @@ public struct Plan: Sendable, Equatable {
     ///   - recipe: what would be trained, and how long.
     ///   - images: how many there are, from 1.
     ///   - threads: 1…1024; nil for all processors that the process may use.
-    /// - Throws: ``CurricleError`` for a recipe that cannot be computed, or where it does not fit its ``Recipe/memoryLimit``: the least that would do is named.
+    /// - Throws: `CurricleError` for a recipe that cannot be computed, or where it does not fit its ``Recipe/memoryLimit``: the least that would do is named.
     public init(_ recipe: Recipe, images: Int, threads: Int? = nil) throws(CurricleError) {
         let settings = try recipe.settings(images: images), threads = threads ?? Machine.processors
         let (plan, step) = try CurricleError.wrapping {

@@ -21,7 +21,7 @@ public struct Epoch: Sendable, Equatable {
 public struct Pretraining: AsyncSequence, Sendable {
     /// An epoch that has ended.
     public typealias Element = Epoch
-    /// ``CurricleError`` in each case.
+    /// `CurricleError` in each case.
     public typealias Failure = any Error
     /// What is trained, and how long.
     public let recipe: Recipe

@@ -11,7 +11,7 @@ public struct Probe: Sendable {
     /// - Parameters:
     ///   - features: of the training images, [count, width].
     ///   - labels: of each image its class, count numbers.
-    /// - Throws: ``CurricleError`` where the numbers do not fit together, there is one class, or OpenBLAS is not there.
+    /// - Throws: `CurricleError` where the numbers do not fit together, there is one class, or OpenBLAS is not there.
     public init(_ features: ImageFeatures, labels: [Int]) throws(CurricleError) {
         fitted = try CurricleError.wrapping {
             guard Set(labels).count > 1 else { throw CurricleError("a probe needs labels of two classes or more") }
@@ -21,7 +21,7 @@ public struct Probe: Sendable {
 
     /// The class of each image.
     /// - Parameter features: [count, width], of the width that the probe was fitted with.
-    /// - Throws: ``CurricleError`` for another width, or numbers that are not finite.
+    /// - Throws: `CurricleError` for another width, or numbers that are not finite.
     public func predictions(for features: ImageFeatures) throws(CurricleError) -> [Int] {
         try CurricleError.wrapping { try fitted.predict(features.labelled([Int](repeating: 0, count: features.count))) }
     }
@@ -30,7 +30,7 @@ public struct Probe: Sendable {
     /// - Parameters:
     ///   - features: [count, width], of the width that the probe was fitted with.
     ///   - labels: count numbers.
-    /// - Throws: ``CurricleError`` for another width, or numbers that are not finite.
+    /// - Throws: `CurricleError` for another width, or numbers that are not finite.
     public func accuracy(on features: ImageFeatures, labels: [Int]) throws(CurricleError) -> Double {
         try CurricleError.wrapping { try fitted.accuracy(on: features.labelled(labels)) }
     }

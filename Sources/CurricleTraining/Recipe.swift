@@ -74,7 +74,7 @@ public struct Recipe: Sendable, Equatable {
     ///   - masks: what chooses the patches that are removed.
     public init(_ model: Model, masks: Masks = .curriculum) { (self.model, self.masks) = (model, masks) }
 
-    /// - Throws: ``CurricleError`` for sizes that do not divide.
+    /// - Throws: `CurricleError` for sizes that do not divide.
     func settings(images: Int) throws(CurricleError) -> PretrainSettings {
         var settings = PretrainSettings()
         settings.model = ModelConfiguration(
