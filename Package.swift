@@ -127,7 +127,7 @@ let package = Package(
         .tests("VisionTests", ["CZlib", "Randomness", "Vision", "Datasets"], exclude: ["Fixtures"]),
         .tests("ModelsTests", ["Graph", "Compiler", "Models", "Reference", "TestSupport"]),
         .tests("StorageTests", ["Storage", "TestSupport"]),
-        .tests("EngineTests", ["Runtime", "Engine", "TestSupport"]),
+        .tests("EngineTests", ["CInstructions", "Graph", "Program", "Runtime", "Models", "Engine", "TestSupport"]),
         .tests(
             "WeightsTests",
             [

@@ -1,4 +1,4 @@
-// Runs a program: one team for the whole of it, instruction after instruction, tasks dealt out as threads become free, until they are done.
+// Runs a program: one team for the whole of it, stage after stage, tasks dealt out as threads become free, until they are done.
 // Which thread takes a task changes nothing: every output element is written by exactly one task.
 //
 // With CURRICLE_BARE there is no operating system: no clock, so times stay 0, and nobody to yield to.
@@ -13,7 +13,8 @@
 #include <time.h>
 #endif
 
-/// Tasks of an instruction: the next to be dealt out, and those that are done. A task writes a number at least, so that a size counts them.
+/// The next task of an instruction to be dealt out, and, of the first of a stage, how many of the stage's are done. A task writes a number at
+/// least, so that a size counts them.
 typedef struct { atomic_size_t next, done; } task_counters;
 
 /// Where the team stands, and the counters of each instruction.
@@ -61,7 +62,7 @@ uint64_t curricle_workspace_bytes(const curricle_instruction *instructions, uint
 
 typedef struct {
     const curricle_instruction *instructions;
-    uint32_t count;
+    uint32_t count, stages;
     const curricle_execution *run;
     const kernel_entry *kernels;
     team_progress *progress;
@@ -85,28 +86,43 @@ static uint64_t now(void) {
 #endif
 }
 
-/// Goes on to an instruction, past guards, whose losses whoever has come so far looks at alone; nothing after one that is not finite runs.
+static uint32_t end_of(const execution *e, uint32_t stage) { return e->run->stage_ends ? e->run->stage_ends[stage] : stage + 1; }
+static uint32_t first_of(const execution *e, uint32_t stage) { return stage == 0 ? 0 : end_of(e, stage - 1); }
+
+/// Goes on to a stage, past guards, whose losses whoever has come so far looks at alone; nothing after one that is not finite runs.
 static uint32_t past_guards(execution *e, uint32_t next) {
-    for (; next < e->count && e->instructions[next].opcode == curricle_opcode_guard_finite; next++)
-        if (!isfinite(*(const float *)resolve(e->run, curricle_decode_guard_finite(&e->instructions[next]).loss))) {
+    for (; next < e->stages; next++) {
+        const curricle_instruction *first = &e->instructions[first_of(e, next)];
+        if (first->opcode != curricle_opcode_guard_finite) return next;
+        if (!isfinite(*(const float *)resolve(e->run, curricle_decode_guard_finite(first).loss))) {
             atomic_store(&e->status, CURRICLE_NONFINITE);
-            return e->count;
+            return e->stages;
         }
+    }
     return next;
 }
 
-/// Runs tasks of instruction `i` as long as there are any. Returns 1 to the thread that did the last.
-static int run_tasks(execution *e, uint32_t i, int thread, int threads, uint64_t scratch) {
+/// Runs tasks of instruction `i` as long as there are any. Returns how many, and adds all that there are to `all`.
+static size_t run_tasks(execution *e, uint32_t i, int thread, int threads, uint64_t scratch, size_t *all) {
     curricle_instruction instruction = part_of(&e->instructions[i], e->run->part, e->run->whole);
     void *operand[CURRICLE_OPERANDS];
     for (int j = 0; j < CURRICLE_OPERANDS; j++) operand[j] = resolve(e->run, instruction.operand[j]);
     const kernel_entry *kernel = &e->kernels[instruction.opcode];
     const kernel_call call = {
         kernel->tasks(&instruction, threads), threads, (float *)(e->scratch + (size_t)thread * (size_t)scratch), e->has_dot4};
-    size_t done = 0, all = (size_t)call.tasks;
-    for (size_t task; (task = atomic_fetch_add_explicit(&e->tasks[i].next, 1, memory_order_relaxed)) < all; done++)
+    size_t done = 0;
+    for (size_t task; (task = atomic_fetch_add_explicit(&e->tasks[i].next, 1, memory_order_relaxed)) < (size_t)call.tasks; done++)
         kernel->run(&instruction, operand, &call, (int64_t)task);
-    return done > 0 && atomic_fetch_add_explicit(&e->tasks[i].done, done, memory_order_acq_rel) + done == all;
+    *all += (size_t)call.tasks;
+    return done;
+}
+
+/// Runs tasks of a stage as long as there are any. Returns 1 to the thread that did the last.
+static int run_stage(execution *e, uint32_t stage, int thread, int threads, uint64_t scratch) {
+    uint32_t first = first_of(e, stage), end = end_of(e, stage);
+    size_t done = 0, all = 0;
+    for (uint32_t i = first; i < end; i++) done += run_tasks(e, i, thread, threads, scratch, &all);
+    return done > 0 && atomic_fetch_add_explicit(&e->tasks[first].done, done, memory_order_acq_rel) + done == all;
 }
 
 static uint64_t scratch_of(const execution *e, int threads) {
@@ -120,37 +136,38 @@ static void add_time(const execution *e, uint32_t i, uint64_t *before) {
 
 static void advance(execution *e, uint32_t next) {
     next = past_guards(e, next);
-    team_advance(e->progress, next, next >= e->count);
+    team_advance(e->progress, next, next >= e->stages);
 }
 
-/// Instruction after instruction by one team.
+/// Stage after stage by one team.
 static void run_team(void *context, int thread, int threads) {
     execution *e = context;
     int takes_time = thread == 0 && e->run->nanoseconds;
     uint64_t before = takes_time ? now() : 0, scratch = scratch_of(e, threads);
-    for (uint32_t i = atomic_load(&e->progress->stage); i < e->count;) {
-        if (run_tasks(e, i, thread, threads, scratch)) advance(e, i + 1);
+    for (uint32_t stage = atomic_load(&e->progress->stage); stage < e->stages;) {
+        if (run_stage(e, stage, thread, threads, scratch)) advance(e, stage + 1);
         if (thread >= e->processors) { // it would take the processor of one that works
             team_wait_for_end(e->progress);
             return;
         }
-        uint32_t stage = team_wait(e->progress, i);
-        if (takes_time) add_time(e, i, &before);
-        i = stage;
+        uint32_t next = team_wait(e->progress, stage);
+        if (takes_time) add_time(e, first_of(e, stage), &before);
+        stage = next;
     }
 }
 
 typedef struct { execution *run; uint32_t instruction; uint64_t scratch; } step;
 static void run_step(void *argument, int32_t index) {
     const step *s = argument;
-    run_tasks(s->run, s->instruction, index, s->run->run->threads, s->scratch);
+    size_t all = 0;
+    run_tasks(s->run, s->instruction, index, s->run->run->threads, s->scratch, &all);
 }
 
 /// Instruction after instruction, each by the caller's threads: that these run at the same time is not asked for.
 static void run_steps(execution *e) {
     const curricle_execution *run = e->run;
     uint64_t before = run->nanoseconds ? now() : 0, scratch = scratch_of(e, run->threads);
-    for (uint32_t i = past_guards(e, 0); i < e->count; i = past_guards(e, i + 1)) {
+    for (uint32_t i = past_guards(e, 0); i < e->stages; i = past_guards(e, i + 1)) {
         curricle_instruction instruction = part_of(&e->instructions[i], run->part, run->whole);
         step s = {e, i, scratch};
         if (e->kernels[instruction.opcode].tasks(&instruction, run->threads) <= 1) run_step(&s, 0);
@@ -159,14 +176,25 @@ static void run_steps(execution *e) {
     }
 }
 
+/// Stages follow one another to the last instruction, each of one at least; threads that are the caller's run instructions one by one.
+static int stages_are_sound(const curricle_execution *run, uint32_t count) {
+    if (!run->stage_ends) return 1;
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < run->stages; i++) {
+        if (run->stage_ends[i] <= end) return 0;
+        end = run->stage_ends[i];
+    }
+    return end == count && !run->parallel_for;
+}
+
 curricle_status curricle_execute(const curricle_instruction *instructions, uint32_t count, const curricle_execution *run) {
     const kernel_entry *kernels = kernels_of(run->isa);
-    if (!kernels || run->threads < 1) return CURRICLE_BAD_PROGRAM;
+    if (!kernels || run->threads < 1 || !stages_are_sound(run, count)) return CURRICLE_BAD_PROGRAM;
     for (uint32_t i = 0; i < count; i++)
         if (instructions[i].opcode >= CURRICLE_OPCODES || !kernels[instructions[i].opcode].run) return CURRICLE_BAD_PROGRAM;
     char *workspace = run->workspace;
     execution e = {
-        .instructions = instructions, .count = count, .run = run, .kernels = kernels,
+        .instructions = instructions, .count = count, .stages = run->stage_ends ? run->stages : count, .run = run, .kernels = kernels,
         .progress = (team_progress *)workspace, .tasks = (task_counters *)(workspace + aligned(sizeof(team_progress))),
         .processors = run->threads > 1 ? team_processors() : 1, .has_dot4 = has_dot4(run->isa),
         .scratch = workspace + counter_bytes(count), .status = CURRICLE_OK,

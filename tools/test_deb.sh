@@ -3,21 +3,12 @@
 #   tools/test_deb.sh FOLDER_OF_PACKAGES [MIRROR]
 set -euo pipefail
 packages=$(realpath "$1")
-# shellcheck source=/dev/null
-codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-mirror=${2:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)}
-root=$(mktemp -d)
-trap 'umount "$root/proc" 2>/dev/null || true; rm -rf "$root"' EXIT
+"$(dirname "$0")/setup.sh" lintian >&2
 lintian --fail-on error,warning "$packages"/*.deb
-debootstrap --variant=minbase "$codename" "$root" "$mirror" > "$root.log" 2>&1 || { tail -n 20 "$root.log"; exit 1; }
-cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
-cp /etc/resolv.conf "$root/etc/resolv.conf"
-mount -t proc proc "$root/proc"
-mkdir "$root/packages"
-cp "$packages"/*.deb "$root/packages/"
-inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"; }
+# shellcheck source=tools/bare_system.sh
+. "$(dirname "$0")/bare_system.sh" "${2:-}"
+cp -r "$packages" "$root/packages"
 inside sh -c 'find / -xdev -path /proc -prune -o -type f -print | grep -v -E "^/(var|tmp|packages|root)/" | sort' > "$root.before"
-inside apt-get update -q > "$root.log" 2>&1
 inside sh -c 'apt-get install -y -q --no-install-recommends /packages/curricle_*.deb /packages/libcurricle1_*.deb /packages/libcurricle-dev_*.deb' >> "$root.log" 2>&1 || { tail -n 20 "$root.log"; exit 1; }
 inside curricle --version
 inside sh -c 'cd /tmp && head -c 3072 /dev/urandom > noise && curricle plan --model tiny-p16 --batch-size 4 --skip-timing | head -n 3'

@@ -16,7 +16,11 @@ typedef struct {
     void *workspace;                   ///< curricle_workspace_bytes(…) bytes, 128-byte aligned
     int threads;
     curricle_isa isa;
-    uint64_t *nanoseconds;             ///< one per instruction, added to; or NULL
+    uint64_t *nanoseconds;             ///< one per instruction, added to; or NULL. A stage's time goes to its first
+    /// Where each stage ends: the tasks of its instructions, none of which touches what another writes, are dealt out together. NULL: each
+    /// instruction is a stage. Guards stand alone.
+    const uint32_t *stage_ends;
+    uint32_t stages;
     /// The caller's own threads (`curricle_options`), or NULL for a team by OpenMP.
     void (*parallel_for)(void *context, int32_t count, curricle_body *body, void *argument);
     void *parallel_context;

@@ -4,6 +4,8 @@ import CurricleProgram
 /// A program that was held to account: a session runs it.
 package struct Executable {
     package let program: Program
+    /// How a team of threads runs it; nil where there is one.
+    package let stages: Stages?
 
     /// Bytes of scratch that a team needs to run it.
     /// - Throws: `RuntimeError.badProgram` for more than any memory holds.

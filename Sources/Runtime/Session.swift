@@ -72,7 +72,7 @@ package final class Session {
         if results.bytes < program.resultBytes { results = try Memory(bytes: program.resultBytes, purpose: "results") }
         let need = try program.workspaceBytes(threads: threads, isa: isa)
         if workspace.bytes < need { workspace = try Memory(bytes: need, purpose: "the threads' scratch") }
-        return Executable(program: program)
+        return Executable(program: program, stages: threads > 1 ? Stages(program.instructions) : nil)
     }
 
     /// Bytes of arena and scratch held now.
@@ -112,9 +112,13 @@ package final class Session {
             }
         }
         let status =
-            checksMemory
-            ? try runChecked(program, &run)
-            : program.instructions.withUnsafeBufferPointer { curricle_execute($0.baseAddress, UInt32($0.count), &run) }
+            if checksMemory {
+                try runChecked(program, &run)
+            } else if let stages = executable.stages, nanoseconds == nil {
+                curricle_execute(stages, &run)
+            } else {
+                program.instructions.withUnsafeBufferPointer { curricle_execute($0.baseAddress, UInt32($0.count), &run) }
+            }
         switch status {
         case CURRICLE_OK: return .done
         case CURRICLE_NONFINITE: return .nonfinite
@@ -161,5 +165,12 @@ package final class Session {
         precondition(place.type.element == .int32, "result \(place.name) is \(place.type)")
         let first = place.offset / ElementType.int32.bytes
         return results.integers[first..<(first + place.type.count)].map(Int.init)
+    }
+}
+
+private func curricle_execute(_ stages: Stages, _ run: inout curricle_execution) -> curricle_status {
+    stages.ends.withUnsafeBufferPointer { ends in
+        (run.stage_ends, run.stages) = (ends.baseAddress, UInt32(ends.count))
+        return stages.instructions.withUnsafeBufferPointer { curricle_execute($0.baseAddress, UInt32($0.count), &run) }
     }
 }

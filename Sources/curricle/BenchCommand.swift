@@ -110,7 +110,8 @@ enum BenchCommand {
                 ("step_b_s", .double(r.stepB)),
                 ("img_s", .double(r.imagesPerSecond)), ("gflop_s", .double(r.gflops)), ("peak_gflop_s", .double(r.peakGFLOPs)),
                 ("peak_share", .double(r.peakShare)),
-                ("rss_mb", .double(Double(r.residentBytes) / 1e6)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6))
+                ("rss_mb", .double(Double(r.residentBytes) / 1e6)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6)),
+                ("instructions", .integer(r.instructions)), ("stages", .integer(r.stages)), ("longest_chain", .integer(r.longestChain))
             ]
         var lines = [
             "\(subject.preset), batch \(r.images), f32, \(s.isa), \(s.threads) threads, \(Machine.cpu)",
@@ -119,6 +120,7 @@ enum BenchCommand {
             String(format: "%.1f of %.1f GFLOP/s calibrated peak: %.3f", r.gflops, r.peakGFLOPs, r.peakShare),
             String(format: "peak memory %.0f MB, arena %.0f MB", Double(r.residentBytes) / 1e6, Double(r.arenaBytes) / 1e6)
         ]
+        lines.append("\(r.instructions) instructions in \(r.stages) stages; their longest chain \(r.longestChain). Each alone:")
         lines += table(r.kernels, of: r.step, peak: r.peakGFLOPs)
         subject.show(row, lines.joined(separator: "\n"))
         return [row]

@@ -27,6 +27,7 @@ nonisolated(unsafe) private let parsers: [String: (UnsafeBufferPointer<UInt8>) -
     "tar": { readDataset(at: file("shard.tar", $0)) },
     "npy": { readDataset(at: file("images.npy", $0)) },
     "list": { readDataset(at: file("images.txt", $0)) },
+    "csv": { readDataset(at: file("images.csv", $0)) },
     "pth": { input in
         guard let checkpoint = try? Checkpoint(path: file("x.pth", input)) else { return }
         _ = try? WeightsDescription(checkpoint, heads: nil, imageHeight: nil, imageWidth: nil)

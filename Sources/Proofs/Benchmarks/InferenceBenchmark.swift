@@ -37,21 +37,19 @@ package struct InferenceBenchmark: Sendable {
         let executable = try model.features(images: setting.batchSize)
         let patches = try RandomPatches(configuration, images: setting.batchSize)
         let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
-        let instructions = executable.program.instructions
+        let given: RunInputs = [.patches: .memory(patches.bytes)]
+        let times = try setting.times(progress) { _ = try model.session.run(executable, given) }
+        // Kernels in turn, each alone.
+        let instructions = executable.program.instructions, looks = min(3, setting.repeats)
         let clock = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: instructions.count)
         clock.initialize(repeating: 0)
         defer { clock.deallocate() }
-        var done = 0
-        let times = try setting.times(progress) {
-            if done == setting.warmup { clock.update(repeating: 0) }
-            done += 1
-            _ = try model.session.run(executable, [.patches: .memory(patches.bytes)], nanoseconds: clock)
-        }
+        for _ in 0..<looks { _ = try model.session.run(executable, given, nanoseconds: clock) }
         return Result(
             batch: quantile(times, 0.5), batchP90: quantile(times, 0.9), images: setting.batchSize,
             flops: LeastWork.features(configuration) * Double(setting.batchSize), peakGFLOPs: peak, arenaBytes: model.session.arenaBytes,
             residentBytes: Machine.residentBytes.peak,
-            kernels: KernelTime.table(instructions, clock, repeats: setting.repeats, byShape: byShape))
+            kernels: KernelTime.table(instructions, clock, repeats: looks, byShape: byShape))
     }
 }
 

@@ -18,6 +18,8 @@ package struct StepBenchmark: Sendable {
         package let arenaBytes: Int
         package let residentBytes: Int
         package let kernels: [KernelTime]
+        /// How often a team of threads waits for one another, of so many instructions, and the longest chain of these.
+        package let stages: Int, instructions: Int, longestChain: Int
         package var imagesPerSecond: Double { Double(images) / step }
         package var gflops: Double { flops / step * 1e-9 }
         package var peakShare: Double { gflops / peakGFLOPs }
@@ -46,36 +48,45 @@ package struct StepBenchmark: Sendable {
         let batch = RunInputs.Tensor.memory(patches.bytes), scalars: [Float] = [1e-4, 1e-4, 1, 1]
         let a = try model.autoencoderStep(images: batchSize, options, update: .immediate(adamw))
         let b = try model.maskerStep(images: batchSize, options, update: .immediate(adamw))
-        let instructions = a.program.instructions + b.program.instructions
+        func step(_ program: Executable, _ given: RunInputs, _ clock: UnsafeMutableBufferPointer<UInt64>? = nil) throws -> Double {
+            let start = DispatchTime.now().uptimeNanoseconds
+            _ = try session.run(program, given, nanoseconds: clock)
+            return Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
+        }
+        let givenA: RunInputs = [.patches: batch, .step: .numbers(scalars)]
+        let givenB: RunInputs = [.patches: batch, .step: .numbers(scalars), .curriculum: [0.5]]
+
+        var peak = Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5)
+        var stepsA: [Double] = [], stepsB: [Double] = []
+        let steps = try setting.times(progress) {
+            stepsA.append(try step(a, givenA))
+            stepsB.append(try step(b, givenB))
+        }
+        stepsA.removeFirst(setting.warmup)
+        stepsB.removeFirst(setting.warmup)
+        peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
+
+        // Kernels in turn, each alone: by a clock that is no part of the times above.
+        let instructions = a.program.instructions + b.program.instructions, looks = min(3, setting.repeats)
         let clock = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: instructions.count)
         clock.initialize(repeating: 0)
         defer { clock.deallocate() }
         let clockA = UnsafeMutableBufferPointer(rebasing: clock[0..<a.program.instructions.count])
         let clockB = UnsafeMutableBufferPointer(rebasing: clock[a.program.instructions.count...])
 
-        var peak = Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5)
-        var stepsA: [Double] = [], stepsB: [Double] = [], done = 0
-        let steps = try setting.times(progress) {
-            if done == setting.warmup { clock.update(repeating: 0) }
-            done += 1
-            let start = DispatchTime.now().uptimeNanoseconds
-            _ = try session.run(a, [.patches: batch, .step: .numbers(scalars)], nanoseconds: clockA)
-            let middle = DispatchTime.now().uptimeNanoseconds
-            _ = try session.run(b, [.patches: batch, .step: .numbers(scalars), .curriculum: [0.5]], nanoseconds: clockB)
-            stepsA.append(Double(middle - start) * 1e-9)
-            stepsB.append(Double(DispatchTime.now().uptimeNanoseconds - middle) * 1e-9)
+        for _ in 0..<looks {
+            _ = try step(a, givenA, clockA)
+            _ = try step(b, givenB, clockB)
         }
-        stepsA.removeFirst(setting.warmup)
-        stepsB.removeFirst(setting.warmup)
-        peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
-        let kernels = KernelTime.table(instructions, clock, repeats: setting.repeats, byShape: byShape)
+        let kernels = KernelTime.table(instructions, clock, repeats: looks, byShape: byShape)
         return Result(
             step: quantile(steps, 0.5), stepP90: quantile(steps, 0.9), stepA: quantile(stepsA, 0.5), stepB: quantile(stepsB, 0.5),
             images: batchSize,
             flops: LeastWork(configuration, maskRatio: options.maskRatio).flops * Double(batchSize), peakGFLOPs: peak,
             arenaBytes: session.arenaBytes,
             residentBytes: Machine.residentBytes.peak,
-            kernels: kernels)
+            kernels: kernels, stages: [a, b].reduce(0) { $0 + Stages($1.program.instructions).ends.count },
+            instructions: instructions.count, longestChain: [a, b].reduce(0) { $0 + Stages.longestChain($1.program.instructions) })
     }
 }
 
