@@ -9,5 +9,7 @@ if [ $# -ge 1 ]; then
     exit
 fi
 tools/setup.sh >&2
-swift build -c release --static-swift-stdlib --scratch-path .build/static --product curricle >&2
+# Where it was built is no part of it: the same source gives the same bytes in any folder.
+swift build -c release --static-swift-stdlib --scratch-path .build/static --product curricle \
+    -Xswiftc -file-prefix-map -Xswiftc "$PWD=." -Xcc "-ffile-prefix-map=$PWD=." >&2
 echo .build/static/release/curricle
