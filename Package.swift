@@ -104,7 +104,12 @@ let package = Package(
                 "Storage", "Engine", "Weights", "Features", "Evaluation", "Trainer"
             ]),
         .room("Curricle", ["Settings", "Runtime", "Vision", "Datasets", "Models", "Engine", "Weights", "Features"]),
-        .room("CurricleTraining", ["Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features", "Evaluation", "Trainer", "Reports", "Proofs", "Curricle"]),
+        .room(
+            "CurricleTraining",
+            [
+                "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features", "Evaluation", "Trainer",
+                "Reports", "Proofs", "Curricle"
+            ]),
         .room("Terminal", ["Settings"]),
         .room("Reference", ["Tensors", "Graph"]),
         .executableTarget(
@@ -143,8 +148,8 @@ let package = Package(
         .tests(
             "TrainerTests",
             [
-                "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine",
-                "Weights", "Features", "Trainer", "Proofs", "TestSupport", "RunSupport"
+                "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
+                "Storage", "Engine", "Weights", "Features", "Trainer", "Proofs", "TestSupport", "RunSupport"
             ]),
         .tests(
             "ReportsTests",

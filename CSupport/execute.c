@@ -2,16 +2,10 @@
 // Which thread takes a task changes nothing: every output element is written by exactly one task.
 //
 // With CURRICLE_BARE there is no operating system: no clock, so times stay 0, and nobody to yield to.
-#ifndef CURRICLE_BARE
-#define _POSIX_C_SOURCE 199309L // clock_gettime
-#endif
 #include "dispatch.h"
 #include "program_file.h"
 #include "team.h"
 #include <math.h>
-#ifndef CURRICLE_BARE
-#include <time.h>
-#endif
 
 /// The next task of an instruction to be dealt out, and, of the first of a stage, how many of the stage's are done. A task writes a number at
 /// least, so that a size counts them.
@@ -76,16 +70,6 @@ static void *resolve(const curricle_execution *run, curricle_operand operand) {
     return operand == CURRICLE_NO_OPERAND ? NULL : (char *)run->segments[operand_segment(operand)] + operand_offset(operand);
 }
 
-static uint64_t now(void) {
-#ifdef CURRICLE_BARE
-    return 0;
-#else
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-#endif
-}
-
 static uint32_t end_of(const execution *e, uint32_t stage) { return e->run->stage_ends ? e->run->stage_ends[stage] : stage + 1; }
 static uint32_t first_of(const execution *e, uint32_t stage) { return stage == 0 ? 0 : end_of(e, stage - 1); }
 
@@ -129,7 +113,7 @@ static uint64_t scratch_of(const execution *e, int threads) {
     return scratch_bytes(e->instructions, e->count, e->run->part, e->run->whole, threads, e->kernels);
 }
 static void add_time(const execution *e, uint32_t i, uint64_t *before) {
-    uint64_t after = now();
+    uint64_t after = nanoseconds_now();
     e->run->nanoseconds[i] += after - *before;
     *before = after;
 }
@@ -143,7 +127,7 @@ static void advance(execution *e, uint32_t next) {
 static void run_team(void *context, int thread, int threads) {
     execution *e = context;
     int takes_time = thread == 0 && e->run->nanoseconds;
-    uint64_t before = takes_time ? now() : 0, scratch = scratch_of(e, threads);
+    uint64_t before = takes_time ? nanoseconds_now() : 0, scratch = scratch_of(e, threads);
     for (uint32_t stage = atomic_load(&e->progress->stage); stage < e->stages;) {
         if (run_stage(e, stage, thread, threads, scratch)) advance(e, stage + 1);
         if (thread >= e->processors) { // it would take the processor of one that works
@@ -166,7 +150,7 @@ static void run_step(void *argument, int32_t index) {
 /// Instruction after instruction, each by the caller's threads: that these run at the same time is not asked for.
 static void run_steps(execution *e) {
     const curricle_execution *run = e->run;
-    uint64_t before = run->nanoseconds ? now() : 0, scratch = scratch_of(e, run->threads);
+    uint64_t before = run->nanoseconds ? nanoseconds_now() : 0, scratch = scratch_of(e, run->threads);
     for (uint32_t i = past_guards(e, 0); i < e->stages; i = past_guards(e, i + 1)) {
         curricle_instruction instruction = part_of(&e->instructions[i], run->part, run->whole);
         step s = {e, i, scratch};
@@ -215,28 +199,8 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     return atomic_load(&e.status);
 }
 
-#ifndef CURRICLE_BARE
-typedef struct { curricle_isa isa; int64_t rounds; double flops[256]; float sink[256]; } peak_context;
-
-static void peak_body(void *context, int thread, int threads) {
-    peak_context *p = context;
-    (void)threads;
-    if (thread < 256) p->flops[thread] = peak_of(p->isa, p->rounds, &p->sink[thread]);
+int64_t curricle_task_count(const curricle_instruction *instruction, int threads, curricle_isa isa) {
+    const kernel_entry *kernels = kernels_of(isa);
+    if (!kernels || instruction->opcode >= CURRICLE_OPCODES || !kernels[instruction->opcode].run) return 0;
+    return instruction->opcode == curricle_opcode_guard_finite ? 1 : kernels[instruction->opcode].tasks(instruction, threads);
 }
-
-double curricle_peak_gflops(curricle_isa isa, int threads, double seconds) {
-    if (!kernels_of(isa)) return 0;
-    peak_context context = {.isa = isa, .rounds = 1000000};
-    double best = 0, spent = 0;
-    while (spent < seconds) { // the best of several short runs: other users of the machine only ever slow it down
-        for (int i = 0; i < 256; i++) context.flops[i] = 0;
-        uint64_t start = now();
-        team_run(threads, peak_body, &context);
-        double elapsed = (double)(now() - start) * 1e-9, total = 0;
-        for (int i = 0; i < 256; i++) total += context.flops[i];
-        if (total / elapsed > best) best = total / elapsed;
-        spent += elapsed;
-    }
-    return best * 1e-9;
-}
-#endif

@@ -4,6 +4,9 @@
 #define HAS_FUTEX 1
 #else
 #define HAS_FUTEX 0
+#ifndef CURRICLE_BARE
+#define _POSIX_C_SOURCE 199309L // clock_gettime
+#endif
 #endif
 #include "team.h"
 #include <limits.h>
@@ -11,6 +14,7 @@
 static void sched_yield(void) {}
 #else
 #include <sched.h>
+#include <time.h>
 #endif
 #if HAS_FUTEX
 #include <linux/futex.h>
@@ -50,6 +54,16 @@ INTERNAL void team_run(int threads, void (*body)(void *context, int thread, int 
 #endif
     (void)threads;
     body(context, 0, 1);
+}
+
+INTERNAL uint64_t nanoseconds_now(void) {
+#ifdef CURRICLE_BARE
+    return 0;
+#else
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+#endif
 }
 
 static inline void relax(void) {

@@ -3,6 +3,7 @@
 #define CURRICLE_TEAM_H
 #include "simd/compiler.h"
 #include <stdatomic.h>
+#include <stdint.h>
 
 /// Where a team stands in its work: at the stage whose tasks are dealt out. A stage is over when its tasks are done, whoever did them: a
 /// thread that the system holds up, or never lets run, holds up nobody but its own task.
@@ -18,6 +19,8 @@ INTERNAL int team_processors(void);
 INTERNAL int team_most(int wanted);
 /// Runs body(context, thread, threads) on every thread of one team; `threads` is what the team really has.
 INTERNAL void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context);
+/// Time that only goes forwards; 0 where there is no clock (CURRICLE_BARE).
+INTERNAL uint64_t nanoseconds_now(void);
 /// Moves on to a stage, the last one where `ends`; what was written before is visible to whoever sees it.
 INTERNAL void team_advance(team_progress *progress, unsigned stage, int ends);
 /// Waits until the team has come past a stage; returns where it stands.

@@ -69,6 +69,6 @@ BEGIN {
     choose("baseline")
     print "#endif"
     emit("CSupport/kernels/all.inc")
-    count = split("dispatch team execute checksum program_check curricle resample resize_rows resize_crop", source, " ")
+    count = split("dispatch team execute calibrate checksum program_check curricle resample resize_rows resize_crop", source, " ")
     for (i = 1; i <= count; i++) emit("CSupport/" source[i] ".c")
 }' > "$folder/curricle.c"

@@ -12,7 +12,8 @@ debootstrap --variant=minbase "$codename" "$root" \
     exit 1
 }
 cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
+cp /etc/ssl/certs/ca-certificates.crt "$root/etc/this-machine.crt"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 mount -t proc proc "$root/proc"
-inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"; }
+inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C PIP_CERT=/etc/this-machine.crt REQUESTS_CA_BUNDLE=/etc/this-machine.crt "$@"; }
 inside apt-get update -q > "$root.log" 2>&1

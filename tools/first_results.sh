@@ -9,7 +9,6 @@ toolchain=$(realpath "${2:-$(dirname "$(realpath "$(command -v swift)")")/../..}
 # shellcheck source=tools/bare_system.sh
 . tools/bare_system.sh ""
 cp -r "$dist" "$root/dist"
-cp /etc/pip.conf "$root/etc/pip.conf" 2> /dev/null || true
 inside sh -c 'mkdir /source && tar xf /dist/curricle-*.tar.gz -C /source --strip-components 1'
 
 timed() {

@@ -13,7 +13,15 @@ fail() { echo "release: $1" >&2; exit 2; }
 grep -q "^## $version\b" CHANGELOG.md || fail "CHANGELOG.md has no section for $version"
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
-command=$(tools/static_command.sh "${@:2:1}")
+# Built in a folder of one name, whatever folder this is: hashes of it are in the command.
+source=${TMPDIR:-/tmp}/curricle-$version-source
+if [ $# -ge 2 ]; then
+    command=$2
+else
+    rm -rf "$source"
+    git clone -q . "$source"
+    command=$source/$("$source/tools/static_command.sh")
+fi
 told=$("$command" --version | cut -d' ' -f2)
 [ "$told" = "$version" ] || fail "the command is of version $told, the header of $version"
 rm -rf "$dist"

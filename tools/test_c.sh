@@ -9,7 +9,7 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 flags="-std=c17 -O1 -g -ffp-contract=off -fno-math-errno -Wall -Wextra -Wno-psabi -pedantic -fsanitize=address,undefined -fno-sanitize-recover=all -ICSupport/include -ICSupport"
 sources="CSupport/curricle.c CSupport/program_check.c CSupport/checksum.c CSupport/resize_crop.c CSupport/resize_rows.c CSupport/resample.c
-    CSupport/dispatch.c CSupport/execute.c CSupport/team.c CSupport/isa_baseline.c CSupport/isa_avx2.c CSupport/isa_avx512.c CSupport/isa_neon.c"
+    CSupport/dispatch.c CSupport/execute.c CSupport/calibrate.c CSupport/team.c CSupport/isa_baseline.c CSupport/isa_avx2.c CSupport/isa_avx512.c CSupport/isa_neon.c"
 
 # The linker's warnings are of interest only where it fails.
 link() {

@@ -55,6 +55,12 @@ void curricle_allow_dot(int allowed);
 /// GFLOP/s of register-only fused multiply-adds on `threads` threads for about `seconds`: the calibrated peak.
 double curricle_peak_gflops(curricle_isa isa, int threads, double seconds);
 
+/// GB/s between the threads and `memory`, read and written: the fastest of passes over all of it for about `seconds`. What lies there changes.
+double curricle_stream_gbytes(int threads, double seconds, float *memory, uint64_t bytes);
+
+/// Tasks that a team of so many threads makes of an instruction; 0 where this build has no kernel for it.
+int64_t curricle_task_count(const curricle_instruction *instruction, int threads, curricle_isa isa);
+
 #ifdef __cplusplus
 }
 #endif

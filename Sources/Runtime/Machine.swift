@@ -61,9 +61,4 @@ package enum Machine {
 
     /// Whether kernels may take instructions for products of bytes where the CPU has them. Results are the same bits; tests look at both.
     package static func allowDot(_ allowed: Bool) { curricle_allow_dot(allowed ? 1 : 0) }
-
-    /// GFLOP/s of register-only fused multiply-adds: what the units can give.
-    package static func peakGFLOPs(isa: ISA, threads: Int, seconds: Double) -> Double {
-        curricle_peak_gflops(isa.value, Int32(threads), seconds)
-    }
 }

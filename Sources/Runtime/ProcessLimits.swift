@@ -90,4 +90,4 @@ private struct ControlGroups {
 }
 
 /// A file of the kernel's; empty where it is not there.
-private func kernelText(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
+func kernelText(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }

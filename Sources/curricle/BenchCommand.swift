@@ -110,9 +110,8 @@ enum BenchCommand {
                 ("step_b_s", .double(r.stepB)),
                 ("img_s", .double(r.imagesPerSecond)), ("gflop_s", .double(r.gflops)), ("peak_gflop_s", .double(r.peakGFLOPs)),
                 ("peak_share", .double(r.peakShare)),
-                ("rss_mb", .double(Double(r.residentBytes) / 1e6)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6)),
-                ("instructions", .integer(r.instructions)), ("stages", .integer(r.stages)), ("longest_chain", .integer(r.longestChain))
-            ]
+                ("rss_mb", .double(Double(r.residentBytes) / 1e6)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6))
+            ] + fields(r.roofline, of: r.step) + fields(r.neighbours)
         var lines = [
             "\(subject.preset), batch \(r.images), f32, \(s.isa), \(s.threads) threads, \(Machine.cpu)",
             String(
@@ -120,10 +119,57 @@ enum BenchCommand {
             String(format: "%.1f of %.1f GFLOP/s calibrated peak: %.3f", r.gflops, r.peakGFLOPs, r.peakShare),
             String(format: "peak memory %.0f MB, arena %.0f MB", Double(r.residentBytes) / 1e6, Double(r.arenaBytes) / 1e6)
         ]
-        lines.append("\(r.instructions) instructions in \(r.stages) stages; their longest chain \(r.longestChain). Each alone:")
+        lines += text(r.roofline, of: r.step) + text(r.neighbours)
         lines += table(r.kernels, of: r.step, peak: r.peakGFLOPs)
         subject.show(row, lines.joined(separator: "\n"))
         return [row]
+    }
+
+    private static func fields(_ roofline: Roofline?, of seconds: Double) -> Row {
+        guard let r = roofline else { return [] }
+        var row: Row = [
+            ("stream_gb_s", .double(r.streamGBytes)), ("roofline_share", .double(r.share(of: seconds))),
+            ("instructions", .integer(r.instructions)), ("stages", .integer(r.stages)), ("longest_chain", .integer(r.longestChain))
+        ]
+        if let c = r.counted {
+            row += [
+                ("beyond_l2_mb", .double(c.beyondSecond * 1e-6)), ("beyond_l3_mb", .double(c.beyondLast * 1e-6)),
+                ("adamw_mb", .double(c.updates * 1e-6))
+            ]
+        }
+        return row
+    }
+
+    private static func text(_ roofline: Roofline?, of seconds: Double) -> [String] {
+        guard let r = roofline else { return [] }
+        let least = r.leastSeconds, isArithmetic = least.arithmetic > least.memory
+        var lines = [
+            String(
+                format: "memory %.1f GB/s; share of the roofline, which is of %@ here: %.3f", r.streamGBytes,
+                isArithmetic ? "arithmetic" : "memory", r.share(of: seconds))
+        ]
+        if let c = r.counted {
+            lines.append(
+                String(
+                    format:
+                        "counted: %.0f MB from behind the second level (%@ a core), %.0f MB from behind the last (%@), %.0f of it AdamW's",
+                    c.beyondSecond * 1e-6, ByteCount.text(c.caches.second), c.beyondLast * 1e-6, ByteCount.text(c.caches.last),
+                    c.updates * 1e-6))
+        }
+        return lines + ["\(r.instructions) instructions in \(r.stages) stages; their longest chain has \(r.longestChain)"]
+    }
+
+    private static func fields(_ neighbours: Neighbours?) -> Row {
+        neighbours.map { [("others_share", .double($0.others)), ("steal_share", .double($0.stolen))] } ?? []
+    }
+
+    private static func text(_ neighbours: Neighbours?) -> [String] {
+        guard let n = neighbours, n.disturb else { return [] }
+        return [
+            String(
+                format: "taken beside others: meanwhile %.0f %% of the processors' time was other processes', %.0f %% other machines'",
+                100 * n.others, 100 * n.stolen)
+        ]
     }
 
     /// A line for each kernel: how often, time, share of the whole, rate.
@@ -154,7 +200,7 @@ enum BenchCommand {
                 ("peak_gflop_s", .double(r.peakGFLOPs)), ("peak_share", .double(r.peakShare)),
                 ("rss_mb", .double(Double(r.residentBytes) / 1e6)),
                 ("arena_mb", .double(Double(r.arenaBytes) / 1e6))
-            ]
+            ] + fields(r.roofline, of: r.batch) + fields(r.neighbours)
         subject.show(
             row,
             ([
@@ -165,7 +211,8 @@ enum BenchCommand {
                     subject.precision.rawValue, r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs,
                     Double(r.residentBytes) / 1e6)
             ]
-                + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(separator: "\n"))
+                + text(r.roofline, of: r.batch) + text(r.neighbours) + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(
+                    separator: "\n"))
         return [row]
     }
 

@@ -45,6 +45,7 @@ enum PlanCommand {
             settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, data: DataMemory(judgedImages: a.int("knn-images")))
         let available = settings.memoryLimit ?? Machine.memoryBytes
         let largest = try TrainingPlan.largestBatch(settings, threads: threads, isa: isa, within: available)
+        let efficiency = TeamEfficiency(plan.programs.map(\.program.instructions), isa: isa)
         let seconds = try a.flag("skip-timing") ? nil : plan.predictedSeconds(settings, threads: threads, isa: isa)
         if let path = try a.stringIfGiven("picture") { try draw(plan, path) }
         if let folder = try a.stringIfGiven("dump") { try plan.dump(settings, to: folder) }
@@ -63,10 +64,11 @@ enum PlanCommand {
                 ("flops_a", .double(plan.flopsA)), ("flops_b", .double(plan.flopsB)), ("recomputed_flops", .double(plan.recomputedFlops)),
                 ("micro_batch", .integer(plan.pieceImages ?? settings.batchSize)), ("largest_batch", .integer(largest))
             ]
+            row += efficiency.teams.map { ("efficiency_\($0.threads)", .double($0.share)) }
             if let seconds { row.append(("predicted_step_s", .double(seconds))) }
             print(jsonLine(row))
         } else {
-            print(text(plan, settings, seconds: seconds, largest: largest, available: available, images: images))
+            print(text(plan, settings, efficiency, seconds: seconds, largest: largest, available: available, images: images))
         }
         return 0
     }
@@ -83,7 +85,7 @@ enum PlanCommand {
     }
 
     private static func text(
-        _ p: TrainingPlan, _ s: PretrainSettings, seconds: Double?, largest: Int, available: Int, images: Int?
+        _ p: TrainingPlan, _ s: PretrainSettings, _ efficiency: TeamEfficiency, seconds: Double?, largest: Int, available: Int, images: Int?
     ) -> String {
         func line(_ name: String, _ bytes: Int, _ note: String = "") -> String {
             "  \(name.padded(22)) \(String(repeating: " ", count: max(0, 10 - ByteCount.text(bytes).count)))\(ByteCount.text(bytes))\(note.isEmpty ? "" : "   \(note)")"
@@ -108,6 +110,9 @@ enum PlanCommand {
                 s.maskerEvery > 1 ? " (the mean: B is done at each \(s.maskerEvery).)" : "",
                 p.recomputedFlops > 0 ? String(format: ", of which %.1f a second time to save memory", p.recomputedFlops * 1e-9) : "")
         ]
+        lines.append(
+            "Threads: of a team's time at best "
+                + efficiency.teams.map { String(format: "%.2f with %d", $0.share, $0.threads) }.joined(separator: ", ") + " (computed)")
         if let seconds {
             lines.append(String(format: "Time: %.3g s a step, %.3g images/s", seconds, Double(s.batchSize) / seconds))
             if let images {

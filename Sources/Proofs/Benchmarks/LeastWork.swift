@@ -1,3 +1,5 @@
+import CurricleCompiler
+import CurricleGraph
 import CurricleModels
 
 /// The least matrix-product FLOPs of a joint iteration, per image: only what the mathematics needs, a multiply-add is
@@ -20,6 +22,13 @@ package struct LeastWork: Sendable {
     package static func features(_ c: ModelConfiguration) -> Double {
         let block = block(c.patches + 1, c.embedWidth, c.mlpRatio)
         return linear(c.patches, c.patchWidth, c.embedWidth) + Double(c.depth) * (block.linear + block.attention)
+    }
+
+    /// Bytes of parameters that an iteration reads and writes at least: AdamW takes every weight with both of its moments and puts them back,
+    /// and step B reads the autoencoder's weights again.
+    package func bytes(_ layout: ParameterLayout) -> Double {
+        func held(_ group: ParameterGroup) -> Double { Double(layout.groups[group]?.count ?? 0) }
+        return 6 * (held(.autoencoder) + held(.masker)) + held(.autoencoder)
     }
 
     package init(_ c: ModelConfiguration, maskRatio: Double) {

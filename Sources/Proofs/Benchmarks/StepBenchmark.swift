@@ -18,8 +18,10 @@ package struct StepBenchmark: Sendable {
         package let arenaBytes: Int
         package let residentBytes: Int
         package let kernels: [KernelTime]
-        /// How often a team of threads waits for one another, of so many instructions, and the longest chain of these.
-        package let stages: Int, instructions: Int, longestChain: Int
+        /// Nil where kernels are not looked at.
+        package let roofline: Roofline?
+        /// What else ran while it was timed; nil where that cannot be told.
+        package let neighbours: Neighbours?
         package var imagesPerSecond: Double { Double(images) / step }
         package var gflops: Double { flops / step * 1e-9 }
         package var peakShare: Double { gflops / peakGFLOPs }
@@ -28,6 +30,8 @@ package struct StepBenchmark: Sendable {
     package var configuration: ModelConfiguration
     package var options: StepOptions
     package var setting: BenchmarkSetting
+    /// Whether each kernel is timed besides, and the programs are counted.
+    package var timesKernels = true
     /// Times each shape and set of operands of a kernel apart.
     package var byShape = false
 
@@ -58,6 +62,7 @@ package struct StepBenchmark: Sendable {
 
         var peak = Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5)
         var stepsA: [Double] = [], stepsB: [Double] = []
+        let before = Neighbours.Clock()
         let steps = try setting.times(progress) {
             stepsA.append(try step(a, givenA))
             stepsB.append(try step(b, givenB))
@@ -66,27 +71,31 @@ package struct StepBenchmark: Sendable {
         stepsB.removeFirst(setting.warmup)
         peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
 
+        let neighbours = before.flatMap(Neighbours.init(since:))
+
         // Kernels in turn, each alone: by a clock that is no part of the times above.
-        let instructions = a.program.instructions + b.program.instructions, looks = min(3, setting.repeats)
-        let clock = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: instructions.count)
+        let programs = [a.program.instructions, b.program.instructions], looks = timesKernels ? min(3, setting.repeats) : 0
+        let clock = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: programs[0].count + programs[1].count)
         clock.initialize(repeating: 0)
         defer { clock.deallocate() }
-        let clockA = UnsafeMutableBufferPointer(rebasing: clock[0..<a.program.instructions.count])
-        let clockB = UnsafeMutableBufferPointer(rebasing: clock[a.program.instructions.count...])
-
         for _ in 0..<looks {
-            _ = try step(a, givenA, clockA)
-            _ = try step(b, givenB, clockB)
+            _ = try step(a, givenA, UnsafeMutableBufferPointer(rebasing: clock[..<programs[0].count]))
+            _ = try step(b, givenB, UnsafeMutableBufferPointer(rebasing: clock[programs[0].count...]))
         }
-        let kernels = KernelTime.table(instructions, clock, repeats: looks, byShape: byShape)
+        let least = LeastWork(configuration, maskRatio: options.maskRatio)
         return Result(
             step: quantile(steps, 0.5), stepP90: quantile(steps, 0.9), stepA: quantile(stepsA, 0.5), stepB: quantile(stepsB, 0.5),
             images: batchSize,
-            flops: LeastWork(configuration, maskRatio: options.maskRatio).flops * Double(batchSize), peakGFLOPs: peak,
+            flops: least.flops * Double(batchSize), peakGFLOPs: peak,
             arenaBytes: session.arenaBytes,
             residentBytes: Machine.residentBytes.peak,
-            kernels: kernels, stages: [a, b].reduce(0) { $0 + Stages($1.program.instructions).ends.count },
-            instructions: instructions.count, longestChain: [a, b].reduce(0) { $0 + Stages.longestChain($1.program.instructions) })
+            kernels: KernelTime.table(programs[0] + programs[1], clock, repeats: max(1, looks), byShape: byShape),
+            roofline: timesKernels
+                ? try Roofline(
+                    programs, leastFLOPs: least.flops * Double(batchSize),
+                    leastBytes: least.bytes(model.layout) + Double(patches.bytes.count),
+                    peakGFLOPs: peak, threads: threads) : nil,
+            neighbours: neighbours)
     }
 }
 

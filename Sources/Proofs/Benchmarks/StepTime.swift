@@ -18,7 +18,9 @@ extension TrainingPlan {
         let flops = try TrainingPlan(shallow, threads: threads, isa: isa).flops
         func seconds(repeats: Int) throws -> Double {
             let setting = BenchmarkSetting(batchSize: shallow.batchSize, threads: threads, isa: isa, repeats: repeats, warmup: 1)
-            return try StepBenchmark(configuration: shallow.model, options: shallow.step, setting: setting).run().step
+            var benchmark = StepBenchmark(configuration: shallow.model, options: shallow.step, setting: setting)
+            benchmark.timesKernels = false
+            return try benchmark.run().step
         }
         let rough = try seconds(repeats: 1)
         return try self.flops / (flops / seconds(repeats: max(2, min(100, Int(1.5 / rough)))))

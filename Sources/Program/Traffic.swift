@@ -1,0 +1,104 @@
+import CurricleCInstructions
+
+/// How many bytes a program moves between caches and memory, counted: an instruction touches each of its operands' bytes once, and what was
+/// touched so lately that a cache still holds it (least recently used goes first) is found there.
+///
+/// A kernel's own way through its operands is not seen: it is built to stay in the second level.
+package struct Traffic: Sendable {
+    /// Bytes that are touched, by how many other bytes were touched since they were last; of them AdamW's, and what was written then and so
+    /// has to be taken back.
+    private var touched: [Int: Double] = [:], updated: [Int: Double] = [:], dirty: [Int: Double] = [:]
+
+    /// Counts a round of programs that are run over and over.
+    /// - Parameter granule: bytes that are held or lost together.
+    package init(of programs: [[Instruction]], granule: Int = 1 << 14) {
+        let round = programs.flatMap { $0.map { Touches($0, granule: granule) } }
+        var marks = LatestTouches(capacity: 2 * round.reduce(0) { $0 + $1.granules.count })
+        for isCounted in [false, true] {
+            for touches in round {
+                for granule in touches.granules {
+                    let (distance, wasDirty) = marks.touch(granule.number, writes: granule.isWritten)
+                    guard isCounted else { continue }
+                    let bytes = Double(touches.granule), since = distance * touches.granule
+                    touched[since, default: 0] += bytes
+                    if touches.isUpdate { updated[since, default: 0] += bytes }
+                    if wasDirty { dirty[since, default: 0] += bytes }
+                }
+            }
+        }
+    }
+
+    /// Bytes a round that instructions touch.
+    package var touchedBytes: Double { touched.values.reduce(0, +) }
+
+    /// Bytes a round that come from behind a cache of so many bytes, and those that are written back there.
+    package func bytes(beyond cache: Int) -> Double { sum(touched, beyond: cache) + sum(dirty, beyond: cache) }
+
+    /// What of these AdamW's instructions fetch.
+    package func updateBytes(beyond cache: Int) -> Double { sum(updated, beyond: cache) }
+
+    private func sum(_ counts: [Int: Double], beyond cache: Int) -> Double {
+        counts.reduce(0) { $1.key >= cache ? $0 + $1.value : $0 }
+    }
+}
+
+/// The granules that an instruction touches, each once.
+private struct Touches {
+    let granule: Int
+    let granules: [(number: Int, isWritten: Bool)]
+    let isUpdate: Bool
+
+    init(_ instruction: Instruction, granule: Int) {
+        self.granule = granule
+        isUpdate = instruction.kernel == .adamw
+        var found: [Int: Bool] = [:], order: [Int] = []
+        for (operand, extent) in zip(instruction.operands, instruction.demand.extents) {
+            guard let operand, extent.bytes > 0 else { continue }
+            for number in operand.offset / granule...(operand.offset + Int(extent.bytes) - 1) / granule {
+                let key = operand.segment.number << 48 | number
+                if found[key] == nil { order.append(key) }
+                found[key] = found[key] == true || extent.is_written != 0
+            }
+        }
+        granules = order.map { ($0, found[$0] == true) }
+    }
+}
+
+/// Of each granule its latest touch, and how many others were touched since: a binary indexed tree over the touches.
+private struct LatestTouches {
+    private var tree: [Int]
+    private var latest: [Int: (time: Int, isDirty: Bool)] = [:]
+    private var time = 0
+
+    init(capacity: Int) { tree = [Int](repeating: 0, count: capacity + 1) }
+
+    /// - Returns: distinct granules since the last touch, 2⁴⁰ where there was none, and whether it was written by then.
+    mutating func touch(_ granule: Int, writes: Bool) -> (distance: Int, wasDirty: Bool) {
+        time += 1
+        let before = latest.updateValue((time, writes), forKey: granule)
+        add(1, at: time)
+        guard let before else { return (1 << 40, false) }
+        add(-1, at: before.time)
+        let distance = count(upTo: time) - count(upTo: before.time) - 1
+        // What is not lost in between is still dirty, whoever wrote it.
+        if !writes, before.isDirty { latest[granule] = (time, true) }
+        return (distance, before.isDirty)
+    }
+
+    private mutating func add(_ value: Int, at place: Int) {
+        var i = place
+        while i < tree.count {
+            tree[i] += value
+            i += i & -i
+        }
+    }
+
+    private func count(upTo place: Int) -> Int {
+        var i = place, sum = 0
+        while i > 0 {
+            sum += tree[i]
+            i -= i & -i
+        }
+        return sum
+    }
+}
