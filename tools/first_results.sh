@@ -31,11 +31,11 @@ timed "Python: installed, features of an array" '
     p/bin/python -c "
 import curricle, numpy
 encoder = curricle.Encoder(\"/root/run\", pool=\"mean\")
-print(encoder.features(numpy.zeros((2, 28, 28, 3), numpy.uint8)).shape)"'
+print(encoder.features(numpy.zeros((2, 28, 28, 1), numpy.uint8)).shape)"'
 timed "C: installed, compiled, features of a picture" '
     apt-get install -y -q --no-install-recommends gcc libc6-dev /dist/libcurricle1_*.deb /dist/libcurricle-dev_*.deb && cd /root
-    { printf "P6 28 28 255\n"; head -c 2352 /dev/zero; } > picture.ppm
-    cc /source/CSupport/examples/features.c -o features -lcurricle -lm && ./features encoder.curricle picture.ppm | wc -w'
+    { printf "P5 28 28 255\n"; head -c 784 /dev/zero; } > picture.pgm
+    cc /source/CSupport/examples/features.c -o features -lcurricle -lm && ./features encoder.curricle picture.pgm | wc -w'
 mkdir "$root/swift"
 mount --bind -o ro "$toolchain" "$root/swift"
 timed "Swift: libraries installed, built with the package, features of a folder" '

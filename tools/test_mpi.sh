@@ -72,6 +72,18 @@ check() { # check GROUPS OPTIONS…
     done
     echo "$groups groups: $*: ranks $counts of $kinds give one process's bits"
 }
+# Every option of what is learned: one process with other threads, and a run that was cut and gone on with by other ranks, end in the same bits.
+option() { # option OPTIONS…
+    check 6 "$@"
+    # shellcheck disable=SC2086
+    "$curricle" pretrain --data "$data" --output "$folder/single" $model --gradient-groups 6 --accum-iter 6 --threads 1 "$@" >"$folder/out" 2>&1 ||
+        { cat "$folder/out"; fail "one thread, $*"; }
+    [ "$(state "one-$number")" = "$(state single)" ] || fail "one thread and two, $*: other bits"
+    run "${kinds##* }" 2 cut --gradient-groups 6 --accum-iter 6 --threads 2 --max-steps 2 "$@" || { cat "$folder/out"; fail "a part, $*"; }
+    run "${kinds##* }" 3 cut --gradient-groups 6 --accum-iter 6 --threads 1 --resume "$@" || { cat "$folder/out"; fail "resuming, $*"; }
+    [ "$(state "one-$number")" = "$(state cut)" ] || fail "cut and resumed, $*: other bits"
+    rm -rf "$folder/single" "$folder/cut"
+}
 kinds=""
 for kind in openmpi mpich; do command -v "mpirun.$kind" >/dev/null && kinds="$kinds $kind"; done
 [ -n "$kinds" ] || fail "no mpirun: tools/setup.sh --mpi"
@@ -89,6 +101,12 @@ if [ -n "$all" ]; then
     check 8 --micro-batch 3 --clip-grad 1
     check 6 --masking block --uniformity 0.1
     check 2 --on-nonfinite skip --lr 1e9
+    for curriculum in partner neutral adversary reverse; do option --curriculum $curriculum; done
+    for masking in block color; do option --masking $masking; done
+    option --masker rank
+    option --masker-every 3
+    option --mask-noise 0.5
+    option --uniformity 0.01
 fi
 
 # Ended after some steps, resumed by another number of ranks.
