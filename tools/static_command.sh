@@ -9,7 +9,8 @@ if [ $# -ge 1 ]; then
     exit
 fi
 tools/setup.sh >&2
-# Where it was built is no part of it: the same source gives the same bytes in any folder.
+# The same source gives the same bytes: where it was built is no part of it, and the compiler's own tables have one order.
+export SWIFT_DETERMINISTIC_HASHING=1
 swift build -c release --static-swift-stdlib --scratch-path .build/static --product curricle \
     -Xswiftc -file-prefix-map -Xswiftc "$PWD=." -Xcc "-ffile-prefix-map=$PWD=." >&2
 echo .build/static/release/curricle
