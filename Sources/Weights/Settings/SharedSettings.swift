@@ -82,10 +82,10 @@ extension PixelNormalization {
 
     /// What is wrong with the numbers of values, or nil.
     package func problem(channels: Int) -> Message? {
-        for (name, count) in [(SettingName.mean, mean.count), (.standardDeviation, std.count)] where count != 1 && count != channels {
-            return "\(name) has \(count) values for \(channels) channels: give 1, or one a channel"
+        func wrong(_ name: SettingName, _ count: Int) -> Message? {
+            count == 1 || count == channels ? nil : "\(name) has \(count) values for \(channels) channels: give 1, or one a channel"
         }
-        return nil
+        return wrong(.mean, mean.count) ?? wrong(.standardDeviation, std.count)
     }
 }
 
