@@ -9,11 +9,12 @@ if [ $# -ge 1 ]; then
     exit
 fi
 tools/setup.sh >&2
-# The same source gives the same bytes: where it was built is no part of it, and the compiler's own tables have one order, whether by hashes or
-# by addresses.
+# The same source gives the same bytes: where it was built is no part of it, the compiler's own tables have one order, whether by hashes or by
+# addresses, and what it would know a module again by is left out.
 export SWIFT_DETERMINISTIC_HASHING=1
 fixed=()
 if setarch "$(uname -m)" -R true 2> /dev/null; then fixed=(setarch "$(uname -m)" -R); fi
 "${fixed[@]}" swift build -c release --static-swift-stdlib --scratch-path .build/static --product curricle \
+    -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen \
     -Xswiftc -file-prefix-map -Xswiftc "$PWD=." -Xcc "-ffile-prefix-map=$PWD=." >&2
 echo .build/static/release/curricle
