@@ -7,7 +7,7 @@ turned round, image by image.
     Benchmarks/pruning_oracles.py --sets eurosat,plankton,heritage [--seeds 0,1,2] [--runs DIR] [--real64 DIR]    after pruning.py run
 
 The encoder and the masker are written here with timm's blocks, which read the run's weights. So "all" and "final masker" are computed a second
-time; where they are not what pruning.py found (half a point for the ridge probe, whose penalties are others), the rows are not kept.
+time; where they are not what pruning.py found (0.2 points of kNN; half a point of the ridge probe, whose penalties are others), nothing is kept.
 """
 
 import argparse
@@ -155,6 +155,8 @@ def main():
     known = {(r["set"], r["seed"], r["rule"], r["keep"], r["judge"]): r["acc1"] for r in map(json.loads, RESULTS.read_text().splitlines())}
     for seed in map(int, options.seeds.split(",")):
         for name in options.sets.split(","):
+            if (name, seed, "all", 1.0, "kNN") not in known:
+                raise SystemExit(f"{name}, seed {seed}: what pruning.py finds is needed first: pruning.py run --sets {name} --seeds {seed}")
             kept = []
             for rule, share, judge, found in judged(pathlib.Path(options.runs) / f"{name}-{seed}", f"{options.real64}/{name}"):
                 there = known.get((name, seed, rule, share, judge))
@@ -162,7 +164,7 @@ def main():
                 if there is None:
                     kept.append(dict(key=f"{name} {seed} {rule} {share} {judge}", set=name, seed=seed, rule=rule, keep=share, judge=judge, acc1=found))
                 elif abs(there - found) > CHECKED[judge]:
-                    raise SystemExit(f"{name} {seed} {rule} {share} {judge}: {found}, and {there} by the command: nothing of this run is kept")
+                    raise SystemExit(f"{name} {seed} {rule} {share} {judge}: {found}, and {there} by the command: nothing of this set and seed is kept")
             with RESULTS.open("a") as file:
                 file.writelines(json.dumps(row) + "\n" for row in kept)
 

@@ -160,20 +160,23 @@ static void run_steps(execution *e) {
     }
 }
 
-/// Stages follow one another to the last instruction, each of one at least; threads that are the caller's run instructions one by one.
-static int stages_are_sound(const curricle_execution *run, uint32_t count) {
+/// Stages follow one another to the last instruction, each of one at least, and guards stand alone; threads that are the caller's run instructions one by one.
+static int stages_are_sound(const curricle_instruction *instructions, uint32_t count, const curricle_execution *run) {
     if (!run->stage_ends) return 1;
     uint32_t end = 0;
     for (uint32_t i = 0; i < run->stages; i++) {
-        if (run->stage_ends[i] <= end) return 0;
+        uint32_t first = end;
         end = run->stage_ends[i];
+        if (end <= first || end > count) return 0;
+        for (uint32_t j = first; j < end && end - first > 1; j++)
+            if (instructions[j].opcode == curricle_opcode_guard_finite) return 0;
     }
     return end == count && !run->parallel_for;
 }
 
 curricle_status curricle_execute(const curricle_instruction *instructions, uint32_t count, const curricle_execution *run) {
     const kernel_entry *kernels = kernels_of(run->isa);
-    if (!kernels || run->threads < 1 || !stages_are_sound(run, count)) return CURRICLE_BAD_PROGRAM;
+    if (!kernels || run->threads < 1 || !stages_are_sound(instructions, count, run)) return CURRICLE_BAD_PROGRAM;
     for (uint32_t i = 0; i < count; i++)
         if (instructions[i].opcode >= CURRICLE_OPCODES || !kernels[instructions[i].opcode].run) return CURRICLE_BAD_PROGRAM;
     char *workspace = run->workspace;

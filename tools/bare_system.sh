@@ -5,13 +5,16 @@
 "$(dirname "${BASH_SOURCE[0]}")/setup.sh" debootstrap >&2
 codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 root=$(mktemp -d)
-trap 'umount "$root/proc" "$root/swift" 2>/dev/null || true; rm -rf "$root" "$root".*' EXIT
+# What is mounted there stays whole, whatever happens.
+trap 'for place in "$root/proc" "$root/swift"; do ! mountpoint -q "$place" || umount "$place" || umount --lazy "$place"; done
+    rm -rf --one-file-system "$root" "$root".*' EXIT
 debootstrap --variant=minbase "$codename" "$root" \
     "${1:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)}" > "$root.log" 2>&1 || {
     tail -n 20 "$root.log"
     exit 1
 }
 cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
+"$(dirname "${BASH_SOURCE[0]}")/setup.sh" ca-certificates >&2
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/this-machine.crt"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 mount -t proc proc "$root/proc"

@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 site=$(realpath -m "${1:-docs-site}")
+if [ -e "$site" ] && [ ! -d "$site/documentation" ]; then echo "docs: $site is there, and no documentation: name another folder" >&2; exit 2; fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 toolchain=$(dirname "$(realpath "$(command -v swift)")")
@@ -13,7 +14,6 @@ graphs=$PWD/.build/docs/symbols
 mkdir -p "$graphs"
 swift build --scratch-path .build/docs --product CurricleTraining \
     -Xswiftc -emit-symbol-graph -Xswiftc -emit-symbol-graph-dir -Xswiftc "$graphs" -Xswiftc -symbol-graph-minimum-access-level -Xswiftc public
-rm -rf "$site"
 for module in Curricle CurricleTraining; do
     mkdir "$work/$module"
     cp "$graphs/$module.symbols.json" "$work/$module/"
@@ -21,5 +21,6 @@ for module in Curricle CurricleTraining; do
         --fallback-display-name "$module" --fallback-bundle-identifier "$module" --transform-for-static-hosting --hosting-base-path / \
         --warnings-as-errors
 done
+rm -rf "$site"
 "$toolchain/docc" merge "$work/Curricle.doccarchive" "$work/CurricleTraining.doccarchive" --synthesized-landing-page-name Curricle --output-path "$site"
 echo "documentation: $site/documentation"

@@ -13,12 +13,13 @@ fail() { echo "release: $1" >&2; exit 2; }
 grep -q "^## $version\b" CHANGELOG.md || fail "CHANGELOG.md has no section for $version"
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
-# Built in a folder of one name, whatever folder this is: hashes of it are in the command.
-source=${TMPDIR:-/tmp}/curricle-$version-source
+# Built in a folder of one name, whatever folder this is and whoever builds: what the compiler makes of it goes by that name.
+source=/tmp/curricle-$version-source
 if [ $# -ge 2 ]; then
     command=$2
 else
-    rm -rf "$source"
+    mkdir -m 700 "$source" 2> /dev/null || fail "$source is there already: remove it, if nobody else is making a release"
+    trap 'rm -rf "$source"' EXIT
     git clone -q . "$source"
     command=$source/$("$source/tools/static_command.sh")
 fi

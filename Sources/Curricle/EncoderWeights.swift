@@ -1,5 +1,6 @@
 internal import CurricleEngine
 internal import CurricleWeights
+internal import Foundation
 
 /// A vision transformer's weights on the disk: a run's folder, MAE's or CL-MAE's files, timm's, Hugging Face's (ViT, ViTMAE, DeiT, DINOv2), as
 /// safetensors or `.pth`. Nothing in a file is executed.
@@ -55,7 +56,11 @@ public struct EncoderWeights: Sendable, Equatable {
     /// - Throws: ``CurricleError`` where the weights are not whole, or the file cannot be written.
     public func export(as format: Format, to path: String) throws(CurricleError) {
         try CurricleError.wrapping {
+            func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
             let file = try Checkpoint(path: self.path, key: key)
+            guard real(path) != real(self.path), real(path) != real(file.path) else {
+                throw CurricleError("\(path): is what is exported: give another path")
+            }
             let contents = try CheckpointContents(file, WeightsDescription(file, heads: heads, imageHeight: nil, imageWidth: nil))
             let written: CheckpointExport.Format =
                 switch format {

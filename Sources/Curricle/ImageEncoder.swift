@@ -77,7 +77,7 @@ public final class ImageEncoder: Sendable {
             var values: [Float] = []
             values.reserveCapacity(images.count * width)
             try lock.withLock {
-                try ProgramExtraction(program).run(images.source) { range, rows in
+                try ProgramExtraction(program).run(images.source(channels: channels)) { range, rows in
                     values += rows
                     progress(range.upperBound, images.count)
                 }

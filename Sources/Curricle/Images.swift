@@ -5,9 +5,18 @@ internal import CurricleVision
 /// CIFAR's or STL-10's files; several of them with `::` between.
 public struct Images: Sendable {
     /// Which part of data that has parts.
-    public enum Part: Sendable, Hashable { case training, test, all }
+    public enum Part: Sendable, Hashable {
+        /// What is learned from: `train/`, or all where nothing is set apart.
+        case training
+        /// What is judged: `test/`, `val/`.
+        case test
+        /// Both.
+        case all
+    }
 
     package let source: any ImageSource
+    /// Where they were looked for; nil for what is no file's.
+    private let place: (path: String, role: DatasetRole)?
 
     /// Looks for images; none is decoded.
     /// - Parameters:
@@ -21,10 +30,17 @@ public struct Images: Sendable {
             case .test: .test
             case .all: .all
             }
+        place = (path, role)
         source = try CurricleError.wrapping { try openDataset(at: ByteName(stored: path), role: role) }
     }
 
-    package init(_ source: any ImageSource) { self.source = source }
+    package init(_ source: any ImageSource) { (self.source, place) = (source, nil) }
+
+    /// The same images, decoded for a model of so many channels.
+    package func source(channels: Int) throws -> any ImageSource {
+        guard let place, channels != DecodeOptions().channels else { return source }
+        return try openDataset(at: ByteName(stored: place.path), role: place.role, decoding: DecodeOptions(channels: channels))
+    }
 
     /// How many there are, from 1.
     public var count: Int { source.count }

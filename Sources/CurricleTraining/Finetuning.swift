@@ -11,7 +11,7 @@ public struct FinetunedEpoch: Sendable, Equatable {
     public let number: Int
     /// Epochs of the whole run.
     public let count: Int
-    /// Cross-entropy of its last step, nats an image.
+    /// Mean cross-entropy of its steps, nats an image.
     public let loss: Double
     /// Share of the test images whose class is found, 0…1.
     public let accuracy: Double
@@ -55,15 +55,19 @@ public struct Finetuning: AsyncSequence, Sendable {
     }
 
     /// Begins, or goes on.
-    public func makeAsyncIterator() -> AsyncThrowingStream<FinetunedEpoch, any Error>.Iterator { CurricleTraining.epochs(of: train) }
+    public func makeAsyncIterator() -> AsyncThrowingStream<FinetunedEpoch, any Error>.Iterator {
+        CurricleTraining.epochs(in: folder, of: train)
+    }
 
     private func train(_ stop: StopFlag, _ ended: @escaping (FinetunedEpoch) -> Void) throws {
         let file = try Checkpoint(path: weights.path, key: weights.key), classes = training.source.classNames
-        let settings = try settings(file, classes: classes.map(\.stored)), files = RunFiles(folder: folder),
+        let settings = try settings(file, classes: classes.map(\.stored)), channels = settings.model.channels,
+            files = RunFiles(folder: folder),
             resumes = try !files.states.isEmpty
         try files.check(FinetuneSettings.command, resumes: resumes)
         let run = try CurricleTrainer.Finetuning(
-            settings, training: training.source, test: test.source.labelled(byNames: classes), output: folder,
+            settings, training: training.source(channels: channels), test: test.source(channels: channels).labelled(byNames: classes),
+            output: folder,
             threads: threads ?? Machine.processors, isa: .best)
         if try !(resumes && run.resume()) { try run.begin(from: file) }
         _ = try run.run(isInterrupted: { stop.isSet }) { progress in

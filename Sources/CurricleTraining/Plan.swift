@@ -25,11 +25,14 @@ public struct Plan: Sendable, Equatable {
     public init(_ recipe: Recipe, images: Int, threads: Int? = nil) throws(CurricleError) {
         let settings = try recipe.settings(images: images), threads = threads ?? Machine.processors
         let (plan, step) = try CurricleError.wrapping {
-            let plan = try TrainingPlan(settings, threads: threads, isa: .best, memoryLimit: recipe.memoryLimit)
-            return (plan, try plan.predictedSeconds(settings, threads: threads, isa: .best))
+            var whole = settings
+            whole.batchSize = min(settings.batchSize, max(1, images))
+            let choice = try TrainingPlan.choice(whole, threads: threads, isa: .best, recorded: nil, data: DataMemory())
+            let plan = try TrainingPlan(whole, threads: threads, isa: .best, recorded: choice)
+            return (plan, try plan.predictedSeconds(whole, threads: threads, isa: .best))
         }
         (batchSize, memoryBytes, operationsPerStep) = (settings.batchSize, plan.residentBytes, plan.flops)
-        steps = max(1, images / settings.batchSize) * settings.schedule.epochs
+        steps = (max(1, images) + settings.batchSize - 1) / settings.batchSize * settings.schedule.epochs
         seconds = step * Double(steps)
     }
 }

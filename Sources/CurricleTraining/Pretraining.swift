@@ -17,7 +17,8 @@ public struct Epoch: Sendable, Equatable {
 /// A pretraining run as a sequence of its epochs: `for try await epoch in Pretraining(recipe, on: images, keepingIn: "run")`.
 ///
 /// It goes on from the newest state of the folder, where there is one, to the same bits as a run that was never interrupted. Where the task is
-/// cancelled, or the loop is left, the step is finished and the state is kept.
+/// cancelled, or the loop is left, the step is finished and the state is kept, for which the next run in the folder waits; a process that ends
+/// meanwhile goes on from the state before.
 public struct Pretraining: AsyncSequence, Sendable {
     /// An epoch that has ended.
     public typealias Element = Epoch
@@ -43,12 +44,14 @@ public struct Pretraining: AsyncSequence, Sendable {
     }
 
     /// Begins, or goes on.
-    public func makeAsyncIterator() -> AsyncThrowingStream<Epoch, any Error>.Iterator { epochs(of: train) }
+    public func makeAsyncIterator() -> AsyncThrowingStream<Epoch, any Error>.Iterator { epochs(in: folder, of: train) }
 
     private func train(_ stop: StopFlag, _ ended: @escaping (Epoch) -> Void) throws {
-        let settings = try recipe.settings(images: images.count), resumes = try !RunFiles(folder: folder).states.isEmpty
+        let settings = try recipe.settings(images: images.count), files = RunFiles(folder: folder), resumes = try !files.states.isEmpty
+        try files.check(PretrainSettings.command, resumes: resumes)
         let run = try CurricleTrainer.Pretraining(
-            settings, source: images.source, output: folder, threads: threads ?? Machine.processors, isa: .best, resumes: resumes)
+            settings, source: images.source(channels: settings.model.channels), output: folder, threads: threads ?? Machine.processors,
+            isa: .best, resumes: resumes)
         if try !(resumes && run.resume()) { try run.begin(from: nil) }
         _ = try run.run(
             isInterrupted: { stop.isSet },

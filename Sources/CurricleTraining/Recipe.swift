@@ -86,14 +86,11 @@ public struct Recipe: Sendable, Equatable {
         settings.step.normalizedTargets = normalizesTargets
         settings.batchSize = batchSize ?? PretrainSettings.batchSize(images: images, accumulation: 1)
         settings.schedule.epochs = epochs
-        settings.schedule.warmupEpochs = Double(epochs) / 10
-        settings.schedule.learningRate = learningRatePer256 * Double(settings.batchSize) / 256
         settings.learningRatePer256 = learningRatePer256
         settings.augmentation = augments ? .mae : .none
-        settings.normalization = model.channels == 3 ? .imageNet : PixelNormalization(mean: [0.5], std: [0.5])
         settings.seed = seed
         settings.memoryLimit = memoryLimit
-        settings.decoding.settle(size: model.imageSize, channels: model.channels)
+        settings.settle { _ in false }
         if let problem = settings.problem { throw CurricleError(problem.description) }
         return settings
     }

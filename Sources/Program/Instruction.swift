@@ -26,6 +26,14 @@ extension curricle_instruction {
     /// FLOPs of its matrix products; a multiply-add is two.
     package var flops: Double { demand.flops }
 
+    /// Its operands that are there, with what of them it touches.
+    package var touches: [(operand: Operand, extent: curricle_extent)] {
+        zip(operands, demand.extents).compactMap { operand, extent in operand.map { ($0, extent) } }
+    }
+
+    /// What it takes, in FLOPs of a core that does them at its peak: those of its products, or its bytes, each as long as four.
+    package var work: Double { max(flops, 4 * touches.reduce(0) { $0 + $1.extent.bytes }) }
+
     /// Operands, sizes and reals in the registry's order; an absent operand is nil.
     package var operands: [Operand?] { list(operand, of: UInt64.self, kernel?.fields.operands.count ?? 0).map(Operand.init(encoded:)) }
     package var sizes: [Int] { list(size, of: Int32.self, kernel?.fields.sizes.count ?? 0).map(Int.init) }

@@ -14,25 +14,26 @@ package struct Stages: Sendable {
 
     package init(_ instructions: [Instruction]) {
         let before = Stages.conflicts(instructions)
-        let stage = Stages.stages(before), work = instructions.map(\.flops)
+        let stage = Stages.stages(before), work = instructions.map(\.work)
         let order = instructions.indices.sorted { (stage[$0], -work[$0], $0) < (stage[$1], -work[$1], $1) }
         self.instructions = order.map { instructions[$0] }
         ends = order.indices.filter { $0 + 1 == order.count || stage[order[$0 + 1]] > stage[order[$0]] }.map { UInt32($0 + 1) }
     }
 
-    /// Instructions of the longest chain in which each reads what the one before it wrote, wherever it lies: no plan of the memory has fewer
-    /// stages.
+    /// Instructions of the longest chain in which each reads what the one before it wrote: however the memory is planned, there are as many stages.
     package static func longestChain(_ instructions: [Instruction]) -> Int {
         let touched = instructions.map(Span.of)
         var length: [Int] = []
         for i in instructions.indices {
             var before = 0
             for span in touched[i] where span.isRead {
-                // Back to whoever wrote all of it.
-                for j in touched[..<i].indices.reversed() {
-                    guard let written = touched[j].first(where: { $0.isWritten && $0.overlaps(span) }) else { continue }
-                    before = max(before, length[j])
-                    if written.start <= span.start, written.end >= span.end { break }
+                // Back to whoever wrote it, piece by piece: what lay there before is not what is read.
+                var missing = [span]
+                for j in touched[..<i].indices.reversed() where !missing.isEmpty {
+                    for written in touched[j] where written.isWritten && missing.contains(where: written.overlaps) {
+                        before = max(before, length[j])
+                        missing = missing.flatMap { $0.without(written) }
+                    }
                 }
             }
             length.append(before + 1)
@@ -77,14 +78,20 @@ private struct Span {
     func overlaps(_ other: Span) -> Bool { segment == other.segment && start < other.end && other.start < end }
     func conflicts(with other: Span) -> Bool { (isWritten || other.isWritten) && overlaps(other) }
 
+    /// What is left of it beside another's bytes.
+    func without(_ other: Span) -> [Span] {
+        guard overlaps(other) else { return [self] }
+        return [(start, min(end, other.start)), (max(start, other.end), end)].filter { $0.0 < $0.1 }.map {
+            Span(segment: segment, start: $0.0, end: $0.1, isRead: isRead, isWritten: isWritten)
+        }
+    }
+
     static func of(_ instruction: Instruction) -> [Span] {
-        zip(instruction.operands, instruction.demand.extents).compactMap { operand, extent in
-            operand.map {
-                let start = Double($0.offset)
-                return Span(
-                    segment: $0.segment.number, start: start, end: start + extent.bytes, isRead: extent.is_read != 0,
-                    isWritten: extent.is_written != 0)
-            }
+        instruction.touches.map { operand, extent in
+            let start = Double(operand.offset)
+            return Span(
+                segment: operand.segment.number, start: start, end: start + extent.bytes, isRead: extent.is_read != 0,
+                isWritten: extent.is_written != 0)
         }
     }
 }

@@ -6,7 +6,7 @@ import CurricleCInstructions
 /// A kernel's own way through its operands is not seen: it is built to stay in the second level.
 package struct Traffic: Sendable {
     /// Bytes that are touched, by how many other bytes were touched since they were last; of them AdamW's, and what was written then and so
-    /// has to be taken back.
+    /// has to be taken back (for a cache of c bytes the sum from c on).
     private var touched: [Int: Double] = [:], updated: [Int: Double] = [:], dirty: [Int: Double] = [:]
 
     /// Counts a round of programs that are run over and over.
@@ -17,12 +17,16 @@ package struct Traffic: Sendable {
         for isCounted in [false, true] {
             for touches in round {
                 for granule in touches.granules {
-                    let (distance, wasDirty) = marks.touch(granule.number, writes: granule.isWritten)
+                    let touch = marks.touch(granule.number, writes: granule.isWritten)
                     guard isCounted else { continue }
-                    let bytes = Double(touches.granule), since = distance * touches.granule
+                    let bytes = Double(touches.granule), since = touch.distance * touches.granule
                     touched[since, default: 0] += bytes
                     if touches.isUpdate { updated[since, default: 0] += bytes }
-                    if wasDirty { dirty[since, default: 0] += bytes }
+                    // A cache that let go of it took it back, unless it had done so since it was written.
+                    if let before = touch.farthestSinceWritten, touch.distance > before {
+                        dirty[since, default: 0] += bytes
+                        dirty[before * touches.granule, default: 0] -= bytes
+                    }
                 }
             }
         }
@@ -52,8 +56,7 @@ private struct Touches {
         self.granule = granule
         isUpdate = instruction.kernel == .adamw
         var found: [Int: Bool] = [:], order: [Int] = []
-        for (operand, extent) in zip(instruction.operands, instruction.demand.extents) {
-            guard let operand, extent.bytes > 0 else { continue }
+        for (operand, extent) in instruction.touches where extent.bytes > 0 {
             for number in operand.offset / granule...(operand.offset + Int(extent.bytes) - 1) / granule {
                 let key = operand.segment.number << 48 | number
                 if found[key] == nil { order.append(key) }
@@ -67,22 +70,25 @@ private struct Touches {
 /// Of each granule its latest touch, and how many others were touched since: a binary indexed tree over the touches.
 private struct LatestTouches {
     private var tree: [Int]
-    private var latest: [Int: (time: Int, isDirty: Bool)] = [:]
+    /// And the largest distance of a touch since it was written; nil where it was not.
+    private var latest: [Int: (time: Int, farthest: Int?)] = [:]
     private var time = 0
 
     init(capacity: Int) { tree = [Int](repeating: 0, count: capacity + 1) }
 
-    /// - Returns: distinct granules since the last touch, 2⁴⁰ where there was none, and whether it was written by then.
-    mutating func touch(_ granule: Int, writes: Bool) -> (distance: Int, wasDirty: Bool) {
+    /// - Returns: distinct granules since the last touch, 2⁴⁰ where there was none, and the largest distance of those before since it was
+    ///   written; nil where it was not.
+    mutating func touch(_ granule: Int, writes: Bool) -> (distance: Int, farthestSinceWritten: Int?) {
         time += 1
-        let before = latest.updateValue((time, writes), forKey: granule)
         add(1, at: time)
-        guard let before else { return (1 << 40, false) }
+        guard let before = latest[granule] else {
+            latest[granule] = (time, writes ? 0 : nil)
+            return (1 << 40, nil)
+        }
         add(-1, at: before.time)
         let distance = count(upTo: time) - count(upTo: before.time) - 1
-        // What is not lost in between is still dirty, whoever wrote it.
-        if !writes, before.isDirty { latest[granule] = (time, true) }
-        return (distance, before.isDirty)
+        latest[granule] = (time, writes ? 0 : before.farthest.map { max($0, distance) })
+        return (distance, before.farthest)
     }
 
     private mutating func add(_ value: Int, at place: Int) {

@@ -4,7 +4,7 @@ import CurricleProgram
 /// A program that was held to account: a session runs it.
 package struct Executable {
     package let program: Program
-    /// How a team of threads runs it; nil where there is one.
+    /// How a team of threads runs it; nil for one thread, and where memory is checked instruction by instruction.
     package let stages: Stages?
 
     /// Bytes of scratch that a team needs to run it.

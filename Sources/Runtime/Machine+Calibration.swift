@@ -36,39 +36,3 @@ extension Instruction {
         withUnsafePointer(to: self) { Int(curricle_task_count($0, Int32(threads), isa.value)) }
     }
 }
-
-/// What else ran on the machine's processors in a stretch of time (`/proc/stat`, in hundredths of a second).
-package struct Neighbours: Sendable {
-    /// Shares of all processors' time: other processes', and what the hypervisor gave to other machines.
-    package let others: Double, stolen: Double
-
-    /// Whether a time that was taken meanwhile says more of the neighbours than of the program.
-    package var disturb: Bool { others + stolen > 0.03 }
-
-    /// Ticks since the machine started, and this process's own.
-    package struct Clock: Sendable {
-        fileprivate let all: Double, busy: Double, stolen: Double, own: Double
-
-        /// Nil where the system does not tell.
-        package init?() {
-            let line = kernelText("/proc/stat").split(separator: "\n").first { $0.hasPrefix("cpu ") }
-            let ticks = line?.split(separator: " ").dropFirst().compactMap { Double($0) } ?? []
-            guard ticks.count >= 8 else { return nil }
-            // user, nice, system, idle, waiting for a disk, interrupts, soft interrupts, stolen
-            (all, stolen) = (ticks[..<8].reduce(0, +), ticks[7])
-            busy = all - ticks[3] - ticks[4] - stolen
-            var usage = rusage()
-            getrusage(.init(RUSAGE_SELF.rawValue), &usage)
-            func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) * 1e-6 }
-            own = (seconds(usage.ru_utime) + seconds(usage.ru_stime)) * Double(sysconf(Int32(_SC_CLK_TCK)))
-        }
-    }
-
-    /// Since a clock was read; nil where too little time has gone by to tell.
-    package init?(since before: Clock) {
-        guard let now = Clock(), now.all - before.all >= 10 else { return nil }
-        let all = now.all - before.all
-        others = max(0, (now.busy - before.busy - (now.own - before.own)) / all)
-        stolen = max(0, (now.stolen - before.stolen) / all)
-    }
-}

@@ -72,7 +72,7 @@ package final class Session {
         if results.bytes < program.resultBytes { results = try Memory(bytes: program.resultBytes, purpose: "results") }
         let need = try program.workspaceBytes(threads: threads, isa: isa)
         if workspace.bytes < need { workspace = try Memory(bytes: need, purpose: "the threads' scratch") }
-        return Executable(program: program, stages: threads > 1 ? Stages(program.instructions) : nil)
+        return Executable(program: program, stages: threads > 1 && !checksMemory ? Stages(program.instructions) : nil)
     }
 
     /// Bytes of arena and scratch held now.

@@ -111,7 +111,7 @@ enum BenchCommand {
                 ("img_s", .double(r.imagesPerSecond)), ("gflop_s", .double(r.gflops)), ("peak_gflop_s", .double(r.peakGFLOPs)),
                 ("peak_share", .double(r.peakShare)),
                 ("rss_mb", .double(Double(r.residentBytes) / 1e6)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6))
-            ] + fields(r.roofline, of: r.step) + fields(r.neighbours)
+            ] + fields(r.roofline, of: r.step) + fields(r.otherLoad)
         var lines = [
             "\(subject.preset), batch \(r.images), f32, \(s.isa), \(s.threads) threads, \(Machine.cpu)",
             String(
@@ -119,7 +119,7 @@ enum BenchCommand {
             String(format: "%.1f of %.1f GFLOP/s calibrated peak: %.3f", r.gflops, r.peakGFLOPs, r.peakShare),
             String(format: "peak memory %.0f MB, arena %.0f MB", Double(r.residentBytes) / 1e6, Double(r.arenaBytes) / 1e6)
         ]
-        lines += text(r.roofline, of: r.step) + text(r.neighbours)
+        lines += text(r.roofline, of: r.step) + text(r.otherLoad)
         lines += table(r.kernels, of: r.step, peak: r.peakGFLOPs)
         subject.show(row, lines.joined(separator: "\n"))
         return [row]
@@ -159,16 +159,16 @@ enum BenchCommand {
         return lines + ["\(r.instructions) instructions in \(r.stages) stages; their longest chain has \(r.longestChain)"]
     }
 
-    private static func fields(_ neighbours: Neighbours?) -> Row {
-        neighbours.map { [("others_share", .double($0.others)), ("steal_share", .double($0.stolen))] } ?? []
+    private static func fields(_ otherLoad: OtherLoad?) -> Row {
+        otherLoad.map { [("others_share", .double($0.others)), ("steal_share", .double($0.stolen))] } ?? []
     }
 
-    private static func text(_ neighbours: Neighbours?) -> [String] {
-        guard let n = neighbours, n.disturb else { return [] }
+    private static func text(_ otherLoad: OtherLoad?) -> [String] {
+        guard let load = otherLoad, load.disturbs else { return [] }
         return [
             String(
                 format: "taken beside others: meanwhile %.0f %% of the processors' time was other processes', %.0f %% other machines'",
-                100 * n.others, 100 * n.stolen)
+                100 * load.others, 100 * load.stolen)
         ]
     }
 
@@ -200,7 +200,7 @@ enum BenchCommand {
                 ("peak_gflop_s", .double(r.peakGFLOPs)), ("peak_share", .double(r.peakShare)),
                 ("rss_mb", .double(Double(r.residentBytes) / 1e6)),
                 ("arena_mb", .double(Double(r.arenaBytes) / 1e6))
-            ] + fields(r.roofline, of: r.batch) + fields(r.neighbours)
+            ] + fields(r.roofline, of: r.batch) + fields(r.otherLoad)
         subject.show(
             row,
             ([
@@ -211,7 +211,7 @@ enum BenchCommand {
                     subject.precision.rawValue, r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs,
                     Double(r.residentBytes) / 1e6)
             ]
-                + text(r.roofline, of: r.batch) + text(r.neighbours) + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(
+                + text(r.roofline, of: r.batch) + text(r.otherLoad) + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(
                     separator: "\n"))
         return [row]
     }

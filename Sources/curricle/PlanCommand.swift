@@ -45,7 +45,7 @@ enum PlanCommand {
             settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, data: DataMemory(judgedImages: a.int("knn-images")))
         let available = settings.memoryLimit ?? Machine.memoryBytes
         let largest = try TrainingPlan.largestBatch(settings, threads: threads, isa: isa, within: available)
-        let efficiency = TeamEfficiency(plan.programs.map(\.program.instructions), isa: isa)
+        let efficiency = TeamEfficiency(plan.programs.map { ($0.program.instructions, $0.runs) }, isa: isa)
         let seconds = try a.flag("skip-timing") ? nil : plan.predictedSeconds(settings, threads: threads, isa: isa)
         if let path = try a.stringIfGiven("picture") { try draw(plan, path) }
         if let folder = try a.stringIfGiven("dump") { try plan.dump(settings, to: folder) }
@@ -81,7 +81,7 @@ enum PlanCommand {
     }
 
     private static func draw(_ plan: TrainingPlan, _ path: String) throws {
-        try DurableFile.write(Array(PlanPicture.svg(plan.programs).utf8), to: path)
+        try DurableFile.write(Array(PlanPicture.svg(plan.programs.map { ($0.title, $0.program) }).utf8), to: path)
     }
 
     private static func text(

@@ -41,16 +41,10 @@ import CurricleDatasets
 
         // Left after the first epoch: the step at hand is finished and kept.
         for try await epoch in Pretraining(recipe, on: images, keepingIn: folder.file("cut"), threads: 1) where epoch.number == 1 { break }
-        // Who left it need not have been seen to stop: the folder's lock says when.
+        // The run that was left is waited for.
         var rest: [Int] = []
-        for _ in 0..<200 where rest.isEmpty {
-            do {
-                for try await epoch in Pretraining(recipe, on: images, keepingIn: folder.file("cut"), threads: 2) {
-                    rest.append(epoch.number)
-                }
-                break
-            } catch { try await Task.sleep(for: .milliseconds(50)) }
-        }
+        for try await epoch in Pretraining(recipe, on: images, keepingIn: folder.file("cut"), threads: 2) { rest.append(epoch.number) }
+        #expect(rest.last == 4)
         let finals = ["whole", "cut"].map { URL(fileURLWithPath: folder.file("\($0)/model.safetensors")) }
         #expect(try Data(contentsOf: finals[0]) == Data(contentsOf: finals[1]))
 
@@ -94,6 +88,31 @@ import CurricleDatasets
         }
     }
 
+    @Test("grey pictures are grey to a model of one channel") func grey() async throws {
+        let folder = try TemporaryFolder()
+        try FileManager.default.createDirectory(atPath: folder.file("grey"), withIntermediateDirectories: true)
+        for i in 0..<16 {
+            let pixels = (0..<28 * 28).map { UInt8(($0 * (3 + i)) % 256) }
+            try Data(encodePNG(PixelImage(width: 28, height: 28, channels: 1, pixels: pixels))).write(
+                to: URL(fileURLWithPath: folder.file("grey/\(i).png")))
+        }
+        var one = recipe
+        (one.model.channels, one.epochs) = (1, 1)
+        let images = try Images(folder.file("grey"))
+        for try await _ in Pretraining(one, on: images, keepingIn: folder.file("run")) {}
+        let encoder = try ImageEncoder(EncoderWeights(folder.file("run")))
+        let features = try encoder.features(of: images)
+        let expected = try FeatureExtractor(weights: folder.file("run"), threads: 1, isa: .best).features(
+            openDataset(at: ByteName(folder.file("grey")), role: .train, decoding: DecodeOptions(channels: 1)), pool: .mean)
+        #expect(encoder.channels == 1 && features.values.map(\.bitPattern) == expected.map(\.bitPattern))
+        // A folder with weights but no state is nobody's to write over.
+        try FileManager.default.createDirectory(atPath: folder.file("other"), withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: folder.file("run/model.safetensors"), toPath: folder.file("other/model.safetensors"))
+        await #expect(throws: CurricleError.self) {
+            for try await _ in Pretraining(one, on: images, keepingIn: folder.file("other")) {}
+        }
+    }
+
     @Test("several threads may use one encoder") func threads() async throws {
         let folder = try TemporaryFolder(), images = try Images(pictures(folder))
         var small = recipe
@@ -125,23 +144,46 @@ import CurricleDatasets
             for try await _ in Finetuning(weights, on: images, judgedOn: images, keepingIn: folder.file("run")) {}
         }
 
-        // Light and dark pictures lie apart: whoever judges features finds each of them.
         let features = try ImageEncoder(weights).features(of: images)
-        let probe = try Probe(features, labels: labels)
-        let predicted = try probe.predictions(for: features)
-        #expect(try probe.accuracy(on: features, labels: labels) == Double(zip(predicted, labels).filter(==).count) / 40)
-        let nearest = try (0..<40).map { row in try features.nearest(to: row, count: 39).first.map { labels[$0] } }
-        #expect(nearest.count == 40)
-        #expect(try features.accuracy(labels: labels, among: features, labels: labels, neighbours: 1) == 1)
+        // Every other image is known, and the rest is asked for: by distances and votes here.
+        let (known, asked) = ((0..<20).map { 2 * $0 }, (0..<20).map { 2 * $0 + 1 })
+        func of(_ rows: [Int]) throws -> ImageFeatures {
+            let pixels = try rows.map { try Array(Data(contentsOf: URL(fileURLWithPath: images.name(at: $0)))) }
+            return try ImageEncoder(weights).features(ofPixels: pixels.flatMap { try decodeImage(bytes: $0, name: "").pixels })
+        }
+        let (training, test) = (try of(known), try of(asked))
+        func distance(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double {
+            zip(a, b).reduce(0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
+        }
+        let votes = test.map { row in
+            let nearest = training.indices.sorted { distance(row, training[$0]) < distance(row, training[$1]) }.prefix(3)
+            return nearest.filter { labels[known[$0]] == 1 }.count > 1 ? 1 : 0
+        }
+        let right = zip(votes, asked).filter { $0 == labels[$1] }.count
+        #expect(
+            try test.accuracy(labels: asked.map { labels[$0] }, among: training, labels: known.map { labels[$0] }, neighbours: 3) == Double(
+                right) / 20)
+        let probe = try Probe(training, labels: known.map { labels[$0] }), predicted = try probe.predictions(for: test)
+        #expect(Set(predicted).isSubset(of: [0, 1]) && predicted.count == 20)
+        let found = Double(zip(predicted, asked).filter { $0 == labels[$1] }.count) / 20
+        #expect(try probe.accuracy(on: test, labels: asked.map { labels[$0] }) == found && found > 0.5)
+        #expect(try features.nearest(to: 0, count: .max).count == 39)
         #expect(throws: CurricleError.self) { try Probe(features, labels: [0]) }
         #expect(throws: CurricleError.self) { try Probe(features, labels: [Int](repeating: 3, count: 40)) }
         #expect(throws: CurricleError.self) { try features.accuracy(labels: labels, among: features, labels: labels, neighbours: 0) }
 
-        let plan = try Plan(recipe, images: images.count, threads: 2)
-        #expect(plan.batchSize == 8 && plan.steps == 20 && plan.memoryBytes > 1 << 20 && plan.operationsPerStep > 1e6 && plan.seconds > 0)
+        let plan = try Plan(recipe, images: 41, threads: 2)
+        #expect(plan.batchSize == 8 && plan.steps == 24 && plan.memoryBytes > 1 << 20 && plan.operationsPerStep > 1e6 && plan.seconds > 0)
         var small = recipe
         small.memoryLimit = 1 << 20
         #expect(throws: CurricleError.self) { try Plan(small, images: 40) }
+
+        for size in [0, -1] {
+            var none = recipe
+            none.batchSize = size
+            #expect(throws: CurricleError.self) { try Plan(none, images: 40) }
+        }
+        #expect(throws: CurricleError.self) { try weights.export(as: .timm, to: folder.file("run/model.safetensors")) }
 
         for run in ["run", "tuned"] {
             try RunPage(of: folder.file(run)).write(to: folder.file("\(run).html"))

@@ -1,7 +1,8 @@
 import CurricleCInstructions
 import CurricleProgram
-import CurricleRuntime
+import Foundation
 import Testing
+@testable import CurricleRuntime
 
 @Suite("Bytes that programs move") struct TrafficTests {
     /// y = a + b of so many bytes each, at places counted in these.
@@ -33,11 +34,53 @@ import Testing
         #expect(Machine.peakGFLOPs(isa: .best, threads: 1, seconds: 0.01) > 0.1)
     }
 
-    @Test("a processor that works for this process is no neighbour's") func neighbours() throws {
-        let before = try #require(Neighbours.Clock())
-        var sum = 0.0
-        while Neighbours(since: before) == nil { for i in 0..<100_000 { sum += Double(i).squareRoot() } }
-        let found = try #require(Neighbours(since: before))
-        #expect(sum > 0 && (0...1).contains(found.others) && (0...1).contains(found.stolen))
+    /// A cache that lets go of what was touched longest ago, played through: bytes of a round that are fetched and taken back.
+    private func played(_ program: [(y: Int, a: Int, b: Int)], capacity: Int, bytes: Int) -> Int {
+        var held: [(place: Int, isDirty: Bool)] = [], moved = 0
+        for round in 0..<3 {
+            if round == 2 { moved = 0 }
+            for (y, a, b) in program {
+                var seen: Set<Int> = []
+                for place in [y, a, b] where seen.insert(place).inserted {
+                    if let at = held.firstIndex(where: { $0.place == place }) {
+                        held.append((place, held.remove(at: at).isDirty || place == y))
+                    } else {
+                        moved += bytes
+                        held.append((place, place == y))
+                        if held.count > capacity, held.removeFirst().isDirty { moved += bytes }
+                    }
+                }
+            }
+        }
+        return moved
+    }
+
+    @Test("it is what a cache does that lets go of the oldest", arguments: 1...6) func cacheOfOldest(seed: UInt64) {
+        var state = seed
+        let bytes = 1 << 14
+        func draw(_ count: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % count
+        }
+        let program = (0..<60).map { _ in
+            // In place, or somewhere else.
+            let y = draw(20), a = draw(3) == 0 ? y : 20 + draw(10)
+            return (y: y, a: a, b: 30 + draw(10))
+        }
+        let traffic = Traffic(of: [program.map { add($0.y, $0.a, $0.b, bytes: bytes) }])
+        for capacity in [3, 5, 8, 13, 21, 40] {
+            #expect(traffic.bytes(beyond: capacity * bytes) == Double(played(program, capacity: capacity, bytes: bytes)), "\(capacity)")
+        }
+    }
+
+    @Test("others' time is what is neither this process's nor idle, and what the hypervisor took stands apart") func load() throws {
+        let before = try #require(OtherLoad.Clock("cpu  100 0 50 1000 10 0 0 20 5 5\ncpu0 1 1 1 1", own: 40))
+        // Of 200 ticks 90 were worked, 50 of them by this process, and 10 stolen.
+        let after = try #require(OtherLoad.Clock("cpu  160 5 75 1090 20 0 0 30 9 9\n", own: 90))
+        #expect(OtherLoad(from: before, to: after) == OtherLoad(from: before, to: after))
+        let found = try #require(OtherLoad(from: before, to: after))
+        #expect(abs(found.others - 0.2) < 1e-12 && abs(found.stolen - 0.05) < 1e-12 && found.disturbs)
+        #expect(OtherLoad(from: before, to: before) == nil && OtherLoad.Clock("intr 5", own: 0) == nil)
+        if FileManager.default.fileExists(atPath: "/proc/stat") { #expect(OtherLoad.Clock() != nil) }
     }
 }

@@ -130,16 +130,16 @@ struct TrainingPlanTests {
     @Test("one thread works all the time, and a task that cannot be divided leaves the others idle") func shares() {
         let one = linear(1, from: 0, to: 1 << 20)
         #expect(one.tasks(threads: 4, isa: .best) == 1)
-        #expect(TeamEfficiency([[one]], threads: [1, 4], isa: .best).teams.map(\.share) == [1, 0.25])
+        #expect(TeamEfficiency([([one], 1)], threads: [1, 4], isa: .best).teams.map(\.share) == [1, 0.25])
         // Two that need not wait for one another share a stage, two in a chain do not.
         let beside = linear(1, from: 0, to: 2 << 20), behind = linear(1, from: 1 << 20, to: 2 << 20)
-        #expect(TeamEfficiency([[one, beside]], threads: [2], isa: .best).teams.map(\.share) == [1])
-        #expect(TeamEfficiency([[one, behind]], threads: [2], isa: .best).teams.map(\.share) == [0.5])
+        #expect(TeamEfficiency([([one, beside], 3)], threads: [2], isa: .best).teams.map(\.share) == [1])
+        #expect(TeamEfficiency([([one, behind], 0.5)], threads: [2], isa: .best).teams.map(\.share) == [0.5])
     }
 
     @Test("work in many tasks keeps a team busy, but for the last") func many() {
         let large = linear(1 << 14, from: 0, to: 1 << 24)
-        for (threads, share) in TeamEfficiency([[large]], threads: [2, 4, 8], isa: .best).teams {
+        for (threads, share) in TeamEfficiency([([large], 1)], threads: [2, 4, 8], isa: .best).teams {
             let tasks = large.tasks(threads: threads, isa: .best), rounds = (tasks + threads - 1) / threads
             #expect(abs(share - Double(tasks) / Double(threads * rounds)) < 1e-12 && share > 0.8)
         }

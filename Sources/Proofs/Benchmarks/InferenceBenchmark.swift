@@ -17,7 +17,7 @@ package struct InferenceBenchmark: Sendable {
         package let kernels: [KernelTime]
         package let roofline: Roofline
         /// What else ran while it was timed; nil where that cannot be told.
-        package let neighbours: Neighbours?
+        package let otherLoad: OtherLoad?
         package var imagesPerSecond: Double { Double(images) / batch }
         package var gflops: Double { flops / batch * 1e-9 }
         package var peakShare: Double { gflops / peakGFLOPs }
@@ -41,24 +41,22 @@ package struct InferenceBenchmark: Sendable {
         let patches = try RandomPatches(configuration, images: setting.batchSize)
         let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
         let given: RunInputs = [.patches: .memory(patches.bytes)]
-        let before = Neighbours.Clock()
+        let before = OtherLoad.Clock()
         let times = try setting.times(progress) { _ = try model.session.run(executable, given) }
-        let neighbours = before.flatMap(Neighbours.init(since:))
-        // Kernels in turn, each alone.
-        let instructions = executable.program.instructions, looks = min(3, setting.repeats)
-        let clock = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: instructions.count)
-        clock.initialize(repeating: 0)
-        defer { clock.deallocate() }
-        for _ in 0..<looks { _ = try model.session.run(executable, given, nanoseconds: clock) }
+        let otherLoad = before.flatMap(OtherLoad.init(since:))
+        let instructions = executable.program.instructions
+        let kernels = try KernelTime.measured([instructions], rounds: min(3, setting.repeats), byShape: byShape) { _, clock in
+            _ = try model.session.run(executable, given, nanoseconds: clock)
+        }
         return Result(
             batch: quantile(times, 0.5), batchP90: quantile(times, 0.9), images: setting.batchSize,
             flops: LeastWork.features(configuration) * Double(setting.batchSize), peakGFLOPs: peak, arenaBytes: model.session.arenaBytes,
             residentBytes: Machine.residentBytes.peak,
-            kernels: KernelTime.table(instructions, clock, repeats: looks, byShape: byShape),
+            kernels: kernels,
             roofline: try Roofline(
                 [instructions], leastFLOPs: LeastWork.features(configuration) * Double(setting.batchSize),
                 leastBytes: Double(model.layout.bytes + patches.bytes.count), peakGFLOPs: peak, threads: setting.threads),
-            neighbours: neighbours)
+            otherLoad: otherLoad)
     }
 }
 

@@ -7,6 +7,29 @@ package struct KernelTime: Sendable {
     package let flops: Double
     package let count: Int
 
+    /// Times kernels in turn, each alone.
+    /// - Parameters:
+    ///   - programs: that one round runs.
+    ///   - rounds: how often; none for no kernels.
+    ///   - run: runs the program of a number with a clock.
+    static func measured(
+        _ programs: [[Instruction]], rounds: Int, byShape: Bool,
+        _ run: (_ program: Int, _ clock: UnsafeMutableBufferPointer<UInt64>) throws -> Void
+    ) rethrows -> [KernelTime] {
+        let instructions = programs.flatMap(\.self)
+        let clock = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: instructions.count)
+        clock.initialize(repeating: 0)
+        defer { clock.deallocate() }
+        for _ in 0..<rounds {
+            var first = 0
+            for (number, program) in programs.enumerated() {
+                try run(number, UnsafeMutableBufferPointer(rebasing: clock[first..<(first + program.count)]))
+                first += program.count
+            }
+        }
+        return rounds == 0 ? [] : table(instructions, clock, repeats: rounds, byShape: byShape)
+    }
+
     /// The slowest first; seconds are means over the repeats.
     package static func table(
         _ instructions: [Instruction], _ nanoseconds: UnsafeMutableBufferPointer<UInt64>, repeats: Int, byShape: Bool

@@ -36,7 +36,7 @@ package struct LoaderBenchmark: Sendable {
         loader.start(epoch: 0)
         _ = try loader.next()
         loader.stop()
-        let clock = DispatchTime.now().uptimeNanoseconds, cpu = processorSeconds()
+        let clock = DispatchTime.now().uptimeNanoseconds, cpu = Machine.processorSeconds
         loader.start(epoch: 1)
         var images = 0
         while let batch = try loader.next() {
@@ -44,13 +44,7 @@ package struct LoaderBenchmark: Sendable {
             progress(images, source.count)
         }
         return Result(
-            images: images, seconds: Double(DispatchTime.now().uptimeNanoseconds - clock) * 1e-9, coreSeconds: processorSeconds() - cpu)
-    }
-
-    private func processorSeconds() -> Double {
-        var usage = rusage()
-        getrusage(0 /* RUSAGE_SELF */, &usage)
-        func seconds(_ t: timeval) -> Double { Double(t.tv_sec) + Double(t.tv_usec) * 1e-6 }
-        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+            images: images, seconds: Double(DispatchTime.now().uptimeNanoseconds - clock) * 1e-9,
+            coreSeconds: Machine.processorSeconds - cpu)
     }
 }

@@ -37,6 +37,7 @@ package struct Roofline: Sendable {
         (leastFLOPs / peakGFLOPs * 1e-9, leastBytes / streamGBytes * 1e-9)
     }
 
-    /// The share of the roofline that a time has, up to 1.
+    /// The share of the roofline that a time has. More than 1 where less than counted comes from memory: parameters that stay in the last
+    /// cache; and of int8, which is held against the peak of float32.
     package func share(of seconds: Double) -> Double { max(leastSeconds.arithmetic, leastSeconds.memory) / seconds }
 }

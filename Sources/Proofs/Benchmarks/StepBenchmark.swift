@@ -21,7 +21,7 @@ package struct StepBenchmark: Sendable {
         /// Nil where kernels are not looked at.
         package let roofline: Roofline?
         /// What else ran while it was timed; nil where that cannot be told.
-        package let neighbours: Neighbours?
+        package let otherLoad: OtherLoad?
         package var imagesPerSecond: Double { Double(images) / step }
         package var gflops: Double { flops / step * 1e-9 }
         package var peakShare: Double { gflops / peakGFLOPs }
@@ -62,7 +62,7 @@ package struct StepBenchmark: Sendable {
 
         var peak = Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5)
         var stepsA: [Double] = [], stepsB: [Double] = []
-        let before = Neighbours.Clock()
+        let before = OtherLoad.Clock()
         let steps = try setting.times(progress) {
             stepsA.append(try step(a, givenA))
             stepsB.append(try step(b, givenB))
@@ -71,16 +71,13 @@ package struct StepBenchmark: Sendable {
         stepsB.removeFirst(setting.warmup)
         peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
 
-        let neighbours = before.flatMap(Neighbours.init(since:))
+        let otherLoad = before.flatMap(OtherLoad.init(since:))
 
-        // Kernels in turn, each alone: by a clock that is no part of the times above.
-        let programs = [a.program.instructions, b.program.instructions], looks = timesKernels ? min(3, setting.repeats) : 0
-        let clock = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: programs[0].count + programs[1].count)
-        clock.initialize(repeating: 0)
-        defer { clock.deallocate() }
-        for _ in 0..<looks {
-            _ = try step(a, givenA, UnsafeMutableBufferPointer(rebasing: clock[..<programs[0].count]))
-            _ = try step(b, givenB, UnsafeMutableBufferPointer(rebasing: clock[programs[0].count...]))
+        // By a clock that is no part of the times above.
+        let programs = [a.program.instructions, b.program.instructions]
+        let kernels = try KernelTime.measured(programs, rounds: timesKernels ? min(3, setting.repeats) : 0, byShape: byShape) {
+            number, clock in
+            _ = try number == 0 ? step(a, givenA, clock) : step(b, givenB, clock)
         }
         let least = LeastWork(configuration, maskRatio: options.maskRatio)
         return Result(
@@ -89,13 +86,13 @@ package struct StepBenchmark: Sendable {
             flops: least.flops * Double(batchSize), peakGFLOPs: peak,
             arenaBytes: session.arenaBytes,
             residentBytes: Machine.residentBytes.peak,
-            kernels: KernelTime.table(programs[0] + programs[1], clock, repeats: max(1, looks), byShape: byShape),
+            kernels: kernels,
             roofline: timesKernels
                 ? try Roofline(
                     programs, leastFLOPs: least.flops * Double(batchSize),
                     leastBytes: least.bytes(model.layout) + Double(patches.bytes.count),
                     peakGFLOPs: peak, threads: threads) : nil,
-            neighbours: neighbours)
+            otherLoad: otherLoad)
     }
 }
 

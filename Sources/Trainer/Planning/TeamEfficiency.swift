@@ -7,21 +7,14 @@ package struct TeamEfficiency: Sendable {
     /// Threads, and the share of their time that is work, 0…1.
     package let teams: [(threads: Int, share: Double)]
 
-    /// What moving a byte takes, as FLOPs of a core that does them at its peak: for kernels without matrix products.
-    private static let flopsOfAByte = 4.0
-
-    package init(_ programs: [[Instruction]], threads: [Int] = [4, 8, 16, 32, 64], isa: ISA) {
-        let stages = programs.map(Stages.init)
-        let whole = stages.reduce(0) { $0 + $1.instructions.reduce(0) { $0 + TeamEfficiency.work($1) } }
+    /// - Parameter programs: of a step, each as often as it is run.
+    package init(_ programs: [(instructions: [Instruction], runs: Double)], threads: [Int] = [4, 8, 16, 32, 64], isa: ISA) {
+        let stages = programs.map { (Stages($0.instructions), $0.runs) }
+        let whole = stages.reduce(0) { $0 + $1.1 * $1.0.instructions.reduce(0) { $0 + $1.work } }
         teams = threads.map { count in
-            let time = stages.reduce(0) { $0 + TeamEfficiency.time($1, threads: count, isa: isa) }
+            let time = stages.reduce(0) { $0 + $1.1 * TeamEfficiency.time($1.0, threads: count, isa: isa) }
             return (count, whole / (Double(count) * time))
         }
-    }
-
-    private static func work(_ instruction: Instruction) -> Double {
-        let bytes = zip(instruction.operands, instruction.demand.extents).reduce(0) { $0 + ($1.0 == nil ? 0 : $1.1.bytes) }
-        return max(instruction.flops, flopsOfAByte * bytes)
     }
 
     /// Tasks in their order, each to the thread that is free first.
@@ -30,7 +23,7 @@ package struct TeamEfficiency: Sendable {
         for end in stages.ends.map(Int.init) {
             var team = FreeTimes(threads: threads)
             for instruction in stages.instructions[first..<end] {
-                let tasks = max(1, instruction.tasks(threads: threads, isa: isa)), each = work(instruction) / Double(tasks)
+                let tasks = max(1, instruction.tasks(threads: threads, isa: isa)), each = instruction.work / Double(tasks)
                 for _ in 0..<tasks { team.take(each) }
             }
             time += team.last

@@ -85,8 +85,8 @@ package struct TrainingPlan: Sendable {
     package let recomputedFlops: Double
     /// Images of the pieces that a batch is computed in; nil where it is computed whole.
     package let pieceImages: Int?
-    /// The programs of a step in the order they first run.
-    package let programs: [(title: String, program: Program)]
+    /// The programs of a step in the order they first run, and how often it runs each: in the mean of all steps.
+    package let programs: [(title: String, program: Program, runs: Double)]
 
     /// What a run has to know to do as planned.
     package var choice: MemoryChoice { MemoryChoice(pieceImages: pieceImages, arenaBytes: arenaLimit ?? arenaBytes) }
@@ -186,7 +186,7 @@ package struct TrainingPlan: Sendable {
     ///   - recorded: how it does so already; nil for a run that begins.
     ///   - machineBytes: what this process may take.
     /// - Throws: `LearningError.memory`; `LearningError.configuration` naming the largest pieces that fit where the whole batch does not.
-    static func choice(
+    package static func choice(
         _ settings: PretrainSettings, threads: Int, isa: ISA, recorded: MemoryChoice?, data: DataMemory,
         machineBytes: Int = Machine.memoryBytes
     ) throws -> MemoryChoice? {
@@ -265,14 +265,14 @@ package struct TrainingPlan: Sendable {
         var models = ModelPrograms(settings.model, arenaLimit: arenaLimit, pipeline: pipeline)
         let stores = settings.storesGradients(pieceImages: pieceImages)
         let keys = TrainingPlan.keys(settings, pieceImages: pieceImages)
-        var flops: [ParameterGroup: Double] = [:], recomputed = 0.0, programs: [(title: String, program: Program)] = []
+        var flops: [ParameterGroup: Double] = [:], recomputed = 0.0, programs: [(title: String, program: Program, runs: Double)] = []
         for (group, list) in [(ParameterGroup.autoencoder, keys.autoencoder), (.masker, keys.masker)] {
             for key in list {
                 let program = try models.compile(key),
                     times = Double(StepPrograms.repeats(key, images: settings.batchSize, pieceImages: pieceImages))
                 flops[group, default: 0] += times * program.flops
                 recomputed += times * program.recomputedFlops
-                programs.append((key.title, program))
+                programs.append((key.title, program, times / Double(group == .masker ? settings.maskerEvery : 1)))
             }
         }
         parameterBytes = models.layout.bytes

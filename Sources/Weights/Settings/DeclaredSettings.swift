@@ -108,6 +108,8 @@ extension ScheduledSettings {
 
     /// What is wrong with the schedule, or nil.
     package var scheduleProblem: Message? {
+        if batchSize < 1 { return "\(.batchSize) must be at least 1, not \(batchSize)" }
+        guard (1...1_000_000).contains(schedule.epochs) else { return "\(.epochs) must be from 1 to 1000000, not \(schedule.epochs)" }
         guard schedule.warmupEpochs > 0, schedule.warmupEpochs >= Double(schedule.epochs) else { return nil }
         return "\(.warmupEpochs) \(schedule.warmupEpochs) must be less than \(.epochs) \(schedule.epochs)"
     }
