@@ -160,7 +160,8 @@ static void run_steps(execution *e) {
     }
 }
 
-/// Stages follow one another to the last instruction, each of one at least, and guards stand alone; threads that are the caller's run instructions one by one.
+/// Stages follow one another to the last instruction, each of one at least, and guards stand alone. Threads that are the caller's run
+/// instructions one by one.
 static int stages_are_sound(const curricle_instruction *instructions, uint32_t count, const curricle_execution *run) {
     if (!run->stage_ends) return 1;
     uint32_t end = 0;
