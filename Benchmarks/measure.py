@@ -15,7 +15,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # What a record may hold that is summed up over the rounds.
-FIGURES = ("img_s", "img_s_per_core", "core_share", "gflop_s", "peak_gflop_s", "peak_share", "rss_mb", "arena_mb", "first_step_s")
+FIGURES = ("img_s", "img_s_per_core", "core_share", "gflop_s", "peak_gflop_s", "peak_share", "rss_mb", "arena_mb", "first_step_s",
+           "stream_gb_s", "beyond_l3_mb", "roofline_share", "others_share", "steal_share")  # fmt: skip
 # Settings of other runs that would change the thread counts of a contender behind the command's back.
 FOREIGN_SETTINGS = ("OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_")
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw the results of compare.py: images/s of each runtime, and scaling over batch and image.
+"""Draw the results of compare.py: images/s of each runtime, scaling over batch and image, and the roofline.
 
 usage: picture.py RESULTS.json PICTURE.png
 
@@ -133,6 +133,30 @@ def batch_panel(axes, comparison: dict) -> None:
     share_axis(axes)
 
 
+def roofline_row(part, comparisons: list[dict]) -> None:
+    """Where each runtime stands below what the machine can give: GFLOP/s over the FLOPs for a byte that comes from memory, by Curricle's count;
+    another program's bytes are not known, so all stand in one column."""
+    axes = part.subplots(1, 1)
+    found = [(c, next((o for o in c["contenders"] if o.get("ours") and figure(o, "beyond_l3_mb")), None)) for c in comparisons]
+    found = [(c, ours) for c, ours in found if ours]
+    columns = []
+    for comparison, ours in found:
+        # FLOPs of an image over bytes of an image; what all caches hold has no bytes to speak of.
+        intensity = figure(ours, "gflop_s") / figure(ours, "img_s") * ours["batch"] * 1e9 / (figure(ours, "beyond_l3_mb") * 1e6)
+        columns.append(intensity)
+        for contender in comparison["contenders"]:
+            colour = OURS if contender.get("ours") else PEERS.get(contender["runtime"], FAINT)
+            axes.plot(intensity, figure(contender, "gflop_s"), "o", color=colour, markersize=7)
+        axes.annotate(comparison["title"], (intensity, figure(ours, "gflop_s")), (8, 4), textcoords="offset points", fontsize=8.5)
+    peak, stream = (max(figure(ours, key) for _, ours in found) for key in ("peak_gflop_s", "stream_gb_s"))
+    span = [min(columns + [peak / stream]) / 4, max(columns) * 4]
+    axes.plot([span[0], peak / stream, span[1]], [span[0] * stream, peak, peak], color=INK, linewidth=1.5)
+    axes.set(xscale="log", yscale="log", xlim=span, xlabel="FLOPs for a byte from memory", ylabel="GFLOP/s")
+    axes.set_title(f"peak {peak:,.0f} GFLOP/s, memory {stream:,.0f} GB/s")
+    axes.grid(which="both")
+    part.suptitle("Roofline", x=0.012, ha="left", fontsize=13, fontweight="bold")
+
+
 def share_axis(axes) -> None:
     """A y axis of shares of the peak, from 0 to 1."""
     axes.set_ylim(0, 1)
@@ -199,16 +223,19 @@ def draw(machine: dict, comparisons: list[dict], path: Path) -> None:
     """Writes the picture of what there is."""
     complete = [c for c in comparisons if c["contenders"]]
     rows = {s: [c for c in complete if c["section"] == s] for s in ("step", "features", "scaling")}
+    rows["roofline"] = [c for c in rows["step"] + rows["features"] if any(figure(o, "beyond_l3_mb") for o in c["contenders"])]
     rows = {section: found for section, found in rows.items() if found}
     if not rows:
         raise SystemExit("picture.py: no results of training steps, features or scaling to draw")
     plt.rcParams.update(STYLE)
-    heights = {"step": 3.5, "features": 3.5, "scaling": 3.6}
+    heights = {"step": 3.5, "features": 3.5, "scaling": 3.6, "roofline": 4.2}
     whole = plt.figure(figsize=(12.5, sum(heights[s] for s in rows) + 0.5), layout="constrained")
     parts = whole.subfigures(len(rows), 1, height_ratios=[heights[s] for s in rows], squeeze=False, hspace=0.06)[:, 0]
     for part, (section, found) in zip(parts, rows.items()):
         if section == "scaling":
             scaling_row(part, found)
+        elif section == "roofline":
+            roofline_row(part, found)
         else:
             bar_row(part, found, "Training step: images a second" if section == "step" else "Encoder features: images a second")
     date = max(c["date"][:10] for c in complete)
