@@ -145,15 +145,18 @@ enum BenchCommand {
         let least = r.leastSeconds, isArithmetic = least.arithmetic > least.memory
         var lines = [
             String(
-                format: "memory %.1f GB/s; share of the roofline, which is of %@ here: %.3f", r.streamGBytes,
-                isArithmetic ? "arithmetic" : "memory", r.share(of: seconds))
+                format: "%.3f of the roofline, which is of %@ here; memory %.1f GB/s", r.share(of: seconds),
+                isArithmetic ? "arithmetic" : "memory", r.streamGBytes)
         ]
         if let c = r.counted {
             lines.append(
                 String(
-                    format:
-                        "counted: %.0f MB from behind the second level (%@ a core), %.0f MB from behind the last (%@), %.0f of it AdamW's",
-                    c.beyondSecond * 1e-6, ByteCount.text(c.caches.second), c.beyondLast * 1e-6, ByteCount.text(c.caches.last),
+                    format: "counted: %.0f MB from behind the second level (%@ a core),", c.beyondSecond * 1e-6,
+                    ByteCount.text(c.caches.second)))
+            lines.append(
+                String(
+                    format: "         %.0f MB from behind the last (%@), of it AdamW %.0f MB", c.beyondLast * 1e-6,
+                    ByteCount.text(c.caches.last),
                     c.updates * 1e-6))
         }
         return lines + ["\(r.instructions) instructions in \(r.stages) stages; their longest chain has \(r.longestChain)"]
@@ -167,7 +170,7 @@ enum BenchCommand {
         guard let load = otherLoad, load.disturbs else { return [] }
         return [
             String(
-                format: "taken beside others: meanwhile %.0f %% of the processors' time was other processes', %.0f %% other machines'",
+                format: "beside others: other processes had %.0f %% of the processors, other machines %.0f %%",
                 100 * load.others, 100 * load.stolen)
         ]
     }
@@ -204,11 +207,12 @@ enum BenchCommand {
         subject.show(
             row,
             ([
+                "\(subject.preset), batch \(r.images), \(subject.precision.rawValue), \(s.isa), \(s.threads) threads, \(Machine.cpu)",
                 String(
-                    format:
-                        "features (class token and mean), %@, batch %d: %.2f ms (p90 %.2f), %.1f images/s, %.3f of %.1f GFLOP/s, peak "
-                        + "memory %.0f MB",
-                    subject.precision.rawValue, r.images, r.batch * 1e3, r.batchP90 * 1e3, r.imagesPerSecond, r.peakShare, r.peakGFLOPs,
+                    format: "features (class token and mean) %.2f ms (p90 %.2f), %.1f images/s", r.batch * 1e3, r.batchP90 * 1e3,
+                    r.imagesPerSecond),
+                String(
+                    format: "%.3f of %.1f GFLOP/s calibrated peak; peak memory %.0f MB", r.peakShare, r.peakGFLOPs,
                     Double(r.residentBytes) / 1e6)
             ]
                 + text(r.roofline, of: r.batch) + text(r.otherLoad) + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(

@@ -111,8 +111,8 @@ enum PlanCommand {
                 p.recomputedFlops > 0 ? String(format: ", of which %.1f a second time to save memory", p.recomputedFlops * 1e-9) : "")
         ]
         lines.append(
-            "Threads: of a team's time at best "
-                + efficiency.teams.map { String(format: "%.2f with %d", $0.share, $0.threads) }.joined(separator: ", ") + " (computed)")
+            "Threads at best (computed): "
+                + efficiency.teams.map { String(format: "%d %.2f", $0.threads, $0.share) }.joined(separator: ", "))
         if let seconds {
             lines.append(String(format: "Time: %.3g s a step, %.3g images/s", seconds, Double(s.batchSize) / seconds))
             if let images {
