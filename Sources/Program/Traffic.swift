@@ -16,16 +16,16 @@ package struct Traffic: Sendable {
         var marks = LatestTouches(capacity: 2 * round.reduce(0) { $0 + $1.granules.count })
         for isCounted in [false, true] {
             for touches in round {
-                for granule in touches.granules {
-                    let touch = marks.touch(granule.number, writes: granule.isWritten)
+                for (number, isWritten) in touches.granules {
+                    let touch = marks.touch(number, writes: isWritten)
                     guard isCounted else { continue }
-                    let bytes = Double(touches.granule), since = touch.distance * touches.granule
+                    let bytes = Double(granule), since = touch.distance * granule
                     touched[since, default: 0] += bytes
                     if touches.isUpdate { updated[since, default: 0] += bytes }
                     // A cache that let go of it took it back, unless it had done so since it was written.
                     if let before = touch.farthestSinceWritten, touch.distance > before {
                         dirty[since, default: 0] += bytes
-                        dirty[before * touches.granule, default: 0] -= bytes
+                        dirty[before * granule, default: 0] -= bytes
                     }
                 }
             }
@@ -48,12 +48,10 @@ package struct Traffic: Sendable {
 
 /// The granules that an instruction touches, each once.
 private struct Touches {
-    let granule: Int
     let granules: [(number: Int, isWritten: Bool)]
     let isUpdate: Bool
 
     init(_ instruction: Instruction, granule: Int) {
-        self.granule = granule
         isUpdate = instruction.kernel == .adamw
         var found: [Int: Bool] = [:], order: [Int] = []
         for (operand, extent) in instruction.touches where extent.bytes > 0 {

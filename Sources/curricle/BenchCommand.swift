@@ -102,27 +102,39 @@ enum BenchCommand {
         var bar = ProgressBar(total: s.repeats + s.warmup)
         var benchmark = StepBenchmark(configuration: subject.settings.model, options: subject.settings.step, setting: s)
         benchmark.byShape = subject.byShape
-        let r = try benchmark.run { done in bar.update(label: "iterations", completed: done) { [] } }
+        let r = try benchmark.run { done in bar.update(label: "iterations", completed: done) { [] } }, whole = r.whole
         bar.finish()
         let row: Row =
             [("bench", "step")] + subject.common + [
-                ("step_s", .double(r.step)), ("step_p90_s", .double(r.stepP90)), ("step_a_s", .double(r.stepA)),
-                ("step_b_s", .double(r.stepB)),
-                ("img_s", .double(r.imagesPerSecond)), ("gflop_s", .double(r.gflops)), ("peak_gflop_s", .double(r.peakGFLOPs)),
-                ("peak_share", .double(r.peakShare)),
-                ("rss_mb", .double(Double(r.residentBytes) / 1e6)), ("arena_mb", .double(Double(r.arenaBytes) / 1e6))
-            ] + fields(r.roofline, of: r.step) + fields(r.otherLoad)
-        var lines = [
-            "\(subject.preset), batch \(r.images), f32, \(s.isa), \(s.threads) threads, \(Machine.cpu)",
-            String(
-                format: "step %.4f s (p90 %.4f; A %.4f, B %.4f)   %.2f images/s", r.step, r.stepP90, r.stepA, r.stepB, r.imagesPerSecond),
-            String(format: "%.1f of %.1f GFLOP/s calibrated peak: %.3f", r.gflops, r.peakGFLOPs, r.peakShare),
-            String(format: "peak memory %.0f MB, arena %.0f MB", Double(r.residentBytes) / 1e6, Double(r.arenaBytes) / 1e6)
-        ]
-        lines += text(r.roofline, of: r.step) + text(r.otherLoad)
-        lines += table(r.kernels, of: r.step, peak: r.peakGFLOPs)
+                ("step_s", .double(whole.seconds)), ("step_p90_s", .double(whole.secondsP90)), ("step_a_s", .double(r.stepA)),
+                ("step_b_s", .double(r.stepB))
+            ] + fields(whole)
+        let lines =
+            [
+                "\(subject.preset), batch \(whole.images), f32, \(s.isa), \(s.threads) threads, \(Machine.cpu)",
+                String(
+                    format: "step %.4f s (p90 %.4f; A %.4f, B %.4f)   %.2f images/s", whole.seconds, whole.secondsP90, r.stepA, r.stepB,
+                    whole.imagesPerSecond),
+                String(format: "%.1f of %.1f GFLOP/s calibrated peak: %.3f", whole.gflops, whole.peakGFLOPs, whole.peakShare),
+                String(format: "peak memory %.0f MB, arena %.0f MB", Double(whole.residentBytes) / 1e6, Double(whole.arenaBytes) / 1e6)
+            ] + text(whole)
         subject.show(row, lines.joined(separator: "\n"))
         return [row]
+    }
+
+    private static func fields(_ outcome: BenchmarkOutcome) -> Row {
+        [
+            ("img_s", .double(outcome.imagesPerSecond)), ("gflop_s", .double(outcome.gflops)),
+            ("peak_gflop_s", .double(outcome.peakGFLOPs)),
+            ("peak_share", .double(outcome.peakShare)), ("rss_mb", .double(Double(outcome.residentBytes) / 1e6)),
+            ("arena_mb", .double(Double(outcome.arenaBytes) / 1e6))
+        ] + fields(outcome.roofline, of: outcome.seconds) + fields(outcome.otherLoad)
+    }
+
+    /// The roofline, what else ran, and a line for each kernel.
+    private static func text(_ outcome: BenchmarkOutcome) -> [String] {
+        text(outcome.roofline, of: outcome.seconds) + text(outcome.otherLoad)
+            + table(outcome.kernels, of: outcome.seconds, peak: outcome.peakGFLOPs)
     }
 
     private static func fields(_ roofline: Roofline?, of seconds: Double) -> Row {
@@ -197,26 +209,18 @@ enum BenchCommand {
         let r = try benchmark.run { done in bar.update(label: "batches", completed: done) { [] } }
         bar.finish()
         let row: Row =
-            [("bench", "infer")] + subject.common + [
-                ("infer_s", .double(r.batch)), ("infer_p90_s", .double(r.batchP90)), ("img_s", .double(r.imagesPerSecond)),
-                ("gflop_s", .double(r.gflops)),
-                ("peak_gflop_s", .double(r.peakGFLOPs)), ("peak_share", .double(r.peakShare)),
-                ("rss_mb", .double(Double(r.residentBytes) / 1e6)),
-                ("arena_mb", .double(Double(r.arenaBytes) / 1e6))
-            ] + fields(r.roofline, of: r.batch) + fields(r.otherLoad)
-        subject.show(
-            row,
-            ([
+            [("bench", "infer")] + subject.common + [("infer_s", .double(r.seconds)), ("infer_p90_s", .double(r.secondsP90))] + fields(r)
+        let lines =
+            [
                 "\(subject.preset), batch \(r.images), \(subject.precision.rawValue), \(s.isa), \(s.threads) threads, \(Machine.cpu)",
                 String(
-                    format: "features (class token and mean) %.2f ms (p90 %.2f), %.1f images/s", r.batch * 1e3, r.batchP90 * 1e3,
+                    format: "features (class token and mean) %.2f ms (p90 %.2f), %.1f images/s", r.seconds * 1e3, r.secondsP90 * 1e3,
                     r.imagesPerSecond),
                 String(
                     format: "%.3f of %.1f GFLOP/s calibrated peak; peak memory %.0f MB", r.peakShare, r.peakGFLOPs,
                     Double(r.residentBytes) / 1e6)
-            ]
-                + text(r.roofline, of: r.batch) + text(r.otherLoad) + table(r.kernels, of: r.batch, peak: r.peakGFLOPs)).joined(
-                    separator: "\n"))
+            ] + text(r)
+        subject.show(row, lines.joined(separator: "\n"))
         return [row]
     }
 

@@ -77,7 +77,6 @@ import Testing
         let before = try #require(OtherLoad.Clock("cpu  100 0 50 1000 10 0 0 20 5 5\ncpu0 1 1 1 1", own: 40))
         // Of 200 ticks 90 were worked, 50 of them by this process, and 10 stolen.
         let after = try #require(OtherLoad.Clock("cpu  160 5 75 1090 20 0 0 30 9 9\n", own: 90))
-        #expect(OtherLoad(from: before, to: after) == OtherLoad(from: before, to: after))
         let found = try #require(OtherLoad(from: before, to: after))
         #expect(abs(found.others - 0.2) < 1e-12 && abs(found.stolen - 0.05) < 1e-12 && found.disturbs)
         #expect(OtherLoad(from: before, to: before) == nil && OtherLoad.Clock("intr 5", own: 0) == nil)

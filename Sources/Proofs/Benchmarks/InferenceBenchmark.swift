@@ -6,23 +6,6 @@ import CurricleTensors
 
 /// Time of the encoder's features of whole images: the class token and the mean of the patch tokens, so all tokens are computed.
 package struct InferenceBenchmark: Sendable {
-    package struct Result: Sendable {
-        /// Median and 90th percentile, seconds a batch.
-        package let batch, batchP90: Double
-        package let images: Int
-        package let flops: Double
-        package let peakGFLOPs: Double
-        package let arenaBytes: Int
-        package let residentBytes: Int
-        package let kernels: [KernelTime]
-        package let roofline: Roofline
-        /// What else ran while it was timed; nil where that cannot be told.
-        package let otherLoad: OtherLoad?
-        package var imagesPerSecond: Double { Double(images) / batch }
-        package var gflops: Double { flops / batch * 1e-9 }
-        package var peakShare: Double { gflops / peakGFLOPs }
-    }
-
     package var configuration: ModelConfiguration
     package var setting: BenchmarkSetting
     /// Times each shape and set of operands of a kernel apart.
@@ -33,7 +16,7 @@ package struct InferenceBenchmark: Sendable {
         self.setting = setting
     }
 
-    package func run(progress: (Int) -> Void = { _ in }) throws -> Result {
+    package func run(progress: (Int) -> Void = { _ in }) throws -> BenchmarkOutcome {
         let model = try ModelRuntime(
             configuration, parts: .encoder, precision: precision, trains: false, threads: setting.threads, isa: setting.isa)
         model.initialize(seed: 0)
@@ -48,14 +31,13 @@ package struct InferenceBenchmark: Sendable {
         let kernels = try KernelTime.measured([instructions], rounds: min(3, setting.repeats), byShape: byShape) { _, clock in
             _ = try model.session.run(executable, given, nanoseconds: clock)
         }
-        return Result(
-            batch: quantile(times, 0.5), batchP90: quantile(times, 0.9), images: setting.batchSize,
-            flops: LeastWork.features(configuration) * Double(setting.batchSize), peakGFLOPs: peak, arenaBytes: model.session.arenaBytes,
-            residentBytes: Machine.residentBytes.peak,
-            kernels: kernels,
-            roofline: try Roofline(
-                [instructions], leastFLOPs: LeastWork.features(configuration) * Double(setting.batchSize),
-                leastBytes: Double(model.layout.bytes + patches.bytes.count), peakGFLOPs: peak, threads: setting.threads),
+        let flops = LeastWork.features(configuration) * Double(setting.batchSize)
+        let roofline = try Roofline(
+            [instructions], leastFLOPs: flops, leastBytes: Double(model.layout.bytes + patches.bytes.count), peakGFLOPs: peak,
+            threads: setting.threads)
+        return BenchmarkOutcome(
+            seconds: quantile(times, 0.5), secondsP90: quantile(times, 0.9), images: setting.batchSize, flops: flops, peakGFLOPs: peak,
+            arenaBytes: model.session.arenaBytes, residentBytes: Machine.residentBytes.peak, kernels: kernels, roofline: roofline,
             otherLoad: otherLoad)
     }
 }

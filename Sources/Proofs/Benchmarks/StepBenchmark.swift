@@ -9,22 +9,10 @@ import CurricleTensors
 /// Time of one joint iteration on ready-made batches, and where it goes.
 package struct StepBenchmark: Sendable {
     package struct Result: Sendable {
-        /// Medians and 90th percentile, seconds.
-        package let step, stepP90, stepA, stepB: Double
-        package let images: Int
-        /// Least FLOPs of an iteration (`LeastWork`).
-        package let flops: Double
-        package let peakGFLOPs: Double
-        package let arenaBytes: Int
-        package let residentBytes: Int
-        package let kernels: [KernelTime]
-        /// Nil where kernels are not looked at.
-        package let roofline: Roofline?
-        /// What else ran while it was timed; nil where that cannot be told.
-        package let otherLoad: OtherLoad?
-        package var imagesPerSecond: Double { Double(images) / step }
-        package var gflops: Double { flops / step * 1e-9 }
-        package var peakShare: Double { gflops / peakGFLOPs }
+        /// Of both steps.
+        package let whole: BenchmarkOutcome
+        /// Medians of either step, seconds.
+        package let stepA, stepB: Double
     }
 
     package var configuration: ModelConfiguration
@@ -69,9 +57,8 @@ package struct StepBenchmark: Sendable {
         }
         stepsA.removeFirst(setting.warmup)
         stepsB.removeFirst(setting.warmup)
-        peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
-
         let otherLoad = before.flatMap(OtherLoad.init(since:))
+        peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
 
         // By a clock that is no part of the times above.
         let programs = [a.program.instructions, b.program.instructions]
@@ -79,20 +66,18 @@ package struct StepBenchmark: Sendable {
             number, clock in
             _ = try number == 0 ? step(a, givenA, clock) : step(b, givenB, clock)
         }
-        let least = LeastWork(configuration, maskRatio: options.maskRatio)
+        let least = LeastWork(configuration, maskRatio: options.maskRatio), flops = least.flops * Double(batchSize)
+        let roofline =
+            timesKernels
+            ? try Roofline(
+                programs, leastFLOPs: flops, leastBytes: least.bytes(model.layout) + Double(patches.bytes.count), peakGFLOPs: peak,
+                threads: threads) : nil
         return Result(
-            step: quantile(steps, 0.5), stepP90: quantile(steps, 0.9), stepA: quantile(stepsA, 0.5), stepB: quantile(stepsB, 0.5),
-            images: batchSize,
-            flops: least.flops * Double(batchSize), peakGFLOPs: peak,
-            arenaBytes: session.arenaBytes,
-            residentBytes: Machine.residentBytes.peak,
-            kernels: kernels,
-            roofline: timesKernels
-                ? try Roofline(
-                    programs, leastFLOPs: least.flops * Double(batchSize),
-                    leastBytes: least.bytes(model.layout) + Double(patches.bytes.count),
-                    peakGFLOPs: peak, threads: threads) : nil,
-            otherLoad: otherLoad)
+            whole: BenchmarkOutcome(
+                seconds: quantile(steps, 0.5), secondsP90: quantile(steps, 0.9), images: batchSize, flops: flops, peakGFLOPs: peak,
+                arenaBytes: session.arenaBytes, residentBytes: Machine.residentBytes.peak, kernels: kernels, roofline: roofline,
+                otherLoad: otherLoad),
+            stepA: quantile(stepsA, 0.5), stepB: quantile(stepsB, 0.5))
     }
 }
 

@@ -20,7 +20,7 @@ extension TrainingPlan {
             let setting = BenchmarkSetting(batchSize: shallow.batchSize, threads: threads, isa: isa, repeats: repeats, warmup: 1)
             var benchmark = StepBenchmark(configuration: shallow.model, options: shallow.step, setting: setting)
             benchmark.timesKernels = false
-            return try benchmark.run().step
+            return try benchmark.run().whole.seconds
         }
         let rough = try seconds(repeats: 1)
         return try self.flops / (flops / seconds(repeats: max(2, min(100, Int(1.5 / rough)))))
