@@ -1,6 +1,5 @@
 internal import CurricleEngine
-internal import CurricleWeights
-internal import Foundation
+package import CurricleWeights
 
 /// A vision transformer's weights on the disk: a run's folder, MAE's or CL-MAE's files, timm's, Hugging Face's (ViT, ViTMAE, DeiT, DINOv2), as
 /// safetensors or `.pth`. Nothing in a file is executed.
@@ -56,12 +55,7 @@ public struct EncoderWeights: Sendable, Equatable {
     /// - Throws: ``CurricleError`` where the weights are not whole, or the file cannot be written.
     public func export(as format: Format, to path: String) throws(CurricleError) {
         try CurricleError.wrapping {
-            func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-            let file = try Checkpoint(path: self.path, key: key)
-            guard real(path) != real(self.path), real(path) != real(file.path) else {
-                throw CurricleError("\(path): is what is exported: give another path")
-            }
-            let contents = try CheckpointContents(file, WeightsDescription(file, heads: heads, imageHeight: nil, imageWidth: nil))
+            let file = try file(), contents = try CheckpointContents(file, description(of: file))
             let written: CheckpointExport.Format =
                 switch format {
                 case .mae: .mae
@@ -71,6 +65,11 @@ public struct EncoderWeights: Sendable, Equatable {
                 }
             _ = try CheckpointExport.write(contents, written, part: nil, to: path)
         }
+    }
+
+    package func file() throws -> Checkpoint { try Checkpoint(path: path, key: key) }
+    package func description(of file: Checkpoint) throws -> WeightsDescription {
+        try WeightsDescription(file, heads: heads, imageHeight: nil, imageWidth: nil)
     }
 
     /// Whether both are the same file, and of it the same model.

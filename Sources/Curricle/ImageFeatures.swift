@@ -28,9 +28,8 @@ public struct ImageFeatures: Sendable, Equatable, RandomAccessCollection {
         return try CurricleError.wrapping {
             let all = try labelled(Array(repeating: 0, count: self.count))
             let one = try LabelledFeatures(features: Array(self[row]), width: width, labels: [0])
-            let found = try NearestNeighbours(training: all, k: count < self.count ? count + 1 : self.count, threads: 1, isa: .best)
-                .neighbours(
-                    of: one)
+            let k = count < self.count ? count + 1 : self.count
+            let found = try NearestNeighbours(training: all, k: k, threads: 1, isa: .best).neighbours(of: one)
             return Array(found[0].filter { $0 != row }.prefix(count))
         }
     }

@@ -60,7 +60,7 @@ public struct Finetuning: AsyncSequence, Sendable {
     }
 
     private func train(_ stop: StopFlag, _ ended: @escaping (FinetunedEpoch) -> Void) throws {
-        let file = try Checkpoint(path: weights.path, key: weights.key), classes = training.source.classNames
+        let file = try weights.file(), classes = training.source.classNames
         let settings = try settings(file, classes: classes.map(\.stored)), channels = settings.model.channels,
             files = RunFiles(folder: folder),
             resumes = try !files.states.isEmpty
@@ -78,10 +78,7 @@ public struct Finetuning: AsyncSequence, Sendable {
 
     private func settings(_ file: Checkpoint, classes: [String]) throws -> FinetuneSettings {
         try WeightsDescription.requireTrainable(file)
-        let description = try WeightsDescription(file, heads: weights.heads, imageHeight: nil, imageWidth: nil)
-        var model = description.model
-        model.normalizesPooled = FinetuneSettings.pools(file) ? true : nil
-        var settings = FinetuneSettings(model: model, classes: classes, normalization: description.normalization)
+        var settings = try FinetuneSettings(file, weights.description(of: file), classes: classes)
         settings.schedule.epochs = epochs
         settings.batchSize = batchSize ?? FinetuneSettings.batchSize(images: training.count, accumulation: 1)
         settings.learningRatePer256 = learningRatePer256

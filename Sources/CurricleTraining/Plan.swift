@@ -21,15 +21,16 @@ public struct Plan: Sendable, Equatable {
     ///   - recipe: what would be trained, and how long.
     ///   - images: how many there are, from 1.
     ///   - threads: 1…1024; nil for all processors that the process may use.
-    /// - Throws: `CurricleError` for a recipe that cannot be computed, or where it does not fit its ``Recipe/memoryLimit``: the least that would do is named.
+    /// - Throws: `CurricleError` for a recipe that cannot be computed, or where it does not fit its ``Recipe/memoryLimit``: the least that would
+    ///   do is named.
     public init(_ recipe: Recipe, images: Int, threads: Int? = nil) throws(CurricleError) {
-        let settings = try recipe.settings(images: images), threads = threads ?? Machine.processors
+        var planned = try recipe.settings(images: images)
+        planned.batchSize = min(planned.batchSize, max(1, images))
+        let settings = planned, threads = threads ?? Machine.processors
         let (plan, step) = try CurricleError.wrapping {
-            var whole = settings
-            whole.batchSize = min(settings.batchSize, max(1, images))
-            let choice = try TrainingPlan.choice(whole, threads: threads, isa: .best, recorded: nil, data: DataMemory())
-            let plan = try TrainingPlan(whole, threads: threads, isa: .best, recorded: choice)
-            return (plan, try plan.predictedSeconds(whole, threads: threads, isa: .best))
+            let choice = try TrainingPlan.choice(settings, threads: threads, isa: .best, recorded: nil, data: DataMemory())
+            let plan = try TrainingPlan(settings, threads: threads, isa: .best, recorded: choice)
+            return (plan, try plan.predictedSeconds(settings, threads: threads, isa: .best))
         }
         (batchSize, memoryBytes, operationsPerStep) = (settings.batchSize, plan.residentBytes, plan.flops)
         steps = (max(1, images) + settings.batchSize - 1) / settings.batchSize * settings.schedule.epochs

@@ -231,9 +231,6 @@ enum FinetuneCommand {
     private static func settings(
         _ a: Arguments, _ weights: Checkpoint, _ description: WeightsDescription, classes: [String], images: Int
     ) throws -> FinetuneSettings {
-        var model = description.model
-        model.normalizesPooled = FinetuneSettings.pools(weights) ? true : nil
-        return try a.settings(
-            from: FinetuneSettings(model: model, classes: classes, normalization: description.normalization), images: images)
+        try a.settings(from: FinetuneSettings(weights, description, classes: classes), images: images)
     }
 }

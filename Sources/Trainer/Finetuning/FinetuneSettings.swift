@@ -59,6 +59,13 @@ package struct FinetuneSettings: RunSettings, ScheduledSettings {
         self.normalization = normalization
     }
 
+    /// The model is the file's; its head sees what the file's does, unless that is changed.
+    package init(_ file: Checkpoint, _ description: WeightsDescription, classes: [String]) {
+        var model = description.model
+        model.normalizesPooled = FinetuneSettings.pools(file) ? true : nil
+        self.init(model: model, classes: classes, normalization: description.normalization)
+    }
+
     package var shape: ClassifierShape { ClassifierShape(classes: classes.count, layerDecay: layerDecay) }
     package var storesGradients: Bool { accumulation > 1 || clip != nil }
 
@@ -113,7 +120,7 @@ package struct FinetuneSettings: RunSettings, ScheduledSettings {
     static func normalizesPooled(_ file: Checkpoint) -> Bool { file.shape(of: "fc_norm.weight") != nil }
 
     /// Whether a model that is fine-tuned from these weights has its head on the mean: what the file's head is on, or else the mean.
-    package static func pools(_ weights: Checkpoint) -> Bool { weights.shape(of: "head.weight") == nil || normalizesPooled(weights) }
+    static func pools(_ weights: Checkpoint) -> Bool { weights.shape(of: "head.weight") == nil || normalizesPooled(weights) }
 
     package var saveEverySteps: Int { 0 }
     package func takesSnapshot(after epochs: Int) -> Bool { false }

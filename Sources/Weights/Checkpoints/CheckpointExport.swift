@@ -19,6 +19,9 @@ package enum CheckpointExport {
         guard contents.description.model.hasClassToken != false else {
             throw LearningError.file(path: contents.path, reason: "has no class token, which the layouts that are written have")
         }
+        guard !replacesSource(contents, output) else {
+            throw LearningError.file(path: output, reason: "is what is exported: choose another name")
+        }
         let part = given ?? (format == .mae || format == .hf ? .all : .encoder)
         switch format {
         case .mae:
@@ -35,6 +38,12 @@ package enum CheckpointExport {
             try ONNXEncoder(contents).write(to: output)
         }
         return [output]
+    }
+
+    /// Whether a file is the one whose weights are exported, under whatever name.
+    private static func replacesSource(_ contents: CheckpointContents, _ file: String) -> Bool {
+        let replaced = FileFacts(ByteName(file))?.identity
+        return replaced != nil && replaced == FileFacts(ByteName(contents.path))?.identity
     }
 
     private static func writeHuggingFace(_ contents: CheckpointContents, _ part: Part, to output: String) throws -> [String] {
@@ -56,9 +65,8 @@ package enum CheckpointExport {
         let file = isFolder ? "\(output)/model.safetensors" : output
         let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
         // A run keeps its weights and its settings under the very names that transformers wants.
-        let replaced = FileFacts(ByteName(file))?.identity
         guard !FileManager.default.fileExists(atPath: "\(folder)/log.jsonl"),
-            replaced == nil || replaced != FileFacts(ByteName(contents.path))?.identity
+            !replacesSource(contents, file)
         else {
             throw LearningError.file(path: folder, reason: "holds the run or the weights that are exported: choose another folder")
         }
