@@ -63,13 +63,24 @@ def write_maps(curricle, run, data):
         (run / f"random{i}.txt").write_text("\n".join(str(numbers.random()) for _ in order))
 
 
+def key_of(name, seed, rule, share, judge):
+    """What a result is known by."""
+    return f"{name} {seed} {rule} {share} {judge}"
+
+
+def result(name, seed, rule, share, judge, accuracy):
+    """A line of the results."""
+    key = key_of(name, seed, rule, share, judge)
+    return {"key": key, "set": name, "seed": seed, "rule": rule, "keep": share, "judge": judge, "acc1": accuracy}
+
+
 def prune(options, plan, name, seed, known):
     setting, run = plan["sets"][name], pathlib.Path(options.runs).resolve() / f"{name}-{seed}"
     commands = Commands(setting)
     data = commands.data(options.real64, "")
     jobs = [("all", 1.0, "")] + [(rule, share, f"--keep {share} {how}") for share in SHARES for rule, how in rules(run).items()]
-    jobs = [(f"{name} {seed} {rule} {share} {judge}", rule, share, how, judge) for rule, share, how in jobs for judge in JUDGES]
-    jobs = [job for job in jobs if job[0] not in known]
+    jobs = [(rule, share, how, judge) for rule, share, how in jobs for judge in JUDGES]
+    jobs = [(rule, share, how, judge) for rule, share, how, judge in jobs if key_of(name, seed, rule, share, judge) not in known]
     if not jobs:
         return
     if not (run / "done").exists():
@@ -77,10 +88,10 @@ def prune(options, plan, name, seed, known):
         call(options.curricle, commands.train(setting["epochs"], seed, "").split() + ["--data", data, "--output", str(run), *resume])
         (run / "done").touch()
     write_maps(options.curricle, run, data)
-    for key, rule, share, how, judge in jobs:
+    for rule, share, how, judge in jobs:
         words = Commands(setting, plan["judges"][judge]).judge("mean", "", options.real64, f"--weights {run}/model.safetensors", seed)
         found = json.loads(call(options.curricle, words.split() + how.split()).strip().splitlines()[-1])
-        row = {"key": key, "set": name, "seed": seed, "rule": rule, "keep": share, "judge": judge, "acc1": found["acc1"]}
+        row = result(name, seed, rule, share, judge, found["acc1"])
         with RESULTS.open("a") as file:
             file.write(json.dumps(row) + "\n")
 

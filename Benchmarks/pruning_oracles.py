@@ -23,7 +23,7 @@ import safetensors.torch
 import timm.models.vision_transformer
 import torch
 from PIL import Image
-from pruning import JUDGES, RESULTS, SHARES
+from pruning import JUDGES, RESULTS, SHARES, result
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -162,9 +162,9 @@ def main():
                 there = known.get((name, seed, rule, share, judge))
                 print(f"{name} {seed} {rule} {share:g} {judge}: {found:.4f}" + (f", there {there:.4f}" if there else ""), flush=True)
                 if there is None:
-                    kept.append(dict(key=f"{name} {seed} {rule} {share} {judge}", set=name, seed=seed, rule=rule, keep=share, judge=judge, acc1=found))
+                    kept.append(result(name, seed, rule, share, judge, found))
                 elif abs(there - found) > CHECKED[judge]:
-                    raise SystemExit(f"{name} {seed} {rule} {share} {judge}: {found}, and {there} by the command: nothing of this set and seed is kept")
+                    raise SystemExit(f"{found}, and {there} by the command: nothing of this set and seed is kept")
             with RESULTS.open("a") as file:
                 file.writelines(json.dumps(row) + "\n" for row in kept)
 

@@ -1,8 +1,8 @@
 # To be sourced: makes a Debian system that has nothing but the base (debootstrap) in $root, gone when the shell ends, and `inside COMMAND …`,
 # which runs there. As root, with a Debian mirror: the one given, or the one that this machine's packages come from.
 #   . tools/bare_system.sh [MIRROR]
+"$(dirname "${BASH_SOURCE[0]}")/setup.sh" debootstrap ca-certificates >&2
 # shellcheck source=/dev/null
-"$(dirname "${BASH_SOURCE[0]}")/setup.sh" debootstrap >&2
 codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 root=$(mktemp -d)
 # What is mounted there stays whole, whatever happens.
@@ -14,7 +14,6 @@ debootstrap --variant=minbase "$codename" "$root" \
     exit 1
 }
 cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
-"$(dirname "${BASH_SOURCE[0]}")/setup.sh" ca-certificates >&2
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/this-machine.crt"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 mount -t proc proc "$root/proc"

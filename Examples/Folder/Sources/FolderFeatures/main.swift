@@ -1,8 +1,12 @@
 // Features of a folder of images, and what each is most like:   FolderFeatures WEIGHTS IMAGES
 import Curricle
+import Foundation
 
 let arguments = CommandLine.arguments
-guard arguments.count == 3 else { fatalError("usage: FolderFeatures WEIGHTS IMAGES") }
+guard arguments.count == 3 else {
+    print("usage: FolderFeatures WEIGHTS IMAGES")
+    exit(2)
+}
 do {
     let encoder = try ImageEncoder(EncoderWeights(arguments[1]))
     let images = try Images(arguments[2])

@@ -1,8 +1,12 @@
 // Features of a picture in memory, by an encoder that is also written for a device:   PixelFeatures WEIGHTS PROGRAM
 import Curricle
+import Foundation
 
 let arguments = CommandLine.arguments
-guard arguments.count == 3 else { fatalError("usage: PixelFeatures WEIGHTS PROGRAM") }
+guard arguments.count == 3 else {
+    print("usage: PixelFeatures WEIGHTS PROGRAM")
+    exit(2)
+}
 do {
     let encoder = try ImageEncoder(EncoderWeights(arguments[1]), kind: .mean, threads: 1)
     let (height, width) = encoder.imageSize

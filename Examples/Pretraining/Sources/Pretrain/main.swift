@@ -1,9 +1,13 @@
 // Pretraining with live progress:   Pretrain IMAGES RUN
 import Curricle
+import Foundation
 import CurricleTraining
 
 let arguments = CommandLine.arguments
-guard arguments.count == 3 else { fatalError("usage: Pretrain IMAGES RUN") }
+guard arguments.count == 3 else {
+    print("usage: Pretrain IMAGES RUN")
+    exit(2)
+}
 do {
     var model = Recipe.Model.small64
     (model.imageSize, model.patchSize, model.channels) = (28, 7, 1)
