@@ -41,6 +41,11 @@ func curricle(_ arguments: [String], environment: [String: String] = [:]) throws
         errors: String(decoding: errorText, as: UTF8.self))
 }
 
+/// Until a run has weights, which stay where they are as it goes on; states come and go.
+func waitForWeights(of run: String) {
+    for _ in 0..<1500 where !FileManager.default.fileExists(atPath: "\(run)/model.safetensors") { usleep(20_000) }
+}
+
 final class Folder {
     let path = NSTemporaryDirectory() + "/curricle-command-" + UUID().uuidString
     init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }

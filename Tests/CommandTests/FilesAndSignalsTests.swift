@@ -180,7 +180,7 @@ import CurricleVision
         signal(number, SIG_DFL)  // whoever runs the tests may ignore it, and what is started inherits that
         let folder = try Folder(), data = try writeDigits(folder, count: 40)
         let process = try startCurricle(pretrain(data, folder.file("run"), ["--epochs", "100000"]))
-        for _ in 0..<500 where !FileManager.default.fileExists(atPath: folder.file("run/model.safetensors")) { usleep(20_000) }
+        waitForWeights(of: folder.file("run"))
         kill(process.processIdentifier, number)
         process.waitUntilExit()
         #expect(process.terminationReason == .exit && process.terminationStatus == 130)
@@ -206,7 +206,7 @@ import CurricleVision
     func twoAtOnce() throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 40), run = folder.file("run")
         let first = try startCurricle(pretrain(data, run, ["--epochs", "100000"]))
-        for _ in 0..<500 where !FileManager.default.fileExists(atPath: "\(run)/model.safetensors") { usleep(20_000) }
+        waitForWeights(of: run)
         let second = try curricle(pretrain(data, run, ["--epochs", "100000", "--resume"]))
         #expect(second.code == 2 && second.lastError.contains("another process is training in it"), "\(second.errors)")
         kill(first.processIdentifier, SIGKILL)

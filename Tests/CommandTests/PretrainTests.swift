@@ -80,7 +80,7 @@ struct PretrainTests {
         let folder = try Folder()
         let data = try writeDigits(folder, count: 40)
         let process = try startCurricle(pretrain(data, folder.file("run"), ["--epochs", "100000"]))
-        for _ in 0..<500 where !FileManager.default.fileExists(atPath: folder.file("run/model.safetensors")) { usleep(20_000) }
+        waitForWeights(of: folder.file("run"))
         process.interrupt()
         process.waitUntilExit()
         #expect(process.terminationStatus == 130)

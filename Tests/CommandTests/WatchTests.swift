@@ -53,11 +53,12 @@ struct WatchTests {
         let folder = try Folder(), data = try writeDigits(folder, count: 200), errors = Pipe()
         let process = try startCurricle(
             ["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "100000"], errors: errors)
-        for _ in 0..<300 where !FileManager.default.fileExists(atPath: folder.file("run/state-000000025.safetensors")) { usleep(100_000) }
+        waitForWeights(of: folder.file("run"))
         process.interrupt()
+        // Read before it is waited for: a full pipe would hold it up.
+        let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         #expect(process.terminationStatus == 130)
-        let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         #expect(said.contains("finishing step ") && said.contains(", then saving; again to stop at once"), "\(said.suffix(300))")
     }
 
