@@ -65,6 +65,31 @@ INTERNAL int has_dot4(curricle_isa isa) {
 #endif
 }
 
+#if defined(__x86_64__) && !defined(CURRICLE_WITHOUT_AVX512)
+INTERNAL int dot2_is_exact_avx512(void);
+/// Whether this CPU multiplies pairs of bf16 as fast as floats at least (Intel's do so at half of their rate, but for Cooper Lake), and
+/// with the bits that are promised; found out once.
+static int multiplies_pairs(void) {
+    static atomic_int known = -1;
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer < 0) {
+        answer = __builtin_cpu_supports("avx512bf16") && (!__builtin_cpu_is("intel") || __builtin_cpu_is("cooperlake")) && dot2_is_exact_avx512();
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer;
+}
+#endif
+
+INTERNAL int has_dot2(curricle_isa isa) {
+    if (!atomic_load_explicit(&dot_is_allowed, memory_order_relaxed)) return 0;
+#if defined(__x86_64__) && !defined(CURRICLE_WITHOUT_AVX512)
+    return isa == CURRICLE_ISA_AVX512 && multiplies_pairs();
+#else
+    (void)isa;
+    return 0;
+#endif
+}
+
 INTERNAL const kernel_entry *kernels_of(curricle_isa isa) {
     if (!curricle_isa_available(isa)) return NULL;
     switch (isa) {

@@ -10,5 +10,7 @@ INTERNAL double peak_of(curricle_isa isa, int64_t rounds, float *sink);
 /// Whether this CPU has the instruction for products of four bytes that `isa`'s kernels would take, and may use it. Bits do not depend on
 /// it.
 INTERNAL int has_dot4(curricle_isa isa);
+/// The same of the instruction for products of two bf16.
+INTERNAL int has_dot2(curricle_isa isa);
 #endif
 #endif

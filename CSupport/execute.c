@@ -61,7 +61,7 @@ typedef struct {
     const kernel_entry *kernels;
     team_progress *progress;
     task_counters *tasks; // of each instruction
-    int processors, has_dot4;
+    int processors, has_dot4, has_dot2;
     char *scratch;
     _Atomic curricle_status status;
 } execution;
@@ -93,7 +93,7 @@ static size_t run_tasks(execution *e, uint32_t i, int thread, int threads, uint6
     for (int j = 0; j < CURRICLE_OPERANDS; j++) operand[j] = resolve(e->run, instruction.operand[j]);
     const kernel_entry *kernel = &e->kernels[instruction.opcode];
     const kernel_call call = {
-        kernel->tasks(&instruction, threads), threads, (float *)(e->scratch + (size_t)thread * (size_t)scratch), e->has_dot4};
+        kernel->tasks(&instruction, threads), threads, (float *)(e->scratch + (size_t)thread * (size_t)scratch), e->has_dot4, e->has_dot2};
     size_t done = 0;
     for (size_t task; (task = atomic_fetch_add_explicit(&e->tasks[i].next, 1, memory_order_relaxed)) < (size_t)call.tasks; done++)
         kernel->run(&instruction, operand, &call, (int64_t)task);
@@ -184,7 +184,7 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     execution e = {
         .instructions = instructions, .count = count, .stages = run->stage_ends ? run->stages : count, .run = run, .kernels = kernels,
         .progress = (team_progress *)workspace, .tasks = (task_counters *)(workspace + aligned(sizeof(team_progress))),
-        .processors = run->threads > 1 ? team_processors() : 1, .has_dot4 = has_dot4(run->isa),
+        .processors = run->threads > 1 ? team_processors() : 1, .has_dot4 = has_dot4(run->isa), .has_dot2 = has_dot2(run->isa),
         .scratch = workspace + counter_bytes(count), .status = CURRICLE_OK,
     };
     atomic_init(&e.progress->stage, 0);

@@ -7,6 +7,7 @@ BEGIN_TARGET("avx2,fma,f16c")
 #define ISA_AVX2 1
 #define ISA_HAS_FMA 1
 #define ISA_DOT4 1
+#define ISA_DOT2 0
 #define ISA_DOT4_OFFSET 0
 #define ISA_DOT4_TARGET __attribute__((target("avx2,fma,f16c,avxvnni")))
 #define TILE_ROWS 6

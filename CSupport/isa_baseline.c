@@ -5,6 +5,7 @@
 #define ISA_AVX2 0
 #define ISA_HAS_FMA TARGET_HAS_FMA
 #define ISA_DOT4 0
+#define ISA_DOT2 0
 #define ISA_DOT4_OFFSET 0
 #define TILE_PANELS 1
 #if TARGET_HAS_VECTORS

@@ -6,6 +6,7 @@
 #define ISA_AVX2 0
 #define ISA_HAS_FMA 1
 #define ISA_DOT4 1
+#define ISA_DOT2 0
 #define ISA_DOT4_OFFSET 128
 #ifdef __clang__
 #define ISA_DOT4_TARGET __attribute__((target("dotprod")))

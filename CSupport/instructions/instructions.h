@@ -43,7 +43,12 @@ enum {
 enum {
     CURRICLE_GELU = 1,            ///< linear: y = gelu(…), and its derivative where that operand is given
     CURRICLE_ACCUMULATE = 2,      ///< add to what the output holds instead of replacing it
-    CURRICLE_NORMALIZE_TARGET = 4 ///< patch losses: each target patch by its own mean and unbiased variance
+    CURRICLE_NORMALIZE_TARGET = 4, ///< patch losses: each target patch by its own mean and unbiased variance
+    // Which operands are bf16, that are float32 without it.
+    CURRICLE_X_BF16 = 8,           ///< x; of attention's gradient dy
+    CURRICLE_WEIGHT_BF16 = 16,
+    CURRICLE_Y_BF16 = 32,          ///< y; of gradients dy or what they make
+    CURRICLE_SLOPE_BF16 = 64       ///< linear: derivative and multiplier
 };
 
 // What Swift is told, by clang: gcc knows neither.
@@ -57,10 +62,10 @@ enum {
 
 /// Element types of operands.
 typedef enum CURRICLE_CLOSED curricle_element {
-    curricle_element_f32, curricle_element_i32, curricle_element_u8, curricle_element_i8
+    curricle_element_f32, curricle_element_i32, curricle_element_u8, curricle_element_i8, curricle_element_bf16
 } curricle_element;
 static inline uint32_t curricle_element_bytes(curricle_element element) {
-    return element == curricle_element_u8 || element == curricle_element_i8 ? 1 : 4;
+    return element == curricle_element_u8 || element == curricle_element_i8 ? 1 : element == curricle_element_bf16 ? 2 : 4;
 }
 
 /// One instruction. The meaning of operands, sizes and reals, in order, is in `registry.inc`.
@@ -202,6 +207,8 @@ static inline double curricle_quantized_row(double width) { return (double)(((in
 /// Bytes of a panel of i8, 16 columns in fours along the depth, with the columns' scales and sums behind.
 static inline double curricle_quantized_panel(double depth) { return (double)(((int64_t)depth + 3) / 4 * 64 + 128); }
 static inline double curricle_chunks_of(double count, int64_t chunk) { return (double)(((int64_t)count + chunk - 1) / chunk); }
+/// A depth in whole pairs.
+static inline double curricle_even(double depth) { return (double)(((int64_t)depth + 1) / 2 * 2); }
 static inline int curricle_divides(double part, double whole) { return (int64_t)whole % (int64_t)part == 0; }
 
 /// Sizes are up to 2²⁸; products of them are exact in double as far as memory goes, and beyond it never become less.
@@ -213,17 +220,22 @@ static inline curricle_demand curricle_demand_of(const curricle_instruction *i) 
 #define strided curricle_strided
 #define chunks_of curricle_chunks_of
 #define divides curricle_divides
+#define even curricle_even
 #define quantized_row curricle_quantized_row
 #define quantized_panel curricle_quantized_panel
+#define has(flag) ((i->flags & (flag)) != 0)
 #define CURRICLE_SIZE_FROM(x, least, most) \
     double x = i->size[s]; \
     (void)x; \
     if (i->size[s] < (least) || i->size[s] > (most)) return (curricle_demand){.is_sound = 0}; \
     s++;
-#define CURRICLE_EXTENT(x, type, count, optional, reads, writes) \
+#define CURRICLE_EITHER(flag) (has(flag) ? curricle_element_bf16 : curricle_element_f32)
+#define CURRICLE_EXTENT(x, type, count, optional, reads, writes) CURRICLE_EXTENT_OF(x, curricle_element_##type, count, optional, reads, writes)
+#define CURRICLE_EXTENT_OF(x, type, count, optional, reads, writes) \
     const int x##_slot = o++; \
     (void)x##_slot; \
-    d.operand[x##_slot] = (curricle_extent){(count) * (double)curricle_element_bytes(curricle_element_##type), curricle_element_##type, optional, reads, writes};
+    d.operand[x##_slot] = \
+        (curricle_extent){(count) * (double)curricle_element_bytes(type), (uint8_t)(type), optional, reads, writes};
     switch (i->opcode) {
 #define KERNEL(name, sizes, reals, operands, rules, flops_, tasks, scratch) \
     case curricle_opcode_##name: { sizes operands rules d.flops = flops_; break; }
@@ -236,6 +248,10 @@ static inline curricle_demand curricle_demand_of(const curricle_instruction *i) 
 #define IN_OUT(x, element, count) CURRICLE_EXTENT(x, element, count, 0, 1, 1)
 #define OPTIONAL_IN(x, element, count) CURRICLE_EXTENT(x, element, count, 1, 1, 0)
 #define OPTIONAL_OUT(x, element, count) CURRICLE_EXTENT(x, element, count, 1, 0, 1)
+#define EITHER_IN(flag, x, count) CURRICLE_EXTENT_OF(x, CURRICLE_EITHER(flag), count, 0, 1, 0)
+#define EITHER_OUT(flag, x, count) CURRICLE_EXTENT_OF(x, CURRICLE_EITHER(flag), count, 0, 0, 1)
+#define OPTIONAL_EITHER_IN(flag, x, count) CURRICLE_EXTENT_OF(x, CURRICLE_EITHER(flag), count, 1, 1, 0)
+#define OPTIONAL_EITHER_OUT(flag, x, count) CURRICLE_EXTENT_OF(x, CURRICLE_EITHER(flag), count, 1, 0, 1)
 #define REQUIRE(condition) d.is_sound &= (condition) ? 1 : 0;
 #define REPLACES(out, in, condition) \
     if (condition) { \
@@ -249,8 +265,12 @@ static inline curricle_demand curricle_demand_of(const curricle_instruction *i) 
 #undef strided
 #undef chunks_of
 #undef divides
+#undef even
 #undef quantized_row
 #undef quantized_panel
+#undef has
+#undef CURRICLE_EITHER
+#undef CURRICLE_EXTENT_OF
 #undef CURRICLE_SIZE_FROM
 #undef CURRICLE_EXTENT
     d.operands = o;

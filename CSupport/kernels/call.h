@@ -10,6 +10,7 @@ typedef struct {
     int threads;
     float *scratch; // this thread's, 64-byte aligned
     int has_dot4;   // whether this CPU multiplies and adds four bytes in one instruction
+    int has_dot2;   // whether it does two bf16, with the bits of two fused multiply-adds
 } kernel_call;
 
 /// One row of an ISA's table. A task writes outputs that no other task of the call writes.
@@ -24,6 +25,8 @@ typedef float element_f32;
 typedef int32_t element_i32;
 typedef uint8_t element_u8;
 typedef int8_t element_i8;
+typedef uint16_t element_bf16;
+typedef void element_either;
 
 /// Operands as pointers (NULL where absent), sizes and reals of one instruction.
 #define KERNEL(name, sizes, reals, operands, rules, flops, tasks, scratch) typedef struct { operands sizes reals } name##_arguments;

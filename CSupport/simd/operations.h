@@ -342,6 +342,11 @@ INLINE vru vru_multiply_pairs(vri a, vri b) {
 #endif
 }
 
+#if ISA_DOT2
+/// sum + the products of the words' halves, the odd ones first, rounded after each.
+ISA_DOT2_TARGET INLINE vr vr_dot2(vr a, vr b, vr sum) { return (vr)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b); }
+#endif
+
 #if ISA_DOT4
 /// sum + Σ of the four products of bytes in each lane, those of `a` unsigned and less ISA_DOT4_OFFSET, those of `b` signed.
 ISA_DOT4_TARGET INLINE vru vru_dot4(vru sum, vri a, vri b) {

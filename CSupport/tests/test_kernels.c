@@ -1,5 +1,6 @@
 // Kernels against plain double loops, on odd sizes, every ISA and 1 and 3 threads. Each tensor is a malloc'd block of just its
 // size, so that AddressSanitizer sees a read or a write past its end. Built and run by tools/test_c.sh.
+#include "test_bf16.h"
 #include "test_int8.h"
 #include "test_rows.h"
 
@@ -424,6 +425,7 @@ int main(void) {
             test_patchify(2, 2, 3, 4, 3);
             test_patchify(1, 3, 1, 5, 2);
             test_int8();
+            test_bf16();
             test_coverage();
             end();
         }
