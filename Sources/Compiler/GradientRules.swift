@@ -13,7 +13,7 @@ extension Graph {
         switch node.operation {
         case .linear(let form):
             guard form == LinearForm(bias: form.bias) else { throw unsupported(node, "it is fused already") }
-            guard type(x[1]).element == .float32 else { throw unsupported(node, "an int8 weight is not trained") }
+            guard type(x[1]).element == .float32 else { throw unsupported(node, "a weight of \(type(x[1]).element.rawValue) is not trained") }
             var gradients: [(Int, ValueID)] = []
             if isActive(1) || (form.bias && isActive(2)) {
                 let d = try append(.linearWeightGradient(sections: type(x[1]).layout.sections), [dy, x[0]])
@@ -21,11 +21,11 @@ extension Graph {
                 if form.bias { gradients.append((2, d[1])) }
             }
             if isActive(0) {
-                let transposed = try append(.transposePanels, [x[1]])[0]
+                let transposed = try append(.transposePanels(), [x[1]])[0]
                 gradients.append((0, try append(.linear(LinearForm()), [dy, transposed])[0]))
             }
             return gradients
-        case .attention(let heads):
+        case .attention(let heads, _):
             return try append(.attentionGradient(heads: heads), [dy, node.outputs[1]] + x).enumerated().map { ($0.offset, $0.element) }
         case .layerNorm:
             let d = try append(.layerNormGradient(hasAddend: false), [dy, x[0], node.outputs[1], x[1]])

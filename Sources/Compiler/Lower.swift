@@ -47,6 +47,16 @@ struct Lowering {
         func type(_ index: Int) -> TensorType { graph.type(x[index]) }
         func size(_ count: Int) throws(GraphError) -> Int32 { try self.size(count, node) }
         let y = node.outputs.first.map { graph.type($0) } ?? TensorType([])
+        /// Which operands are bf16, and GELU.
+        func flags(
+            x: ElementType = .float32, weight: ElementType = .float32, y: ElementType = .float32, slope: ElementType = .float32,
+            gelu: Bool = false
+        ) -> UInt32 {
+            var marks: InstructionFlags = gelu ? .gelu : []
+            for (element, mark) in [(x, InstructionFlags.xBfloat16), (weight, .weightBfloat16), (y, .yBfloat16), (slope, .slopeBfloat16)]
+            where element == .bfloat16 { marks.insert(mark) }
+            return marks.rawValue
+        }
 
         switch node.operation {
         case .linear(let form) where type(1).element == .int8:
@@ -62,6 +72,15 @@ struct Lowering {
                     y: output(0), x: input(0), weight: input(1), bias: input(form.biasIndex), residual: input(form.residualIndex)))
         case .quantizeRows:
             return try .quantize_rows(quantize_rows_places(rows: size(type(0).rows), width: size(type(0).width), q: output(0), x: input(0)))
+        case .linear(let form) where form.operands == .bfloat16:
+            let rows = type(0).rows, weight = type(1), slope = form.multiplierIndex.map { type($0).element } ?? form.slope
+            return try .linear_bf16(
+                linear_bf16_places(
+                    flags: flags(x: type(0).element, weight: weight.element, y: form.result, slope: slope, gelu: form.gelu),
+                    rows: size(rows), columns: size(weight.shape[0]), depth: size(weight.shape[1]),
+                    section: size(weight.shape[0] / weight.layout.sections), period: size(form.residualIndex.map { type($0).rows } ?? rows),
+                    y: output(0), derivative: form.gelu ? output(1) : .max, x: input(0), weight: input(1),
+                    bias: input(form.biasIndex), residual: input(form.residualIndex), multiplier: input(form.multiplierIndex)))
         case .linear(let form):
             let rows = type(0).rows, weight = type(1)
             return try .linear(
@@ -75,15 +94,30 @@ struct Lowering {
             let weight = type(0)
             return try .transpose_panels(
                 transpose_panels_places(
-                    columns: size(weight.shape[0]), depth: size(weight.shape[1]), section: size(weight.shape[0] / weight.layout.sections),
+                    flags: flags(y: y.element), columns: size(weight.shape[0]), depth: size(weight.shape[1]), section: size(weight.shape[0] / weight.layout.sections),
                     y: output(0), weight: input(0)))
-        case .linearWeightGradient(let sections):
+        case .linearWeightGradient(let sections, .bfloat16):
+            return try .linear_weight_gradient_bf16(
+                linear_weight_gradient_bf16_places(
+                    flags: flags(x: type(1).element, y: type(0).element), rows: size(type(0).rows), columns: size(type(0).width),
+                    depth: size(type(1).width), section: size(type(0).width / sections),
+                    d_weight: output(0), d_bias: output(1), dy: input(0), x: input(1)))
+        case .linearWeightGradient(let sections, _):
             return try .linear_weight_gradient(
                 linear_weight_gradient_places(
                     flags: 0, rows: size(type(0).rows), columns: size(type(0).width), depth: size(type(1).width),
                     section: size(type(0).width / sections),
                     d_weight: output(0), d_bias: output(1), dy: input(0), x: input(1)))
-        case .attention(let heads):
+        case .attention(let heads, let result) where type(0).element == .bfloat16:
+            let form = AttentionForm(x.map { graph.type($0) }, heads: heads), from = form.split(x.map(place))
+            return try .attention_bf16(
+                attention_bf16_places(
+                    flags: flags(y: result), images: size(form.images), queries: size(form.queries), tokens: size(form.tokens),
+                    heads: size(heads), head_width: size(form.headWidth),
+                    query_stride: size(form.queryStride), key_stride: size(form.keyStride), value_stride: size(form.keyStride),
+                    y_stride: size(form.width),
+                    y: output(0), logsumexp: output(1), query: from.query, key: from.key, value: from.value, scale: form.scale))
+        case .attention(let heads, _):
             let form = AttentionForm(x.map { graph.type($0) }, heads: heads), from = form.split(x.map(place))
             return try .attention(
                 attention_places(
@@ -92,7 +126,18 @@ struct Lowering {
                     query_stride: size(form.queryStride), key_stride: size(form.keyStride), value_stride: size(form.keyStride),
                     y_stride: size(form.width),
                     y: output(0), logsumexp: output(1), query: from.query, key: from.key, value: from.value, scale: form.scale))
-        case .attentionGradient(let heads):
+        case .attentionGradient(let heads, let result) where type(2).element == .bfloat16:
+            let form = AttentionForm(x.dropFirst(2).map { graph.type($0) }, heads: heads)
+            let to = form.split(node.outputs.map(place), of: result), from = form.split(x.dropFirst(2).map(place))
+            return try .attention_gradient_bf16(
+                attention_gradient_bf16_places(
+                    flags: flags(x: type(0).element, y: result), images: size(form.images), queries: size(form.queries),
+                    tokens: size(form.tokens), heads: size(heads), head_width: size(form.headWidth),
+                    query_stride: size(form.queryStride), key_stride: size(form.keyStride), value_stride: size(form.keyStride),
+                    y_stride: size(form.width),
+                    d_query: to.query, d_key: to.key, d_value: to.value, dy: input(0), logsumexp: input(1),
+                    query: from.query, key: from.key, value: from.value, scale: form.scale))
+        case .attentionGradient(let heads, _):
             let form = AttentionForm(x.dropFirst(2).map { graph.type($0) }, heads: heads)
             let to = form.split(node.outputs.map(place)), from = form.split(x.dropFirst(2).map(place))
             return try .attention_gradient(
@@ -103,10 +148,10 @@ struct Lowering {
                     y_stride: size(form.width),
                     d_query: to.query, d_key: to.key, d_value: to.value, dy: input(0), logsumexp: input(1),
                     query: from.query, key: from.key, value: from.value, scale: form.scale))
-        case .layerNorm(let epsilon):
+        case .layerNorm(let epsilon, let result):
             return try .layer_norm(
                 layer_norm_places(
-                    rows: size(y.rows), width: size(y.width), y: output(0), statistics: output(1), x: input(0), gamma: input(1),
+                    flags: flags(y: result), rows: size(y.rows), width: size(y.width), y: output(0), statistics: output(1), x: input(0), gamma: input(1),
                     beta: input(2), epsilon: epsilon))
         case .layerNormGradient(let hasAddend):
             return try .layer_norm_gradient(
@@ -350,8 +395,7 @@ private struct AttentionForm {
     let images, queries, tokens, width, headWidth, queryStride, keyStride: Int
     let scale: Float
     private let isPacked: Bool
-    /// Bytes from query to key to value in a tensor that holds several.
-    private let step: Int
+    private let element: ElementType
 
     init(_ inputs: [TensorType], heads: Int) {
         isPacked = inputs.count == 1
@@ -363,12 +407,16 @@ private struct AttentionForm {
         headWidth = width / heads
         queryStride = first[2]
         keyStride = isPacked ? first[2] : inputs[1].shape[2]
-        step = width * inputs[0].element.bytes
+        element = inputs[0].element
         scale = Float(1 / Double(headWidth).squareRoot())
     }
 
     /// Places of query, key and value from those of the packed tensor or the pair.
-    func split(_ places: [Operand?]) -> (query: curricle_operand, key: curricle_operand, value: curricle_operand) {
+    /// - Parameter other: the element type of these, where it is not the inputs'.
+    func split(
+        _ places: [Operand?], of other: ElementType? = nil
+    ) -> (query: curricle_operand, key: curricle_operand, value: curricle_operand) {
+        let step = width * (other ?? element).bytes  // from query to key to value in a tensor that holds several
         let first = places[0], pair = isPacked ? first?.advanced(by: step) : places[1]
         return (first.encoded, pair.encoded, pair?.advanced(by: step).encoded ?? .max)
     }

@@ -52,6 +52,8 @@ package struct Training: Sendable {
 package struct Pipeline: Sendable {
     /// Receives the graph after each pass.
     package var dump: (@Sendable (_ pass: String, _ text: String) -> Void)?
+    /// Whether products take operands of bf16.
+    package var usesBfloat16 = false
     /// Passes to leave out by name: to find the one that breaks something.
     package var skipping: Set<String> = []
     /// Bytes left free behind each buffer, for a session that checks them; a multiple of 64.
@@ -83,6 +85,7 @@ package struct Pipeline: Sendable {
             try apply("simplify placed rows", to: &graph) { g throws(GraphError) in try g.simplifyingPlacedRows() }
         }
         try apply("fuse epilogues", to: &graph) { g throws(GraphError) in try g.fusingEpilogues() }
+        if usesBfloat16 { try apply("choose precision", to: &graph) { g throws(GraphError) in try g.choosingBfloat16() } }
         try apply("quantise rows", to: &graph) { g throws(GraphError) in try g.quantizingRows() }
         try apply("order updates early", to: &graph) { g throws(GraphError) in try g.orderingUpdatesEarly() }
         var placement = try Placement(

@@ -47,6 +47,7 @@ package enum ProgramKey: Hashable {
 package struct ModelPrograms {
     package let configuration: ModelConfiguration
     package let parameters: ModelParameters
+    package let precision: Precision
     package let layout: ParameterLayout
     /// The most bytes the arena of a training step may have; what has to be computed a second time for that is.
     package let arenaLimit: Int?
@@ -57,12 +58,16 @@ package struct ModelPrograms {
 
     package init(
         _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, masker: any Masker = CurriculumMasker(),
-        precision: Precision = .float32, encoderPosition: [Float]? = nil, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
+        precision: Precision = .float32, trains: Bool = true, encoderPosition: [Float]? = nil, arenaLimit: Int? = nil,
+        pipeline: Pipeline = Pipeline()
     ) {
         self.configuration = configuration
-        parameters = ModelParameters(configuration, parts: parts, masker: masker, precision: precision)
+        self.precision = precision
+        parameters = ModelParameters(configuration, parts: parts, masker: masker, weights: trains ? .float32 : precision.weights)
         layout = ParameterLayout(parameters.parameters)
         self.arenaLimit = arenaLimit
+        var pipeline = pipeline
+        pipeline.usesBfloat16 = precision == .bfloat16
         self.pipeline = pipeline
         self.encoderPosition = encoderPosition
     }

@@ -14,12 +14,13 @@ package final class ModelRuntime {
     private var programs: ModelPrograms
     private var executables: [ProgramKey: Executable] = [:]
     package var parameters: ModelParameters { programs.parameters }
+    package var precision: Precision { programs.precision }
     package var layout: ParameterLayout { programs.layout }
     /// The groups that the model has parameters of.
     package var groups: [ParameterGroup] { ParameterGroup.allCases.filter { layout.groups[$0]?.isEmpty == false } }
 
     /// - Parameters:
-    ///   - precision: int8 for an encoder that is not trained.
+    ///   - precision: int8 only for an encoder that is not trained.
     ///   - arenaLimit: see `ModelPrograms`.
     /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
     package init(
@@ -27,15 +28,15 @@ package final class ModelRuntime {
         precision: Precision = .float32, encoderPosition: [Float]? = nil, trains: Bool, storesGradients: Bool = false, threads: Int,
         isa: ISA, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
     ) throws {
-        precondition(precision == .float32 || !trains, "int8 weights are not trained")
+        precondition(precision != .int8 || !trains, "int8 weights are not trained")
         if let problem = configuration.problem { throw LearningError.configuration(Message(problem)) }
         guard configuration.registers == nil || parts.isEncoder && !trains else {
             throw LearningError.configuration("an encoder with register tokens is computed here, but not trained, and has no decoder")
         }
         self.configuration = configuration
         programs = ModelPrograms(
-            configuration, parts: parts, masker: masker, precision: precision, encoderPosition: encoderPosition, arenaLimit: arenaLimit,
-            pipeline: pipeline)
+            configuration, parts: parts, masker: masker, precision: precision, trains: trains, encoderPosition: encoderPosition,
+            arenaLimit: arenaLimit, pipeline: pipeline)
         session = try Session(
             parameterBytes: programs.layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
     }
@@ -59,6 +60,7 @@ package final class ModelRuntime {
         let place = range(of: p, in: memory), ours = parameter.fromReference(values)
         switch p.element {
         case .int8: Panels.quantize(ours, rows: rows, depth: depth, sections: p.sections, into: place)
+        case .bfloat16: Panels.round(ours, rows: rows, depth: depth, sections: p.sections, into: place)
         case .float32:
             Panels.pack(ours, rows: rows, depth: depth, sections: p.sections, into: place.assumingMemoryBound(to: Float.self))
         case .int32, .uint8: preconditionFailure("\(p.name) is \(p.type)")

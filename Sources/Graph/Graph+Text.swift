@@ -1,3 +1,5 @@
+import CurricleTensors
+
 extension Operation {
     /// The case's name, without what it carries.
     package var name: String {
@@ -32,9 +34,9 @@ extension Operation {
         case .constant(let name): "constant(\(name))"
         case .uniform(let value): "uniform(\(value))"
         case .linear(let form):
-            "linear(\([(form.bias, "bias"), (form.multiplier, "multiplier"), (form.residual, "residual"), (form.gelu, "gelu")].filter(\.0).map(\.1).joined(separator: " ")))"
-        case .attention(let heads), .attentionGradient(let heads): "\(name)(heads \(heads))"
-        case .layerNorm(let epsilon): "layerNorm(\(epsilon))"
+            "linear(\([(form.bias, "bias"), (form.multiplier, "multiplier"), (form.residual, "residual"), (form.gelu, "gelu"), (form.operands == .bfloat16, "bf16")].filter(\.0).map(\.1).joined(separator: " ")))"
+        case .attention(let heads, let result), .attentionGradient(let heads, let result): "\(name)(heads \(heads)\(result.mark))"
+        case .layerNorm(let epsilon, let result): "layerNorm(\(epsilon)\(result.mark))"
         case .layerNormGradient(let hasAddend): hasAddend ? "layerNormGradient(addend)" : name
         case .selectRows(let rows): "selectRows(\(rows.text))"
         case .placeRows(let rows, let count): "placeRows(\(rows.text) of \(count))"
@@ -53,10 +55,12 @@ extension Operation {
         case .adamw(let slice, let form, let clipped): "adamw(\(slice) decay \(form.weightDecay)\(clipped ? " clipped" : ""))"
         case .gradientSquares(let group, _): "gradientSquares(\(group.rawValue))"
         case .clipScale(let limit): "clipScale(\(limit))"
-        case .linearWeightGradient(let sections): sections == 1 ? name : "\(name)(sections \(sections))"
+        case .linearWeightGradient(let sections, let operands):
+            sections == 1 && operands == .float32 ? name : "\(name)(sections \(sections)\(operands.mark))"
+        case .transposePanels(let result): result == .float32 ? name : "\(name)(\(result.rawValue))"
         case .patchify(let patch): "patchify(\(patch))"
         case .keepRows(let count): "keepRows(\(count))"
-        case .quantizeRows, .transposePanels, .gelu, .add, .concatenate, .multiply, .sigmoid, .softmax, .sigmoidGradient, .prependRow,
+        case .quantizeRows, .gelu, .add, .concatenate, .multiply, .sigmoid, .softmax, .sigmoidGradient, .prependRow,
             .restoreTokens,
             .scaleRows, .rowDot, .rowVariance, .orderDescending, .crossEntropy, .mean, .uniformity, .maskerTerms, .guardFinite:
             name
@@ -64,6 +68,10 @@ extension Operation {
     }
 }
 
+extension ElementType {
+    /// What stands behind an operation's name where it is not float32.
+    fileprivate var mark: String { self == .float32 ? "" : " \(rawValue)" }
+}
 extension RowSelection {
     var text: String {
         "\(lead ? "0 and " : "")\(first)..<\(first + count)\(offset == 0 ? "" : " + \(offset)")\(indexed ? " by order" : "")"

@@ -8,6 +8,10 @@ extension Operation {
         }
         func take(_ count: Int) throws(GraphError) { try require(inputs.count == count, "takes \(count) inputs") }
         func replacing(_ type: TensorType, width: Int) -> TensorType { TensorType(type.shape.dropLast() + [width]) }
+        func requireOneElement(_ inputs: [TensorType], _ result: ElementType) throws(GraphError) {
+            try require(Set(inputs.map(\.element)).count == 1, "query, key and value must be of one element type")
+            try require(inputs[0].element == .bfloat16 || result == .float32, "attention of float32 makes float32")
+        }
 
         switch self {
         case .input, .constant, .uniform:
@@ -22,6 +26,9 @@ extension Operation {
             try require(isInt8 || x.layout == .rows, "quantised rows take an int8 weight")
             try require(!(isInt8 && form.multiplier), "an int8 product has no multiplier")
             try require(weight.shape.count == 2 && weight.shape[1] == x.width, "weight [out, in] must fit x [.., in]")
+            try require(
+                form.operands == .bfloat16 || [x.element, weight.element, form.result, form.slope].allSatisfy { $0 != .bfloat16 },
+                "bf16 is for products of bf16")
             let y = replacing(x, width: weight.shape[0])
             if let i = form.biasIndex { try require(inputs[i].shape == [weight.shape[0]], "bias must be [out]") }
             if let i = form.residualIndex {
@@ -30,31 +37,35 @@ extension Operation {
                 )
             }
             if let i = form.multiplierIndex { try require(inputs[i].shape == y.shape, "multiplier must have y's shape") }
-            return form.gelu && !isInt8 ? [y, y] : [y]
+            let slope = TensorType(y.shape, form.slope)
+            return form.gelu && !isInt8 ? [TensorType(y.shape, form.result), slope] : [TensorType(y.shape, form.result)]
         case .quantizeRows:
             try take(1)
             return [TensorType(inputs[0].shape, .uint8, layout: .quantizedRows)]
-        case .transposePanels:
+        case .transposePanels(let result):
             try take(1)
             try require(inputs[0].shape.count == 2, "takes a matrix")
-            return [TensorType(inputs[0].shape.reversed(), layout: .panels(sections: 1))]
-        case .linearWeightGradient(let sections):
+            return [TensorType(inputs[0].shape.reversed(), result, layout: .panels(sections: 1))]
+        case .linearWeightGradient(let sections, let operands):
+            try require(operands == .bfloat16 || inputs.allSatisfy { $0.element == .float32 }, "bf16 is for products of bf16")
             try take(2)
             try require(inputs[0].rows == inputs[1].rows && inputs[0].width % sections == 0, "dy and x must have the same rows")
             let layout = Layout.panels(sections: sections)
             return [TensorType([inputs[0].width, inputs[1].width], layout: layout), TensorType([inputs[0].width], layout: layout)]
-        case .attention(let heads):
+        case .attention(let heads, let result):
             let (queries, width) = try attentionSizes(inputs, heads: heads)
-            return [TensorType([inputs[0].shape[0], queries, width]), TensorType([inputs[0].shape[0], heads, queries])]
-        case .attentionGradient(let heads):
+            try requireOneElement(inputs, result)
+            return [TensorType([inputs[0].shape[0], queries, width], result), TensorType([inputs[0].shape[0], heads, queries])]
+        case .attentionGradient(let heads, let result):
             try require(inputs.count >= 3, "takes dy, logsumexp and attention's inputs")
             let (queries, width) = try attentionSizes(Array(inputs.dropFirst(2)), heads: heads)
             try require(inputs[0].shape == [inputs[2].shape[0], queries, width], "dy must be [N, Q, D]")
-            return Array(inputs.dropFirst(2))
-        case .layerNorm:
+            try requireOneElement(Array(inputs.dropFirst(2)), result)
+            return inputs.dropFirst(2).map { TensorType($0.shape, result) }
+        case .layerNorm(_, let result):
             try take(3)
             try require(inputs[1].shape == [inputs[0].width] && inputs[2].shape == [inputs[0].width], "γ and β must be [D]")
-            return [inputs[0], replacing(inputs[0], width: 2)]
+            return [TensorType(inputs[0].shape, result), replacing(inputs[0], width: 2)]
         case .layerNormGradient(let hasAddend):
             try take(hasAddend ? 5 : 4)
             try require(inputs[0] == inputs[1], "dy must have x's shape")

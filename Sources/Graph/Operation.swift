@@ -19,20 +19,21 @@ package enum Operation: Sendable, Hashable {
     // Dense
     /// x [.., in], weight [out, in], then in order if the form has them: bias [out], residual (its rows repeat),
     /// multiplier → y = act((x·Wᵀ + bias)∘multiplier + residual) and, for GELU, its derivative.
-    /// An int8 weight takes quantised rows, and makes no derivative.
+    /// An int8 weight takes quantised rows, and makes no derivative. Operands of bf16 are rounded to that where they are float32.
     case linear(LinearForm)
     /// x [.., D] → its rows as bytes, q = clamp(rint(x/scale) + zero), each row by its own range; for int8 products.
     case quantizeRows
     /// weight [out, in] → [in, out]: the input gradient of `linear` is `linear` with this.
-    case transposePanels
+    case transposePanels(result: ElementType = .float32)
     /// dy [.., out], x [.., in] → dW [out, in], db [out]; `sections` as the weight's.
-    case linearWeightGradient(sections: Int)
+    case linearWeightGradient(sections: Int, operands: ElementType = .float32)
     /// qkv [N, T, 3D], or query [N, Q, D] and key-value [N, T, 2D] → y [N, Q, D], logsumexp [N, H, Q].
-    case attention(heads: Int)
+    /// bf16 or float32 as its inputs are; y is of the result's.
+    case attention(heads: Int, result: ElementType = .float32)
     /// dy, logsumexp, then attention's inputs → their gradients.
-    case attentionGradient(heads: Int)
+    case attentionGradient(heads: Int, result: ElementType = .float32)
     /// x, γ, β → y, statistics [.., 2] (mean, 1/√(variance + ε)).
-    case layerNorm(epsilon: Float)
+    case layerNorm(epsilon: Float, result: ElementType = .float32)
     /// dy, x, statistics, γ, and addend if it has one → dx, and partial sums [chunks, D] of dγ and dβ.
     case layerNormGradient(hasAddend: Bool)
 
@@ -155,6 +156,10 @@ package struct LinearForm: Sendable, Hashable {
     package var residual = false
     package var multiplier = false
     package var gelu = false
+    /// What x and the weight are multiplied as; int8 is told by the weight alone.
+    package var operands = ElementType.float32
+    /// Of y, and of GELU's derivative.
+    package var result = ElementType.float32, slope = ElementType.float32
     package init(bias: Bool = false, residual: Bool = false, multiplier: Bool = false, gelu: Bool = false) {
         self.bias = bias
         self.residual = residual

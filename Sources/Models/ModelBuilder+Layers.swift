@@ -12,7 +12,7 @@ struct ModelPlace {
     var layer: Int?
     /// Whether a classifier may begin from an encoder that lacks its parameters.
     var isOptional = false
-    /// Whether it is part of a block, whose products' weights have the model's precision.
+    /// Whether it is part of a block, whose products' weights may be of another element type.
     var isInBlock = false
 
     func named(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
@@ -86,7 +86,7 @@ extension ModelBuilder {
         let weight = try parameter(
             "\(name).weight", [width, graph.type(x).width], initial, sections: sections,
             referenceShape: patch.map { [width, $0.channels, $0.size, $0.size] }, patch: patch,
-            element: place.isInBlock ? precision.weights : .float32)
+            element: place.isInBlock ? weights : .float32)
         let bias = try parameter("\(name).bias", [width], .zeros, sections: sections)
         return try graph.append(.linear(LinearForm(bias: true)), [x, weight, bias])[0]
     }

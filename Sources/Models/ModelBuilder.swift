@@ -9,7 +9,7 @@ package struct ModelBuilder {
     package let configuration: ModelConfiguration
     package let images: Int
     let masker: any Masker
-    let precision: Precision
+    let weights: ElementType
     let classifier: ClassifierShape?
 
     /// The model's parameters; nil while they are being found out.
@@ -24,17 +24,17 @@ package struct ModelBuilder {
     /// - Parameter parameters: of the model that is described, with its masker: no others can be used.
     package init(_ configuration: ModelConfiguration, parameters: ModelParameters, images: Int, encoderPosition: [Float]? = nil) {
         self.init(
-            configuration, parameters.parts, parameters.masker, parameters.precision, parameters, images: images, encoderPosition)
+            configuration, parameters.parts, parameters.masker, parameters.weights, parameters, images: images, encoderPosition)
     }
 
     private init(
-        _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker, _ precision: Precision,
+        _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker, _ weights: ElementType,
         _ parameters: ModelParameters? = nil, images: Int, _ encoderPosition: [Float]? = nil
     ) {
         self.configuration = configuration
         self.images = images
         self.masker = masker
-        self.precision = precision
+        self.weights = weights
         self.parameters = parameters
         self.encoderPosition = encoderPosition
         classifier = parts.classifier
@@ -44,9 +44,9 @@ package struct ModelBuilder {
 
     /// All that a model declares, in the order that files and memory keep.
     static func declarations(
-        _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker, _ precision: Precision
+        _ configuration: ModelConfiguration, _ parts: ModelParameters.Parts, _ masker: any Masker, _ weights: ElementType
     ) throws(GraphError) -> Declarations {
-        var model = ModelBuilder(configuration, parts, masker, precision, images: 1)
+        var model = ModelBuilder(configuration, parts, masker, weights, images: 1)
         // Used after the patch embedding, but the reference's modules list it first.
         if configuration.hasClassToken != false { _ = try model.classToken() }
         if parts.classifier != nil { _ = try model.trainedPositions() }

@@ -1,4 +1,5 @@
 import CurricleGraph
+import CurricleTensors
 
 /// The parts of a model that a checkpoint may have or lack.
 package enum ModelPart: String, Sendable, CaseIterable {
@@ -74,7 +75,8 @@ package struct ModelParameters: Sendable {
     package let fixed: [FixedPositions]
     let parts: Parts
     let masker: any Masker
-    package let precision: Precision
+    /// Of the weights of the blocks' products.
+    package let weights: ElementType
     private let byName: [String: Int]
 
     /// Which of a model's parts are wanted.
@@ -96,15 +98,15 @@ package struct ModelParameters: Sendable {
 
     /// - Precondition: the configuration has no `problem`, and the masker can be described for it.
     package init(
-        _ configuration: ModelConfiguration, parts: Parts = .all, masker: any Masker = CurriculumMasker(), precision: Precision = .float32
+        _ configuration: ModelConfiguration, parts: Parts = .all, masker: any Masker = CurriculumMasker(), weights: ElementType = .float32
     ) {
         let declarations: Declarations
-        do { declarations = try ModelBuilder.declarations(configuration, parts, masker, precision) } catch {
+        do { declarations = try ModelBuilder.declarations(configuration, parts, masker, weights) } catch {
             preconditionFailure("\(error)")
         }
         self.parts = parts
         self.masker = masker
-        self.precision = precision
+        self.weights = weights
         all = declarations.parameters
         fixed = declarations.fixed
         byName = declarations.byName

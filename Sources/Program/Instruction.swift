@@ -6,6 +6,10 @@ package struct InstructionFlags: OptionSet, Sendable, Hashable {
     package static let gelu = InstructionFlags(rawValue: UInt32(CURRICLE_GELU))
     package static let accumulate = InstructionFlags(rawValue: UInt32(CURRICLE_ACCUMULATE))
     package static let normalizeTarget = InstructionFlags(rawValue: UInt32(CURRICLE_NORMALIZE_TARGET))
+    package static let xBfloat16 = InstructionFlags(rawValue: UInt32(CURRICLE_X_BF16))
+    package static let weightBfloat16 = InstructionFlags(rawValue: UInt32(CURRICLE_WEIGHT_BF16))
+    package static let yBfloat16 = InstructionFlags(rawValue: UInt32(CURRICLE_Y_BF16))
+    package static let slopeBfloat16 = InstructionFlags(rawValue: UInt32(CURRICLE_SLOPE_BF16))
 }
 
 /// One kernel call, as the C library runs it: `Instruction.linear(linear_places(y: …))`, and back `instruction.linear_places.columns`.

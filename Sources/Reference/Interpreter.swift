@@ -25,7 +25,8 @@ package struct Interpreter {
         for node in graph.nodes {
             let operands = node.inputs.map { Tensor(graph.shape($0), out.values[$0] ?? []) }
             let outputs = try evaluate(node, operands, graph, &out)
-            for (value, numbers) in zip(node.outputs, outputs) {
+            for (value, exact) in zip(node.outputs, outputs) {
+                let numbers = node.isLeaf || graph.type(value).element != .bfloat16 ? exact : exact.map(roundedToBfloat16)
                 guard numbers.count == graph.type(value).count else {
                     throw ReferenceError("\(node.operation.text) made \(numbers.count) numbers for \(graph.type(value))")
                 }
@@ -48,14 +49,19 @@ package struct Interpreter {
         case .constant(let name): return [(graph.constants[name] ?? []).map(Double.init)]
         case .uniform(let value): return [Array(repeating: Double(value), count: shape.reduce(1, *))]
 
+        case .linear(let form) where form.operands == .bfloat16:
+            return linear(form, x.enumerated().map { $0.offset < 2 ? $0.element.inBfloat16 : $0.element })
         case .linear(let form): return linear(form, x)
         case .quantizeRows: return [quantizedRows(x[0])]
         case .transposePanels: return [transposed(x[0])]
+        case .linearWeightGradient(_, .bfloat16):
+            let sums = linearWeightGradient(dy: x[0].inBfloat16, x: x[1].inBfloat16)
+            return [sums[0], columnSum(x[0], rows: 1)]
         case .linearWeightGradient: return linearWeightGradient(dy: x[0], x: x[1])
-        case .attention(let heads): return attention(AttentionOperands(x, heads: heads))
-        case .attentionGradient(let heads):
+        case .attention(let heads, _): return attention(AttentionOperands(x, heads: heads))
+        case .attentionGradient(let heads, _):
             return attentionGradient(dy: x[0], AttentionOperands(Array(x.dropFirst(2)), heads: heads))
-        case .layerNorm(let epsilon): return layerNorm(x[0], x[1], x[2], epsilon: Double(epsilon))
+        case .layerNorm(let epsilon, _): return layerNorm(x[0], x[1], x[2], epsilon: Double(epsilon))
         case .layerNormGradient(let hasAddend):
             return layerNormGradient(dy: x[0], x: x[1], statistics: x[2], gamma: x[3], addend: hasAddend ? x[4] : nil)
 
@@ -118,7 +124,11 @@ package struct Interpreter {
         guard let whole, whole.count == count else { throw ReferenceError("\(slice) has \(whole?.count ?? 0) numbers, not \(count)") }
         let section = count / parameter.sections
         let values = Array(whole[section * slice.sections.lowerBound..<section * slice.sections.upperBound])
-        return parameter.element == .int8 ? quantizedWeight(Tensor(slice.type.shape, values)) : values
+        switch parameter.element {
+        case .int8: return quantizedWeight(Tensor(slice.type.shape, values))
+        case .bfloat16: return values.map(roundedToBfloat16)
+        case .float32, .int32, .uint8: return values
+        }
     }
 }
 

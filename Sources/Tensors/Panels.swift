@@ -39,6 +39,22 @@ package enum Panels {
         }
     }
 
+    /// The same as bf16, each number rounded to the nearest.
+    /// - Parameter panels: as many bytes as the type has (``TensorType/bytes``).
+    package static func round(_ values: [Float], rows: Int, depth: Int, sections: Int, into panels: UnsafeMutableRawBufferPointer) {
+        panels.initializeMemory(as: UInt8.self, repeating: 0)
+        let width = TensorType.panelWidth, pairs = (depth + 1) / 2
+        forEach(rows: rows, depth: 1, sections: sections) { first, count, start in
+            for r in 0..<count {
+                for k in 0..<depth {
+                    let place = ((start / width * pairs + k / 2) * width + r) * 2 + k % 2
+                    let number = BFloat16(values[(first + r) * depth + k])
+                    panels.storeBytes(of: number.bits, toByteOffset: place * ElementType.bfloat16.bytes, as: UInt16.self)
+                }
+            }
+        }
+    }
+
     package static func unpack(_ panels: UnsafeBufferPointer<Float>, rows: Int, depth: Int, sections: Int) -> [Float] {
         [Float](unsafeUninitializedCapacity: rows * depth) { values, filled in
             forEach(rows: rows, depth: depth, sections: sections) { first, count, start in

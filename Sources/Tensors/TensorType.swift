@@ -5,12 +5,15 @@ package enum ElementType: String, Sendable, Hashable, Codable {
     case float32 = "f32"
     case int32 = "i32"
     case uint8 = "u8"
+    /// The upper half of a float32; of magnitude 2⁻⁵⁶ at least, or zero (`CSupport/simd/bf16.h`).
+    case bfloat16 = "bf16"
     /// Weights in ±127, each column with a scale of its own.
     case int8 = "i8"
 
     package var bytes: Int {
         switch self {
         case .float32, .int32: 4
+        case .bfloat16: 2
         case .uint8, .int8: 1
         }
     }
@@ -21,7 +24,7 @@ package enum Layout: Sendable, Hashable {
     /// Row-major.
     case rows
     /// `[rows, depth]` in panels of 16 rows, `[panel][depth][16]`; the rows come in `sections` equal parts, each padded
-    /// to whole panels with zeros. A vector `[rows]` is the same with depth 1. Of int8: `[panel][⌈depth/4⌉][16][4]`, and behind each panel
+    /// to whole panels with zeros. A vector `[rows]` is the same with depth 1. Of bf16: `[panel][⌈depth/2⌉][16][2]`. Of int8: `[panel][⌈depth/4⌉][16][4]`, and behind each panel
     /// its columns' scales and sums (`CSupport/kernels/linear_int8.inc`).
     case panels(sections: Int)
     /// Rows of uint8 in whole fours, a scale and a zero point behind each.
@@ -69,7 +72,11 @@ package struct TensorType: Sendable, Hashable, CustomStringConvertible {
         case .panels(let sections):
             guard let first = shape.first else { return count }
             let depth = shape.dropFirst().reduce(1, *), panels = sections * ((first / sections + Self.panelWidth - 1) / Self.panelWidth)
-            return panels * (element == .int8 ? Int(curricle_quantized_panel(Double(depth))) : Self.panelWidth * depth)
+            switch element {
+            case .int8: return panels * Int(curricle_quantized_panel(Double(depth)))
+            case .bfloat16: return panels * Self.panelWidth * Int(curricle_even(Double(depth)))
+            case .float32, .int32, .uint8: return panels * Self.panelWidth * depth
+            }
         }
     }
     package var bytes: Int { storedCount * element.bytes }

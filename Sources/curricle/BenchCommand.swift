@@ -39,8 +39,9 @@ enum BenchCommand {
         let word = a.positional[0]
         guard let kind = Kind(rawValue: word) else { throw UsageError.unexpectedArgument(word, command: command.name) }
         let subject = try Subject(a)
-        guard subject.precision == .float32 || kind == .infer else {
-            throw LearningError.configuration("--precision \(subject.precision.rawValue) goes with infer: training is float32")
+        guard subject.precision == .float32 || kind == .infer || (kind == .step && subject.precision == .bfloat16) else {
+            throw LearningError.configuration(
+                "--precision \(subject.precision.rawValue) goes with infer\(subject.precision == .bfloat16 ? " and step" : "")")
         }
         switch kind {
         case .step: _ = try step(subject)
@@ -102,6 +103,7 @@ enum BenchCommand {
         var bar = ProgressBar(total: s.repeats + s.warmup)
         var benchmark = StepBenchmark(configuration: subject.settings.model, options: subject.settings.step, setting: s)
         benchmark.byShape = subject.byShape
+        benchmark.precision = subject.precision
         let r = try benchmark.run { done in bar.update(label: "iterations", completed: done) { [] } }, whole = r.whole
         bar.finish()
         let row: Row =
@@ -111,7 +113,7 @@ enum BenchCommand {
             ] + fields(whole)
         let lines =
             [
-                "\(subject.preset), batch \(whole.images), f32, \(s.isa), \(s.threads) threads, \(Machine.cpu)",
+                "\(subject.preset), batch \(whole.images), \(subject.precision.rawValue), \(s.isa), \(s.threads) threads, \(Machine.cpu)",
                 String(
                     format: "step %.4f s (p90 %.4f; A %.4f, B %.4f)   %.2f images/s", whole.seconds, whole.secondsP90, r.stepA, r.stepB,
                     whole.imagesPerSecond),

@@ -51,7 +51,7 @@ package struct GivenTensors {
             case .float32: values.withUnsafeBytes { block.copyMemory(from: $0) }
             case .int32: values.map { Int32($0) }.withUnsafeBytes { block.copyMemory(from: $0) }
             case .int8: values.map { Int8($0) }.withUnsafeBytes { block.copyMemory(from: $0) }
-            case .uint8: values.map { UInt8($0) }.withUnsafeBytes { block.copyMemory(from: $0) }
+            case .uint8, .bfloat16: values.map { UInt8($0) }.withUnsafeBytes { block.copyMemory(from: $0) }
             }
             inputs[input.name] = .memory(UnsafeRawBufferPointer(block))
         }

@@ -70,7 +70,7 @@ extension OperationCase {
 
     /// Seen through a product: transposed panels are not row-major.
     static let transposedPanels = OperationCase("transposePanels", ulps: 8) { b in
-        let turned = try b.append(.transposePanels, [try b.parameter([33, 22], sections: 3)]), x = try b.tensor([5, 33])
+        let turned = try b.append(.transposePanels(), [try b.parameter([33, 22], sections: 3)]), x = try b.tensor([5, 33])
         return [try b.append(.linear(LinearForm()), [x, turned])]
     }
 

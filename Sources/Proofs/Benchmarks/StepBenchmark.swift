@@ -18,6 +18,8 @@ package struct StepBenchmark: Sendable {
     package var configuration: ModelConfiguration
     package var options: StepOptions
     package var setting: BenchmarkSetting
+    /// float32 or bf16.
+    package var precision = Precision.float32
     /// Whether each kernel is timed besides, and the programs are counted.
     package var timesKernels = true
     /// Times each shape and set of operands of a kernel apart.
@@ -32,7 +34,7 @@ package struct StepBenchmark: Sendable {
     /// Runs it; the peak is measured in the same process, before and after.
     package func run(progress: (Int) -> Void = { _ in }) throws -> Result {
         let (batchSize, threads, isa) = (setting.batchSize, setting.threads, setting.isa)
-        let model = try ModelRuntime(configuration, trains: true, threads: threads, isa: isa)
+        let model = try ModelRuntime(configuration, precision: precision, trains: true, threads: threads, isa: isa)
         model.initialize(seed: 0)
         let adamw = AdamW()
         let session = model.session

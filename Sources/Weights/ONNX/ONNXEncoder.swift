@@ -63,9 +63,9 @@ struct ONNXEncoder {
             return onnx.floats(name, graph.shape(node.outputs[0])) { values }
         case .linear(LinearForm(bias: true)):
             return onnx.node("Add", [onnx.node("MatMul", [x[0], x[1]]), x[2]])
-        case .attention(let heads) where x.count == 1:
+        case .attention(let heads, _) where x.count == 1:
             return attention(x[0], heads: heads, width: shape(0)[2] / 3)
-        case .layerNorm(let epsilon):
+        case .layerNorm(let epsilon, _):
             return onnx.node("LayerNormalization", x, [("axis", .integer(-1)), ("epsilon", .float(epsilon))])
         case .gelu:  // x · (1 + erf(x / √2)) / 2
             let error = onnx.node("Erf", [onnx.node("Mul", [x[0], scalar(Float(0.5.squareRoot()))])])

@@ -63,7 +63,7 @@ package struct EncoderProgram {
             rowWidth: rowWidth, instructionCount: program.instructions.count,
             arenaBytes: program.arenaBytes,
             workspaceBytes: try ISA.available.map { try executable.workspaceBytes(threads: 1, isa: $0) }.max() ?? 0)
-        header.precision = model.parameters.precision
+        header.precision = model.precision
         header.hasNewInstructions = program.instructions.contains { $0.opcode >= Opcode.quantize_rows.rawValue }
         header.arithmetic = Arithmetic.number
         header.writer = "curricle \(Machine.version)"

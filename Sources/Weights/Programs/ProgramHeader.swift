@@ -36,6 +36,7 @@ extension Precision {
     var code: UInt32 {
         switch self {
         case .float32: 0
+        case .bfloat16: 1
         case .int8: 2
         }
     }
