@@ -45,7 +45,7 @@ enum {
     CURRICLE_ACCUMULATE = 2,      ///< add to what the output holds instead of replacing it
     CURRICLE_NORMALIZE_TARGET = 4, ///< patch losses: each target patch by its own mean and unbiased variance
     // Which operands are bf16, that are float32 without it.
-    CURRICLE_X_BF16 = 8,           ///< x; of attention's gradient dy
+    CURRICLE_X_BF16 = 8,           ///< x; of attention's gradient dy; of layer_norm's what it left as `normalized`
     CURRICLE_WEIGHT_BF16 = 16,
     CURRICLE_Y_BF16 = 32,          ///< y; of gradients dy or what they make
     CURRICLE_SLOPE_BF16 = 64       ///< linear: derivative and multiplier

@@ -26,6 +26,23 @@ INLINE vu vu_load_halves(const void *p, int64_t at, int n, const int is_bf16) {
     return __builtin_convertvector(halves, vu);
 }
 INLINE vu vu_pair(vu even, vu odd) { return even | odd << 16; }
+#if ISA_DOT2
+// By the instruction that rounds, the same but for which NaN it is.
+
+/// Two vectors, rounded, one behind the other.
+ISA_DOT2_TARGET INLINE vu vu_rounded_both(vf first, vf second) {
+    const __m512 least = _mm512_set1_ps(0x1p-56f);
+    __mmask32 kept = _mm512_cmp_ps_mask(_mm512_abs_ps((__m512)second), least, _CMP_NLT_UQ);
+    kept = kept << 16 | _mm512_cmp_ps_mask(_mm512_abs_ps((__m512)first), least, _CMP_NLT_UQ);
+    return (vu)_mm512_maskz_cvtne2ps_pbh(kept, (__m512)second, (__m512)first);
+}
+/// `vu_pair(vu_rounded(even), vu_rounded(odd))`
+ISA_DOT2_TARGET INLINE vu vu_rounded_pair(vf even, vf odd) {
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3,
+        18, 2, 17, 1, 16, 0);
+    return (vu)_mm512_permutexvar_epi16(order, (__m512i)vu_rounded_both(even, odd));
+}
+#endif
 /// Sixteen words of numbers that lie next to one another; zeros behind the first n numbers.
 INLINE vu vu_load_words(const void *p, int64_t at, int n, const int is_bf16) {
     vu words = {0};

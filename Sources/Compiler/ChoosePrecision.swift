@@ -4,9 +4,12 @@ import CurricleTensors
 extension Graph {
     /// Products take operands of bf16, rounded as they are met. What only products and their gradients read is bf16 in memory too:
     /// LayerNorm's and GELU's outputs, queries, keys and values, what attention makes, the gradients between products, transposed weights.
+    /// A LayerNorm's gradient takes x̂ in bf16, whose rounding does not grow with the mean that x has, instead of x.
     /// All else stays float32: the residual stream and its gradient, statistics, predictions, losses, parameters, their gradients, moments.
     func choosingBfloat16() throws(GraphError) -> Graph {
         let halves = valuesInBfloat16()
+        var keepsNormalized: Set<ValueID> = []  // statistics of LayerNorms that have a gradient
+        for node in nodes { if case .layerNormGradient = node.operation { keepsNormalized.insert(node.inputs[2]) } }
         return try rewritten { (node, inputs, new, _) throws(GraphError) in
             func result(_ index: Int = 0) -> ElementType { halves.contains(node.outputs[index]) ? .bfloat16 : .float32 }
             switch node.operation {
@@ -20,7 +23,12 @@ extension Graph {
             case .transposePanels: return try new.append(.transposePanels(result: result()), inputs)
             case .attention(let heads, _): return try new.append(.attention(heads: heads, result: result()), inputs)
             case .attentionGradient(let heads, _): return try new.append(.attentionGradient(heads: heads, result: result()), inputs)
-            case .layerNorm(let epsilon, _): return try new.append(.layerNorm(epsilon: epsilon, result: result()), inputs)
+            case .layerNorm(let epsilon, _, _):
+                let keeps = keepsNormalized.contains(node.outputs[1])
+                return try new.append(.layerNorm(epsilon: epsilon, result: result(), keepsNormalized: keeps), inputs)
+            case .layerNormGradient:
+                guard let norm = new.producer(inputs[2]), norm.outputs.count == 3 else { return nil }
+                return try new.append(node.operation, [inputs[0], norm.outputs[2]] + inputs.dropFirst(2))
             default: return nil
             }
         }

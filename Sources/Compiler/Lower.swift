@@ -148,15 +148,15 @@ struct Lowering {
                     y_stride: size(form.width),
                     d_query: to.query, d_key: to.key, d_value: to.value, dy: input(0), logsumexp: input(1),
                     query: from.query, key: from.key, value: from.value, scale: form.scale))
-        case .layerNorm(let epsilon, let result):
+        case .layerNorm(let epsilon, let result, let keepsNormalized):
             return try .layer_norm(
                 layer_norm_places(
                     flags: flags(y: result), rows: size(y.rows), width: size(y.width), y: output(0), statistics: output(1), x: input(0), gamma: input(1),
-                    beta: input(2), epsilon: epsilon))
+                    beta: input(2), normalized: keepsNormalized ? output(2) : .max, epsilon: epsilon))
         case .layerNormGradient(let hasAddend):
             return try .layer_norm_gradient(
                 layer_norm_gradient_places(
-                    rows: size(y.rows), width: size(y.width), chunks: size(Operation.normChunks(rows: y.rows)),
+                    flags: flags(x: type(1).element), rows: size(y.rows), width: size(y.width), chunks: size(Operation.normChunks(rows: y.rows)),
                     dx: output(0), d_gamma_partial: output(1), d_beta_partial: output(2),
                     dy: input(0), x: input(1), statistics: input(2), gamma: input(3), addend: input(hasAddend ? 4 : nil)))
         case .gelu:

@@ -36,7 +36,7 @@ extension Operation {
         case .linear(let form):
             "linear(\([(form.bias, "bias"), (form.multiplier, "multiplier"), (form.residual, "residual"), (form.gelu, "gelu"), (form.operands == .bfloat16, "bf16")].filter(\.0).map(\.1).joined(separator: " ")))"
         case .attention(let heads, let result), .attentionGradient(let heads, let result): "\(name)(heads \(heads)\(result.mark))"
-        case .layerNorm(let epsilon, let result): "layerNorm(\(epsilon)\(result.mark))"
+        case .layerNorm(let epsilon, let result, let keeps): "layerNorm(\(epsilon)\(result.mark)\(keeps ? " keeping" : ""))"
         case .layerNormGradient(let hasAddend): hasAddend ? "layerNormGradient(addend)" : name
         case .selectRows(let rows): "selectRows(\(rows.text))"
         case .placeRows(let rows, let count): "placeRows(\(rows.text) of \(count))"

@@ -62,16 +62,17 @@ extension Operation {
             try require(inputs[0].shape == [inputs[2].shape[0], queries, width], "dy must be [N, Q, D]")
             try requireOneElement(Array(inputs.dropFirst(2)), result)
             return inputs.dropFirst(2).map { TensorType($0.shape, result) }
-        case .layerNorm(_, let result):
+        case .layerNorm(_, let result, let keepsNormalized):
             try take(3)
             try require(inputs[1].shape == [inputs[0].width] && inputs[2].shape == [inputs[0].width], "γ and β must be [D]")
-            return [TensorType(inputs[0].shape, result), replacing(inputs[0], width: 2)]
+            let made = [TensorType(inputs[0].shape, result), replacing(inputs[0], width: 2)]
+            return keepsNormalized ? made + [TensorType(inputs[0].shape, .bfloat16)] : made
         case .layerNormGradient(let hasAddend):
             try take(hasAddend ? 5 : 4)
-            try require(inputs[0] == inputs[1], "dy must have x's shape")
+            try require(inputs[0].shape == inputs[1].shape, "dy must have x's shape")
             let chunks = Operation.normChunks(rows: inputs[1].rows)
             let partial = TensorType([chunks, inputs[1].width])
-            return [inputs[1], partial, partial]
+            return [inputs[0], partial, partial]
 
         case .gelu:
             try take(1)

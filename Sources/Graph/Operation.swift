@@ -32,9 +32,9 @@ package enum Operation: Sendable, Hashable {
     case attention(heads: Int, result: ElementType = .float32)
     /// dy, logsumexp, then attention's inputs → their gradients.
     case attentionGradient(heads: Int, result: ElementType = .float32)
-    /// x, γ, β → y, statistics [.., 2] (mean, 1/√(variance + ε)).
-    case layerNorm(epsilon: Float, result: ElementType = .float32)
-    /// dy, x, statistics, γ, and addend if it has one → dx, and partial sums [chunks, D] of dγ and dβ.
+    /// x, γ, β → y, statistics [.., 2] (mean, 1/√(variance + ε)), and where it is kept x̂ = (x − mean)/√(variance + ε) in bf16.
+    case layerNorm(epsilon: Float, result: ElementType = .float32, keepsNormalized: Bool = false)
+    /// dy, x (or x̂ in bf16, as the LayerNorm kept it), statistics, γ, and addend if it has one → dx, and partial sums [chunks, D] of dγ and dβ.
     case layerNormGradient(hasAddend: Bool)
 
     // Elementwise and rows

@@ -111,15 +111,19 @@ extension Interpreter {
         return [y, statistics]
     }
 
-    /// With x̂ = (x − μ)·r and g = dy·γ: dx = r·(g − mean(g) − x̂·mean(g·x̂)) + addend; dγ = Σ dy·x̂ and dβ = Σ dy, a part for each chunk.
-    func layerNormGradient(dy: Tensor, x: Tensor, statistics: Tensor, gamma: Tensor, addend: Tensor?) -> [[Double]] {
-        let rows = x.rows, width = x.width, chunks = Operation.normChunks(rows: rows)
+    /// x̂ = (x − μ)·r
+    func normalized(_ x: Tensor, statistics: [Double]) -> [Double] {
+        x.values.indices.map { (x[$0] - statistics[2 * ($0 / x.width)]) * statistics[2 * ($0 / x.width) + 1] }
+    }
+
+    /// With x̂ and g = dy·γ: dx = r·(g − mean(g) − x̂·mean(g·x̂)) + addend; dγ = Σ dy·x̂ and dβ = Σ dy, a part for each chunk.
+    func layerNormGradient(dy: Tensor, normal: [Double], statistics: Tensor, gamma: Tensor, addend: Tensor?) -> [[Double]] {
+        let rows = dy.rows, width = dy.width, chunks = Operation.normChunks(rows: rows)
         var dx: [Double] = []
         var dGamma = [Double](repeating: 0, count: chunks * width), dBeta = dGamma
         for chunk in 0..<chunks {
             for row in rows * chunk / chunks..<rows * (chunk + 1) / chunks {
-                let mean = statistics[2 * row], scale = statistics[2 * row + 1]
-                let normal = (0..<width).map { (x[row, $0] - mean) * scale }
+                let scale = statistics[2 * row + 1], normal = normal[row * width..<(row + 1) * width].map { $0 }
                 let g = (0..<width).map { dy[row, $0] * gamma[$0] }
                 let meanG = g.reduce(0, +) / Double(width)
                 let meanDot = zip(g, normal).reduce(0) { $0 + $1.0 * $1.1 } / Double(width)

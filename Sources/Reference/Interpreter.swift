@@ -61,9 +61,14 @@ package struct Interpreter {
         case .attention(let heads, _): return attention(AttentionOperands(x, heads: heads))
         case .attentionGradient(let heads, _):
             return attentionGradient(dy: x[0], AttentionOperands(Array(x.dropFirst(2)), heads: heads))
-        case .layerNorm(let epsilon, _): return layerNorm(x[0], x[1], x[2], epsilon: Double(epsilon))
+        case .layerNorm(let epsilon, _, let keepsNormalized):
+            let made = layerNorm(x[0], x[1], x[2], epsilon: Double(epsilon))
+            return keepsNormalized ? made + [normalized(x[0], statistics: made[1])] : made
         case .layerNormGradient(let hasAddend):
-            return layerNormGradient(dy: x[0], x: x[1], statistics: x[2], gamma: x[3], addend: hasAddend ? x[4] : nil)
+            // Of x̂ itself mean and scale are taken in already.
+            let isNormal = graph.type(node.inputs[1]).element == .bfloat16
+            return layerNormGradient(dy: x[0], normal: isNormal ? x[1].values : normalized(x[1], statistics: x[2].values),
+                statistics: x[2], gamma: x[3], addend: hasAddend ? x[4] : nil)
 
         case .gelu: return [x[0].values.map(gelu), x[0].values.map(geluDerivative)]
         case .add: return [x[0].values.indices.map { x[0][$0] + x[1][$0 % x[1].values.count] }]

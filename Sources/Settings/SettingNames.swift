@@ -25,6 +25,7 @@ extension SettingName {
     package static let memoryLimit: SettingName = "memory-limit"
     package static let normalizedTargets: SettingName = "norm-pix-loss"
     package static let onNonfinite: SettingName = "on-nonfinite"
+    package static let precision: SettingName = "precision"
     package static let passOrder: SettingName = "resize"
     package static let pieceImages: SettingName = "micro-batch"
     package static let pictures: SettingName = "pictures"

@@ -18,7 +18,7 @@ enum PlanCommand {
         ModelConfiguration.declared.map(\.name) + [
             "batch-size", "epochs", "accum-iter", "mask-ratio", "masking", "masker", "masker-every", "mask-noise", "uniformity",
             "norm-pix-loss",
-            "clip-grad", "memory-limit", "micro-batch"
+            "clip-grad", "precision", "memory-limit", "micro-batch"
         ])
 
     static let command = Command(
@@ -51,7 +51,7 @@ enum PlanCommand {
         if let folder = try a.stringIfGiven("dump") { try plan.dump(settings, to: folder) }
         if try a.flag("json") {
             var row: [(key: String, value: LogValue)] = [
-                ("preset", .string(try a.string("model"))), ("batch", .integer(settings.batchSize)), ("precision", "f32"),
+                ("preset", .string(try a.string("model"))), ("batch", .integer(settings.batchSize)), ("precision", .string(settings.precision.rawValue)),
                 ("threads", .integer(threads)),
                 ("isa", .string("\(isa)")), ("parameter_bytes", .integer(plan.parameterBytes)),
                 ("moment_bytes", .integer(plan.momentBytes)),
@@ -91,7 +91,7 @@ enum PlanCommand {
             "  \(name.padded(22)) \(String(repeating: " ", count: max(0, 10 - ByteCount.text(bytes).count)))\(ByteCount.text(bytes))\(note.isEmpty ? "" : "   \(note)")"
         }
         var lines = [
-            "Memory, batch \(s.batchSize):",
+            "Memory, batch \(s.batchSize), \(s.precision.rawValue):",
             line("parameters", p.parameterBytes), line("moments", p.momentBytes)
         ]
         if p.gradientBytes > 0 { lines.append(line("gradients", p.gradientBytes)) }

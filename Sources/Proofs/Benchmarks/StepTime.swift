@@ -20,6 +20,7 @@ extension TrainingPlan {
             let setting = BenchmarkSetting(batchSize: shallow.batchSize, threads: threads, isa: isa, repeats: repeats, warmup: 1)
             var benchmark = StepBenchmark(configuration: shallow.model, options: shallow.step, setting: setting)
             benchmark.timesKernels = false
+            benchmark.precision = settings.precision
             return try benchmark.run().whole.seconds
         }
         let rough = try seconds(repeats: 1)

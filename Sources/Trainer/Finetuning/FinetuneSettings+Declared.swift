@@ -58,6 +58,7 @@ extension FinetuneSettings {
         ]
         + PixelNormalization.declared.map { $0.at(\.normalization) }
         + [
+            products,
             seeding("the head, order, augmentation, mixing and drop path, and what is held out"),
             Setting(\.preprocessing, .preprocessing, "KIND", Preprocessing.help, section: .images, record: .whereItDiffers),
             Setting(\.passOrder, .passOrder, "KIND", PassOrder.help, section: .images, record: .whereItDiffers),

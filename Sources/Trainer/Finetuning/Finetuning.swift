@@ -73,7 +73,8 @@ package final class Finetuning: TrainingRecipe {
         updates = ParameterUpdates(settings.adamw, clip: settings.clip, stores: settings.storesGradients, groups: [.classifier])
         let m = settings.model, batchSize = min(settings.batchSize, training.count)
         model = try ModelRuntime(
-            m, parts: .classifier(settings.shape), trains: true, storesGradients: settings.storesGradients, threads: threads, isa: isa,
+            m, parts: .classifier(settings.shape), precision: settings.precision, trains: true,
+            storesGradients: settings.storesGradients, threads: threads, isa: isa,
             arenaLimit: settings.arenaLimit(
                 images: batchSize, threads: threads, isa: isa, data: DataMemory([training, test], judgedImages: 0, looksAtAll: false)))
         grid = try m.grid

@@ -33,6 +33,7 @@ extension PretrainSettings {
         ]
         + PixelNormalization.declared.map { $0.at(\.normalization).adding("(default: ImageNet's for 3 channels, else 0.5)") }
         + [
+            products,
             seeding("parameters, order, crops and random masks"),
             Setting(\.dropLast, .dropLast, "leave out a last batch that is smaller", section: .training)
         ]

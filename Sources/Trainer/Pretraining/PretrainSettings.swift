@@ -30,6 +30,7 @@ package struct PretrainSettings: RunSettings, ScheduledSettings {
     package var augmentation: Augmentation
     package var normalization: PixelNormalization
     package var seed: UInt64
+    package var precision = Precision.float32
     package var dropLast: Bool
     /// How the masker turns from partner to adversary.
     package var curriculum = Curriculum.linear

@@ -93,7 +93,8 @@ package final class Pretraining: TrainingRecipe {
         memoryChoice = try ranks.map { try $0.broadcast(json: choice) } ?? choice
         let pieceImages = memoryChoice?.pieceImages
         model = try ModelRuntime(
-            settings.model, trains: true, storesGradients: settings.storesGradients(pieceImages: pieceImages), threads: threads, isa: isa,
+            settings.model, precision: settings.precision, trains: true,
+            storesGradients: settings.storesGradients(pieceImages: pieceImages), threads: threads, isa: isa,
             arenaLimit: memoryChoice?.arenaBytes)
         trainer = JointTrainer(
             model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1,

@@ -65,7 +65,7 @@ struct ONNXEncoder {
             return onnx.node("Add", [onnx.node("MatMul", [x[0], x[1]]), x[2]])
         case .attention(let heads, _) where x.count == 1:
             return attention(x[0], heads: heads, width: shape(0)[2] / 3)
-        case .layerNorm(let epsilon, _):
+        case .layerNorm(let epsilon, _, _):
             return onnx.node("LayerNormalization", x, [("axis", .integer(-1)), ("epsilon", .float(epsilon))])
         case .gelu:  // x · (1 + erf(x / √2)) / 2
             let error = onnx.node("Erf", [onnx.node("Mul", [x[0], scalar(Float(0.5.squareRoot()))])])

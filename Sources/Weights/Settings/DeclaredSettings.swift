@@ -1,5 +1,6 @@
 import CurricleEngine
 import CurricleGraph
+import CurricleModels
 import CurricleSettings
 import CurricleStorage
 import CurricleVision
@@ -34,6 +35,8 @@ package protocol ScheduledSettings: DeclaredSettings {
     var adamw: AdamW { get set }
     var normalization: PixelNormalization { get set }
     var seed: UInt64 { get set }
+    /// What products are computed with: float32 or bf16.
+    var precision: Precision { get set }
     var decoding: DecodeOptions { get set }
     var maxSteps: Int? { get set }
     /// Whether to stop at a broken image instead of leaving it out.
@@ -76,6 +79,20 @@ extension ScheduledSettings {
         } set: {
             guard case .number(let norm) = $1 else { return false }
             $0.clip = norm > 0 ? Float(norm) : nil
+            return true
+        }
+    }
+
+    package static var products: Setting<Self> {
+        Setting(
+            .precision, "KIND", .word(of: [Precision.float32, .bfloat16].map(\.rawValue)),
+            "f32, or bf16: products of numbers of 16 bits whose sums are float32, and half of the memory for what lies between them; faster "
+                + "where the CPU has the instruction, and the same bits everywhere", section: .training, record: .whereItDiffers
+        ) {
+            .string($0.precision.rawValue)
+        } set: {
+            guard case .text(let word) = $1, let precision = Precision(rawValue: word) else { return false }
+            $0.precision = precision
             return true
         }
     }
