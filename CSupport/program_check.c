@@ -122,8 +122,10 @@ static int is_inference(uint32_t opcode) {
     }
 }
 
-/// Kernels that files of version 1 do not have.
-static int is_of_version_2(uint32_t opcode) { return opcode >= curricle_opcode_quantize_rows; }
+/// Kernels and flags that files of version 1 do not have.
+static int is_of_version_2(const curricle_instruction *i) {
+    return i->opcode >= curricle_opcode_quantize_rows || (i->flags & ~(uint32_t)CURRICLE_GELU) != 0;
+}
 
 /// One output, the first operand, into arena or results; pixels from the input alone, and no number that names a row from anywhere.
 /// The format's `linear` has no multiplier: it is training's.
@@ -155,10 +157,10 @@ static int check_first(const program_header *h, const curricle_instruction *i) {
     return h->rows == (h->pool == CURRICLE_POOL_TOKENS ? (uint32_t)p.rows * (uint32_t)p.columns : 1);
 }
 
-/// The last instruction writes all results, and no other one any: what is handed back was computed.
+/// The last instruction writes all results, as float32, and no other one any: what is handed back was computed.
 static int check_results(const program_header *h, const curricle_instruction *i, const curricle_demand *d, int is_last) {
     if (operand_segment(i->operand[0]) != CURRICLE_RESULTS) return !is_last;
-    return is_last && operand_offset(i->operand[0]) == 0 && d->operand[0].bytes == (double)output_bytes(h);
+    return is_last && operand_offset(i->operand[0]) == 0 && d->operand[0].element == curricle_element_f32 && d->operand[0].bytes == (double)output_bytes(h);
 }
 
 INTERNAL curricle_status check_instructions(const program_header *h, const curricle_instruction *instructions, double *flops) {
@@ -171,7 +173,7 @@ INTERNAL curricle_status check_instructions(const program_header *h, const curri
     for (uint32_t n = 0; n < h->instruction_count; n++) {
         const curricle_instruction *i = &instructions[n];
         if (!is_inference(i->opcode) || (i->opcode == curricle_opcode_patchify && n > 0)) return CURRICLE_BAD_INSTRUCTION;
-        if (h->version < 2 && is_of_version_2(i->opcode)) return CURRICLE_BAD_INSTRUCTION;
+        if (h->version < 2 && is_of_version_2(i)) return CURRICLE_BAD_INSTRUCTION;
         curricle_demand d = curricle_demand_of(i);
         curricle_status status = check_instruction(i, &d, segment_bytes);
         if (status != CURRICLE_OK) return status;

@@ -4,7 +4,7 @@
 usage: read_program.py ENCODER.curricle PICTURES.npy FEATURES.npy
 
 PICTURES are uint8 [N, H, W, C] of the program's size, FEATURES what the library made of them; prints the largest difference,
-relative to the largest feature, and fails where it is above 1e-5, or with int8, where a number near the middle of two bytes may
+relative to the largest feature, and fails where it is above 1e-5, or with int8 and bf16, where a number near the middle of two may
 become either, above 2e-2. (Slow, and it trusts the file: it is here to hold the
 description and the library to one another.)
 """
@@ -19,6 +19,16 @@ HEADER = struct.Struct("<8sIIQ10I10QII24sQQII56x")
 INSTRUCTION = struct.Struct("<II9Q9i5f")
 NONE = 2**64 - 1
 ERF = np.vectorize(math.erf)
+
+
+X_BF16, WEIGHT_BF16, Y_BF16 = 8, 16, 32
+
+
+def rounded(x):
+    """To the nearest number of bf16; below 2^-56 zero."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32).astype(np.uint64)
+    near = (bits + 0x7FFF + (bits >> 16 & 1) >> 16 << 16).astype(np.uint32).view(np.float32).astype(float)
+    return np.where(np.abs(x) < 2.0**-56, 0, near)
 
 
 def gelu(x):
@@ -37,6 +47,7 @@ class Program:
             data = [np.frombuffer(self.file, "<f4", bytes // 4, offset).astype(float) for offset, bytes in (scalars, constants, parameters)]
         self.labels = self.file[labels : labels + label_bytes].split(b"\0")[:-1]
         self.parameters, self.quantized = self.file[parameters[0] : sum(parameters)], {}
+        self.halves = np.full(arena // 2, np.nan)  # the arena as numbers of bf16
         outputs = self.images * self.rows * self.row_width
         self.segments = {
             0: np.full(arena // 4, np.nan),
@@ -55,6 +66,19 @@ class Program:
     def view(self, operand, *shape):
         segment, start = self.segments[operand >> 56], (operand & 2**56 - 1) // 4
         return segment[start : start + math.prod(shape)].reshape(shape)
+
+    def numbers(self, operand, is_bf16, *shape):
+        """A value of the arena, of bf16 or float32."""
+        if not is_bf16:
+            return self.view(operand, *shape)
+        start = (operand & 2**56 - 1) // 2
+        return self.halves[start : start + math.prod(shape)].reshape(shape)
+
+    def bf16_weight(self, operand, out, depth, section):
+        pairs, panels = -(-depth // 2), -(-section // 16)
+        raw = np.frombuffer(self.parameters, "<u2", out // section * panels * pairs * 32, operand & 2**56 - 1)
+        values = (raw.astype(np.uint32) << 16).view(np.float32).astype(float).reshape(out // section, panels, pairs, 16, 2)
+        return values.transpose(0, 1, 3, 2, 4).reshape(out // section, -1, pairs * 2)[:, :section, :depth].reshape(out, depth)
 
     def weight(self, operand, out, depth, section):
         panels = self.view(operand, out // section, -(-section // 16), depth, 16)
@@ -114,7 +138,8 @@ class Program:
             m, d = s[:2]
             x = self.view(o[2], m, d)
             normal = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + r[0])
-            self.view(o[0], m, d)[:] = normal * self.view(o[3], d) + self.view(o[4], d)
+            y = normal * self.view(o[3], d) + self.view(o[4], d)
+            self.numbers(o[0], flags & Y_BF16, m, d)[:] = rounded(y) if flags & Y_BF16 else y
         elif opcode == 7:  # gelu
             self.view(o[0], s[0])[:] = gelu(self.view(o[2], s[0]))
         elif opcode == 8:  # add
@@ -153,6 +178,36 @@ class Program:
             if o[4] != NONE:
                 y = y + self.view(o[4], period, out)[np.arange(m) % period]
             self.view(o[0], m, out)[:] = gelu(y) if flags & 1 else y
+        elif opcode == 47:  # linear_bf16: operands rounded, sums not
+            m, out, k, section, period = s[:5]
+            weight = self.bf16_weight(o[3], out, k, section) if flags & WEIGHT_BF16 else rounded(self.weight(o[3], out, k, section))
+            x = self.numbers(o[2], flags & X_BF16, m, k)
+            y = (x if flags & X_BF16 else rounded(x)) @ weight.T
+            if o[4] != NONE:
+                y = y + self.weight(o[4], out, 1, section)[:, 0]
+            if o[5] != NONE:
+                y = y + self.view(o[5], period, out)[np.arange(m) % period]
+            y = gelu(y) if flags & 1 else y
+            self.numbers(o[0], flags & Y_BF16, m, out)[:] = rounded(y) if flags & Y_BF16 else y
+        elif opcode == 48:  # attention_bf16: probabilities are rounded before they are divided by their sum
+            n, queries, tokens, heads, width, *strides = s
+            for image in range(n):
+                for head in range(heads):
+
+                    def halves(operand, stride, length):
+                        start = (operand & 2**56 - 1) // 2 + image * length * stride + head * width
+                        return np.lib.stride_tricks.as_strided(self.halves[start:], (length, width), (stride * 8, 8))
+
+                    q, k, v = (halves(o[2 + i], strides[i], (queries, tokens, tokens)[i]) for i in range(3))
+                    scores = r[0] * q @ k.T
+                    p = np.exp(scores - scores.max(1, keepdims=True))
+                    y = rounded(p) @ v / p.sum(1, keepdims=True)
+                    if flags & Y_BF16:
+                        halves(o[0], strides[3], queries)[:] = rounded(y)
+                    else:
+                        start = (o[0] & 2**56 - 1) // 4 + image * queries * strides[3] + head * width
+                        rows = self.segments[o[0] >> 56][start:]
+                        np.lib.stride_tricks.as_strided(rows, (queries, width), (strides[3] * 8, 8))[:] = y
         else:
             raise SystemExit(f"opcode {opcode} is not in the description")
 

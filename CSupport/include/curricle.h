@@ -89,7 +89,7 @@ typedef struct {
 } curricle_shape;
 
 /// What the products of the blocks are computed with; 1 is kept for bfloat16.
-typedef enum { CURRICLE_PRECISION_F32 = 0, CURRICLE_PRECISION_INT8 = 2 } curricle_precision;
+typedef enum { CURRICLE_PRECISION_F32 = 0, CURRICLE_PRECISION_BF16 = 1, CURRICLE_PRECISION_INT8 = 2 } curricle_precision;
 
 /// What a row of the output is; the last two are a classifier's, a number a class.
 typedef enum {

@@ -13,10 +13,12 @@ static const small_sizes seeds[] = {
     {2, 2, 1, 1, 3, 8, 2, 5, CURRICLE_POOL_MEAN, 0, 0},
     {1, 1, 3, 2, 2, 4, 2, 20, CURRICLE_POOL_TOKENS, 0, 0},
     {2, 1, 2, 2, 1, 4, 1, 5, CURRICLE_POOL_CLS_MEAN, 0, 0},
-    {2, 2, 1, 1, 3, 8, 2, 5, CURRICLE_POOL_MEAN, 1, 0},
-    {1, 1, 3, 2, 2, 4, 2, 20, CURRICLE_POOL_TOKENS, 1, 0},
+    {2, 2, 1, 1, 3, 8, 2, 5, CURRICLE_POOL_MEAN, CURRICLE_PRECISION_INT8, 0},
+    {1, 1, 3, 2, 2, 4, 2, 20, CURRICLE_POOL_TOKENS, CURRICLE_PRECISION_INT8, 0},
     {2, 2, 2, 2, 1, 4, 1, 4, CURRICLE_POOL_MEAN, 0, 2},
-    {1, 3, 1, 2, 1, 8, 2, 5, CURRICLE_POOL_CLS, 1, 1},
+    {1, 3, 1, 2, 1, 8, 2, 5, CURRICLE_POOL_CLS, CURRICLE_PRECISION_INT8, 1},
+    {2, 2, 1, 1, 3, 8, 2, 5, CURRICLE_POOL_MEAN, CURRICLE_PRECISION_BF16, 0},
+    {1, 1, 3, 2, 2, 5, 5, 21, CURRICLE_POOL_TOKENS, CURRICLE_PRECISION_BF16, 0},
 };
 
 static void change_field(uint8_t *data, size_t size, unsigned random) {

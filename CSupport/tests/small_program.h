@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/// `int8`: whether the block's products are of bytes, `keep`: how many patches are kept, those of the largest variance, or 0 for all; both
-/// in a file of version 2.
-typedef struct { int images, rows, columns, patch, channels, width, heads, hidden, pool, int8, keep; } small_sizes;
+/// `precision`: what the block's products are made of, `keep`: how many patches are kept, those of the largest variance, or 0 for all; but
+/// for float32 and all patches in a file of version 2.
+typedef struct { int images, rows, columns, patch, channels, width, heads, hidden, pool, precision, keep; } small_sizes;
 /// L: the patches that the block sees.
 static int small_patches(small_sizes s) { return s.keep ? s.keep : s.rows * s.columns; }
 
@@ -77,8 +77,38 @@ static curricle_operand put_int8(small_program *p, float *x, int rows, int depth
     p->parameter_bytes = at + bytes;
     return (curricle_operand)CURRICLE_PARAMETERS << 56 | at;
 }
+/// To the nearest number of bf16.
+static uint16_t small_half(float x) {
+    uint32_t word;
+    memcpy(&word, &x, sizeof word);
+    return (uint16_t)((word + 0x7fff + (word >> 16 & 1)) >> 16);
+}
+static float small_rounded(float x) {
+    uint32_t word = (uint32_t)small_half(x) << 16;
+    memcpy(&x, &word, sizeof x);
+    return x;
+}
+/// The same as bf16 in pairs, rounded in x too.
+static curricle_operand put_bf16(small_program *p, float *x, int rows, int depth, int section) {
+    int panels = (section + 15) / 16, pairs = (depth + 1) / 2;
+    uint64_t at = p->parameter_bytes, bytes = up_to((uint64_t)(rows / section * panels * 16 * pairs) * 4, 64);
+    p->parameters = realloc(p->parameters, at + bytes);
+    uint16_t *out = memset(p->parameters + at, 0, bytes);
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < depth; k++) {
+            int within = i % section, panel = i / section * panels + within / 16;
+            out[((panel * pairs + k / 2) * 16 + within % 16) * 2 + k % 2] = small_half(x[i * depth + k]);
+            x[i * depth + k] = small_rounded(x[i * depth + k]);
+        }
+    p->parameter_bytes = at + bytes;
+    return (curricle_operand)CURRICLE_PARAMETERS << 56 | at;
+}
 static curricle_operand put_weight(small_program *p, float *x, int rows, int depth, int section) {
-    return p->s.int8 ? put_int8(p, x, rows, depth, section) : put_panels(p, x, rows, depth, section);
+    switch (p->s.precision) {
+    case CURRICLE_PRECISION_INT8: return put_int8(p, x, rows, depth, section);
+    case CURRICLE_PRECISION_BF16: return put_bf16(p, x, rows, depth, section);
+    default: return put_panels(p, x, rows, depth, section);
+    }
 }
 static curricle_operand in_arena(small_program *p, int floats) {
     uint64_t at = p->arena_bytes;
@@ -86,10 +116,12 @@ static curricle_operand in_arena(small_program *p, int floats) {
     return (curricle_operand)CURRICLE_ARENA << 56 | at;
 }
 static void add(small_program *p, curricle_instruction instruction) { p->instructions[p->count++] = instruction; }
+/// What stands between products of bf16 is bf16.
+static uint32_t small_flag(const small_program *p, uint32_t flag) { return p->s.precision == CURRICLE_PRECISION_BF16 ? flag : 0; }
 static void add_norm(
     small_program *p, curricle_operand y, curricle_operand x, curricle_operand gamma, curricle_operand beta, int rows, int width) {
     add(p, curricle_encode_layer_norm((layer_norm_places){
-        .y = y, .statistics = CURRICLE_NO_OPERAND, .x = x, .gamma = gamma, .beta = beta, .rows = rows, .width = width, .epsilon = 1e-6f}));
+        .flags = small_flag(p, CURRICLE_Y_BF16), .normalized = CURRICLE_NO_OPERAND, .y = y, .statistics = CURRICLE_NO_OPERAND, .x = x, .gamma = gamma, .beta = beta, .rows = rows, .width = width, .epsilon = 1e-6f}));
 }
 /// y = gelu or not of x·Wᵀ + bias + residual, of one section where none is said.
 static void add_linear(small_program *p, linear_places l) {
@@ -97,9 +129,16 @@ static void add_linear(small_program *p, linear_places l) {
     if (l.section == 0) l.section = l.columns;
     add(p, curricle_encode_linear(l));
 }
-/// The same of the block's weights: of int8, on rows that are made bytes first.
-static void add_product(small_program *p, linear_places l) {
-    if (!p->s.int8) {
+/// The same of the block's weights: of int8, on rows that are made bytes first; of bf16 from and to what `halves` says.
+static void add_product(small_program *p, linear_places l, uint32_t halves) {
+    if (p->s.precision == CURRICLE_PRECISION_BF16) {
+        add(p, curricle_encode_linear_bf16((linear_bf16_places){.flags = l.flags | halves | CURRICLE_WEIGHT_BF16, .y = l.y,
+                   .derivative = CURRICLE_NO_OPERAND, .x = l.x, .weight = l.weight, .bias = l.bias, .residual = l.residual,
+                   .multiplier = CURRICLE_NO_OPERAND, .rows = l.rows, .columns = l.columns, .depth = l.depth,
+                   .section = l.section ? l.section : l.columns, .period = l.period}));
+        return;
+    }
+    if (p->s.precision == CURRICLE_PRECISION_F32) {
         add_linear(p, l);
         return;
     }
@@ -118,8 +157,8 @@ static void seal(small_program *p) {
 static void assemble(small_program *p) {
     small_sizes s = p->s;
     program_header h = {.magic = "CURRICL",
-        .version = s.int8 || s.keep ? 2 : 1,
-        .precision = s.int8 ? CURRICLE_PRECISION_INT8 : CURRICLE_PRECISION_F32,
+        .version = s.precision || s.keep ? 2 : 1,
+        .precision = (uint32_t)s.precision,
         .header_bytes = 256,
         .pool = (uint32_t)s.pool,
         .images = (uint32_t)s.images,
@@ -214,17 +253,24 @@ static small_program make_small_program(small_sizes s) {
     add(&p, curricle_encode_prepend_row((prepend_row_places){.y = x, .x = seen, .token = token, .images = N, .rows = T - 1, .width = D}));
     add_norm(&p, normal, x, gamma, beta, N * T, D);
     add_product(&p, (linear_places){.y = three, .x = normal, .weight = qkv, .bias = qkv_bias, .residual = none,
-                                   .rows = N * T, .columns = 3 * D, .depth = D, .section = D, .period = N * T});
-    add(&p, curricle_encode_attention((attention_places){
-        .y = attended, .logsumexp = none, .query = three, .key = three + (uint64_t)D * 4, .value = three + (uint64_t)(2 * D) * 4,
-        .images = N, .queries = T, .tokens = T, .heads = s.heads, .head_width = K,
-        .query_stride = 3 * D, .key_stride = 3 * D, .value_stride = 3 * D, .y_stride = D, .scale = 0.75f}));
+                                   .rows = N * T, .columns = 3 * D, .depth = D, .section = D, .period = N * T},
+        CURRICLE_X_BF16 | CURRICLE_Y_BF16);
+    if (s.precision == CURRICLE_PRECISION_BF16)
+        add(&p, curricle_encode_attention_bf16((attention_bf16_places){
+            .flags = CURRICLE_Y_BF16, .y = attended, .logsumexp = none, .query = three, .key = three + (uint64_t)D * 2,
+            .value = three + (uint64_t)(2 * D) * 2, .images = N, .queries = T, .tokens = T, .heads = s.heads, .head_width = K,
+            .query_stride = 3 * D, .key_stride = 3 * D, .value_stride = 3 * D, .y_stride = D, .scale = 0.75f}));
+    else
+        add(&p, curricle_encode_attention((attention_places){
+            .y = attended, .logsumexp = none, .query = three, .key = three + (uint64_t)D * 4, .value = three + (uint64_t)(2 * D) * 4,
+            .images = N, .queries = T, .tokens = T, .heads = s.heads, .head_width = K,
+            .query_stride = 3 * D, .key_stride = 3 * D, .value_stride = 3 * D, .y_stride = D, .scale = 0.75f}));
     add_product(&p, (linear_places){.y = x, .x = attended, .weight = proj, .bias = proj_bias, .residual = x, // in place
-                                   .rows = N * T, .columns = D, .depth = D, .period = N * T});
+                                   .rows = N * T, .columns = D, .depth = D, .period = N * T}, CURRICLE_X_BF16);
     add_product(&p, (linear_places){.flags = CURRICLE_GELU, .y = hidden, .x = x, .weight = fc1, .bias = fc1_bias, .residual = none,
-                                   .rows = N * T, .columns = M, .depth = D, .period = N * T});
+                                   .rows = N * T, .columns = M, .depth = D, .period = N * T}, CURRICLE_Y_BF16);
     add_product(&p, (linear_places){.y = out, .x = hidden, .weight = fc2, .bias = fc2_bias, .residual = x,
-                                   .rows = N * T, .columns = D, .depth = M, .period = N * T});
+                                   .rows = N * T, .columns = D, .depth = M, .period = N * T}, CURRICLE_X_BF16);
     curricle_operand results = (curricle_operand)CURRICLE_RESULTS << 56;
     if (s.pool == CURRICLE_POOL_CLS_MEAN) {
         curricle_operand class_token = in_arena(&p, N * D), mean = in_arena(&p, N * D);

@@ -36,11 +36,12 @@ static double *product(const double *x, const float *w, const float *b, int rows
     return y;
 }
 
-/// The same of the block's weights: with int8, of what the rows' bytes stand for.
+/// The same of the block's weights: with int8, of what the rows' bytes stand for, with bf16 of rounded rows.
 static double *block_product(const small_program *p, const double *x, const float *w, const float *b, int rows, int out, int in) {
-    if (!p->s.int8) return product(x, w, b, rows, out, in);
+    if (p->s.precision == CURRICLE_PRECISION_F32) return product(x, w, b, rows, out, in);
     double *near = calloc((size_t)(rows * in), sizeof *near);
-    for (int r = 0; r < rows; r++) {
+    for (int i = 0; i < rows * in; i++) near[i] = small_rounded((float)x[i]);
+    for (int r = 0; r < rows && p->s.precision == CURRICLE_PRECISION_INT8; r++) {
         double lo = 0, hi = 0;
         for (int i = 0; i < in; i++) lo = fmin(lo, x[r * in + i]), hi = fmax(hi, x[r * in + i]);
         double step = (hi - lo) / 255, zero = rint(-lo / step);
@@ -93,15 +94,20 @@ static double *encoded(const small_program *p, const double *pixels) {
         for (int d = 0; d < D; d++) normal[t * D + d] = (x[t * D + d] - mean) / sqrt(square + 1e-6) * p->gamma1[d] + p->beta1[d];
     }
     double *qkv = block_product(p, normal, p->qkv, p->qkv_bias, T, 3 * D, D), *attended = calloc((size_t)(T * D), sizeof *attended);
+    for (int i = 0; i < 3 * T * D && p->s.precision == CURRICLE_PRECISION_BF16; i++) qkv[i] = small_rounded((float)qkv[i]);
     for (int h = 0; h < s.heads; h++)
         for (int q = 0; q < T; q++) {
-            double sum = 0;
+            double *score = calloc((size_t)T, sizeof *score), most = -1e300, sum = 0;
             for (int t = 0; t < T; t++) {
-                double score = 0;
-                for (int k = 0; k < K; k++) score += 0.75 * qkv[q * 3 * D + h * K + k] * qkv[t * 3 * D + D + h * K + k];
-                sum += exp(score);
-                for (int k = 0; k < K; k++) attended[q * D + h * K + k] += exp(score) * qkv[t * 3 * D + 2 * D + h * K + k];
+                for (int k = 0; k < K; k++) score[t] += 0.75 * qkv[q * 3 * D + h * K + k] * qkv[t * 3 * D + D + h * K + k];
+                most = fmax(most, score[t]);
             }
+            for (int t = 0; t < T; t++) {
+                double share = exp(score[t] - most), seen = p->s.precision == CURRICLE_PRECISION_BF16 ? small_rounded((float)share) : share;
+                sum += share;
+                for (int k = 0; k < K; k++) attended[q * D + h * K + k] += seen * qkv[t * 3 * D + 2 * D + h * K + k];
+            }
+            free(score);
             for (int k = 0; k < K; k++) attended[q * D + h * K + k] /= sum;
         }
     double *projected = block_product(p, attended, p->proj, p->proj_bias, T, D, D);
@@ -154,8 +160,8 @@ static void test_features(small_sizes sizes, curricle_isa isa, int threads) {
         for (uint32_t i = 0; i < shape.rows * shape.row_width; i++) {
             double expected = pooled(&p, rows, (int)(i / shape.row_width), (int)(i % shape.row_width)),
                    actual = output[n * shape.rows * shape.row_width + i];
-            // A number half way between two bytes may become either.
-            expect(fabs(actual - expected) <= (sizes.int8 ? 0.02 : 2e-5) * fmax(1, fabs(expected)), curricle_isa_name(isa), actual, expected);
+            // A number half way between two bytes, or two of bf16, may become either.
+            expect(fabs(actual - expected) <= (sizes.precision ? 0.02 : 2e-5) * fmax(1, fabs(expected)), curricle_isa_name(isa), actual, expected);
         }
         free(rows);
     }
@@ -453,6 +459,40 @@ static void test_int8_refusals(small_sizes sizes) {
     free_small_program(&broken);
 }
 
+static void test_bf16_refusals(small_sizes sizes) {
+    broken = make_small_program(sizes);
+    program_header *h = (program_header *)broken.bytes;
+    curricle_instruction *i = (curricle_instruction *)(broken.bytes + h->instructions.offset), *norm = i + 3, *qkv = i + 4, *attention = i + 5;
+    expect_status("the file as it is", opened(), CURRICLE_OK);
+    uint32_t precision = h->precision;
+    h->precision = 0;
+    REFUSED(h->version, 1, CURRICLE_BAD_INSTRUCTION); // version 1 has no such flags
+    h->precision = precision;
+    seal(&broken);
+    uint64_t pixels = (uint64_t)CURRICLE_FILE_PIXELS << 56;
+    REFUSED_FIELD(layer_norm, norm, flags, CURRICLE_X_BF16, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(layer_norm, norm, normalized, p.y + 4096, CURRICLE_BAD_OPERAND); // training's
+    REFUSED_FIELD(linear_bf16, qkv, flags, CURRICLE_ACCUMULATE, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(linear_bf16, qkv, x, pixels, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear_bf16, qkv, x, p.x + 1, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear_bf16, qkv, y, p.x, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear_bf16, qkv, depth, p.depth + 256, CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(linear_bf16, qkv, weight, p.weight + ((uint64_t)1 << 40), CURRICLE_BAD_OPERAND);
+    REFUSED_FIELD(attention_bf16, attention, query_stride, p.head_width - 1, CURRICLE_BAD_INSTRUCTION);
+    REFUSED_FIELD(attention_bf16, attention, key, p.key + (h->arena_bytes & ~(uint64_t)63), CURRICLE_BAD_OPERAND);
+    curricle_instruction *last = i + h->instruction_count - 1; // a run hands back float32
+    curricle_instruction held = *last;
+    *last = curricle_encode_layer_norm((layer_norm_places){.flags = CURRICLE_Y_BF16, .y = (uint64_t)CURRICLE_RESULTS << 56,
+        .statistics = CURRICLE_NO_OPERAND, .x = 0, .gamma = curricle_decode_layer_norm(norm).gamma, .beta = curricle_decode_layer_norm(norm).beta,
+        .normalized = CURRICLE_NO_OPERAND, .rows = 2 * sizes.images, .width = sizes.width, .epsilon = 1e-6f});
+    seal(&broken);
+    expect_status("results of bf16", opened(), CURRICLE_BAD_OPERAND);
+    *last = held;
+    seal(&broken);
+    expect_status("the file as it was", opened(), CURRICLE_OK);
+    free_small_program(&broken);
+}
+
 #include "test_facts.h"
 
 /// CRC-32C's published values (RFC 3720, B.4), by the instruction and by the tables' code alike.
@@ -486,11 +526,15 @@ int main(void) {
         {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, 0, 0},
         {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, 0, 0},
         {3, 2, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN, 0, 0},
-        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS, 1, 0},
-        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, 1, 0},
-        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, 1, 0},
+        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS, CURRICLE_PRECISION_INT8, 0},
+        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, CURRICLE_PRECISION_INT8, 0},
+        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, CURRICLE_PRECISION_INT8, 0},
         {3, 4, 3, 4, 3, 20, 2, 36, CURRICLE_POOL_MEAN, 0, 5},
-        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN, 1, 1},
+        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS_MEAN, CURRICLE_PRECISION_INT8, 1},
+        {2, 3, 2, 4, 3, 20, 2, 36, CURRICLE_POOL_CLS, CURRICLE_PRECISION_BF16, 0},
+        {1, 5, 4, 3, 4, 36, 4, 17, CURRICLE_POOL_MEAN, CURRICLE_PRECISION_BF16, 0},
+        {3, 2, 3, 5, 2, 28, 7, 300, CURRICLE_POOL_TOKENS, CURRICLE_PRECISION_BF16, 0},
+        {2, 1, 2, 2, 1, 5, 5, 7, CURRICLE_POOL_CLS_MEAN, CURRICLE_PRECISION_BF16, 1},
     };
     for (int isa = CURRICLE_ISA_BASELINE; isa <= CURRICLE_ISA_NEON; isa++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes && curricle_isa_available((curricle_isa)isa); i++)
@@ -500,6 +544,7 @@ int main(void) {
     test_header_refusals(sizes[1]);
     test_instruction_refusals(sizes[1]);
     test_int8_refusals(sizes[5]);
+    test_bf16_refusals(sizes[10]);
     test_labels(sizes[1]);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) test_self_test(sizes[i]), test_times(sizes[i]);
     test_writer(sizes[1]);

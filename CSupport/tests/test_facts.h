@@ -84,9 +84,9 @@ static void test_self_test(small_sizes sizes) {
         expect_status("a sound machine", curricle_self_test(&encoder, own, output), fuses ? CURRICLE_OK : CURRICLE_UNTESTED);
         expect_status("no arena", curricle_self_test(&encoder, NULL, output), CURRICLE_BAD_ARGUMENT);
         expect_status("output over the arena", curricle_self_test(&encoder, own, own), CURRICLE_BAD_ARGUMENT);
-        broken.bytes[h->parameters.offset + 9] ^= 0x40; // a bit of flash
+        broken.bytes[h->parameters.offset + 10] ^= 0x40; // a bit of flash
         expect_status("a weight that changed", curricle_self_test(&encoder, own, output), fuses ? CURRICLE_OTHER_RESULT : CURRICLE_UNTESTED);
-        broken.bytes[h->parameters.offset + 9] ^= 0x40;
+        broken.bytes[h->parameters.offset + 10] ^= 0x40;
         free(own);
     }
     free(arena);

@@ -5,14 +5,16 @@ extension Graph {
     /// Products take operands of bf16, rounded as they are met. What only products and their gradients read is bf16 in memory too:
     /// LayerNorm's and GELU's outputs, queries, keys and values, what attention makes, the gradients between products, transposed weights.
     /// A LayerNorm's gradient takes x̂ in bf16, whose rounding does not grow with the mean that x has, instead of x.
-    /// All else stays float32: the residual stream and its gradient, statistics, predictions, losses, parameters, their gradients, moments.
+    /// Products of one row an image with weights of float32 stay as they are, but for attention's: they are small, and the masker's scores and
+    /// a classifier's logits come from them. All else stays float32: the residual stream and its gradient, statistics, predictions, losses, parameters, their gradients, moments.
     func choosingBfloat16() throws(GraphError) -> Graph {
-        let halves = valuesInBfloat16()
+        let single = productsOfSingleRows(), halves = valuesInBfloat16(but: single)
         var keepsNormalized: Set<ValueID> = []  // statistics of LayerNorms that have a gradient
         for node in nodes { if case .layerNormGradient = node.operation { keepsNormalized.insert(node.inputs[2]) } }
         return try rewritten { (node, inputs, new, _) throws(GraphError) in
             func result(_ index: Int = 0) -> ElementType { halves.contains(node.outputs[index]) ? .bfloat16 : .float32 }
             switch node.operation {
+            case _ where single.contains(node.outputs.first): return nil
             case .linear(var form):
                 form.operands = .bfloat16
                 form.result = result()
@@ -36,11 +38,14 @@ extension Graph {
 
     /// Values whose maker can write bf16 and whose readers can all read it; query, key and value together or not at all, and likewise
     /// their gradients.
-    private func valuesInBfloat16() -> Set<ValueID> {
-        var halves = Set(nodes.flatMap { node in node.outputs.enumerated().filter { canWrite(node, $0.offset) }.map(\.element) })
+    private func valuesInBfloat16(but single: Set<ValueID?>) -> Set<ValueID> {
+        let eligible = nodes.filter { !single.contains($0.outputs.first) }
+        var halves = Set(eligible.flatMap { node in node.outputs.enumerated().filter { canWrite(node, $0.offset) }.map(\.element) })
         halves.subtract(results.map(\.value) + gradients.map(\.value))
         for node in nodes {
-            for (index, input) in node.inputs.enumerated() where !canRead(node, index) { halves.remove(input) }
+            for (index, input) in node.inputs.enumerated() where single.contains(node.outputs.first) || !canRead(node, index) {
+                halves.remove(input)
+            }
         }
         var count = 0
         while count != halves.count {
@@ -59,6 +64,30 @@ extension Graph {
             }
         }
         return halves
+    }
+
+    /// First outputs of products of one row an image, and of gradients of their weights, that neither make queries nor take their gradients.
+    private func productsOfSingleRows() -> Set<ValueID?> {
+        var queries: Set<ValueID> = []
+        for node in nodes {
+            switch node.operation {
+            case .attention: queries.formUnion(node.inputs)
+            case .attentionGradient: queries.formUnion(node.outputs)
+            default: break
+            }
+        }
+        func isSingle(_ value: ValueID) -> Bool { shape(value).dropFirst().dropLast().allSatisfy { $0 == 1 } }
+        var single: Set<ValueID?> = []
+        for node in nodes {
+            switch node.operation {
+            case .linear where isSingle(node.inputs[0]) && type(node.inputs[1]).element == .float32:
+                if queries.isDisjoint(with: [node.inputs[0], node.outputs[0]]) { single.insert(node.outputs[0]) }
+            case .linearWeightGradient where isSingle(node.inputs[1]):
+                if !queries.contains(node.inputs[0]) { single.insert(node.outputs[0]) }
+            default: break
+            }
+        }
+        return single
     }
 
     private func canWrite(_ node: Node, _ output: Int) -> Bool {

@@ -12,7 +12,7 @@ extension Graph {
 
         switch node.operation {
         case .linear(let form):
-            guard form == LinearForm(bias: form.bias) else { throw unsupported(node, "it is fused already") }
+            guard form.isPlain else { throw unsupported(node, "it is fused already") }
             guard type(x[1]).element == .float32 else { throw unsupported(node, "a weight of \(type(x[1]).element.rawValue) is not trained") }
             var gradients: [(Int, ValueID)] = []
             if isActive(1) || (form.bias && isActive(2)) {

@@ -19,7 +19,7 @@ extension Graph {
                     try graph.append(.selectRows(selection), [value] + order)[0]
                 }
                 switch maker.operation {
-                case .linear(let form) where form == LinearForm(bias: form.bias):
+                case .linear(let form) where form.isPlain:
                     changed = true
                     var operands = maker.inputs
                     operands[0] = try select(operands[0], &new)
@@ -48,7 +48,7 @@ extension Graph {
     /// Query and key-value of an attention apart: its packed qkv, if a parameter's product, becomes two products.
     private mutating func splittingQuery(of attention: Node) throws(GraphError) -> (query: ValueID, keyValue: ValueID)? {
         if attention.inputs.count == 2 { return (attention.inputs[0], attention.inputs[1]) }
-        guard let packed = producer(attention.inputs[0]), case .linear(let form) = packed.operation, form == LinearForm(bias: true),
+        guard let packed = producer(attention.inputs[0]), case .linear(let form) = packed.operation, form.isPlain, form.bias,
             case .parameter(let weight)? = producer(packed.inputs[1])?.operation, weight.parameter.sections == 3, weight.isWhole,
             case .parameter(let bias)? = producer(packed.inputs[2])?.operation, bias.parameter.sections == 3
         else { return nil }

@@ -166,6 +166,8 @@ package struct LinearForm: Sendable, Hashable {
         self.multiplier = multiplier
         self.gelu = gelu
     }
+    /// Whether it is a product and perhaps a bias, and nothing else.
+    package var isPlain: Bool { !residual && !multiplier && !gelu }
     /// Positions among the inputs, after x and weight.
     package var biasIndex: Int? { bias ? 2 : nil }
     package var residualIndex: Int? { residual ? 2 + (bias ? 1 : 0) : nil }

@@ -88,7 +88,9 @@ extension ModelBuilder {
             referenceShape: patch.map { [width, $0.channels, $0.size, $0.size] }, patch: patch,
             element: place.isInBlock ? weights : .float32)
         let bias = try parameter("\(name).bias", [width], .zeros, sections: sections)
-        return try graph.append(.linear(LinearForm(bias: true)), [x, weight, bias])[0]
+        var form = LinearForm(bias: true)
+        if graph.type(weight).element == .bfloat16 { form.operands = .bfloat16 }
+        return try graph.append(.linear(form), [x, weight, bias])[0]
     }
 
     /// LayerNorm of x [.., D].

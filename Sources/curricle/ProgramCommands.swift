@@ -52,7 +52,7 @@ enum CompileCommand {
             ProgramOptions.pool, EncoderOptions.layer, EncoderOptions.precision,
             SharedOptions.images(
                 "images",
-                "with --precision int8: images whose features are compared with float32's; the file is only "
+                "with --precision int8 or bf16: images whose features are compared with float32's; the file is only "
                     + "written where the worst is near enough"),
             .value(
                 "head", "KIND", .word(of: ["softmax", "logits"]),
@@ -71,7 +71,7 @@ enum CompileCommand {
             return try save(GoldenTrace(path: trace), to: output, isa: ISA.named(a.stringIfGiven("isa")))
         }
         guard try !a.isGiven("images") || a.string("precision") != Precision.float32.rawValue else {
-            throw LearningError.configuration("--images goes with --precision int8: float32 is what it would be compared with")
+            throw LearningError.configuration("--images goes with --precision int8 or bf16: float32 is what it would be compared with")
         }
         var program = try ProgramOptions.classifier(a, images: a.int("batch")) ?? ProgramOptions.program(a, images: a.int("batch"))
         if let images = try a.stringIfGiven("images") { try compare(a, program, on: images) }

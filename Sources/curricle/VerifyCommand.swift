@@ -1,5 +1,6 @@
 import CurricleEngine
 import Foundation
+import CurricleModels
 import CurricleProofs
 import CurricleRuntime
 import CurricleSettings
@@ -11,6 +12,9 @@ enum VerifyCommand {
         name: "verify", summary: "replay golden traces and digests: is what this machine computes right?",
         options: [
             .value("image", "PHOTO", .path(.file), "the photograph that files of the format \(Photograph.format) are about"),
+            .value(
+                "precision", "KIND", .word(of: [Precision.float32, .bfloat16].map(\.rawValue)),
+                "f32, or bf16: how far a training in it is from a golden trace's float64", fallback: Precision.float32.rawValue),
             SharedOptions.threads(), SharedOptions.isa
         ],
         arguments: "FILE…", argumentCount: 1...1000,
@@ -21,7 +25,8 @@ enum VerifyCommand {
         let isa = try ISA.named(arguments.stringIfGiven("isa"))
         var passes = true
         for path in arguments.positional {
-            let report = try report(on: path, image: arguments.stringIfGiven("image"), threads: threads, isa: isa)
+            let precision: Precision = try arguments.choice("precision")
+            let report = try report(on: path, precision, image: arguments.stringIfGiven("image"), threads: threads, isa: isa)
             print("\(path)  (\(isa), \(threads) thread\(threads == 1 ? "" : "s"))")
             for c in report.comparisons {
                 let error = String(format: "%9.2e %@", c.worst, c.measure), limit = String(format: "%.0e", c.tolerance)
@@ -32,7 +37,15 @@ enum VerifyCommand {
         return passes ? 0 : 1
     }
 
-    private static func report(on path: String, image: String?, threads: Int, isa: ISA) throws -> VerificationReport {
+    private static func report(
+        on path: String, _ precision: Precision, image: String?, threads: Int, isa: ISA
+    ) throws -> VerificationReport {
+        if precision == .bfloat16 {
+            guard !path.hasSuffix(".json"), !Photograph.isMeant(by: path) else {
+                throw LearningError.configuration("\(path) is no golden trace: --precision bf16 replays nothing else")
+            }
+            return try GoldenTrace(path: path).verifyBfloat16(threads: threads, isa: isa)
+        }
         if path.hasSuffix(".json") { return try GoldenDigest(path: path).verify(threads: threads, isa: isa) }
         guard Photograph.isMeant(by: path) else { return try GoldenTrace(path: path).verify(threads: threads, isa: isa) }
         guard let image else { throw LearningError.configuration("\(path) is about a photograph: name it with --image PHOTO") }

@@ -301,7 +301,7 @@ import CurricleVision
         let result = try curricle(
             "plan", "--data", data + "/a", "--data", data + "/b", "--skip-timing", "--image-size", "8", "--patch-size", "2", "--embed-dim",
             "16", "--depth", "1", "--num-heads", "2", "--decoder-embed-dim", "16", "--decoder-depth", "1", "--decoder-num-heads", "2")
-        #expect(result.code == 0 && result.output.contains("batch 8:"), "\(result.output)\(result.errors)")  // 12 images
+        #expect(result.code == 0 && result.output.contains("batch 8, f32:"), "\(result.output)\(result.errors)")  // 12 images
     }
 
     @Test("extract names all broken files in one line, or leaves them out and says whose rows there are")

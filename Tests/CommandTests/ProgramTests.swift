@@ -67,7 +67,7 @@ struct ProgramTests {
         #expect(knn.code == 0 && knn.output.contains("Acc@1"), "\(knn.errors)")
         let timed = try curricle(["bench", "infer", "--precision", "int8", "--repeats", "1", "--warmup", "0"] + smallModel.prefix(18))
         #expect(timed.code == 0 && timed.output.contains("int8"), "\(timed.errors)")
-        #expect(try curricle("bench", "step", "--precision", "int8").lastError.contains("training is float32"))
+        #expect(try curricle("bench", "step", "--precision", "int8").lastError.contains("--precision int8 goes with infer"))
     }
 
     @Test("broken files end in one line") func brokenFilesEndInOneLine() throws {

@@ -59,6 +59,9 @@ struct GradientTests {
         .guard_finite: "an effect", .adamw: "an effect", .sum_squares: "of gradients, in an update",
         .clip_scale: "of gradients, in an update",
         .patchify: "its input is pixels: nothing that is trained lies before",
+        .linear_bf16: "rounds what it multiplies: no difference of two values is its slope",
+        .attention_bf16: "likewise", .linear_weight_gradient_bf16: "only made by linear's rule",
+        .attention_gradient_bf16: "only made by attention's rule",
         .quantize_rows: "an encoder of bytes is not trained", .linear_int8: "an encoder of bytes is not trained",
         .concatenate: "joins features that are handed out: nothing is trained through it"
     ]

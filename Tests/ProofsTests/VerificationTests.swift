@@ -23,6 +23,18 @@ struct VerificationTests {
         }
     }
 
+    @Test("in bf16 traces are met as nearly as that goes", arguments: ISA.available)
+    func bfloat16(isa: ISA) throws {
+        for name in ["micro", "odd"] {
+            let report = try GoldenTrace(path: fixture("\(name).safetensors")).verifyBfloat16(threads: 2, isa: isa)
+            for comparison in report.comparisons {
+                #expect(
+                    comparison.passes, "\(comparison.kind): \(comparison.worst) in \(comparison.worstTensor), limit \(comparison.tolerance)")
+            }
+            #expect(report.comparisons[0].worst > 1e-4, "nothing was rounded")
+        }
+    }
+
     @Test("full size digest is met", arguments: ISA.available)
     func fullSizeDigestIsMet(isa: ISA) throws {
         for comparison in try GoldenDigest(path: fixture("tiny.json")).verify(threads: 2, isa: isa).comparisons {

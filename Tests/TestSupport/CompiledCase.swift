@@ -42,8 +42,9 @@ package struct CompiledCase {
         let session = try Session(parameterBytes: layout.bytes, trains: true, storesGradients: true, threads: threads, isa: isa)
         for (parameter, values) in given.parameters {
             let offset = layout.offset(of: parameter.name)!, start = offset / 4
-            if parameter.element == .int8 {
-                let bytes = PanelOrder(shape: parameter.shape, sections: parameter.sections).quantized(values)
+            if parameter.element != .float32 {
+                let order = PanelOrder(shape: parameter.shape, sections: parameter.sections)
+                let bytes = parameter.element == .int8 ? order.quantized(values) : order.rounded(values)
                 UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(session.parameters.floats)[offset...])
                     .copyBytes(from: bytes)
                 continue

@@ -45,6 +45,22 @@ package struct PanelOrder {
         return out
     }
 
+    /// As bf16: a panel's numbers [⌈depth/2⌉][16][2], each the nearest, ties to the one whose last bit is 0.
+    package func rounded(_ values: [Float]) -> [UInt8] {
+        let pairs = (depth + 1) / 2
+        var out = [UInt8](repeating: 0, count: sections * panels * pairs * 64)
+        for row in 0..<rows {
+            let panel = index(row: row, 0) / (16 * depth) * pairs * 64, lane = row % sectionRows % 16
+            for k in 0..<depth {
+                let bits = values[row * depth + k].bitPattern, low = bits & 0xffff, high = bits >> 16
+                let half = low > 0x8000 || low == 0x8000 && high & 1 == 1 ? high + 1 : high
+                let at = panel + (k / 2 * 16 + lane) * 4 + k % 2 * 2
+                (out[at], out[at + 1]) = (UInt8(half & 0xff), UInt8(half >> 8))
+            }
+        }
+        return out
+    }
+
     package func unpacked(_ stored: [Float]) -> [Float] {
         (0..<rows * depth).map { stored[index(row: $0 / depth, $0 % depth)] }
     }

@@ -152,7 +152,7 @@ package struct GoldenTrace {
     }
 
     /// The only value of a tensor; not a number where it has none, which no comparison passes.
-    private func expectedValue(_ tensor: String) throws -> Double { try file.floats(tensor).first.map(Double.init) ?? .nan }
+    func expectedValue(_ tensor: String) throws -> Double { try file.floats(tensor).first.map(Double.init) ?? .nan }
 
     private var klTolerance: Double { 1e-6 * Double(options.weights.kl) * Double(batch) }
 
