@@ -3,17 +3,17 @@
 #include "team.h"
 
 #ifndef CURRICLE_BARE
-typedef struct { curricle_isa isa; int64_t rounds; double flops[256]; float sink[256]; } peak_context;
+typedef struct { curricle_isa isa; curricle_element element; int64_t rounds; double flops[256]; float sink[256]; } peak_context;
 
 static void peak_body(void *context, int thread, int threads) {
     peak_context *p = context;
     (void)threads;
-    if (thread < 256) p->flops[thread] = peak_of(p->isa, p->rounds, &p->sink[thread]);
+    if (thread < 256) p->flops[thread] = peak_of(p->isa, p->element, p->rounds, &p->sink[thread]);
 }
 
-double curricle_peak_gflops(curricle_isa isa, int threads, double seconds) {
+double curricle_peak_gflops(curricle_isa isa, curricle_element element, int threads, double seconds) {
     if (!kernels_of(isa)) return 0;
-    peak_context context = {.isa = isa, .rounds = 1000000};
+    peak_context context = {.isa = isa, .element = element, .rounds = 1000000};
     double best = 0, spent = 0;
     while (spent < seconds) { // the best of several short runs: other users of the machine only ever slow it down
         for (int i = 0; i < 256; i++) context.flops[i] = 0;

@@ -100,12 +100,15 @@ INTERNAL const kernel_entry *kernels_of(curricle_isa isa) {
 }
 
 #ifndef CURRICLE_BARE
-#define ISA(name, number, fuses, test) INTERNAL double peak_##name(int64_t, float *);
+#define ISA(name, number, fuses, test) INTERNAL double peak_##name(peak_way, int64_t, float *);
 #include "isa.inc"
 
-INTERNAL double peak_of(curricle_isa isa, int64_t rounds, float *sink) {
+INTERNAL double peak_of(curricle_isa isa, curricle_element element, int64_t rounds, float *sink) {
+    peak_way way = element == curricle_element_bf16 && has_dot2(isa) ? peak_of_words
+                   : element == curricle_element_i8                  ? (has_dot4(isa) ? peak_of_fours : peak_of_pairs)
+                                                                     : peak_of_floats;
     switch (isa) {
-#define ISA(name, number, fuses, test) case number: return peak_##name(rounds, sink);
+#define ISA(name, number, fuses, test) case number: return peak_##name(way, rounds, sink);
 #include "isa.inc"
     default: return 0;
     }

@@ -52,8 +52,9 @@ const char *curricle_isa_name(curricle_isa isa);
 /// Whether kernels may take instructions for products of bytes where the CPU has them: 1 unless told otherwise. Results are the same bits.
 void curricle_allow_dot(int allowed);
 
-/// GFLOP/s of register-only fused multiply-adds on `threads` threads for about `seconds`: the calibrated peak.
-double curricle_peak_gflops(curricle_isa isa, int threads, double seconds);
+/// GFLOP/s of register-only products of `element` (f32, bf16 or i8; a product and a sum are two) as the kernels make them on this CPU, on
+/// `threads` threads for about `seconds`: the calibrated peak.
+double curricle_peak_gflops(curricle_isa isa, curricle_element element, int threads, double seconds);
 
 /// GB/s between the threads and `memory`, read and written: the fastest of passes over all of it for about `seconds`. What lies there changes.
 double curricle_stream_gbytes(int threads, double seconds, float *memory, uint64_t bytes);

@@ -13,6 +13,9 @@ typedef struct {
     int has_dot2;   // whether it does two bf16, with the bits of two fused multiply-adds
 } kernel_call;
 
+/// What a peak is measured of: floats, words of two bf16, fours of bytes, and these by pairs of 16 bits.
+typedef enum { peak_of_floats, peak_of_words, peak_of_fours, peak_of_pairs } peak_way;
+
 /// One row of an ISA's table. A task writes outputs that no other task of the call writes.
 typedef struct {
     int64_t (*tasks)(const curricle_instruction *instruction, int threads);

@@ -1,11 +1,19 @@
 import CSupport
+import CurricleTensors
 import CurricleProgram
 import Foundation
 
 extension Machine {
-    /// GFLOP/s of register-only fused multiply-adds: what the units can give.
-    package static func peakGFLOPs(isa: ISA, threads: Int, seconds: Double) -> Double {
-        curricle_peak_gflops(isa.value, Int32(threads), seconds)
+    /// GFLOP/s of register-only products of an element type as the kernels make them: what the units can give.
+    /// - Parameter element: float32, bf16 or int8.
+    package static func peakGFLOPs(_ element: ElementType = .float32, isa: ISA, threads: Int, seconds: Double) -> Double {
+        let ours: curricle_element =
+            switch element {
+            case .float32, .int32, .uint8: .f32
+            case .bfloat16: .bf16
+            case .int8: .i8
+            }
+        return curricle_peak_gflops(isa.value, ours, Int32(threads), seconds)
     }
 
     /// GB/s of reading and writing memory far larger than the caches: what the memory can give.

@@ -64,7 +64,7 @@ enum BenchCommand {
 
         init(_ a: Arguments) throws {
             preset = try a.string("model")
-            settings = try a.settings(from: defaults)
+            settings = try a.settings(from: defaults, but: [.precision])
             if let problem = settings.model.problem { throw LearningError.configuration(Message(problem)) }
             setting = BenchmarkSetting(
                 batchSize: settings.batchSize, threads: try SharedOptions.threads(a), isa: try ISA.named(a.stringIfGiven("isa")),
@@ -136,7 +136,7 @@ enum BenchCommand {
     /// The roofline, what else ran, and a line for each kernel.
     private static func text(_ outcome: BenchmarkOutcome) -> [String] {
         text(outcome.roofline, of: outcome.seconds) + text(outcome.otherLoad)
-            + table(outcome.kernels, of: outcome.seconds, peak: outcome.peakGFLOPs)
+            + table(outcome.kernels, of: outcome.seconds)
     }
 
     private static func fields(_ roofline: Roofline?, of seconds: Double) -> Row {
@@ -190,12 +190,12 @@ enum BenchCommand {
     }
 
     /// A line for each kernel: how often, time, share of the whole, rate.
-    private static func table(_ kernels: [KernelTime], of whole: Double, peak: Double) -> [String] {
+    private static func table(_ kernels: [KernelTime], of whole: Double) -> [String] {
         let column = kernels.map(\.name.count).max() ?? 0
         return kernels.filter { $0.seconds > 0 }.map { k in
             let rate =
                 k.flops > 0
-                ? String(format: "%7.1f GFLOP/s (%.2f of peak)", k.flops / k.seconds * 1e-9, k.flops / k.seconds * 1e-9 / peak) : ""
+                ? String(format: "%7.1f GFLOP/s (%.2f of peak)", k.flops / k.seconds * 1e-9, k.flops / k.seconds * 1e-9 / k.peakGFLOPs) : ""
             return
                 "  \(k.name.padded(column)) "
                 + "\(String(format: "%4d × %9.3f ms %5.1f %%", k.count, k.seconds * 1e3, 100 * k.seconds / whole))  \(rate)"

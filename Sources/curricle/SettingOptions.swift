@@ -23,9 +23,10 @@ extension Arguments {
     }
 
     /// Settings as given, the rest as in `defaults`, and what follows from them.
-    func settings<Root: DeclaredSettings>(from defaults: Root = Root()) throws(UsageError) -> Root {
+    /// - Parameter other: settings whose names a command has another option of.
+    func settings<Root: DeclaredSettings>(from defaults: Root = Root(), but other: [SettingName] = []) throws(UsageError) -> Root {
         var settings = defaults
-        try apply(Root.declared, to: &settings)
+        try apply(Root.declared.filter { setting in !other.contains { "\($0)" == setting.name } }, to: &settings)
         settings.settle { isGiven("\($0)") }
         return settings
     }

@@ -3,6 +3,7 @@ import CurricleProgram
 import Foundation
 import Testing
 @testable import CurricleRuntime
+import CurricleTensors
 
 @Suite("Bytes that programs move") struct TrafficTests {
     /// y = a + b of so many bytes each, at places counted in these.
@@ -31,7 +32,9 @@ import Testing
     @Test("caches are told, the last no smaller than the second level, and memory gives something") func machine() throws {
         if let caches = Machine.caches { #expect(caches.second >= 1 << 14 && caches.last >= caches.second) }
         #expect(try Machine.streamGBytes(threads: 2, seconds: 0.01) > 0.1)
-        #expect(Machine.peakGFLOPs(isa: .best, threads: 1, seconds: 0.01) > 0.1)
+        for element in [ElementType.float32, .bfloat16, .int8] {
+            #expect(Machine.peakGFLOPs(element, isa: .best, threads: 1, seconds: 0.01) > 0.1)
+        }
     }
 
     /// A cache that lets go of what was touched longest ago, played through: bytes of a round that are fetched and taken back.

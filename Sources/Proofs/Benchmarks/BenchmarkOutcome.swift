@@ -8,6 +8,7 @@ package struct BenchmarkOutcome: Sendable {
     package let images: Int
     /// Least FLOPs of a round (`LeastWork`).
     package let flops: Double
+    /// That the units can give of the programs' products, each kind at its own peak.
     package let peakGFLOPs: Double
     package let arenaBytes: Int
     package let residentBytes: Int

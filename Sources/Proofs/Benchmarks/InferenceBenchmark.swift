@@ -22,13 +22,15 @@ package struct InferenceBenchmark: Sendable {
         model.initialize(seed: 0)
         let executable = try model.features(images: setting.batchSize)
         let patches = try RandomPatches(configuration, images: setting.batchSize)
-        let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
+        let instructions = executable.program.instructions
+        var peaks = ProductPeaks(instructions)
+        peaks.measure(isa: setting.isa, threads: setting.threads, seconds: 0.5)
+        let peak = peaks.mixed
         let given: RunInputs = [.patches: .memory(patches.bytes)]
         let before = OtherLoad.Clock()
         let times = try setting.times(progress) { _ = try model.session.run(executable, given) }
         let otherLoad = before.flatMap(OtherLoad.init(since:))
-        let instructions = executable.program.instructions
-        let kernels = try KernelTime.measured([instructions], rounds: min(3, setting.repeats), byShape: byShape) { _, clock in
+        let kernels = try KernelTime.measured([instructions], rounds: min(3, setting.repeats), byShape: byShape, peaks) { _, clock in
             _ = try model.session.run(executable, given, nanoseconds: clock)
         }
         let flops = LeastWork.features(configuration) * Double(setting.batchSize)

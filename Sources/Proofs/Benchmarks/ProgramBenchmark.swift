@@ -39,7 +39,9 @@ package struct ProgramBenchmark: Sendable {
         let shape = encoder.encoder.shape
         let pixels = (0..<shape.inputBytes).map { UInt8(truncatingIfNeeded: $0 &* 0x9E37_79B1 >> 8) }
         var features = [Float](repeating: 0, count: shape.outputCount)
-        let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
+        var peaks = ProductPeaks(encoder.instructions)
+        peaks.measure(isa: setting.isa, threads: setting.threads, seconds: 0.5)
+        let peak = peaks.mixed
         let times = try setting.times(progress) {
             try pixels.withUnsafeBufferPointer { pixels in
                 try features.withUnsafeMutableBufferPointer { try encoder.encoder.run(pixels, into: $0) }

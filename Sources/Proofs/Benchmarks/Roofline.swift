@@ -4,7 +4,7 @@ import CurricleRuntime
 /// What a machine can give at most, and what the programs ask of it: a computation takes as long as its arithmetic at the peak, or as its bytes
 /// at the memory's, whichever is longer (Williams, Waterman, Patterson 2009).
 package struct Roofline: Sendable {
-    /// GFLOP/s of fused multiply-adds, GB/s of reading and writing memory.
+    /// GFLOP/s of the programs' kinds of products, GB/s of reading and writing memory.
     package let peakGFLOPs: Double, streamGBytes: Double
     /// The least work that computes the same, whatever the program does.
     package let leastFLOPs: Double, leastBytes: Double
@@ -38,6 +38,6 @@ package struct Roofline: Sendable {
     }
 
     /// The share of the roofline that a time has. More than 1 where less than counted comes from memory: parameters that stay in the last
-    /// cache; and of int8, which is held against the peak of float32.
+    /// cache.
     package func share(of seconds: Double) -> Double { max(leastSeconds.arithmetic, leastSeconds.memory) / seconds }
 }

@@ -50,7 +50,8 @@ package struct StepBenchmark: Sendable {
         let givenA: RunInputs = [.patches: batch, .step: .numbers(scalars)]
         let givenB: RunInputs = [.patches: batch, .step: .numbers(scalars), .curriculum: [0.5]]
 
-        var peak = Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5)
+        var peaks = ProductPeaks(a.program.instructions + b.program.instructions)
+        peaks.measure(isa: isa, threads: threads, seconds: 0.5)
         var stepsA: [Double] = [], stepsB: [Double] = []
         let before = OtherLoad.Clock()
         let steps = try setting.times(progress) {
@@ -60,11 +61,12 @@ package struct StepBenchmark: Sendable {
         stepsA.removeFirst(setting.warmup)
         stepsB.removeFirst(setting.warmup)
         let otherLoad = before.flatMap(OtherLoad.init(since:))
-        peak = max(peak, Machine.peakGFLOPs(isa: isa, threads: threads, seconds: 0.5))
+        peaks.measure(isa: isa, threads: threads, seconds: 0.5)
+        let peak = peaks.mixed
 
         // By a clock that is no part of the times above.
         let programs = [a.program.instructions, b.program.instructions]
-        let kernels = try KernelTime.measured(programs, rounds: timesKernels ? min(3, setting.repeats) : 0, byShape: byShape) {
+        let kernels = try KernelTime.measured(programs, rounds: timesKernels ? min(3, setting.repeats) : 0, byShape: byShape, peaks) {
             number, clock in
             _ = try number == 0 ? step(a, givenA, clock) : step(b, givenB, clock)
         }

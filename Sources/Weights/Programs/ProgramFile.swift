@@ -83,15 +83,17 @@ package final class ProgramFile {
         ]
     }
 
+    package var instructions: [Instruction] {
+        let range = header.instructions.offset..<(header.instructions.offset + header.instructions.bytes)
+        return contents.withBytes { bytes in Executable.decode(UnsafeRawBufferPointer(rebasing: bytes[range])) }
+    }
+
     /// The program, a line an instruction.
-    package var instructions: [String] {
+    package var instructionTexts: [String] {
         let c = encoder.shape
         let types = [TensorType([c.images, c.height, c.width, c.channels], .uint8), TensorType([2, c.channels])]
         let inputs = zip(EncoderProgram.inputs, types).map { GivenPlace(name: $0, type: $1) }
-        let range = header.instructions.offset..<(header.instructions.offset + header.instructions.bytes)
-        return contents.withBytes { bytes in
-            Executable.decode(UnsafeRawBufferPointer(rebasing: bytes[range])).map { EncoderProgram.programInstruction($0).text(inputs) }
-        }
+        return instructions.map { EncoderProgram.programInstruction($0).text(inputs) }
     }
 
     private func description(of output: ProgramOutput) -> String {
