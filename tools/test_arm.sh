@@ -20,9 +20,9 @@ gzip -dc Tests/Fixtures/mnist5k/t10k-images-idx3-ubyte.gz > "$work/all"
 { printf '\0\0\10\3\0\0\0\62\0\0\0\34\0\0\0\34'; head -c $((16 + 50 * 784)) "$work/all" | tail -c +17; } > "$work/digits-images-idx3-ubyte"
 "$curricle" pretrain --data Tests/Fixtures/mnist5k --output "$work/run" --image-size 28 --patch-size 4 --channels 1 --embed-dim 40 --depth 2 --num-heads 4 \
     --decoder-embed-dim 16 --decoder-depth 1 --decoder-num-heads 2 --batch-size 8 --epochs 2 --warmup-epochs 1 --max-steps 2 --augment none --mean 0.1307 --std 0.3081 >/dev/null
-for pool in cls mean tokens int8; do
+for pool in cls mean tokens int8 bf16; do
     form="--pool $pool"
-    if [ $pool = int8 ]; then form="--pool mean --precision int8"; fi
+    if [ $pool = int8 ] || [ $pool = bf16 ]; then form="--pool mean --precision $pool"; fi
     # shellcheck disable=SC2086
     "$curricle" compile --weights "$work/run/model.safetensors" $form --batch 5 --output "$work/$pool.curricle" >/dev/null
     "$curricle" extract --program "$work/$pool.curricle" --data "$work/digits-images-idx3-ubyte" --preprocess none --output "$work/$pool.npy" >/dev/null
@@ -33,8 +33,8 @@ check() {
     local compiler=$1 target=$2 isa=$3 tolerance=${4:-} build=".build/c/arm-${1%%=*}-$2" run="qemu-${2%%-*} -L /usr/$2"
     make -s -C CSupport "$compiler" ISA="$isa" KERNELS=all OPENMP=0 BUILD="../$build" RUN="$run" test all
     for program in "$work"/*/*.program; do $run "$build/test_program" "$program" $tolerance; done
-    # A number half way between two bytes may become either where bits differ.
-    for pool in cls mean tokens int8; do
+    # A number half way between two bytes, or two of bf16, may become either where bits differ.
+    for pool in cls mean tokens int8 bf16; do
         if [ $pool = int8 ]; then tolerance=${tolerance:+0.02}; fi
         $run "$build/test_features" "$work/$pool.curricle" "$work/digits-images-idx3-ubyte" "$work/$pool.npy" $tolerance
     done

@@ -68,7 +68,7 @@ print(f"examples: {len(python)} and 1 images, the bits of curricle extract")
 PYTHON
 # Each pool, held against a reader that knows only the format's description.
 python3 -c "import numpy as np, sys; np.save(sys.argv[2], np.load(sys.argv[1])[:10])" "$work/pictures.npy" "$work/ten.npy"
-for form in cls mean tokens "mean --precision int8" "cls --precision int8" "mean --keep 0.5" "cls --keep 0.3 --keep-by contrast"; do
+for form in cls mean tokens "mean --precision int8" "cls --precision int8" "mean --precision bf16" "cls --precision bf16" "mean --keep 0.5" "cls --keep 0.3 --keep-by contrast"; do
     # shellcheck disable=SC2086
     "$curricle" compile --weights "$work/run/model.safetensors" --pool $form --batch 2 --output "$work/form.curricle" >/dev/null
     "$curricle" extract --program "$work/form.curricle" --data $data --split test --preprocess none --output "$work/form.npy" >/dev/null 2>&1
