@@ -9,7 +9,7 @@
 enum { PAIR = 2, PAIRED_LANES = PAIR * LANES };
 typedef uint16_t vh __attribute__((vector_size(2 * LANES)));
 
-/// Rounded to nearest even, in the lower halves; NaN stays NaN.
+/// Rounded to nearest even, in the lower halves of words; NaN stays NaN.
 INLINE vu vu_rounded(vf x) {
     vu bits = (vu)x, magnitude = bits & 0x7fffffffu;
     vu rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
@@ -17,58 +17,84 @@ INLINE vu vu_rounded(vf x) {
     return ((rounded & ~is_nan) | (0x7fc0u & is_nan)) & is_kept;
 }
 
-/// Sixteen numbers as the lower halves of words, from bf16 or rounded from float32; zeros behind the first n.
-INLINE vu vu_load_halves(const void *p, int64_t at, int n, const int is_bf16) {
-    if (!is_bf16) return vu_rounded(n == LANES ? vf_load((const float *)p + at) : vf_load_first((const float *)p + at, n));
-    vh halves = {0};
-    if (n == LANES) memcpy(&halves, (const uint16_t *)p + at, sizeof halves);
-    else memcpy(&halves, (const uint16_t *)p + at, (size_t)n * sizeof(uint16_t));
-    return __builtin_convertvector(halves, vu);
-}
-INLINE vu vu_pair(vu even, vu odd) { return even | odd << 16; }
+// Whether a CPU that multiplies words does so is `by_words`, which loops know beforehand. It has an instruction that rounds, too, with the same
+// result but for which NaN it is; in words of assembly, so that functions need not be compiled twice for it.
 #if ISA_DOT2
-// By the instruction that rounds, the same but for which NaN it is.
-
-/// Two vectors, rounded, one behind the other.
-ISA_DOT2_TARGET INLINE vu vu_rounded_both(vf first, vf second) {
-    const __m512 least = _mm512_set1_ps(0x1p-56f);
-    __mmask32 kept = _mm512_cmp_ps_mask(_mm512_abs_ps((__m512)second), least, _CMP_NLT_UQ);
-    kept = kept << 16 | _mm512_cmp_ps_mask(_mm512_abs_ps((__m512)first), least, _CMP_NLT_UQ);
-    return (vu)_mm512_maskz_cvtne2ps_pbh(kept, (__m512)second, (__m512)first);
+INLINE __mmask16 is_kept(vf x) { return _mm512_cmp_ps_mask(_mm512_abs_ps((__m512)x), _mm512_set1_ps(0x1p-56f), _CMP_NLT_UQ); }
+INLINE vh vh_rounded_by_instruction(vf x) {
+    __m256i out;
+    __asm__("vcvtneps2bf16 %2, %0 %{%1%}%{z%}" : "=v"(out) : "Yk"(is_kept(x)), "v"((__m512)x));
+    return (vh)out;
 }
-/// `vu_pair(vu_rounded(even), vu_rounded(odd))`
-ISA_DOT2_TARGET INLINE vu vu_rounded_pair(vf even, vf odd) {
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3,
-        18, 2, 17, 1, 16, 0);
-    return (vu)_mm512_permutexvar_epi16(order, (__m512i)vu_rounded_both(even, odd));
+INLINE vu vu_rounded_by_instruction(vf first, vf second) {
+    __m512i out;
+    __mmask32 kept = (__mmask32)is_kept(second) << 16 | is_kept(first);
+    __asm__("vcvtne2ps2bf16 %2, %3, %0 %{%1%}%{z%}" : "=v"(out) : "Yk"(kept), "v"((__m512)first), "v"((__m512)second));
+    return (vu)out;
 }
 #endif
-/// Sixteen words of numbers that lie next to one another; zeros behind the first n numbers.
-INLINE vu vu_load_words(const void *p, int64_t at, int n, const int is_bf16) {
-    vu words = {0};
-    if (is_bf16) {
-        if (n >= PAIRED_LANES) memcpy(&words, (const uint16_t *)p + at, sizeof words);
-        else memcpy(&words, (const uint16_t *)p + at, (size_t)n * sizeof(uint16_t));
-        return words;
-    }
-    vh halves[PAIR] = {{0}};
-    UNROLL for (int i = 0; i < PAIR; i++)
-        if (n > i * LANES)
-            halves[i] = __builtin_convertvector(vu_load_halves(p, at + i * LANES, n - i * LANES < LANES ? n - i * LANES : LANES, 0), vh);
+INLINE vh vh_rounded(vf x, const int by_words) {
+#if ISA_DOT2
+    if (by_words) return vh_rounded_by_instruction(x);
+#endif
+    (void)by_words;
+    return __builtin_convertvector(vu_rounded(x), vh);
+}
+/// Words of numbers that lie next to one another: of the first vector, then of the second.
+INLINE vu vu_words_along(vf first, vf second, const int by_words) {
+#if ISA_DOT2
+    if (by_words) return vu_rounded_by_instruction(first, second);
+#endif
+    (void)by_words;
+    vh halves[PAIR] = {vh_rounded(first, 0), vh_rounded(second, 0)};
+    vu words;
     memcpy(&words, halves, sizeof words);
     return words;
+}
+/// Words of an even and an odd step of the depth.
+INLINE vu vu_words_across(vf even, vf odd, const int by_words) {
+#if ISA_DOT2
+    if (by_words) {
+        const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3,
+            18, 2, 17, 1, 16, 0);
+        return (vu)_mm512_permutexvar_epi16(order, (__m512i)vu_rounded_by_instruction(even, odd));
+    }
+#endif
+    (void)by_words;
+    return vu_rounded(even) | vu_rounded(odd) << 16;
 }
 INLINE vf vf_even(vu words) { return (vf)(words << 16); }
 INLINE vf vf_odd(vu words) { return (vf)(words & 0xffff0000u); }
 
+/// The first n floats, in 0…16; zeros behind.
+INLINE vf vf_load_some(const float *p, int64_t n) { return n >= LANES ? vf_load(p) : n > 0 ? vf_load_first(p, (int)n) : vf_set(0); }
+/// The first n numbers of bf16, in the lower halves of words; zeros behind.
+INLINE vu vu_load_halves(const uint16_t *p, int n) {
+    vh halves = {0};
+    if (n == LANES) memcpy(&halves, p, sizeof halves);
+    else memcpy(&halves, p, (size_t)n * sizeof *p);
+    return __builtin_convertvector(halves, vu);
+}
+/// Sixteen words of numbers that lie next to one another, rounded where they are floats; zeros behind the first n numbers.
+INLINE vu vu_load_words(const void *p, int64_t at, int n, const int is_bf16, const int by_words) {
+    if (!is_bf16) {
+        const float *floats = (const float *)p + at;
+        return vu_words_along(vf_load_some(floats, n), vf_load_some(floats + LANES, n - LANES), by_words);
+    }
+    vu words = {0};
+    if (n >= PAIRED_LANES) memcpy(&words, (const uint16_t *)p + at, sizeof words);
+    else memcpy(&words, (const uint16_t *)p + at, (size_t)n * sizeof(uint16_t));
+    return words;
+}
+
 /// Floats and numbers of bf16, by what they are.
 INLINE vf vf_load_number(const void *p, int64_t at, int n, const int is_bf16) {
-    if (is_bf16) return vf_even(vu_load_halves(p, at, n, 1));
+    if (is_bf16) return vf_even(vu_load_halves((const uint16_t *)p + at, n));
     return n == LANES ? vf_load((const float *)p + at) : vf_load_first((const float *)p + at, n);
 }
-INLINE void vf_store_number(void *p, int64_t at, vf v, int n, const int is_bf16) {
+INLINE void vf_store_number(void *p, int64_t at, vf v, int n, const int is_bf16, const int by_words) {
     if (is_bf16) {
-        vh halves = __builtin_convertvector(vu_rounded(v), vh);
+        vh halves = vh_rounded(v, by_words);
         if (n == LANES) memcpy((uint16_t *)p + at, &halves, sizeof halves);
         else memcpy((uint16_t *)p + at, &halves, (size_t)n * sizeof(uint16_t));
     } else if (n == LANES) {
@@ -78,8 +104,37 @@ INLINE void vf_store_number(void *p, int64_t at, vf v, int n, const int is_bf16)
     }
 }
 
-// Operands of a product of words. `by_words` says whether the CPU multiplies words, or floats in their order: then a depth has twice as
-// many steps.
+/// GELU and its derivative for what becomes bf16, both within 2⁻¹² of theirs: Φ(−a) = e^(−a²/2)·t·R(t) with t = 1/(1 + a/4), R fitted to
+/// 4.4e-5 and 2^f to 7.5e-5.
+INLINE ve ve_gelu_near(ve x, ve *derivative) {
+    ve a = ve_abs(x);
+    a = ve_select(a > 13.f, ve_set(13.f), a);
+    ve t = 1.f / ve_fma(ve_set(0.25f), a, ve_set(1.f));
+    ve z = a * a * -0.72134752f, shifted = z + 12583039.f; // as in ve_exp
+    ve f = z - (shifted - 12583039.f);
+    ve p = ve_set(0.05517172f);
+    p = ve_fma(p, f, ve_set(0.24261135f));
+    p = ve_fma(p, f, ve_set(0.693261f));
+    p = ve_fma(p, f, ve_set(0.99992806f));
+    ve e = p * ve_of_bits(ve_bits(shifted) << 23);
+    ve r = ve_set(0.2419966f);
+    r = ve_fma(r, t, ve_set(-0.1048481f));
+    r = ve_fma(r, t, ve_set(0.18123019f));
+    r = ve_fma(r, t, ve_set(0.08021706f));
+    r = ve_fma(r, t, ve_set(0.1013867f));
+    ve q = e * t * r, phi = ve_select(x < 0.f, q, 1.f - q);
+    ve low = ve_select(x < -13.f, ve_set(-13.f), x), bounded = ve_select(low > 13.f, ve_set(13.f), low);
+    *derivative = ve_fma(bounded * e, ve_set(0.39894228f), phi);
+    return low * phi;
+}
+INLINE vf vf_gelu_near(vf x, vf *derivative) {
+    vf_pieces v = {x}, slope;
+    UNROLL for (int i = 0; i < PIECES; i++) v.piece[i] = ve_gelu_near(v.piece[i], &slope.piece[i]);
+    *derivative = slope.whole;
+    return v.whole;
+}
+
+// Operands of a product of words, or of floats in their order: then a depth has twice as many steps.
 
 /// Words of one step of the depth, `stride` floats a step.
 INLINE void store_across(float *out, int64_t pair, int64_t stride, vu words, const int by_words) {
@@ -109,10 +164,14 @@ static void row_pairs_across(
     float *out, int64_t pitch, const void *x, int64_t at, int64_t x_pitch, int64_t rows, int64_t width, const int is_bf16, const int by_words) {
     for (int64_t r = 0; r < rows; r += PAIR)
         for (int64_t j = 0; j < width; j += LANES) {
-            int n = (int)min64(LANES, width - j);
-            vu even = vu_load_halves(x, at + r * x_pitch + j, n, is_bf16);
-            vu odd = r + 1 < rows ? vu_load_halves(x, at + (r + 1) * x_pitch + j, n, is_bf16) : (vu){0};
-            store_across(out + j, r / PAIR, pitch, vu_pair(even, odd), by_words);
+            const int n = (int)min64(LANES, width - j), is_last = r + 1 == rows;
+            const int64_t even = at + r * x_pitch + j, odd = even + x_pitch;
+            const uint16_t *halves = x;
+            const float *floats = x;
+            vu words;
+            if (is_bf16) words = vu_load_halves(halves + even, n) | (is_last ? (vu){0} : vu_load_halves(halves + odd, n) << 16);
+            else words = vu_words_across(vf_load_some(floats + even, n), is_last ? vf_set(0) : vf_load_some(floats + odd, n), by_words);
+            store_across(out + j, r / PAIR, pitch, words, by_words);
         }
 }
 
@@ -124,7 +183,7 @@ static void transpose_words(
             vf block[LANES];
             int height = (int)min64(LANES, rows - i), count = (int)min64(PAIRED_LANES, width - d);
             for (int r = 0; r < LANES; r++)
-                block[r] = r >= height ? vf_set(0) : (vf)vu_load_words(in, at + (i + r) * pitch + d, count, is_bf16);
+                block[r] = r >= height ? vf_set(0) : (vf)vu_load_words(in, at + (i + r) * pitch + d, count, is_bf16, by_words);
             vf_transpose(block);
             for (int r = 0; r < ceil_div(count, PAIR); r++) store_across(out + i, d / PAIR + r, stride, (vu)block[r], by_words);
         }

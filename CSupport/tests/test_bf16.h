@@ -114,7 +114,7 @@ static void test_linear_bf16(int rows, int columns, int depth, int flags) {
     }
     expect_same("linear_bf16 with and without an instruction", y[0], y[1]);
     if (gelu) expect_same("linear_bf16's slope with and without an instruction", slope[0], slope[1]);
-    double of_y = (y_half ? 0x1p-8 : 0) + 1e-6 * sqrt(depth), of_slope = (slope_half ? 0x1p-8 : 0) + 1e-6 * sqrt(depth);
+    double near = gelu && y_half ? 0x1p-12 : 0, of_y = (y_half ? 0x1p-8 : 0) + near + 1e-6 * sqrt(depth), of_slope = (slope_half ? 0x1p-8 : 0) + near + 1e-6 * sqrt(depth);
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++) {
             int at = i * columns + j;
