@@ -9,16 +9,16 @@
 enum { PAIR = 2, PAIRED_LANES = PAIR * LANES };
 typedef uint16_t vh __attribute__((vector_size(2 * LANES)));
 
-/// Rounded to nearest even, in the lower halves of words; NaN stays NaN.
+/// Rounded to nearest even, in the lower halves of words; NaN stays the same one, but quiet.
 INLINE vu vu_rounded(vf x) {
     vu bits = (vu)x, magnitude = bits & 0x7fffffffu;
     vu rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
     vu is_nan = (vu)(magnitude > 0x7f800000u), is_kept = (vu)(magnitude >= 0x23800000u); // 2⁻⁵⁶
-    return ((rounded & ~is_nan) | (0x7fc0u & is_nan)) & is_kept;
+    return ((rounded & ~is_nan) | ((bits >> 16 | 0x40u) & is_nan)) & is_kept;
 }
 
 // Whether a CPU that multiplies words does so is `by_words`, which loops know beforehand. It has an instruction that rounds, too, with the same
-// result but for which NaN it is; in words of assembly, so that functions need not be compiled twice for it.
+// result; in words of assembly, so that functions need not be compiled twice for it.
 #if ISA_DOT2
 INLINE __mmask16 is_kept(vf x) { return _mm512_cmp_ps_mask(_mm512_abs_ps((__m512)x), _mm512_set1_ps(0x1p-56f), _CMP_NLT_UQ); }
 INLINE vh vh_rounded_by_instruction(vf x) {

@@ -7,7 +7,7 @@ static uint16_t rounded(float x) {
     uint32_t word;
     memcpy(&word, &x, sizeof word);
     if (fabsf(x) < 0x1p-56f) return 0;
-    if (isnan(x)) return 0x7fc0;
+    if (isnan(x)) return (uint16_t)(word >> 16 | 0x40);
     uint32_t lower = word & 0xffff, upper = word >> 16;
     return (uint16_t)(upper + (lower > 0x8000 || (lower == 0x8000 && upper % 2)));
 }
@@ -238,6 +238,49 @@ static void test_attention_bf16(int images, int tokens, int heads, int width, in
     release(10, y[0], y[1], lse[0], lse[1], d[0][0], d[0][1], d[0][2], d[1][0], d[1][1], d[1][2]);
 }
 
+static void test_adamw_bf16(int count) {
+    tensor parameter = drawn(count), gradient = drawn(count), first = drawn(count), second = drawn(count), step = empty(4), count_of_update = empty(1);
+    for (int i = 0; i < count; i++) second.at[i] = second.at[i] * second.at[i] + 0.1f;
+    step.at[0] = 1e-3f, step.at[1] = 2e-3f, step.at[2] = 1.5f, step.at[3] = 0.5f;
+    tensor m = halves(first), v = halves(second), exact_m = as_seen(first), exact_v = as_seen(second), exact = empty(count);
+    memcpy(exact.at, parameter.at, sizeof(float) * (size_t)count);
+    tensor before = halves(second), held = empty(count);
+    memcpy(held.at, parameter.at, sizeof(float) * (size_t)count);
+    uint16_t *last = malloc((size_t)count * sizeof *last);
+    double above = 0, other = 0;
+    RUN(adamw, .parameter = &exact, .first_moment = &exact_m, .second_moment = &exact_v, .gradient = &gradient, .step = &step, .count = count,
+        .one_minus_beta1 = 0.1f, .beta2 = 0.95f, .one_minus_beta2 = 0.05f, .epsilon = 1e-8f, .weight_decay = 0.05f);
+    for (int update = 1; update <= 3; update++) {
+        count_of_update.at[0] = (float)(update < 3 ? update : 2);
+        tensor m_now = halves(first), v_now = {malloc((size_t)before.count * sizeof(float)), before.count};
+        memcpy(v_now.at, before.at, sizeof(float) * (size_t)before.count);
+        memcpy(parameter.at, held.at, sizeof(float) * (size_t)count);
+        RUN(adamw_bf16, .parameter = &parameter, .first_moment = &m_now, .second_moment = &v_now, .gradient = &gradient, .step = &step,
+            .number = &count_of_update, .count = count, .first_panel = 7, .one_minus_beta1 = 0.1f, .beta2 = 0.95f, .one_minus_beta2 = 0.05f,
+            .epsilon = 1e-8f, .weight_decay = 0.05f);
+        for (int i = 0; i < count; i++) {
+            uint32_t word;
+            memcpy(&word, exact_v.at + i, sizeof word);
+            uint16_t drawn_v = ((uint16_t *)v_now.at)[i], low = (uint16_t)(word >> 16);
+            expect("adamw_bf16's parameter", parameter.at[i], exact.at[i], 0);
+            expect("adamw_bf16's m", number(m_now, i, 1), widened(rounded(exact_m.at[i])), 0);
+            expect("adamw_bf16's v", drawn_v == low || drawn_v == low + 1, 1, 0);
+            above += drawn_v - low - (double)(word & 0xffff) / 65536;
+            if (update == 2) other += drawn_v != last[i];
+            if (update == 3) expect("the same update's draw", drawn_v, last[i], 0);
+            last[i] = drawn_v;
+        }
+        release(2, m_now, v_now);
+    }
+    if (count >= 1000) {
+        expect("v on the average", above / (3. * count), 0, 4 / sqrt(12. * count)); // of two updates' draws, one of them twice
+        expect("another update's draws", other > count / 4., 1, 0);
+    }
+    free(last);
+    release(12, parameter, gradient, first, second, step, count_of_update, m, v, exact_m, exact_v, exact, before);
+    release(1, held);
+}
+
 static void test_bf16(void) {
     static const int sizes[][3] = {{1, 1, 1}, {15, 17, 16}, {7, 33, 37}, {97, 20, 5}, {13, 48, 300}, {260, 17, 19}, {25, 40, 1024}, {3, 34, 1537}};
     for (int i = 0; i < 24; i++) test_dot2(13 + i % 6, 33, 64 + 32 * (i % 6) + i % 2, i % 3 == 2); // a million pairs
@@ -251,6 +294,8 @@ static void test_bf16(void) {
         test_transpose_bf16(2 * columns, depth);
         test_layer_norm_bf16(rows, depth + 1);
     }
+    test_adamw_bf16(16);
+    test_adamw_bf16(4800);
     for (int t = 0; t < 4; t++) {
         int flags = (t & 1 ? CURRICLE_X_BF16 : 0) | (t & 2 ? CURRICLE_Y_BF16 : 0);
         test_attention_bf16(1, 1, 1, 1, flags);
@@ -260,3 +305,5 @@ static void test_bf16(void) {
     }
 }
 #undef Y
+
+// m to the nearest, v to one of its two neighbours, on the average to itself; the same draw for the same update, another for the next.

@@ -36,6 +36,16 @@ extension Graph {
         }
     }
 
+    /// AdamW with moments of bf16, whose rounding is drawn by the update's number.
+    func narrowingMoments() throws(GraphError) -> Graph {
+        try rewritten { (node, inputs, new, _) throws(GraphError) in
+            guard case .adamw(let slice, let form, let clipped, .float32) = node.operation else { return nil }
+            let number = try new.append(.input(.updateNumber), type: TensorType([1]))
+            return try new.append(
+                .adamw(slice, form, clipped: clipped, moments: .bfloat16), inputs.prefix(3) + number + inputs.dropFirst(3))
+        }
+    }
+
     /// Values whose maker can write bf16 and whose readers can all read it; query, key and value together or not at all, and likewise
     /// their gradients.
     private func valuesInBfloat16(but single: Set<ValueID?>) -> Set<ValueID> {

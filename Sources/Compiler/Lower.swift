@@ -307,9 +307,20 @@ struct Lowering {
         case .guardFinite:  // of several losses the total, which comes last
             let last = (type(0).count - 1) * type(0).element.bytes
             return .guard_finite(guard_finite_places(loss: place(x[0])?.advanced(by: last).encoded ?? .max))
-        case .adamw(let slice, let form, let clipped):
+        case .adamw(let slice, let form, let clipped, let moments):
             guard let parameter = place(x[0]) else {
                 throw GraphError(operation: node.operation.text, problem: "its parameter has no place")
+            }
+            if moments == .bfloat16 {
+                let half = parameter.offset / ElementType.float32.bytes * ElementType.bfloat16.bytes
+                return try .adamw_bf16(
+                    adamw_bf16_places(
+                        count: size(slice.type.storedCount), first_panel: size(parameter.offset / (TensorType.panelWidth * ElementType.float32.bytes)),
+                        parameter: parameter.encoded, first_moment: Operand(.firstMoments, half).encoded,
+                        second_moment: Operand(.secondMoments, half).encoded, gradient: input(1), step: input(2), number: input(3),
+                        clip: input(clipped ? 4 : nil), rate: input(slice.parameter.rateScale == 1 ? nil : clipped ? 5 : 4),
+                        one_minus_beta1: Float(1 - form.beta1), beta2: Float(form.beta2), one_minus_beta2: Float(1 - form.beta2),
+                        epsilon: Float(form.epsilon), weight_decay: slice.parameter.decays ? Float(form.weightDecay) : 0))
             }
             return try .adamw(
                 adamw_places(

@@ -17,7 +17,7 @@ extension Graph {
         var guardIndex = -1
         for (i, node) in nodes.enumerated() {
             if case .guardFinite = node.operation { guardIndex = max(guardIndex, i) }
-            guard case .adamw(let slice, _, _) = node.operation else { continue }
+            guard case .adamw(let slice, _, _, _) = node.operation else { continue }
             lastNeed[i] = max(node.inputs.map { madeAt[$0]! }.max() ?? -1, readers[slice.parameter.name] ?? -1, guardIndex)
         }
         let early = Dictionary(grouping: lastNeed.keys.sorted(), by: { lastNeed[$0]! })

@@ -54,6 +54,8 @@ package struct Pipeline: Sendable {
     package var dump: (@Sendable (_ pass: String, _ text: String) -> Void)?
     /// Whether products take operands of bf16.
     package var usesBfloat16 = false
+    /// Whether AdamW's moments are kept as bf16.
+    package var narrowsMoments = false
     /// Passes to leave out by name: to find the one that breaks something.
     package var skipping: Set<String> = []
     /// Bytes left free behind each buffer, for a session that checks them; a multiple of 64.
@@ -86,6 +88,7 @@ package struct Pipeline: Sendable {
         }
         try apply("fuse epilogues", to: &graph) { g throws(GraphError) in try g.fusingEpilogues() }
         if usesBfloat16 { try apply("choose precision", to: &graph) { g throws(GraphError) in try g.choosingBfloat16() } }
+        if narrowsMoments { try apply("narrow moments", to: &graph) { g throws(GraphError) in try g.narrowingMoments() } }
         try apply("quantise rows", to: &graph) { g throws(GraphError) in try g.quantizingRows() }
         try apply("order updates early", to: &graph) { g throws(GraphError) in try g.orderingUpdatesEarly() }
         var placement = try Placement(
@@ -140,7 +143,7 @@ package struct Pipeline: Sendable {
     }
 
     private func apply(_ pass: String, to graph: inout Graph, _ transform: (Graph) throws(GraphError) -> Graph) throws(GraphError) {
-        let required = ["prune", "differentiate", "quantise rows"].contains(pass)
+        let required = ["prune", "differentiate", "narrow moments", "quantise rows"].contains(pass)
         guard required || !skipping.contains(pass) else { return }
         graph = try transform(graph)
         if let problem = graph.verify().first {

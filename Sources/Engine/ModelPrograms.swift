@@ -2,6 +2,7 @@ import CurricleCompiler
 import CurricleGraph
 import CurricleModels
 import CurricleProgram
+import CurricleTensors
 
 /// What tells one program of a model from another.
 package enum ProgramKey: Hashable {
@@ -58,7 +59,7 @@ package struct ModelPrograms {
 
     package init(
         _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, masker: any Masker = CurriculumMasker(),
-        precision: Precision = .float32, trains: Bool = true, encoderPosition: [Float]? = nil, arenaLimit: Int? = nil,
+        precision: Precision = .float32, trains: Bool = true, moments: ElementType = .float32, encoderPosition: [Float]? = nil, arenaLimit: Int? = nil,
         pipeline: Pipeline = Pipeline()
     ) {
         self.configuration = configuration
@@ -68,6 +69,7 @@ package struct ModelPrograms {
         self.arenaLimit = arenaLimit
         var pipeline = pipeline
         pipeline.usesBfloat16 = precision == .bfloat16
+        pipeline.narrowsMoments = moments == .bfloat16
         self.pipeline = pipeline
         self.encoderPosition = encoderPosition
     }

@@ -25,7 +25,7 @@ package final class ModelRuntime {
     /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
     package init(
         _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, masker: any Masker = CurriculumMasker(),
-        precision: Precision = .float32, encoderPosition: [Float]? = nil, trains: Bool, storesGradients: Bool = false, threads: Int,
+        precision: Precision = .float32, moments: ElementType = .float32, encoderPosition: [Float]? = nil, trains: Bool, storesGradients: Bool = false, threads: Int,
         isa: ISA, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
     ) throws {
         precondition(precision != .int8 || !trains, "int8 weights are not trained")
@@ -35,21 +35,28 @@ package final class ModelRuntime {
         }
         self.configuration = configuration
         programs = ModelPrograms(
-            configuration, parts: parts, masker: masker, precision: precision, trains: trains, encoderPosition: encoderPosition,
-            arenaLimit: arenaLimit, pipeline: pipeline)
+            configuration, parts: parts, masker: masker, precision: precision, trains: trains, moments: moments,
+            encoderPosition: encoderPosition, arenaLimit: arenaLimit, pipeline: pipeline)
         session = try Session(
-            parameterBytes: programs.layout.bytes, trains: trains, storesGradients: storesGradients, threads: threads, isa: isa)
+            parameterBytes: programs.layout.bytes, trains: trains, moments: moments, storesGradients: storesGradients, threads: threads, isa: isa)
     }
 
     // MARK: Parameters
 
     /// A tensor of one segment in the reference's order, e.g. a parameter or its first moment.
-    /// - Precondition: it is float32.
+    /// - Precondition: it is float32, or a moment of bf16.
     package func values(of parameter: ModelParameter, in memory: Memory) -> [Float] {
         let p = parameter.parameter
         precondition(p.element == .float32, "\(p.name) is \(p.type)")
         let rows = p.shape[0], depth = p.shape.dropFirst().reduce(1, *)
-        let panels = UnsafeBufferPointer(range(of: p, in: memory).assumingMemoryBound(to: Float.self))
+        let place = range(of: p, in: memory)
+        if holdsHalves(memory) {
+            let numbers = place.bindMemory(to: UInt16.self).map { BFloat16(bits: $0).value }
+            return numbers.withUnsafeBufferPointer {
+                parameter.toReference(Panels.unpack($0, rows: rows, depth: depth, sections: p.sections))
+            }
+        }
+        let panels = UnsafeBufferPointer(place.assumingMemoryBound(to: Float.self))
         return parameter.toReference(Panels.unpack(panels, rows: rows, depth: depth, sections: p.sections))
     }
 
@@ -58,6 +65,16 @@ package final class ModelRuntime {
         let p = parameter.parameter
         let rows = p.shape[0], depth = p.shape.dropFirst().reduce(1, *)
         let place = range(of: p, in: memory), ours = parameter.fromReference(values)
+        if holdsHalves(memory) {
+            let panels = UnsafeMutableBufferPointer<Float>.allocate(capacity: p.type.storedCount)
+            defer { panels.deallocate() }
+            panels.initialize(repeating: 0)
+            Panels.pack(ours, rows: rows, depth: depth, sections: p.sections, into: panels)
+            for (half, number) in zip(place.bindMemory(to: UInt16.self).indices, panels) {
+                place.bindMemory(to: UInt16.self)[half] = UInt16(truncatingIfNeeded: number.bitPattern >> 16)
+            }
+            return
+        }
         switch p.element {
         case .int8: Panels.quantize(ours, rows: rows, depth: depth, sections: p.sections, into: place)
         case .bfloat16: Panels.round(ours, rows: rows, depth: depth, sections: p.sections, into: place)
@@ -79,8 +96,14 @@ package final class ModelRuntime {
 
     private func range(of parameter: Parameter, in memory: Memory) -> UnsafeMutableRawBufferPointer {
         guard let offset = layout.offset(of: parameter.name) else { preconditionFailure("\(parameter.name) is not of this model") }
+        let part = holdsHalves(memory) ? 2 : 1  // of a float
         return UnsafeMutableRawBufferPointer(
-            rebasing: UnsafeMutableRawBufferPointer(memory.floats)[offset..<(offset + parameter.type.bytes)])
+            rebasing: UnsafeMutableRawBufferPointer(memory.floats)[offset / part..<(offset + parameter.type.bytes) / part])
+    }
+
+    /// Whether it is moments of bf16.
+    private func holdsHalves(_ memory: Memory) -> Bool {
+        session.moments == .bfloat16 && (memory === session.firstMoments || memory === session.secondMoments)
     }
 
     // MARK: Programs

@@ -52,7 +52,8 @@ extension Operation {
         case .patchError(let form): "patchError(\(form.text))"
         case .patchErrorGradient(let form, let weight): "patchErrorGradient(\(form.text)\(weight.map { " weight \($0)" } ?? ""))"
         case .maskerLoss(let w), .maskerLossGradient(let w): "\(name)(gauss \(w.gauss) kl \(w.kl) diversity \(w.diversity))"
-        case .adamw(let slice, let form, let clipped): "adamw(\(slice) decay \(form.weightDecay)\(clipped ? " clipped" : ""))"
+        case .adamw(let slice, let form, let clipped, let moments):
+            "adamw(\(slice) decay \(form.weightDecay)\(clipped ? " clipped" : "")\(moments.mark))"
         case .gradientSquares(let group, _): "gradientSquares(\(group.rawValue))"
         case .clipScale(let limit): "clipScale(\(limit))"
         case .linearWeightGradient(let sections, let operands):

@@ -197,8 +197,8 @@ extension Operation {
         case .guardFinite:
             try take(1)
             return []
-        case .adamw(let slice, _, let clipped):
-            try take(3 + (clipped ? 1 : 0) + (slice.parameter.rateScale == 1 ? 0 : 1))
+        case .adamw(let slice, _, let clipped, let moments):
+            try take(3 + (moments == .bfloat16 ? 1 : 0) + (clipped ? 1 : 0) + (slice.parameter.rateScale == 1 ? 0 : 1))
             try require(
                 inputs[0] == slice.type && inputs[1].storedCount == slice.type.storedCount
                     && inputs[2].count == KernelConstants.stepScalars, "gradient as the parameter, step [4]")

@@ -19,3 +19,20 @@ package enum Precision: String, Sendable, Hashable, Codable, CaseIterable {
         }
     }
 }
+
+/// What AdamW keeps its moments as.
+package enum MomentPrecision: String, Sendable, Hashable, Codable, CaseIterable {
+    case float32 = "f32"
+    /// Half of their memory: the first rounded to the nearest, the second up or down by chance.
+    case bfloat16 = "bf16"
+
+    package var element: ElementType {
+        switch self {
+        case .float32: .float32
+        case .bfloat16: .bfloat16
+        }
+    }
+
+    /// Of one moment of parameters that take so many.
+    package func bytes(parameters: Int) -> Int { parameters / ElementType.float32.bytes * element.bytes }
+}

@@ -112,9 +112,9 @@ package struct Interpreter {
         case .maskerLossGradient(let weights): return maskerLossGradient(weights, error: x[1], scores: x[2], curriculum: x[3][0])
 
         case .guardFinite: return []
-        case .adamw(let slice, let form, let clipped):
-            let clip = clipped ? x[3][0] : 1
-            let rate = slice.parameter.rateScale == 1 ? 1 : x[clipped ? 4 : 3][0]
+        case .adamw(let slice, let form, let clipped, let moments):  // the chance in bf16 moments is not told here
+            let more = x.dropFirst(moments == .bfloat16 ? 4 : 3).map { $0[0] }
+            let clip = clipped ? more[0] : 1, rate = slice.parameter.rateScale == 1 ? 1 : more[clipped ? 1 : 0]
             out.updates[slice] = try adamw(slice, form, parameter: x[0], gradient: x[1], step: x[2], clip: clip, rate: rate)
             return []
         case .gradientSquares(let group, _): return [gradientSquares(group, graph, chunks: shape[0])]

@@ -15,6 +15,8 @@ package final class Session {
     package let isa: ISA
     package let parameters: Memory
     package let firstMoments: Memory?
+    /// What moments are: float32 or bf16.
+    package let moments: ElementType
     package let secondMoments: Memory?
     package let gradients: Memory?
     private var hasRun = false
@@ -35,17 +37,20 @@ package final class Session {
     #endif
 
     /// - Parameters:
-    ///   - parameterBytes: size of the parameters segment; moments and gradients, where wanted, have the same.
+    ///   - parameterBytes: size of the parameters segment; gradients, where wanted, have the same, and moments by their own element type.
+    ///   - moments: float32 or bf16.
     /// - Throws: `RuntimeError.threads`, `RuntimeError.outOfMemory`.
     package init(
-        parameterBytes: Int, trains: Bool, storesGradients: Bool = false, threads: Int, isa: ISA
+        parameterBytes: Int, trains: Bool, moments: ElementType = .float32, storesGradients: Bool = false, threads: Int, isa: ISA
     ) throws(RuntimeError) {
         self.threads = max(1, threads)
         self.isa = isa
         try Machine.requireThreads(self.threads)
         parameters = try Memory(bytes: parameterBytes, purpose: "parameters")
-        firstMoments = trains ? try Memory(bytes: parameterBytes, purpose: "first moments") : nil
-        secondMoments = trains ? try Memory(bytes: parameterBytes, purpose: "second moments") : nil
+        self.moments = moments
+        let momentBytes = parameterBytes / ElementType.float32.bytes * moments.bytes
+        firstMoments = trains ? try Memory(bytes: momentBytes, purpose: "first moments") : nil
+        secondMoments = trains ? try Memory(bytes: momentBytes, purpose: "second moments") : nil
         gradients = storesGradients ? try Memory(bytes: parameterBytes, purpose: "gradients") : nil
         constants = try Memory(bytes: 0, purpose: "constants")
         numbers = try Memory(bytes: 4096, purpose: "given numbers")

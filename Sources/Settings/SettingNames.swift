@@ -23,6 +23,7 @@ extension SettingName {
     package static let maskNoise: SettingName = "mask-noise"
     package static let mean: SettingName = "mean"
     package static let memoryLimit: SettingName = "memory-limit"
+    package static let moments: SettingName = "moments"
     package static let normalizedTargets: SettingName = "norm-pix-loss"
     package static let onNonfinite: SettingName = "on-nonfinite"
     package static let precision: SettingName = "precision"

@@ -2,10 +2,11 @@
 package struct BFloat16: Sendable, Hashable {
     package let bits: UInt16
 
-    /// Rounded to the nearest, ties to even; of magnitude below 2⁻⁵⁶ zero; NaN stays NaN.
+    package init(bits: UInt16) { self.bits = bits }
+    /// Rounded to the nearest, ties to even; of magnitude below 2⁻⁵⁶ zero; NaN stays NaN, but quiet.
     package init(_ x: Float) {
         if x.isNaN {
-            bits = 0x7fc0
+            bits = UInt16(x.bitPattern >> 16) | 0x40
         } else if x.magnitude < 0x1p-56 {
             bits = 0
         } else {

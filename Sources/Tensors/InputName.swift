@@ -33,4 +33,6 @@ extension InputName {
     package static let curriculum: InputName = "curriculum"
     /// [4] learning rate, step size, 1/√(1−β₂ᵗ), gradient scale
     package static let step: InputName = "step"
+    /// [1] the number of the update, from 1: what the rounding of moments is drawn by
+    package static let updateNumber: InputName = "updateNumber"
 }

@@ -18,7 +18,7 @@ enum PlanCommand {
         ModelConfiguration.declared.map(\.name) + [
             "batch-size", "epochs", "accum-iter", "mask-ratio", "masking", "masker", "masker-every", "mask-noise", "uniformity",
             "norm-pix-loss",
-            "clip-grad", "precision", "memory-limit", "micro-batch"
+            "clip-grad", "precision", "moments", "memory-limit", "micro-batch"
         ])
 
     static let command = Command(

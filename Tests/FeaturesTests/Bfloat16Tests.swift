@@ -27,11 +27,11 @@ import Testing
     }
 
     /// Everything that three iterations of both steps leave: losses, parameters and moments.
-    private func trained(threads: Int, isa: ISA) throws -> [UInt32] {
+    private func trained(_ moments: ElementType = .bfloat16, threads: Int, isa: ISA) throws -> [UInt32] {
         let sizes = ModelConfiguration(
             imageHeight: 42, imageWidth: 42, patchSize: 6, channels: 3, embedWidth: 40, depth: 2, heads: 5, decoderWidth: 36,
             decoderDepth: 2, decoderHeads: 3, maskerDepth: 2, maskerHeads: 4)
-        let model = try ModelRuntime(sizes, precision: .bfloat16, trains: true, threads: threads, isa: isa), images = 3
+        let model = try ModelRuntime(sizes, precision: .bfloat16, moments: moments, trains: true, threads: threads, isa: isa), images = 3
         let given = { var given = GivenTensors(drawing: model.parameters.parameters, seed: 21); given.drawPatches(images * 49 * 108, seed: 22); return given }()
         for (parameter, values) in zip(model.parameters.all, given.parameters.map(\.values)) {
             model.set(parameter, in: model.session.parameters, parameter.toReference(values))
@@ -41,9 +41,9 @@ import Testing
             try model.autoencoderStep(images: images, options, update: update), try model.maskerStep(images: images, options, update: update)
         ]
         var bits: [UInt32] = []
-        for _ in 0..<3 {
+        for update in 1...3 {
             for program in programs {
-                #expect(try given.run(program, in: model.session, more: [.curriculum: [0.3], .step: [1e-3, 1e-2, 4.5, 1]]) == .done)
+                #expect(try given.run(program, in: model.session, more: [.curriculum: [0.3], .step: [1e-3, 1e-2, 4.5, 1], .updateNumber: [Float(update)]]) == .done)
                 bits += try model.result("losses", of: program).map(\.bitPattern)
             }
         }
@@ -51,7 +51,7 @@ import Testing
         return bits + memories.flatMap { $0.floats.map(\.bitPattern) }
     }
 
-    @Test("a training's bits are the same with every number of threads, on every ISA with FMA, and with and without an instruction for bf16")
+    @Test("a training's bits are the same with every number of threads, on every ISA with FMA, and with and without an instruction for bf16; its moments are bf16 too")
     func trainingBits() throws {
         var all: Set<[UInt32]> = []
         for isa in ISA.available where isa != .baseline {
@@ -64,6 +64,7 @@ import Testing
             }
         }
         #expect(all.count == 1)
+        #expect(try trained(.float32, threads: 2, isa: .best) != all.first!, "moments are kept as before")
     }
 
     @Test("so are features'")

@@ -56,7 +56,7 @@ struct GradientTests {
         .softmax: "what a finished classifier says: training takes logits",
         .order_hardest: "an order is no number: nothing flows through it",
         .ranking_loss_gradient: "only made by rankingLoss's rule", .uniformity_gradient: "only made by uniformity's rule",
-        .guard_finite: "an effect", .adamw: "an effect", .sum_squares: "of gradients, in an update",
+        .guard_finite: "an effect", .adamw: "an effect", .adamw_bf16: "an effect", .sum_squares: "of gradients, in an update",
         .clip_scale: "of gradients, in an update",
         .patchify: "its input is pixels: nothing that is trained lies before",
         .linear_bf16: "rounds what it multiplies: no difference of two values is its slope",

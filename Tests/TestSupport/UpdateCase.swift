@@ -10,15 +10,21 @@ import Testing
 package struct UpdateCase: Sendable, CustomTestStringConvertible {
     let clip: Float?
     let rate: Float
+    /// What moments are kept as.
+    var moments = ElementType.float32
     static let step: [Float] = [2e-3, 1.5e-2, 4.25, 0.5]
 
     /// The gradient's norm is near 2: one limit cuts it, one does not.
     package static let all = [
         UpdateCase(clip: nil, rate: 1), UpdateCase(clip: 0.05, rate: 1), UpdateCase(clip: 1e3, rate: 0.25),
-        UpdateCase(clip: 0.5, rate: 0.75)
+        UpdateCase(clip: 0.5, rate: 0.75), UpdateCase(clip: nil, rate: 1, moments: .bfloat16),
+        UpdateCase(clip: 0.5, rate: 0.75, moments: .bfloat16)
     ]
 
-    package var testDescription: String { "clip \(clip.map { "\($0)" } ?? "none"), rate \(rate)" }
+    package var testDescription: String { "clip \(clip.map { "\($0)" } ?? "none"), rate \(rate), moments \(moments.rawValue)" }
+
+    /// How near a result must be: a moment of bf16 lies beside the exact number, the second on either side.
+    package func ulps(of name: String) -> Double { moments == .bfloat16 && name.contains(".") ? 0x1p16 : 64 }
 
     private var parameters: [Parameter] {
         [
@@ -36,13 +42,20 @@ package struct UpdateCase: Sendable, CustomTestStringConvertible {
             return squared ? x * x * 0.1 : x * 0.1
         }
     }
+    /// Of a moment, as it can be kept.
+    private func moment(_ parameter: Parameter, _ salt: Int, squared: Bool = false) -> [Float] {
+        let mask: UInt32 = moments == .bfloat16 ? 0xffff_0000 : 0xffff_ffff
+        return numbers(parameter, salt, squared: squared).map { Float(bitPattern: $0.bitPattern & mask) }
+    }
 
     package func program() throws -> Program { try compiled().program }
 
     private func compiled() throws -> (program: Program, constants: ConstantPool) {
         var pool = ConstantPool()
         let slices = parameters.map { ParameterSlice($0) }
-        let program = try Pipeline().compileUpdate(
+        var pipeline = Pipeline()
+        pipeline.narrowsMoments = moments == .bfloat16
+        let program = try pipeline.compileUpdate(
             group: .autoencoder, adamw: AdamW(), clip: clip, slices: slices, layout: layout, constants: &pool)
         return (program, pool)
     }
@@ -53,8 +66,8 @@ package struct UpdateCase: Sendable, CustomTestStringConvertible {
         for p in parameters {
             interpreter.parameters[p.name] = numbers(p, 1).map(Double.init)
             interpreter.gradients[p.name] = numbers(p, 2).map(Double.init)
-            interpreter.firstMoments[p.name] = numbers(p, 3).map(Double.init)
-            interpreter.secondMoments[p.name] = numbers(p, 4, squared: true).map(Double.init)
+            interpreter.firstMoments[p.name] = moment(p, 3).map(Double.init)
+            interpreter.secondMoments[p.name] = moment(p, 4, squared: true).map(Double.init)
         }
         var graph = Graph()
         let step = try graph.append(.input(.step), type: TensorType([4]))[0]
@@ -79,9 +92,13 @@ package struct UpdateCase: Sendable, CustomTestStringConvertible {
         return out
     }
 
+    private func halves(_ memory: Memory) -> UnsafeMutableBufferPointer<UInt16> {
+        UnsafeMutableRawBufferPointer(memory.floats).bindMemory(to: UInt16.self)
+    }
+
     package func run(isa: ISA, threads: Int) throws -> [String: [Float]] {
         let (program, constants) = try compiled()
-        let session = try Session(parameterBytes: layout.bytes, trains: true, storesGradients: true, threads: threads, isa: isa)
+        let session = try Session(parameterBytes: layout.bytes, trains: true, moments: moments, storesGradients: true, threads: threads, isa: isa)
         let first = try #require(session.firstMoments), second = try #require(session.secondMoments),
             gradients = try #require(session.gradients)
         func places(_ p: Parameter) throws -> (order: PanelOrder, start: Int) {
@@ -89,19 +106,24 @@ package struct UpdateCase: Sendable, CustomTestStringConvertible {
         }
         for p in parameters {
             let (order, start) = try places(p)
-            let contents = [
-                (session.parameters, numbers(p, 1)), (gradients, numbers(p, 2)), (first, numbers(p, 3)),
-                (second, numbers(p, 4, squared: true))
-            ]
-            for (memory, values) in contents { for (i, x) in order.packed(values).enumerated() { memory.floats[start + i] = x } }
+            for (memory, values) in [(session.parameters, numbers(p, 1)), (gradients, numbers(p, 2))] {
+                for (i, x) in order.packed(values).enumerated() { memory.floats[start + i] = x }
+            }
+            for (memory, values) in [(first, moment(p, 3)), (second, moment(p, 4, squared: true))] {
+                for (i, x) in order.packed(values).enumerated() {
+                    if moments == .bfloat16 { halves(memory)[start + i] = UInt16(x.bitPattern >> 16) } else { memory.floats[start + i] = x }
+                }
+            }
         }
         let executable = try session.prepare(program, constants: constants.values)
-        #expect(try session.run(executable, [.step: .numbers(UpdateCase.step)]) == .done)
+        #expect(try session.run(executable, moments == .bfloat16 ? [.step: .numbers(UpdateCase.step), .updateNumber: [3]] : [.step: .numbers(UpdateCase.step)]) == .done)
         var out: [String: [Float]] = [:]
         for p in parameters {
             let (order, start) = try places(p)
             for (suffix, memory) in [("", session.parameters), (".first", first), (".second", second)] {
-                out[p.name + suffix] = order.unpacked(Array(memory.floats[start..<(start + order.storedCount)]))
+                let range = start..<(start + order.storedCount), isHalf = moments == .bfloat16 && !suffix.isEmpty
+                let stored = isHalf ? halves(memory)[range].map { Float(bitPattern: UInt32($0) << 16) } : Array(memory.floats[range])
+                out[p.name + suffix] = order.unpacked(stored)
             }
         }
         return out

@@ -57,8 +57,8 @@ extension FinetuneSettings {
             Setting(\.erasing, "reprob", "P", in: 0...1, "how likely a part of a picture is erased", section: .images)
         ]
         + PixelNormalization.declared.map { $0.at(\.normalization) }
+        + numbers
         + [
-            products,
             seeding("the head, order, augmentation, mixing and drop path, and what is held out"),
             Setting(\.preprocessing, .preprocessing, "KIND", Preprocessing.help, section: .images, record: .whereItDiffers),
             Setting(\.passOrder, .passOrder, "KIND", PassOrder.help, section: .images, record: .whereItDiffers),

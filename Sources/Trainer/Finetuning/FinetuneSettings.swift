@@ -32,6 +32,7 @@ package struct FinetuneSettings: RunSettings, ScheduledSettings {
     package var normalization: PixelNormalization
     package var seed: UInt64 = 0
     package var precision = Precision.float32
+    package var moments = MomentPrecision.float32
     /// How images that are judged get the model's size, and those that are trained on as they are judged (without a crop).
     package var preprocessing = Preprocessing.reference
     /// Which pass of a resize comes first, but where a classifier's own augmentation resizes.

@@ -70,10 +70,11 @@ package final class Finetuning: TrainingRecipe {
         self.test = test
         files = output.map { RunFiles(folder: $0) }
         loop = TrainingLoop(files: files)
-        updates = ParameterUpdates(settings.adamw, clip: settings.clip, stores: settings.storesGradients, groups: [.classifier])
+        updates = ParameterUpdates(
+            settings.adamw, clip: settings.clip, stores: settings.storesGradients, moments: settings.moments.element, groups: [.classifier])
         let m = settings.model, batchSize = min(settings.batchSize, training.count)
         model = try ModelRuntime(
-            m, parts: .classifier(settings.shape), precision: settings.precision, trains: true,
+            m, parts: .classifier(settings.shape), precision: settings.precision, moments: settings.moments.element, trains: true,
             storesGradients: settings.storesGradients, threads: threads, isa: isa,
             arenaLimit: settings.arenaLimit(
                 images: batchSize, threads: threads, isa: isa, data: DataMemory([training, test], judgedImages: 0, looksAtAll: false)))

@@ -29,7 +29,7 @@ extension FinetuneSettings {
 
     /// Bytes of the arena, and of all else.
     private func memory(images: Int, threads: Int, isa: ISA, _ data: DataMemory, arenaLimit: Int?) throws -> (arena: Int, rest: Int) {
-        var programs = ModelPrograms(model, parts: .classifier(shape), precision: precision, arenaLimit: arenaLimit)
+        var programs = ModelPrograms(model, parts: .classifier(shape), precision: precision, moments: moments.element, arenaLimit: arenaLimit)
         let update: Update = storesGradients ? .store(adding: accumulation > 1) : .immediate(adamw)
         let compiled = [
             try programs.compile(.classifier(images: images, dropsPaths: dropPath > 0, update)),
@@ -39,7 +39,7 @@ extension FinetuneSettings {
         let batch = images * model.patches * model.patchWidth * ElementType.float32.bytes
         let largest = programs.parameters.parameters.map(\.type.bytes).max() ?? 0
         let rest =
-            (storesGradients ? 4 : 3) * programs.layout.bytes + workspace
+            (storesGradients ? 2 : 1) * programs.layout.bytes + 2 * moments.bytes(parameters: programs.layout.bytes) + workspace
             + Pretraining.loaderBytes(batch: batch, threads: threads, imageBytes: data.imageBytes)
             + data.listBytes + 2 * largest + TrainingPlan.aloneBytes
         return (compiled.map(\.arenaBytes).max() ?? 0, rest)

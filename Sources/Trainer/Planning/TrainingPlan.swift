@@ -122,7 +122,8 @@ package struct TrainingPlan: Sendable {
         }
         let limit = memoryLimit - memoryLimit / 100  // a hundredth for what allocators and pages round up
         // What no way to save memory can do without is known without a plan.
-        let least = TrainingPlan.aloneBytes + 3 * ModelPrograms(settings.model).layout.bytes
+        let parameters = ModelPrograms(settings.model).layout.bytes
+        let least = TrainingPlan.aloneBytes + parameters + 2 * settings.moments.bytes(parameters: parameters)
         guard least <= limit else { throw LearningError.memory(limit: memoryLimit, least: least + least / 50) }
         let told = recorded.map(\.pieceImages) ?? settings.pieceImages
         let pieces =
@@ -262,7 +263,7 @@ package struct TrainingPlan: Sendable {
     ) throws {
         var pipeline = Pipeline()
         pipeline.plansMemory = plansMemory
-        var models = ModelPrograms(settings.model, precision: settings.precision, arenaLimit: arenaLimit, pipeline: pipeline)
+        var models = ModelPrograms(settings.model, precision: settings.precision, moments: settings.moments.element, arenaLimit: arenaLimit, pipeline: pipeline)
         let stores = settings.storesGradients(pieceImages: pieceImages)
         let keys = TrainingPlan.keys(settings, pieceImages: pieceImages)
         var flops: [ParameterGroup: Double] = [:], recomputed = 0.0, programs: [(title: String, program: Program, runs: Double)] = []
@@ -276,7 +277,7 @@ package struct TrainingPlan: Sendable {
             }
         }
         parameterBytes = models.layout.bytes
-        momentBytes = 2 * parameterBytes
+        momentBytes = 2 * settings.moments.bytes(parameters: parameterBytes)
         let sums = (models.layout.groups.values.map(\.count).max() ?? 0) / ElementType.float32.bytes
         gradientBytes =
             (stores ? parameterBytes : 0) + GradientTree.bytes(GradientGroups(count: settings.gradientGroups), floats: sums)
@@ -333,7 +334,7 @@ package struct TrainingPlan: Sendable {
             let texts = Mutex<[(pass: String, text: String)]>([])
             var pipeline = Pipeline()
             pipeline.dump = { pass, text in texts.withLock { $0.append((pass, text)) } }
-            var models = ModelPrograms(settings.model, precision: settings.precision, arenaLimit: arenaLimit, pipeline: pipeline)
+            var models = ModelPrograms(settings.model, precision: settings.precision, moments: settings.moments.element, arenaLimit: arenaLimit, pipeline: pipeline)
             _ = try models.compile(key)
             for (index, entry) in texts.withLock({ $0 }).enumerated() {
                 let name = "\(number + 1)-\(key.title)-\(index < 9 ? "0" : "")\(index + 1)-\(entry.pass)".lowercased().replacingOccurrences(

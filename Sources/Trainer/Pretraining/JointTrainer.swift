@@ -174,7 +174,8 @@ package final class JointTrainer {
         self.options = options
         self.pieceImages = pieceImages
         updates = ParameterUpdates(
-            adamw, clip: clip, stores: accumulates || clip != nil || pieceImages != nil, groups: [.autoencoder, .masker])
+            adamw, clip: clip, stores: accumulates || clip != nil || pieceImages != nil, moments: model.session.moments,
+            groups: [.autoencoder, .masker])
     }
 
     /// Compiles and prepares everything that batches of this size, the largest to come, need.

@@ -32,8 +32,8 @@ extension PretrainSettings {
             Setting(\.augmentation, "augment", "KIND", "mae (random crop and flip), flip or none", section: .images)
         ]
         + PixelNormalization.declared.map { $0.at(\.normalization).adding("(default: ImageNet's for 3 channels, else 0.5)") }
+        + numbers
         + [
-            products,
             seeding("parameters, order, crops and random masks"),
             Setting(\.dropLast, .dropLast, "leave out a last batch that is smaller", section: .training)
         ]

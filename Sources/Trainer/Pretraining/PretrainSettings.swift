@@ -31,6 +31,7 @@ package struct PretrainSettings: RunSettings, ScheduledSettings {
     package var normalization: PixelNormalization
     package var seed: UInt64
     package var precision = Precision.float32
+    package var moments = MomentPrecision.float32
     package var dropLast: Bool
     /// How the masker turns from partner to adversary.
     package var curriculum = Curriculum.linear

@@ -93,7 +93,7 @@ package final class Pretraining: TrainingRecipe {
         memoryChoice = try ranks.map { try $0.broadcast(json: choice) } ?? choice
         let pieceImages = memoryChoice?.pieceImages
         model = try ModelRuntime(
-            settings.model, precision: settings.precision, trains: true,
+            settings.model, precision: settings.precision, moments: settings.moments.element, trains: true,
             storesGradients: settings.storesGradients(pieceImages: pieceImages), threads: threads, isa: isa,
             arenaLimit: memoryChoice?.arenaBytes)
         trainer = JointTrainer(

@@ -3,6 +3,7 @@ import CurricleEngine
 import CurricleGraph
 import CurricleProgram
 import CurricleRuntime
+import CurricleTensors
 
 /// How the gradients of batches become updates of a model's groups: each parameter as soon as its gradient is whole, or all of a group from
 /// gradients that are stored, added up over batches and pieces, and clipped.
@@ -12,15 +13,18 @@ struct ParameterUpdates {
     let clip: Float?
     /// Whether gradients are stored.
     let stores: Bool
+    /// What moments are kept as: the rounding of bf16 is drawn by the update's number.
+    let moments: ElementType
     /// Updates done so far: AdamW's t, for each group its own.
     var counts: [ParameterGroup: Int]
     /// Called where a group's stored gradients are whole, and before they are clipped and applied: the place to exchange them.
     var gradientsAreWhole: (ParameterGroup, ModelRuntime) throws -> Void = { _, _ in }
 
-    init(_ adamw: AdamW, clip: Float?, stores: Bool, groups: [ParameterGroup]) {
+    init(_ adamw: AdamW, clip: Float?, stores: Bool, moments: ElementType, groups: [ParameterGroup]) {
         self.adamw = adamw
         self.clip = clip
         self.stores = stores
+        self.moments = moments
         counts = Dictionary(uniqueKeysWithValues: groups.map { ($0, 0) })
     }
 
@@ -30,7 +34,7 @@ struct ParameterUpdates {
 
     /// Adds what a batch's program needs to update at once.
     func complete(_ inputs: inout RunInputs, _ group: ParameterGroup, rate: Double) throws {
-        if !stores { inputs[.step] = .numbers(try scalars(group, rate: rate, batches: 1)) }
+        if !stores { try give(&inputs, group, rate: rate, batches: 1) }
     }
 
     /// Ends an update: applies gradients that are stored, the mean over so many batches.
@@ -39,8 +43,10 @@ struct ParameterUpdates {
         var norm: Float?
         if stores {
             try gradientsAreWhole(group, model)
+            var inputs: RunInputs = [:]
+            try give(&inputs, group, rate: rate, batches: batches)
             let executable = try model.update(group, adamw, clip: clip)
-            _ = try model.session.run(executable, [.step: .numbers(try scalars(group, rate: rate, batches: batches))])
+            _ = try model.session.run(executable, inputs)
             if clip != nil { norm = try model.result("gradient norm", of: executable)[0] }
         }
         counts[group] = try next(group)
@@ -52,8 +58,10 @@ struct ParameterUpdates {
         return count + 1
     }
 
-    private func scalars(_ group: ParameterGroup, rate: Double, batches: Int) throws -> [Float] {
-        adamw.scalars(update: try next(group), learningRate: rate, batches: batches)
+    private func give(_ inputs: inout RunInputs, _ group: ParameterGroup, rate: Double, batches: Int) throws {
+        let number = try next(group)
+        inputs[.step] = .numbers(adamw.scalars(update: number, learningRate: rate, batches: batches))
+        if moments == .bfloat16 { inputs[.updateNumber] = .numbers([Float(number)]) }
     }
 }
 

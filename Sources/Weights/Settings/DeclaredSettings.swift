@@ -37,6 +37,7 @@ package protocol ScheduledSettings: DeclaredSettings {
     var seed: UInt64 { get set }
     /// What products are computed with: float32 or bf16.
     var precision: Precision { get set }
+    var moments: MomentPrecision { get set }
     var decoding: DecodeOptions { get set }
     var maxSteps: Int? { get set }
     /// Whether to stop at a broken image instead of leaving it out.
@@ -83,7 +84,17 @@ extension ScheduledSettings {
         }
     }
 
-    package static var products: Setting<Self> {
+    package static var numbers: [Setting<Self>] {
+        [
+            products,
+            Setting(
+                \.moments, .moments, "KIND",
+                "f32, or bf16: half of the memory for AdamW's moments, the second of them rounded up or down by a chance that the update's "
+                    + "number decides", section: .training, record: .whereItDiffers)
+        ]
+    }
+
+    private static var products: Setting<Self> {
         Setting(
             .precision, "KIND", .word(of: [Precision.float32, .bfloat16].map(\.rawValue)),
             "f32, or bf16: products of numbers of 16 bits whose sums are float32, and half of the memory for what lies between them; faster "
