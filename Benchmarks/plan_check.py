@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compare what `curricle plan` predicts with what training takes.
 
-usage: plan_check.py --data FOLDER [--curricle PATH] [--threads N] [--skip-timing] [--limits]
+usage: plan_check.py --data FOLDER [--curricle PATH] [--threads N] [--skip-timing] [--precision KIND] [--moments KIND] [--limits]
 
 For six configurations from tiny-p16, batch 1, to base-p16, batch 16: the predicted peak memory beside that of
 `curricle pretrain` on a folder of images, and the predicted seconds of a step beside those of `curricle bench step`.
@@ -85,6 +85,8 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder of images")
     parser.add_argument("--threads", default="2")
     parser.add_argument("--skip-timing", action="store_true")
+    parser.add_argument("--precision", default="f32")
+    parser.add_argument("--moments", default="f32", help="not timed where it is bf16")
     parser.add_argument("--limits", action="store_true")
     options = parser.parse_args()
     if options.limits:
@@ -94,8 +96,9 @@ def main() -> None:
     for preset, batch in CONFIGURATIONS:
         shape = ["--model", preset, "--batch-size", str(batch), "--threads", options.threads, "--norm-pix-loss"]
         timing = ["--skip-timing"] if options.skip_timing else []
+        numbers = ["--precision", options.precision, "--moments", options.moments]
         plan = json.loads(
-            subprocess.run([options.curricle, "plan", *shape, *timing, "--json"], capture_output=True, text=True, check=True).stdout
+            subprocess.run([options.curricle, "plan", *shape, *numbers, *timing, "--json"], capture_output=True, text=True, check=True).stdout
         )
         with tempfile.TemporaryDirectory() as folder:
             # Two steps or more, and what follows at an epoch's end.
@@ -103,7 +106,7 @@ def main() -> None:
             for image in images(options.data)[: max(16, 2 * batch)]:
                 os.symlink(image, f"{folder}/data/{os.path.basename(image)}")
             resident = measured(
-                [options.curricle, "pretrain", "--data", f"{folder}/data", "--output", f"{folder}/run", *shape, "--epochs", "1"]
+                [options.curricle, "pretrain", "--data", f"{folder}/data", "--output", f"{folder}/run", *shape, *numbers, "--epochs", "1"]
             )
         row = [
             f"{preset}, batch {batch}",
@@ -114,7 +117,7 @@ def main() -> None:
         if not options.skip_timing:
             step = json.loads(
                 subprocess.run(
-                    [options.curricle, "bench", "step", *shape, "--repeats", "5", "--warmup", "1", "--json"],
+                    [options.curricle, "bench", "step", *shape, *numbers[:2], "--repeats", "5", "--warmup", "1", "--json"],
                     capture_output=True,
                     text=True,
                     check=True,

@@ -73,7 +73,8 @@ static int multiplies_pairs(void) {
     static atomic_int known = -1;
     int answer = atomic_load_explicit(&known, memory_order_relaxed);
     if (answer < 0) {
-        answer = __builtin_cpu_supports("avx512bf16") && (!__builtin_cpu_is("intel") || __builtin_cpu_is("cooperlake")) && dot2_is_exact_avx512();
+        answer = __builtin_cpu_supports("avx512bf16") &&
+                 (!__builtin_cpu_is("intel") || __builtin_cpu_is("cooperlake")) && dot2_is_exact_avx512();
         atomic_store_explicit(&known, answer, memory_order_relaxed);
     }
     return answer;

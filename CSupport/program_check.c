@@ -160,7 +160,8 @@ static int check_first(const program_header *h, const curricle_instruction *i) {
 /// The last instruction writes all results, as float32, and no other one any: what is handed back was computed.
 static int check_results(const program_header *h, const curricle_instruction *i, const curricle_demand *d, int is_last) {
     if (operand_segment(i->operand[0]) != CURRICLE_RESULTS) return !is_last;
-    return is_last && operand_offset(i->operand[0]) == 0 && d->operand[0].element == curricle_element_f32 && d->operand[0].bytes == (double)output_bytes(h);
+    return is_last && operand_offset(i->operand[0]) == 0 && d->operand[0].element == curricle_element_f32 &&
+           d->operand[0].bytes == (double)output_bytes(h);
 }
 
 INTERNAL curricle_status check_instructions(const program_header *h, const curricle_instruction *instructions, double *flops) {

@@ -90,6 +90,7 @@ for kind in openmpi mpich; do command -v "mpirun.$kind" >/dev/null && kinds="$ki
 if [ -n "$all" ]; then counts="2 3 4 8"; else counts="2 3"; fi
 check 6
 check 8 --masker rank --clip-grad 0.5
+check 6 --precision bf16 --moments bf16
 data=$folder/pictures
 check 6 --masking random
 grep -q "0030.png" "$folder/out" || { cat "$folder/out"; fail "broken images are not named"; }
@@ -107,6 +108,7 @@ if [ -n "$all" ]; then
     option --masker-every 3
     option --mask-noise 0.5
     option --uniformity 0.01
+    option --precision bf16 --moments bf16
 fi
 
 # Ended after some steps, resumed by another number of ranks.

@@ -121,7 +121,8 @@ static uint32_t small_flag(const small_program *p, uint32_t flag) { return p->s.
 static void add_norm(
     small_program *p, curricle_operand y, curricle_operand x, curricle_operand gamma, curricle_operand beta, int rows, int width) {
     add(p, curricle_encode_layer_norm((layer_norm_places){
-        .flags = small_flag(p, CURRICLE_Y_BF16), .normalized = CURRICLE_NO_OPERAND, .y = y, .statistics = CURRICLE_NO_OPERAND, .x = x, .gamma = gamma, .beta = beta, .rows = rows, .width = width, .epsilon = 1e-6f}));
+        .flags = small_flag(p, CURRICLE_Y_BF16), .normalized = CURRICLE_NO_OPERAND,
+        .y = y, .statistics = CURRICLE_NO_OPERAND, .x = x, .gamma = gamma, .beta = beta, .rows = rows, .width = width, .epsilon = 1e-6f}));
 }
 /// y = gelu or not of x·Wᵀ + bias + residual, of one section where none is said.
 static void add_linear(small_program *p, linear_places l) {

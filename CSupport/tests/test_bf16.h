@@ -114,7 +114,8 @@ static void test_linear_bf16(int rows, int columns, int depth, int flags) {
     }
     expect_same("linear_bf16 with and without an instruction", y[0], y[1]);
     if (gelu) expect_same("linear_bf16's slope with and without an instruction", slope[0], slope[1]);
-    double near = gelu && y_half ? 0x1p-12 : 0, of_y = (y_half ? 0x1p-8 : 0) + near + 1e-6 * sqrt(depth), of_slope = (slope_half ? 0x1p-8 : 0) + near + 1e-6 * sqrt(depth);
+    double near = gelu && y_half ? 0x1p-12 : 0, of_y = (y_half ? 0x1p-8 : 0) + near + 1e-6 * sqrt(depth);
+    double of_slope = (slope_half ? 0x1p-8 : 0) + near + 1e-6 * sqrt(depth);
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++) {
             int at = i * columns + j;
@@ -239,7 +240,8 @@ static void test_attention_bf16(int images, int tokens, int heads, int width, in
 }
 
 static void test_adamw_bf16(int count) {
-    tensor parameter = drawn(count), gradient = drawn(count), first = drawn(count), second = drawn(count), step = empty(4), count_of_update = empty(1);
+    tensor parameter = drawn(count), gradient = drawn(count), first = drawn(count), second = drawn(count);
+    tensor step = empty(4), count_of_update = empty(1);
     for (int i = 0; i < count; i++) second.at[i] = second.at[i] * second.at[i] + 0.1f;
     step.at[0] = 1e-3f, step.at[1] = 2e-3f, step.at[2] = 1.5f, step.at[3] = 0.5f;
     tensor m = halves(first), v = halves(second), exact_m = as_seen(first), exact_v = as_seen(second), exact = empty(count);

@@ -6,7 +6,8 @@ extension Graph {
     /// LayerNorm's and GELU's outputs, queries, keys and values, what attention makes, the gradients between products, transposed weights.
     /// A LayerNorm's gradient takes x̂ in bf16, whose rounding does not grow with the mean that x has, instead of x.
     /// Products of one row an image with weights of float32 stay as they are, but for attention's: they are small, and the masker's scores and
-    /// a classifier's logits come from them. All else stays float32: the residual stream and its gradient, statistics, predictions, losses, parameters, their gradients, moments.
+    /// a classifier's logits come from them. All else stays float32:
+    /// the residual stream and its gradient, statistics, predictions, losses, parameters, their gradients, moments.
     func choosingBfloat16() throws(GraphError) -> Graph {
         let single = productsOfSingleRows(), halves = valuesInBfloat16(but: single)
         var keepsNormalized: Set<ValueID> = []  // statistics of LayerNorms that have a gradient

@@ -13,7 +13,9 @@ extension Graph {
         switch node.operation {
         case .linear(let form):
             guard form.isPlain else { throw unsupported(node, "it is fused already") }
-            guard type(x[1]).element == .float32 else { throw unsupported(node, "a weight of \(type(x[1]).element.rawValue) is not trained") }
+            guard type(x[1]).element == .float32 else {
+                throw unsupported(node, "a weight of \(type(x[1]).element.rawValue) is not trained")
+            }
             var gradients: [(Int, ValueID)] = []
             if isActive(1) || (form.bias && isActive(2)) {
                 let d = try append(.linearWeightGradient(sections: type(x[1]).layout.sections), [dy, x[0]])

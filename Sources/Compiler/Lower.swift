@@ -94,7 +94,8 @@ struct Lowering {
             let weight = type(0)
             return try .transpose_panels(
                 transpose_panels_places(
-                    flags: flags(y: y.element), columns: size(weight.shape[0]), depth: size(weight.shape[1]), section: size(weight.shape[0] / weight.layout.sections),
+                    flags: flags(y: y.element), columns: size(weight.shape[0]), depth: size(weight.shape[1]),
+                    section: size(weight.shape[0] / weight.layout.sections),
                     y: output(0), weight: input(0)))
         case .linearWeightGradient(let sections, .bfloat16):
             return try .linear_weight_gradient_bf16(
@@ -151,12 +152,14 @@ struct Lowering {
         case .layerNorm(let epsilon, let result, let keepsNormalized):
             return try .layer_norm(
                 layer_norm_places(
-                    flags: flags(y: result), rows: size(y.rows), width: size(y.width), y: output(0), statistics: output(1), x: input(0), gamma: input(1),
+                    flags: flags(y: result), rows: size(y.rows), width: size(y.width), y: output(0), statistics: output(1), x: input(0),
+                    gamma: input(1),
                     beta: input(2), normalized: keepsNormalized ? output(2) : .max, epsilon: epsilon))
         case .layerNormGradient(let hasAddend):
             return try .layer_norm_gradient(
                 layer_norm_gradient_places(
-                    flags: flags(x: type(1).element), rows: size(y.rows), width: size(y.width), chunks: size(Operation.normChunks(rows: y.rows)),
+                    flags: flags(x: type(1).element), rows: size(y.rows), width: size(y.width),
+                    chunks: size(Operation.normChunks(rows: y.rows)),
                     dx: output(0), d_gamma_partial: output(1), d_beta_partial: output(2),
                     dy: input(0), x: input(1), statistics: input(2), gamma: input(3), addend: input(hasAddend ? 4 : nil)))
         case .gelu:
@@ -315,7 +318,8 @@ struct Lowering {
                 let half = parameter.offset / ElementType.float32.bytes * ElementType.bfloat16.bytes
                 return try .adamw_bf16(
                     adamw_bf16_places(
-                        count: size(slice.type.storedCount), first_panel: size(parameter.offset / (TensorType.panelWidth * ElementType.float32.bytes)),
+                        count: size(slice.type.storedCount),
+                        first_panel: size(parameter.offset / (TensorType.panelWidth * ElementType.float32.bytes)),
                         parameter: parameter.encoded, first_moment: Operand(.firstMoments, half).encoded,
                         second_moment: Operand(.secondMoments, half).encoded, gradient: input(1), step: input(2), number: input(3),
                         clip: input(clipped ? 4 : nil), rate: input(slice.parameter.rateScale == 1 ? nil : clipped ? 5 : 4),

@@ -14,6 +14,14 @@ public struct Recipe: Sendable, Equatable {
         case random
     }
 
+    /// What products are computed with.
+    public enum Precision: Sendable, Hashable {
+        /// IEEE single precision.
+        case float32
+        /// Numbers of 16 bits whose sums are float32; half of the memory between products, and faster where the CPU has the instruction.
+        case bfloat16
+    }
+
     /// A model's sizes.
     public struct Model: Sendable, Hashable {
         /// Pixels, a side; a multiple of ``patchSize``.
@@ -63,6 +71,8 @@ public struct Recipe: Sendable, Equatable {
     public var normalizesTargets = true
     /// Whether images are cropped and flipped anew in each epoch.
     public var augments = true
+    /// What products are computed with; the same bits on every CPU, either way.
+    public var precision = Precision.float32
     /// Decides whatever is drawn: the same seed gives the same run.
     public var seed: UInt64 = 0
     /// The most bytes that the process may take; nil for four fifths of what there is.
@@ -89,6 +99,7 @@ public struct Recipe: Sendable, Equatable {
         settings.learningRatePer256 = learningRatePer256
         settings.augmentation = augments ? .mae : .none
         settings.seed = seed
+        settings.precision = precision == .bfloat16 ? .bfloat16 : .float32
         settings.memoryLimit = memoryLimit
         settings.settle { _ in false }
         if let problem = settings.problem { throw CurricleError(problem.description) }

@@ -59,7 +59,8 @@ package struct ModelPrograms {
 
     package init(
         _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, masker: any Masker = CurriculumMasker(),
-        precision: Precision = .float32, trains: Bool = true, moments: ElementType = .float32, encoderPosition: [Float]? = nil, arenaLimit: Int? = nil,
+        precision: Precision = .float32, trains: Bool = true, moments: ElementType = .float32, encoderPosition: [Float]? = nil,
+        arenaLimit: Int? = nil,
         pipeline: Pipeline = Pipeline()
     ) {
         self.configuration = configuration

@@ -25,7 +25,8 @@ package final class ModelRuntime {
     /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
     package init(
         _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, masker: any Masker = CurriculumMasker(),
-        precision: Precision = .float32, moments: ElementType = .float32, encoderPosition: [Float]? = nil, trains: Bool, storesGradients: Bool = false, threads: Int,
+        precision: Precision = .float32, moments: ElementType = .float32, encoderPosition: [Float]? = nil, trains: Bool,
+        storesGradients: Bool = false, threads: Int,
         isa: ISA, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
     ) throws {
         precondition(precision != .int8 || !trains, "int8 weights are not trained")
@@ -38,7 +39,8 @@ package final class ModelRuntime {
             configuration, parts: parts, masker: masker, precision: precision, trains: trains, moments: moments,
             encoderPosition: encoderPosition, arenaLimit: arenaLimit, pipeline: pipeline)
         session = try Session(
-            parameterBytes: programs.layout.bytes, trains: trains, moments: moments, storesGradients: storesGradients, threads: threads, isa: isa)
+            parameterBytes: programs.layout.bytes, trains: trains, moments: moments, storesGradients: storesGradients, threads: threads,
+            isa: isa)
     }
 
     // MARK: Parameters

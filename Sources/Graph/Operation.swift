@@ -110,7 +110,8 @@ package enum Operation: Sendable, Hashable {
     // Effects
     /// Ends the program where the loss is not finite.
     case guardFinite
-    /// parameter, gradient, step scalars [4], the update's number [1] if moments are bf16, clip scale [1] if it has one, and the parameter's rate scale [1] unless that is 1:
+    /// parameter, gradient, step scalars [4], the update's number [1] if moments are bf16,
+    /// clip scale [1] if it has one, and the parameter's rate scale [1] unless that is 1:
     /// updates the parameter and its moments in place.
     case adamw(ParameterSlice, AdamW, clipped: Bool, moments: ElementType = .float32)
     /// Sums of squares of all accumulated gradients of a group, a chunk each: [chunks].

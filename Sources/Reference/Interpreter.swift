@@ -67,7 +67,8 @@ package struct Interpreter {
         case .layerNormGradient(let hasAddend):
             // Of x̂ itself mean and scale are taken in already.
             let isNormal = graph.type(node.inputs[1]).element == .bfloat16
-            return layerNormGradient(dy: x[0], normal: isNormal ? x[1].values : normalized(x[1], statistics: x[2].values),
+            return layerNormGradient(
+                dy: x[0], normal: isNormal ? x[1].values : normalized(x[1], statistics: x[2].values),
                 statistics: x[2], gamma: x[3], addend: hasAddend ? x[4] : nil)
 
         case .gelu: return [x[0].values.map(gelu), x[0].values.map(geluDerivative)]

@@ -24,7 +24,8 @@ package enum Layout: Sendable, Hashable {
     /// Row-major.
     case rows
     /// `[rows, depth]` in panels of 16 rows, `[panel][depth][16]`; the rows come in `sections` equal parts, each padded
-    /// to whole panels with zeros. A vector `[rows]` is the same with depth 1. Of bf16: `[panel][⌈depth/2⌉][16][2]`. Of int8: `[panel][⌈depth/4⌉][16][4]`, and behind each panel
+    /// to whole panels with zeros. A vector `[rows]` is the same with depth 1.
+    /// Of bf16: `[panel][⌈depth/2⌉][16][2]`. Of int8: `[panel][⌈depth/4⌉][16][4]`, and behind each panel
     /// its columns' scales and sums (`CSupport/kernels/linear_int8.inc`).
     case panels(sections: Int)
     /// Rows of uint8 in whole fours, a scale and a zero point behind each.

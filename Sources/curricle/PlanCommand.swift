@@ -51,7 +51,8 @@ enum PlanCommand {
         if let folder = try a.stringIfGiven("dump") { try plan.dump(settings, to: folder) }
         if try a.flag("json") {
             var row: [(key: String, value: LogValue)] = [
-                ("preset", .string(try a.string("model"))), ("batch", .integer(settings.batchSize)), ("precision", .string(settings.precision.rawValue)),
+                ("preset", .string(try a.string("model"))), ("batch", .integer(settings.batchSize)),
+                ("precision", .string(settings.precision.rawValue)),
                 ("threads", .integer(threads)),
                 ("isa", .string("\(isa)")), ("parameter_bytes", .integer(plan.parameterBytes)),
                 ("moment_bytes", .integer(plan.momentBytes)),

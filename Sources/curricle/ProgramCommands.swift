@@ -150,7 +150,9 @@ enum InspectCommand {
         }
         let file = try ProgramFile(path: a.positional[0], threads: a.int("threads"), isa: ISA.named(nil))
         CompileCommand.show(file)
-        if try a.flag("instructions") { for (index, instruction) in file.instructionTexts.enumerated() { print("\(index): \(instruction)") } }
+        if try a.flag("instructions") {
+            for (index, instruction) in file.instructionTexts.enumerated() { print("\(index): \(instruction)") }
+        }
         return 0
     }
 }

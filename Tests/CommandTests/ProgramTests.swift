@@ -36,17 +36,18 @@ struct ProgramTests {
         for key in ["infer_s", "img_s", "open_s", "open_checked_s", "arena_mb", "peak_share"] { #expect(row[key] is Double, "\(key)") }
     }
 
-    @Test("int8: compared with float32 before it is written, and read by all that computes features")
-    func int8() throws {
+    @Test(
+        "int8 and bf16: compared with float32 before they are written, and read by all that computes features", arguments: ["int8", "bf16"])
+    func lowerPrecision(_ kind: String) throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 30), weights = folder.file("run/model.safetensors")
         let made = try curricle(
             ["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "2"])
         #expect(made.code == 0, "\(made.errors)")
-        let compile = ["compile", "--weights", weights, "--precision", "int8", "--batch", "4", "--pool", "mean"]
+        let compile = ["compile", "--weights", weights, "--precision", kind, "--batch", "4", "--pool", "mean"]
         let compiled = try curricle(compile + ["--images", data, "-o", folder.file("bytes")])
-        #expect(compiled.code == 0 && compiled.output.hasPrefix("against float32: cosine 0.99"), "\(compiled.errors)\(compiled.output)")
+        #expect(compiled.code == 0 && compiled.output.hasPrefix("against float32: cosine "), "\(compiled.errors)\(compiled.output)")
         let inspected = try curricle("inspect", folder.file("bytes"), "--instructions")
-        for fact in ["version 2", "precision    int8", "by \"curricle ", "linear_int8"] {
+        for fact in ["version 2", "precision    \(kind)", "by \"curricle ", "linear_\(kind)"] {
             #expect(inspected.output.contains(fact), "\(fact)")
         }
         let far = try curricle(compile + ["--images", data, "--least-cosine", "1", "-o", folder.file("far")])
@@ -60,13 +61,14 @@ struct ProgramTests {
             #expect(result.code == 0, "\(result.errors)")
             return try Data(contentsOf: URL(fileURLWithPath: folder.file("f.npy")))
         }
-        let bytes = try extract("--weights", weights, "--precision", "int8", "--pool", "mean")
+        let bytes = try extract("--weights", weights, "--precision", kind, "--pool", "mean")
         #expect(try extract("--program", folder.file("bytes")) == bytes)
         #expect(try extract("--weights", weights, "--pool", "mean") != bytes)
-        let knn = try curricle("knn", "--weights", weights, "--train", data, "--test", data, "--precision", "int8", "-k", "3")
+        let knn = try curricle("knn", "--weights", weights, "--train", data, "--test", data, "--precision", kind, "-k", "3")
         #expect(knn.code == 0 && knn.output.contains("Acc@1"), "\(knn.errors)")
-        let timed = try curricle(["bench", "infer", "--precision", "int8", "--repeats", "1", "--warmup", "0"] + smallModel.prefix(18))
-        #expect(timed.code == 0 && timed.output.contains("int8"), "\(timed.errors)")
+        let timed = try curricle(["bench", "infer", "--precision", kind, "--repeats", "1", "--warmup", "0"] + smallModel.prefix(18))
+        #expect(timed.code == 0 && timed.output.contains(kind), "\(timed.errors)")
+        guard kind == "int8" else { return }
         #expect(try curricle("bench", "step", "--precision", "int8").lastError.contains("--precision int8 goes with infer"))
     }
 

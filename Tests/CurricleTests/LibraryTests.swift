@@ -31,6 +31,18 @@ import CurricleDatasets
         return recipe
     }
 
+    @Test("a run in bf16 is another run than in float32")
+    func bfloat16() async throws {
+        let folder = try TemporaryFolder(), images = try Images(pictures(folder))
+        var half = recipe
+        half.precision = .bfloat16
+        for (name, recipe) in [("float32", recipe), ("bf16", half)] {
+            for try await epoch in Pretraining(recipe, on: images, keepingIn: folder.file(name), threads: 2) { #expect(epoch.loss > 0) }
+        }
+        let weights = try ["float32", "bf16"].map { try Data(contentsOf: URL(fileURLWithPath: folder.file("\($0)/model.safetensors"))) }
+        #expect(weights[0] != weights[1])
+    }
+
     @Test("a run is a sequence of epochs, goes on where it was left to the same bits, and its features are the command's")
     func run() async throws {
         let folder = try TemporaryFolder(), images = try Images(pictures(folder))

@@ -32,18 +32,25 @@ import Testing
             imageHeight: 42, imageWidth: 42, patchSize: 6, channels: 3, embedWidth: 40, depth: 2, heads: 5, decoderWidth: 36,
             decoderDepth: 2, decoderHeads: 3, maskerDepth: 2, maskerHeads: 4)
         let model = try ModelRuntime(sizes, precision: .bfloat16, moments: moments, trains: true, threads: threads, isa: isa), images = 3
-        let given = { var given = GivenTensors(drawing: model.parameters.parameters, seed: 21); given.drawPatches(images * 49 * 108, seed: 22); return given }()
+        let given = {
+            var given = GivenTensors(drawing: model.parameters.parameters, seed: 21); given.drawPatches(images * 49 * 108, seed: 22);
+            return given
+        }()
         for (parameter, values) in zip(model.parameters.all, given.parameters.map(\.values)) {
             model.set(parameter, in: model.session.parameters, parameter.toReference(values))
         }
         let options = StepOptions(normalizedTargets: true), update = Update.immediate(AdamW())
         let programs = [
-            try model.autoencoderStep(images: images, options, update: update), try model.maskerStep(images: images, options, update: update)
+            try model.autoencoderStep(images: images, options, update: update),
+            try model.maskerStep(images: images, options, update: update)
         ]
         var bits: [UInt32] = []
         for update in 1...3 {
             for program in programs {
-                #expect(try given.run(program, in: model.session, more: [.curriculum: [0.3], .step: [1e-3, 1e-2, 4.5, 1], .updateNumber: [Float(update)]]) == .done)
+                #expect(
+                    try given.run(
+                        program, in: model.session, more: [.curriculum: [0.3], .step: [1e-3, 1e-2, 4.5, 1], .updateNumber: [Float(update)]])
+                        == .done)
                 bits += try model.result("losses", of: program).map(\.bitPattern)
             }
         }
@@ -51,7 +58,9 @@ import Testing
         return bits + memories.flatMap { $0.floats.map(\.bitPattern) }
     }
 
-    @Test("a training's bits are the same with every number of threads, on every ISA with FMA, and with and without an instruction for bf16; its moments are bf16 too")
+    @Test(
+        "a training's bits are the same with every number of threads, on every ISA with FMA, and with and without an instruction for bf16; its moments are bf16 too"
+    )
     func trainingBits() throws {
         var all: Set<[UInt32]> = []
         for isa in ISA.available where isa != .baseline {
@@ -93,7 +102,8 @@ import Testing
     @Test("all products are of bf16 but those of one row an image; what lies between them takes half of the room")
     func kernels() throws {
         let kernels = try runtime(.bfloat16).features(images: 2).program.instructions.compactMap(\.kernel)
-        #expect(kernels.count { $0 == .linear_bf16 } == 4 * Self.small.depth + 1 && kernels.count { $0 == .attention_bf16 } == Self.small.depth)
+        #expect(
+            kernels.count { $0 == .linear_bf16 } == 4 * Self.small.depth + 1 && kernels.count { $0 == .attention_bf16 } == Self.small.depth)
         let training = try ModelRuntime(Self.small, precision: .bfloat16, trains: true, threads: 1, isa: .best)
         let float = try ModelRuntime(Self.small, trains: true, threads: 1, isa: .best)
         let step = { (model: ModelRuntime) in try model.maskerStep(images: 4, StepOptions(), update: .immediate(AdamW())).program }
@@ -123,6 +133,7 @@ import Testing
             let expected = abs(toLow) < abs(toHigh) || (abs(toLow) == abs(toHigh) && low % 2 == 0) ? low : high
             if Float(bitPattern: high << 16).isFinite { #expect(UInt32(rounded.bits) == expected, "\(x)") }
         }
-        #expect(BFloat16(.nan).value.isNaN && BFloat16(.infinity).value == .infinity && BFloat16(-3e38).value == Float(bitPattern: 0xff62_0000))
+        #expect(
+            BFloat16(.nan).value.isNaN && BFloat16(.infinity).value == .infinity && BFloat16(-3e38).value == Float(bitPattern: 0xff62_0000))
     }
 }

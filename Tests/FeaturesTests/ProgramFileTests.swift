@@ -232,7 +232,8 @@ private struct MadePictures: ImageSource {
         #expect(file.header.encoded == Array(bytes[0..<256]))
         #expect(file.instructions.count == word(56))
         #expect(
-            file.instructionTexts[0].hasPrefix("patchify ") && file.instructionTexts[0].hasSuffix(" pixels+0 pixelScaleShift+0 [2, 5, 5, 6, 3]"))
+            file.instructionTexts[0].hasPrefix("patchify ")
+                && file.instructionTexts[0].hasSuffix(" pixels+0 pixelScaleShift+0 [2, 5, 5, 6, 3]"))
     }
 
     /// The library makes the test's input by itself, in C, and this program's checksum is of a run on bytes that it made in Swift.

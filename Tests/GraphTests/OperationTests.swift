@@ -47,7 +47,9 @@ struct OperationTests {
         for isa in ISA.available {
             for threads in [1, 2, 3] {
                 let after = try update.run(isa: isa, threads: threads)
-                for (name, numbers) in expected { expectClose(after[name], numbers, ulps: update.ulps(of: name), scale: 1e-1, "\(name) on \(isa)") }
+                for (name, numbers) in expected {
+                    expectClose(after[name], numbers, ulps: update.ulps(of: name), scale: 1e-1, "\(name) on \(isa)")
+                }
             }
         }
     }

@@ -29,7 +29,8 @@ struct VerificationTests {
             let report = try GoldenTrace(path: fixture("\(name).safetensors")).verifyBfloat16(threads: 2, isa: isa)
             for comparison in report.comparisons {
                 #expect(
-                    comparison.passes, "\(comparison.kind): \(comparison.worst) in \(comparison.worstTensor), limit \(comparison.tolerance)")
+                    comparison.passes, "\(comparison.kind): \(comparison.worst) in \(comparison.worstTensor), limit \(comparison.tolerance)"
+                )
             }
             #expect(report.comparisons[0].worst > 1e-4, "nothing was rounded")
         }

@@ -30,14 +30,23 @@ struct RegistryTests {
                 3, "attention", "y logsumexp? query key value",
                 "images queries tokens heads head_width query_stride key_stride value_stride y_stride", "scale"
             ),
-            (5, "layer_norm", "y statistics? x gamma beta", "rows width", "epsilon"),
+            (5, "layer_norm", "y statistics? x gamma beta normalized?", "rows width", "epsilon"),
             (7, "gelu", "y derivative? x", "count", ""),
             (8, "add", "y a b", "rows width period", ""),
             (12, "select_rows", "y x order?", "images rows width from_rows first offset order_stride lead", ""),
             (14, "prepend_row", "y x token", "images rows width", ""),
             (17, "mean_rows", "y x", "images rows width from_rows first", ""),
             (31, "patchify", "patches pixels scale_shift", "images rows columns patch channels", ""),
-            (35, "concatenate", "y a b", "rows a_width b_width", "")
+            (35, "concatenate", "y a b", "rows a_width b_width", ""),
+            (37, "quantize_rows", "q x", "rows width", ""),
+            (38, "linear_int8", "y x weight bias? residual?", "rows columns depth section period", ""),
+            (44, "softmax", "y x", "rows width", ""), (45, "row_variance", "y x", "rows width", ""),
+            (46, "keep_rows", "y x scores", "images rows width from_rows", ""),
+            (47, "linear_bf16", "y derivative? x weight bias? residual? multiplier?", "rows columns depth section period", ""),
+            (
+                48, "attention_bf16", "y logsumexp? query key value",
+                "images queries tokens heads head_width query_stride key_stride value_stride y_stride", "scale"
+            )
         ]
         for (number, name, operands, sizes, reals) in documented {
             let kernel = Opcode.allCases[number], fields = kernel.fields

@@ -16,7 +16,8 @@ extension OperationCase {
             LinearForm(bias: true), LinearForm(multiplier: true), LinearForm(bias: true, gelu: true), LinearForm(bias: true, residual: true)
         ].flatMap { form in
             [ElementType.float32, .bfloat16].map { element in
-                let name = "bf16 \(Operation.linear(form).text) \(rows)×\(columns)×\(depth), \(sections) sections, weight \(element.rawValue)"
+                let name =
+                    "bf16 \(Operation.linear(form).text) \(rows)×\(columns)×\(depth), \(sections) sections, weight \(element.rawValue)"
                 return OperationCase(name, ulps: 16 + Double(depth) / 4) { b in
                     var form = form
                     form.operands = .bfloat16
@@ -33,7 +34,8 @@ extension OperationCase {
 
     static let bfloat16WeightGradients: [OperationCase] = [(1, 3, 2, 1), (37, 48, 21, 3), (300, 17, 40, 1), (513, 33, 7, 1)].map {
         rows, columns, depth, sections in
-        OperationCase("bf16 linearWeightGradient \(rows)×\(columns)×\(depth)", ulps: 16 + Double(rows) / 4, carriesNaN: false) { b in  // NaN·0 stands in the padding
+        // NaN·0 stands in the padding.
+        OperationCase("bf16 linearWeightGradient \(rows)×\(columns)×\(depth)", ulps: 16 + Double(rows) / 4, carriesNaN: false) { b in
             let dy = try b.constant([rows, columns]), x = try b.constant([rows, depth])
             return try b.graph.append(.linearWeightGradient(sections: sections, operands: .bfloat16), [dy, x])
         }
@@ -71,7 +73,8 @@ extension OperationCase {
             (form.operands, form.result) = (.bfloat16, .bfloat16)
             func project(_ rows: Int, to parts: Int) throws -> ValueID {
                 let x = try b.constant([images, rows, 12])
-                return try b.append(.linear(form), [x, b.parameter([parts * width, 12], sections: parts), b.parameter([parts * width], sections: parts)])
+                return try b.append(
+                    .linear(form), [x, b.parameter([parts * width, 12], sections: parts), b.parameter([parts * width], sections: parts)])
             }
             let inputs = try isPacked ? [project(tokens, to: 3)] : [project(queries, to: 1), project(tokens, to: 2)]
             let made = try b.graph.append(.attention(heads: heads), inputs)

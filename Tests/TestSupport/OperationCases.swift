@@ -3,7 +3,8 @@ import CurricleGraph
 extension OperationCase {
     /// Every operation with a kernel, at sizes that end inside vectors, tiles, panels, blocks and chunks.
     package static let all: [OperationCase] = [
-        linears, linearsInSections, fusedLinears, int8Linears, bfloat16, [repeatingResidual, transposedPanels], norms, attentions, splitAttentions,
+        linears, linearsInSections, fusedLinears, int8Linears, bfloat16, [repeatingResidual, transposedPanels], norms, attentions,
+        splitAttentions,
         elementwise, repeatingAdds, rowSelections, keptRows, variances, tokenRows, patchifies, orders, hardestOrders, patchErrors,
         crossEntropies, means,
         softmaxes, rankings,

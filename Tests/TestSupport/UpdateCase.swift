@@ -98,7 +98,8 @@ package struct UpdateCase: Sendable, CustomTestStringConvertible {
 
     package func run(isa: ISA, threads: Int) throws -> [String: [Float]] {
         let (program, constants) = try compiled()
-        let session = try Session(parameterBytes: layout.bytes, trains: true, moments: moments, storesGradients: true, threads: threads, isa: isa)
+        let session = try Session(
+            parameterBytes: layout.bytes, trains: true, moments: moments, storesGradients: true, threads: threads, isa: isa)
         let first = try #require(session.firstMoments), second = try #require(session.secondMoments),
             gradients = try #require(session.gradients)
         func places(_ p: Parameter) throws -> (order: PanelOrder, start: Int) {
@@ -116,7 +117,11 @@ package struct UpdateCase: Sendable, CustomTestStringConvertible {
             }
         }
         let executable = try session.prepare(program, constants: constants.values)
-        #expect(try session.run(executable, moments == .bfloat16 ? [.step: .numbers(UpdateCase.step), .updateNumber: [3]] : [.step: .numbers(UpdateCase.step)]) == .done)
+        #expect(
+            try session.run(
+                executable,
+                moments == .bfloat16 ? [.step: .numbers(UpdateCase.step), .updateNumber: [3]] : [.step: .numbers(UpdateCase.step)]) == .done
+        )
         var out: [String: [Float]] = [:]
         for p in parameters {
             let (order, start) = try places(p)

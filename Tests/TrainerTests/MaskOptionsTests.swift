@@ -30,6 +30,11 @@ struct MaskVariant: CustomTestStringConvertible, Sendable {
             $0.step.maskNoise = 0.5
             ($0.accumulation, $0.gradientGroups) = (3, 2)
         },
+        MaskVariant(testDescription: "products and moments of bf16") { ($0.precision, $0.moments) = (.bfloat16, .bfloat16) },
+        MaskVariant(testDescription: "bf16 in pieces, in two groups") {
+            ($0.precision, $0.moments, $0.pieceImages) = (.bfloat16, .bfloat16, 3)
+            ($0.accumulation, $0.gradientGroups) = (3, 2)
+        },
         MaskVariant(testDescription: "blocks") { $0.step.masking = .block },
         MaskVariant(testDescription: "colour") { $0.step.masking = .color }
     ]

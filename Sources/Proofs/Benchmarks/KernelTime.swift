@@ -43,7 +43,8 @@ package struct KernelTime: Sendable {
             kernels[name] = (old.0 + time, old.1 + instruction.flops, old.2 + 1, old.3)
         }
         return kernels.map {
-            KernelTime(name: $0.key, seconds: Double($0.value.0) * 1e-9 / Double(repeats), flops: $0.value.1, count: $0.value.2,
+            KernelTime(
+                name: $0.key, seconds: Double($0.value.0) * 1e-9 / Double(repeats), flops: $0.value.1, count: $0.value.2,
                 peakGFLOPs: $0.value.3)
         }
         .sorted { $0.seconds > $1.seconds }

@@ -40,7 +40,8 @@ extension GoldenTrace {
 
         let b = try model.maskerStep(images: batch, options, update: .expose, examined: true)
         _ = try session.run(b, [.patches: given, .curriculum: .numbers([Float(curriculum)])])
-        for (name, value) in zip(["recon", "gauss", "kl", "diversity", "total"], try model.result("losses", of: b)) where !["kl", "gauss"].contains(name) {
+        for (name, value) in zip(["recon", "gauss", "kl", "diversity", "total"], try model.result("losses", of: b))
+        where !["kl", "gauss"].contains(name) {
             losses.noteRelative(Double(value), try expectedValue("masker.loss.\(name)"), "masker.loss.\(name)")
         }
         gradientB.note(try gradientDistance(model, b, .masker, "masker.grad."), "masker.grad")
@@ -53,7 +54,9 @@ extension GoldenTrace {
         return VerificationReport(path: path, comparisons: [features, gradientA, gradientB, losses, scores, order])
     }
 
-    private func gradientDistance(_ model: ModelRuntime, _ executable: Executable, _ group: ParameterGroup, _ prefix: String) throws -> Double {
+    private func gradientDistance(
+        _ model: ModelRuntime, _ executable: Executable, _ group: ParameterGroup, _ prefix: String
+    ) throws -> Double {
         var distance = Distance()
         for parameter in model.parameters.all where parameter.parameter.group == group {
             distance.add(try exposedGradient(parameter, model, executable), try file.floats(prefix + parameter.parameter.name))

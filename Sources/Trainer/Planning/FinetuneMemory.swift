@@ -29,7 +29,8 @@ extension FinetuneSettings {
 
     /// Bytes of the arena, and of all else.
     private func memory(images: Int, threads: Int, isa: ISA, _ data: DataMemory, arenaLimit: Int?) throws -> (arena: Int, rest: Int) {
-        var programs = ModelPrograms(model, parts: .classifier(shape), precision: precision, moments: moments.element, arenaLimit: arenaLimit)
+        var programs = ModelPrograms(
+            model, parts: .classifier(shape), precision: precision, moments: moments.element, arenaLimit: arenaLimit)
         let update: Update = storesGradients ? .store(adding: accumulation > 1) : .immediate(adamw)
         let compiled = [
             try programs.compile(.classifier(images: images, dropsPaths: dropPath > 0, update)),

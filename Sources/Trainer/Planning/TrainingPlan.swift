@@ -263,7 +263,8 @@ package struct TrainingPlan: Sendable {
     ) throws {
         var pipeline = Pipeline()
         pipeline.plansMemory = plansMemory
-        var models = ModelPrograms(settings.model, precision: settings.precision, moments: settings.moments.element, arenaLimit: arenaLimit, pipeline: pipeline)
+        var models = ModelPrograms(
+            settings.model, precision: settings.precision, moments: settings.moments.element, arenaLimit: arenaLimit, pipeline: pipeline)
         let stores = settings.storesGradients(pieceImages: pieceImages)
         let keys = TrainingPlan.keys(settings, pieceImages: pieceImages)
         var flops: [ParameterGroup: Double] = [:], recomputed = 0.0, programs: [(title: String, program: Program, runs: Double)] = []
@@ -334,7 +335,9 @@ package struct TrainingPlan: Sendable {
             let texts = Mutex<[(pass: String, text: String)]>([])
             var pipeline = Pipeline()
             pipeline.dump = { pass, text in texts.withLock { $0.append((pass, text)) } }
-            var models = ModelPrograms(settings.model, precision: settings.precision, moments: settings.moments.element, arenaLimit: arenaLimit, pipeline: pipeline)
+            var models = ModelPrograms(
+                settings.model, precision: settings.precision, moments: settings.moments.element, arenaLimit: arenaLimit, pipeline: pipeline
+            )
             _ = try models.compile(key)
             for (index, entry) in texts.withLock({ $0 }).enumerated() {
                 let name = "\(number + 1)-\(key.title)-\(index < 9 ? "0" : "")\(index + 1)-\(entry.pass)".lowercased().replacingOccurrences(
