@@ -25,6 +25,8 @@ package enum ProgramKey: Hashable {
     case classification(images: Int, fromPixels: Bool = false, probabilities: Bool = false)
     /// A block's queries, keys and values.
     case queriesKeysValues(images: Int, layer: Int)
+    /// What the blocks' products behind a LayerNorm are of.
+    case normalizedInputs(images: Int)
 
     /// What a person calls it.
     package var title: String {
@@ -40,6 +42,7 @@ package enum ProgramKey: Hashable {
         case .classifier: "Fine-tuning"
         case .classification: "Classification"
         case .queriesKeysValues: "Attention"
+        case .normalizedInputs: "Products' inputs"
         }
     }
 }
@@ -111,6 +114,9 @@ package struct ModelPrograms {
         case .queriesKeysValues(let images, let layer):
             var builder = describe(images)
             return try compile(builder.queriesKeysValues(layer: layer), nil)
+        case .normalizedInputs(let images):
+            var builder = describe(images)
+            return try compile(builder.normalizedInputs(), nil)
         case .classifier(let images, let dropsPaths, let update):
             var builder = describe(images)
             let step = try builder.classifierStep(dropsPaths: dropsPaths)

@@ -234,6 +234,18 @@ extension ModelBuilder {
         return graph
     }
 
+    /// What the blocks' products behind a LayerNorm are of, no mask: results by the weights' names, [N, 1 + L, D].
+    package mutating func normalizedInputs() throws(GraphError) -> Graph {
+        _ = try encoder(tokens(patches()))
+        for node in graph.nodes {
+            guard case .linear = node.operation, case .parameter(let weight)? = graph.producer(node.inputs[1])?.operation,
+                weight.parameter.name.hasPrefix("blocks."), case .layerNorm? = graph.producer(node.inputs[0])?.operation
+            else { continue }
+            graph.results.append((weight.parameter.name, node.inputs[0]))
+        }
+        return graph
+    }
+
     /// Every token after the encoder, the class token first, no mask. Result `last_hidden_state` [N, 1 + L, D].
     package mutating func hiddenState() throws(GraphError) -> Graph {
         graph.results.append(("last_hidden_state", try encoder(tokens(patches()))))

@@ -21,11 +21,18 @@ private enum ProgramOptions {
     /// The weights' encoder as a program for `images` images a run.
     /// - Parameter precision: nil for what the options say; where it is given, what was assumed of the file has been said.
     static func program(_ a: Arguments, images: Int, precision: Precision? = nil) throws -> EncoderProgram {
-        let pool = FeaturePooling(rawValue: try a.string("pool"))
-        let extractor = try EncoderOptions.extractor(
-            a, threads: 1, layer: a.intIfGiven("layer"), pool: pool == nil ? .normalizedMean : nil,
+        try program(a, images: images, of: extractor(a, precision: precision))
+    }
+
+    static func program(_ a: Arguments, images: Int, of extractor: FeatureExtractor) throws -> EncoderProgram {
+        try extractor.program(images: images, pool: FeaturePooling(rawValue: a.string("pool")) ?? .mean)
+    }
+
+    static func extractor(_ a: Arguments, precision: Precision? = nil) throws -> FeatureExtractor {
+        try EncoderOptions.extractor(
+            a, threads: 1, layer: a.intIfGiven("layer"),
+            pool: FeaturePooling(rawValue: a.string("pool")) == nil ? .normalizedMean : nil,
             precision: precision ?? a.choice("precision"), isa: ISA.named(nil), isQuiet: precision != nil)
-        return try extractor.program(images: images, pool: pool ?? .mean)
     }
 }
 
@@ -52,7 +59,8 @@ enum CompileCommand {
             ProgramOptions.pool, EncoderOptions.layer, EncoderOptions.precision,
             SharedOptions.images(
                 "images",
-                "with --precision int8 or bf16: images whose features are compared with float32's; the file is only "
+                "with --precision int8 or bf16: images whose features are compared with float32's; int8's rows are smoothed by them where it "
+                    + "needs that, and the file is only "
                     + "written where the worst is near enough"),
             .value(
                 "head", "KIND", .word(of: ["softmax", "logits"]),
@@ -74,43 +82,69 @@ enum CompileCommand {
             throw LearningError.configuration("--images goes with --precision int8 or bf16: float32 is what it would be compared with")
         }
         var program = try ProgramOptions.classifier(a, images: a.int("batch")) ?? ProgramOptions.program(a, images: a.int("batch"))
-        if let images = try a.stringIfGiven("images") { try compare(a, program, on: images) }
+        if let images = try a.stringIfGiven("images") { program = try compared(a, program, on: images) }
         try program.addSelfTest()
         try program.write(to: output)
         try show(program.opened(as: output, threads: 1))  // what was written may be a pipe
         return 0
     }
 
-    /// Features of a program and of the same encoder in float32.
+    /// How much of a LayerNorm's range goes into the weights behind it, where bytes of its rows are not enough (``ActivationSmoothing``).
+    private static let smoothings = [0.5, 0.65, 0.8]
+
+    /// A program whose features are near enough to those of the same encoder in float32: the one that is given, or, of bytes, one with smoothed
+    /// rows.
     /// - Throws: `LearningError.configuration` where the worst image's are further apart than the user lets them be.
-    private static func compare(_ a: Arguments, _ program: EncoderProgram, on images: String) throws {
-        let threads = min(256, Machine.processors), least = try a.double("least-cosine")
-        let exact = try ProgramOptions.program(a, images: a.int("batch"), precision: .float32)
-        let extractions = try [exact, program].map { try ProgramExtraction($0.opened(as: a.string("weights"), threads: threads)) }
-        let shape = extractions[0].program.encoder.shape
-        var decoding = DecodeOptions()
-        decoding.settle(size: max(shape.width, shape.height), channels: shape.channels)  // as extract reads them
-        let source = try DataOptions.open(images, role: .train, decoding)
-        var bar = ProgressBar(total: 2 * source.count), done = 0
-        let features = try extractions.map { extraction in
-            var features: [Float] = []
-            try extraction.run(source) { range, rows in
-                features += rows
-                done += range.count
-                bar.update(label: "comparing", completed: done) { ["images"] }
-            }
-            return features
+    private static func compared(_ a: Arguments, _ program: EncoderProgram, on images: String) throws -> EncoderProgram {
+        let least = try a.double("least-cosine"), exact = try ProgramOptions.extractor(a, precision: .float32), batch = try a.int("batch")
+        let reference = try ProgramExtraction(
+            ProgramOptions.program(a, images: batch, of: exact).opened(as: a.string("weights"), threads: min(256, Machine.processors)))
+        let source = try source(images, for: reference), expected = try features(reference, source)
+        func likeness(of program: EncoderProgram, _ what: String) throws -> FeatureLikeness {
+            let extraction = try ProgramExtraction(program.opened(as: a.string("weights"), threads: min(256, Machine.processors)))
+            let likeness = try FeatureLikeness(
+                features(extraction, source), to: expected, width: extraction.width, threads: min(256, Machine.processors))
+            print(what + likeness.text)
+            return likeness
         }
-        bar.finish()
-        let likeness = try FeatureLikeness(features[1], to: features[0], width: extractions[0].width, threads: threads)
-        print(likeness.text)
-        guard likeness.worstCosine >= least else {
+        var best = (program: program, likeness: try likeness(of: program, ""))
+        if best.likeness.worstCosine < least, try a.choice("precision") == Precision.int8 {
+            let smoothing = try ActivationSmoothing(exact, source)
+            for strength in smoothings {
+                let extractor = try ProgramOptions.extractor(a, precision: .int8)
+                smoothing.apply(strength, from: exact.model, to: extractor.model)
+                let smoothed = try ProgramOptions.program(a, images: batch, of: extractor)
+                let likeness = try likeness(of: smoothed, "smoothed by \(strength), ")
+                if likeness.worstCosine > best.likeness.worstCosine { best = (smoothed, likeness) }
+            }
+        }
+        guard best.likeness.worstCosine >= least else {
             throw LearningError.configuration(
                 Message(
-                    "\(source.name(at: likeness.worst)): the cosine of its features with float32's is "
-                        + String(format: "%.4f", likeness.worstCosine)
+                    "\(source.name(at: best.likeness.worst)): the cosine of its features with float32's is "
+                        + String(format: "%.4f", best.likeness.worstCosine)
                         + ", less than --least-cosine \(least): nothing is written; keep --precision f32 for this encoder, or allow less"))
         }
+        return best.program
+    }
+
+    /// Images as `extract` reads them for a program.
+    private static func source(_ images: String, for extraction: ProgramExtraction) throws -> any ImageSource {
+        let shape = extraction.program.encoder.shape
+        var decoding = DecodeOptions()
+        decoding.settle(size: max(shape.width, shape.height), channels: shape.channels)
+        return try DataOptions.open(images, role: .train, decoding)
+    }
+
+    private static func features(_ extraction: ProgramExtraction, _ source: any ImageSource) throws -> [Float] {
+        var bar = ProgressBar(total: source.count), done = 0, features: [Float] = []
+        try extraction.run(source) { range, rows in
+            features += rows
+            done += range.count
+            bar.update(label: "comparing", completed: done) { ["images"] }
+        }
+        bar.finish()
+        return features
     }
 
     private static func save(_ trace: GoldenTrace, to folder: String, isa: ISA) throws -> Int32 {

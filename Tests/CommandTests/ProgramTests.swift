@@ -72,6 +72,59 @@ struct ProgramTests {
         #expect(try curricle("bench", "step", "--precision", "int8").lastError.contains("--precision int8 goes with infer"))
     }
 
+    @Test("int8 of an encoder with channels far out is smoothed where --images shows that it needs it, and else refused")
+    func smoothed() throws {
+        let folder = try Folder(), data = try writeDigits(folder, count: 30)
+        let made = try curricle(
+            ["pretrain", "--data", data, "--output", folder.file("run")] + smallModel + ["--epochs", "2", "--max-steps", "2"])
+        #expect(made.code == 0, "\(made.errors)")
+        let far = try folder.write("far.safetensors", withChannelsFarOut(folder.file("run/model.safetensors")))
+        let compile = ["compile", "--precision", "int8", "--pool", "mean", "--images", data, "-o", folder.file("bytes")]
+        let plain = try curricle(compile + ["--weights", folder.file("run")]), smoothed = try curricle(compile + ["--weights", far])
+        #expect(plain.code == 0 && !plain.output.contains("smoothed"), "\(plain.output)\(plain.errors)")
+        #expect(smoothed.code == 0 && smoothed.output.contains("smoothed by 0.5, against float32: cosine "), "\(smoothed.errors)")
+        // What is written is the best of those that were looked at, and near float32's.
+        func extract(_ words: String...) throws -> [Float] {
+            let path = folder.file("f.npy"), result = try curricle(["extract", "--data", data, "-o", path] + words)
+            #expect(result.code == 0, "\(result.errors)")
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: path)), header = 10 + Int(bytes[8]) + Int(bytes[9]) << 8
+            return bytes[header...].withUnsafeBytes { raw in
+                (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+            }
+        }
+        let exact = try extract("--weights", far, "--pool", "mean"), rounded = try extract("--program", folder.file("bytes"))
+        let difference = zip(exact, rounded).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }, whole = exact.reduce(0) { $0 + $1 * $1 }
+        #expect((difference / whole).squareRoot() < 0.05)
+        let refused = try curricle(compile + ["--weights", far, "--least-cosine", "1"])
+        #expect(refused.code == 2 && refused.lastError.contains("less than --least-cosine"), "\(refused.errors)")
+    }
+
+    /// The same function in float32: of each LayerNorm before a product two channels are 300 times as large, of the product's columns as small.
+    private func withChannelsFarOut(_ path: String) throws -> [UInt8] {
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        let length = Int(bytes[..<8].withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
+        var header = try #require(try JSONSerialization.jsonObject(with: Data(bytes[8..<8 + length])) as? [String: Any])
+        func scale(_ name: String, by factor: Float, _ isChanged: (Int) -> Bool) throws {
+            let entry = try #require(header[name] as? [String: Any]), range = try #require(entry["data_offsets"] as? [Int])
+            for i in 0..<(range[1] - range[0]) / 4 where isChanged(i) {
+                let at = 8 + length + range[0] + 4 * i
+                let x = bytes[at..<at + 4].withUnsafeBytes { $0.loadUnaligned(as: Float.self) } * factor
+                withUnsafeBytes(of: x) { bytes.replaceSubrange(at..<at + 4, with: $0) }
+            }
+        }
+        for (norm, product) in [("norm1", "attn.qkv"), ("norm2", "mlp.fc1")] {
+            let shape = try #require((header["blocks.0.\(norm).weight"] as? [String: Any])?["shape"] as? [Int]), width = shape[0]
+            for name in ["weight", "bias"] { try scale("blocks.0.\(norm).\(name)", by: 300) { [1, 5].contains($0) } }
+            try scale("blocks.0.\(product).weight", by: 1 / 300) { [1, 5].contains($0 % width) }
+        }
+        var metadata = header["__metadata__"] as? [String: String] ?? [:]
+        metadata["crc32c"] = nil  // of other numbers
+        header["__metadata__"] = metadata
+        var text = [UInt8](try JSONSerialization.data(withJSONObject: header))
+        text += Array(repeating: 32, count: (8 - text.count % 8) % 8)
+        return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text + bytes[(8 + length)...]
+    }
+
     @Test("broken files end in one line") func brokenFilesEndInOneLine() throws {
         let folder = try Folder(), data = try writeDigits(folder, count: 10)
         let bad = try folder.write("bad.curricle", Array("CURRICLE".utf8) + Array(repeating: 7, count: 400))
