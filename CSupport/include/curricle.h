@@ -88,7 +88,7 @@ typedef struct {
     uint32_t row_width;      ///< numbers of a row
 } curricle_shape;
 
-/// What the products of the blocks are computed with; 1 is kept for bfloat16.
+/// What the products of the blocks are computed with.
 typedef enum { CURRICLE_PRECISION_F32 = 0, CURRICLE_PRECISION_BF16 = 1, CURRICLE_PRECISION_INT8 = 2 } curricle_precision;
 
 /// What a row of the output is; the last two are a classifier's, a number a class.

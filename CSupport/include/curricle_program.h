@@ -49,7 +49,8 @@ int curricle_isa_available(curricle_isa isa);
 int curricle_isa_fuses(curricle_isa isa);
 const char *curricle_isa_name(curricle_isa isa);
 
-/// Whether kernels may take instructions for products of bytes where the CPU has them: 1 unless told otherwise. Results are the same bits.
+/// Whether kernels may take instructions for products of bytes and of bfloat16 where the CPU has them: 1 unless told otherwise.
+/// Results are the same bits.
 void curricle_allow_dot(int allowed);
 
 /// GFLOP/s of register-only products of `element` (f32, bf16 or i8; a product and a sum are two) as the kernels make them on this CPU, on

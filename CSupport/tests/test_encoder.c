@@ -432,6 +432,15 @@ static void test_instruction_refusals(small_sizes sizes) {
     free_small_program(&broken);
 }
 
+/// Version 1 of the format knows neither precisions nor their kernels.
+static void expect_version_1_refused(program_header *h) {
+    uint32_t precision = h->precision;
+    h->precision = 0;
+    REFUSED(h->version, 1, CURRICLE_BAD_INSTRUCTION);
+    h->precision = precision;
+    seal(&broken);
+}
+
 static void test_int8_refusals(small_sizes sizes) {
     broken = make_small_program(sizes);
     program_header *h = (program_header *)broken.bytes;
@@ -440,11 +449,7 @@ static void test_int8_refusals(small_sizes sizes) {
     REFUSED(h->precision, 3, CURRICLE_BAD_SECTION);
     REFUSED(h->writer[23], 'x', CURRICLE_BAD_SECTION); // a text without an end
     REFUSED(h->reserved[0], 1, CURRICLE_BAD_SECTION);
-    uint32_t precision = h->precision;
-    h->precision = 0;
-    REFUSED(h->version, 1, CURRICLE_BAD_INSTRUCTION); // version 1 has no such kernels
-    h->precision = precision;
-    seal(&broken);
+    expect_version_1_refused(h);
     uint64_t pixels = (uint64_t)CURRICLE_FILE_PIXELS << 56;
     REFUSED_FIELD(quantize_rows, rows, width, 1 << 20, CURRICLE_BAD_OPERAND);
     REFUSED_FIELD(quantize_rows, rows, q, p.x, CURRICLE_BAD_OPERAND);
@@ -464,11 +469,7 @@ static void test_bf16_refusals(small_sizes sizes) {
     program_header *h = (program_header *)broken.bytes;
     curricle_instruction *i = (curricle_instruction *)(broken.bytes + h->instructions.offset), *norm = i + 3, *qkv = i + 4, *attention = i + 5;
     expect_status("the file as it is", opened(), CURRICLE_OK);
-    uint32_t precision = h->precision;
-    h->precision = 0;
-    REFUSED(h->version, 1, CURRICLE_BAD_INSTRUCTION); // version 1 has no such flags
-    h->precision = precision;
-    seal(&broken);
+    expect_version_1_refused(h);
     uint64_t pixels = (uint64_t)CURRICLE_FILE_PIXELS << 56;
     REFUSED_FIELD(layer_norm, norm, flags, CURRICLE_X_BF16, CURRICLE_BAD_INSTRUCTION);
     REFUSED_FIELD(layer_norm, norm, normalized, p.y + 4096, CURRICLE_BAD_OPERAND); // training's

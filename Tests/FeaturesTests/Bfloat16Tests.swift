@@ -11,31 +11,14 @@ import Testing
 
 /// Encoders and trainings whose products are of bf16.
 @Suite struct Bfloat16Tests {
-    private static let small = ModelConfiguration(
-        imageHeight: 30, imageWidth: 24, patchSize: 6, channels: 3, embedWidth: 36, depth: 3, heads: 3, maskerHeads: 4)
-
-    private func runtime(_ precision: Precision, threads: Int = 1, isa: ISA = .best) throws -> ModelRuntime {
-        try .drawn(Self.small, precision, threads: threads, isa)
-    }
-
-    private func features(_ model: ModelRuntime, images: Int) throws -> [Float] {
-        var given = GivenTensors()
-        given.drawPatches(images * Self.small.patches * Self.small.patchWidth, seed: 5)
-        let executable = try model.features(images: images, [.cls, .mean])
-        #expect(try given.run(executable, in: model.session) == .done)
-        return try model.result("cls", of: executable) + model.result("mean", of: executable)
-    }
-
     /// Everything that three iterations of both steps leave: losses, parameters and moments.
     private func trained(_ moments: ElementType = .bfloat16, threads: Int, isa: ISA) throws -> [UInt32] {
         let sizes = ModelConfiguration(
             imageHeight: 42, imageWidth: 42, patchSize: 6, channels: 3, embedWidth: 40, depth: 2, heads: 5, decoderWidth: 36,
             decoderDepth: 2, decoderHeads: 3, maskerDepth: 2, maskerHeads: 4)
         let model = try ModelRuntime(sizes, precision: .bfloat16, moments: moments, trains: true, threads: threads, isa: isa), images = 3
-        let given = {
-            var given = GivenTensors(drawing: model.parameters.parameters, seed: 21); given.drawPatches(images * 49 * 108, seed: 22);
-            return given
-        }()
+        var given = GivenTensors(drawing: model.parameters.parameters, seed: 21)
+        given.drawPatches(images * 49 * 108, seed: 22)
         for (parameter, values) in zip(model.parameters.all, given.parameters.map(\.values)) {
             model.set(parameter, in: model.session.parameters, parameter.toReference(values))
         }
@@ -62,50 +45,36 @@ import Testing
         "a training's bits are the same with every number of threads, on every ISA with FMA, and with and without an instruction for bf16; its moments are bf16 too"
     )
     func trainingBits() throws {
-        var all: Set<[UInt32]> = []
-        for isa in ISA.available where isa != .baseline {
-            for threads in [1, 2, 3, 5, 8] {
-                for allowed in [true, false] {
-                    Machine.allowDot(allowed)
-                    defer { Machine.allowDot(true) }
-                    all.insert(try trained(threads: threads, isa: isa))
-                }
-            }
-        }
+        let all = try differentBits { threads, isa in try trained(threads: threads, isa: isa) }
         #expect(all.count == 1)
         #expect(try trained(.float32, threads: 2, isa: .best) != all.first!, "moments are kept as before")
     }
 
     @Test("so are features'")
     func sameBits() throws {
-        var all: Set<[UInt32]> = []
-        for isa in ISA.available where isa != .baseline {
-            for threads in [1, 2, 3, 5, 8] {
-                for allowed in [true, false] {
-                    Machine.allowDot(allowed)
-                    defer { Machine.allowDot(true) }
-                    all.insert(try features(runtime(.bfloat16, threads: threads, isa: isa), images: 5).map(\.bitPattern))
-                }
-            }
+        let all = try differentBits { threads, isa in
+            try smallRuntime(.bfloat16, threads: threads, isa: isa).features(images: 5).map(\.bitPattern)
         }
         #expect(all.count == 1)
     }
 
     @Test("features stay near float32's", arguments: ISA.available)
     func near(isa: ISA) throws {
-        let exact = try features(runtime(.float32, isa: isa), images: 40), rounded = try features(runtime(.bfloat16, isa: isa), images: 40)
-        let likeness = try FeatureLikeness(rounded, to: exact, width: Self.small.embedWidth)
+        let exact = try smallRuntime(.float32, isa: isa).features(images: 40)
+        let rounded = try smallRuntime(.bfloat16, isa: isa).features(images: 40)
+        let likeness = try FeatureLikeness(rounded, to: exact, width: smallEncoder.embedWidth)
         #expect(likeness.worstCosine > 0.9995 && likeness.relativeError < 0.01)
         #expect(likeness.meanCosine < 1, "nothing was rounded")
     }
 
     @Test("all products are of bf16 but those of one row an image; what lies between them takes half of the room")
     func kernels() throws {
-        let kernels = try runtime(.bfloat16).features(images: 2).program.instructions.compactMap(\.kernel)
+        let kernels = try smallRuntime(.bfloat16).features(images: 2).program.instructions.compactMap(\.kernel)
         #expect(
-            kernels.count { $0 == .linear_bf16 } == 4 * Self.small.depth + 1 && kernels.count { $0 == .attention_bf16 } == Self.small.depth)
-        let training = try ModelRuntime(Self.small, precision: .bfloat16, trains: true, threads: 1, isa: .best)
-        let float = try ModelRuntime(Self.small, trains: true, threads: 1, isa: .best)
+            kernels.count { $0 == .linear_bf16 } == 4 * smallEncoder.depth + 1
+                && kernels.count { $0 == .attention_bf16 } == smallEncoder.depth)
+        let training = try ModelRuntime(smallEncoder, precision: .bfloat16, trains: true, threads: 1, isa: .best)
+        let float = try ModelRuntime(smallEncoder, trains: true, threads: 1, isa: .best)
         let step = { (model: ModelRuntime) in try model.maskerStep(images: 4, StepOptions(), update: .immediate(AdamW())).program }
         let program = try step(training)
         for kernel in program.instructions.compactMap(\.kernel) {
