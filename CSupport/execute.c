@@ -120,6 +120,7 @@ static void add_time(const execution *e, uint32_t i, uint64_t *before) {
 
 static void advance(execution *e, uint32_t next) {
     next = past_guards(e, next);
+    if (e->run->reached && atomic_load(&e->status) == CURRICLE_OK) e->run->reached(e->run->reached_context, next);
     team_advance(e->progress, next, next >= e->stages);
 }
 

@@ -18,18 +18,24 @@ enum { NAME = 64, LOST = 3, ABORT_SECONDS = 5 };
 static const uint64_t largest_message = 1u << 30;
 static const double beat_seconds = 2, warning_seconds = 15;
 
-typedef enum { NOTHING, GATHER, BROADCAST, EXCHANGE, END } job_kind;
-static struct {
-    job_kind kind;
+typedef enum { GATHER, BROADCAST, EXCHANGE, END } operation_kind;
+/// What was asked for and is not done.
+typedef struct operation {
+    operation_kind kind;
+    int64_t number;
     void *data;
     const void *mine;
     uint64_t bytes;
-    const curricle_transfer *sends, *receives;
-    int32_t sent, received;
-} job; // of the caller's, until `done`
+    const curricle_exchange *exchange;
+    MPI_Request *requests;
+    int count, is_posted;
+    struct operation *next;
+} operation;
+static operation *first_operation; // in the order they were asked for; only the thread takes one out
+static int64_t operations_asked;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static int has_begun, is_done;
+static int has_begun;
 static const char *failure;
 static char place[1024];
 
@@ -137,63 +143,100 @@ static void end_beats(void) {
 
 // MARK: The thread
 
-static void finish(MPI_Request *requests, int count, const char *what) {
-    double progressed = now();
-    int all = 0;
-    while (1) {
-        check(MPI_Testall(count, requests, &all, MPI_STATUSES_IGNORE), what);
-        if (all) return;
-        beat();
-        if (now() - progressed > 20e-6) nanosleep(&(struct timespec){0, 100000}, NULL);
-    }
-}
-
 static int messages(uint64_t bytes) { return (int)((bytes + largest_message - 1) / largest_message); }
 
-static void exchange_now(void) {
-    int count = 0, at = 0;
-    for (int i = 0; i < job.sent; i++) count += messages(job.sends[i].bytes);
-    for (int i = 0; i < job.received; i++) count += messages(job.receives[i].bytes);
-    MPI_Request *requests = malloc(sizeof *requests * (size_t)(count ? count : 1));
-    for (int way = 0; way < 2; way++) {
-        const curricle_transfer *list = way ? job.sends : job.receives;
-        for (int i = 0; i < (way ? job.sent : job.received); i++)
-            for (uint64_t done = 0; done < list[i].bytes; done += largest_message) {
-                uint64_t left = list[i].bytes - done;
-                int bytes = (int)(left < largest_message ? left : largest_message);
-                char *data = (char *)list[i].data + done;
-                check(way ? MPI_Isend(data, bytes, MPI_BYTE, list[i].peer, 0, work, requests + at) : MPI_Irecv(data, bytes, MPI_BYTE, list[i].peer, 0, work, requests + at),
-                      "an exchange");
-                at++;
-            }
+/// Posts a message in parts that MPI can count. Returns how many.
+static int post_message(const curricle_transfer *t, int sends, MPI_Request *requests) {
+    int at = 0;
+    for (uint64_t done = 0; done < t->bytes; done += largest_message, at++) {
+        uint64_t left = t->bytes - done;
+        int bytes = (int)(left < largest_message ? left : largest_message);
+        char *data = (char *)t->data + done;
+        check(sends ? MPI_Isend(data, bytes, MPI_BYTE, t->peer, 0, work, requests + at) : MPI_Irecv(data, bytes, MPI_BYTE, t->peer, 0, work, requests + at),
+              "an exchange");
     }
-    finish(requests, count, "an exchange");
-    free(requests);
+    return at;
 }
 
-static void work_now(void) {
-    MPI_Request request = MPI_REQUEST_NULL;
-    switch (job.kind) {
-    case GATHER:
-        check(MPI_Iallgather(job.mine, (int)job.bytes, MPI_BYTE, job.data, (int)job.bytes, MPI_BYTE, work, &request), "a gather");
-        finish(&request, 1, "a gather");
-        break;
+static int requests_of(const operation *o) {
+    if (o->kind == BROADCAST) return messages(o->bytes);
+    if (o->kind != EXCHANGE) return 1;
+    int count = 0;
+    for (int i = 0; i < o->exchange->sent; i++) count += messages(o->exchange->sends[i].bytes);
+    for (int i = 0; i < o->exchange->received; i++) count += messages(o->exchange->receives[i].bytes);
+    return count;
+}
+
+static void post(operation *o) {
+    switch (o->kind) {
+    case GATHER: check(MPI_Iallgather(o->mine, (int)o->bytes, MPI_BYTE, o->data, (int)o->bytes, MPI_BYTE, work, o->requests), "a gather"); break;
     case BROADCAST:
-        for (uint64_t done = 0; done < job.bytes; done += largest_message) {
-            uint64_t left = job.bytes - done;
-            check(MPI_Ibcast((char *)job.data + done, (int)(left < largest_message ? left : largest_message), MPI_BYTE, 0, work, &request), "a broadcast");
-            finish(&request, 1, "a broadcast");
+        for (int i = 0; i < o->count; i++) {
+            uint64_t done = (uint64_t)i * largest_message, left = o->bytes - done;
+            check(MPI_Ibcast((char *)o->data + done, (int)(left < largest_message ? left : largest_message), MPI_BYTE, 0, work, o->requests + i), "a broadcast");
         }
         break;
-    case EXCHANGE: exchange_now(); break;
-    case END:
-        check(MPI_Ibarrier(work, &request), "the end");
-        finish(&request, 1, "the end");
-        end_beats();
-        MPI_Finalize();
+    case EXCHANGE: {
+        int at = 0;
+        for (int i = 0; i < o->exchange->received; i++) at += post_message(&o->exchange->receives[i], 0, o->requests + at);
+        for (int i = 0; i < o->exchange->sent; i++) at += post_message(&o->exchange->sends[i], 1, o->requests + at);
         break;
-    case NOTHING: break;
     }
+    case END: check(MPI_Ibarrier(work, o->requests), "the end"); break;
+    }
+    o->is_posted = 1;
+}
+
+/// Takes an operation out, and tells whoever waits for it.
+static void take_out(operation *done) {
+    pthread_mutex_lock(&mutex);
+    for (operation **at = &first_operation; *at; at = &(*at)->next)
+        if (*at == done) {
+            *at = done->next;
+            break;
+        }
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
+    free(done->requests);
+    free(done);
+}
+
+/// Looks after what was asked for. Returns 1 where something went on, 2 at the end.
+static int look(void) {
+    int went_on = 0;
+    pthread_mutex_lock(&mutex);
+    operation *o = first_operation;
+    pthread_mutex_unlock(&mutex);
+    while (o) {
+        if (!o->is_posted) post(o), went_on = 1;
+        int is_done = 0;
+        check(MPI_Testall(o->count, o->requests, &is_done, MPI_STATUSES_IGNORE), "an exchange");
+        pthread_mutex_lock(&mutex);
+        operation *next = o->next;
+        pthread_mutex_unlock(&mutex);
+        if (is_done && o->kind == END) {
+            end_beats();
+            MPI_Finalize();
+            take_out(o);
+            return 2;
+        }
+        if (is_done) take_out(o), went_on = 1;
+        o = next;
+    }
+    return went_on;
+}
+
+/// A moment, or, where nothing is under way, until something is asked for or a sign of life is due.
+static void rest(void) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50000000;
+    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    pthread_mutex_lock(&mutex);
+    int is_idle = !first_operation;
+    if (is_idle) pthread_cond_timedwait(&changed, &mutex, &until);
+    pthread_mutex_unlock(&mutex);
+    if (!is_idle) nanosleep(&(struct timespec){0, 100000}, NULL);
 }
 
 static const char *start_mpi(void) {
@@ -226,32 +269,20 @@ static void *run(void *unused) {
     failure = reason;
     has_begun = 1;
     pthread_cond_broadcast(&changed);
-    int ends = reason != NULL;
-    while (!ends) {
-        if (job.kind == NOTHING) {
-            struct timespec until;
-            clock_gettime(CLOCK_REALTIME, &until);
-            until.tv_nsec += 50000000; // between beats
-            if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
-            pthread_cond_timedwait(&changed, &mutex, &until);
-        }
-        ends = job.kind == END;
-        int works = job.kind != NOTHING;
-        pthread_mutex_unlock(&mutex);
-        if (works) work_now();
-        if (!ends) beat();
-        pthread_mutex_lock(&mutex);
-        if (works) {
-            job.kind = NOTHING;
-            is_done = 1;
-            pthread_cond_broadcast(&changed);
-        }
-    }
     pthread_mutex_unlock(&mutex);
-    return NULL;
+    if (reason) return NULL;
+    double progressed = now();
+    while (1) {
+        int went_on = look();
+        if (went_on == 2) return NULL;
+        beat();
+        double time = now();
+        if (went_on) progressed = time;
+        else if (time - progressed > 20e-6) rest();
+    }
 }
 
-// MARK: What the caller's thread calls
+// MARK: What is called from outside
 
 static const char *engine_begin(double timeout) {
     peer_timeout = timeout;
@@ -264,34 +295,40 @@ static const char *engine_begin(double timeout) {
     return failure;
 }
 
-/// Called with the mutex held and the job written but for its kind.
-static void post(job_kind kind) {
-    job.kind = kind;
-    is_done = 0;
+static int64_t ask(operation asked) {
+    operation *o = malloc(sizeof *o);
+    asked.count = requests_of(&asked);
+    asked.requests = malloc(sizeof *asked.requests * (size_t)(asked.count ? asked.count : 1));
+    if (!o || !asked.requests) {
+        fprintf(stderr, "curricle: rank %d (%s): there is no memory for what goes to other ranks\n", rank_, hosts[rank_]);
+        end_job(LOST);
+    }
+    *o = asked;
+    pthread_mutex_lock(&mutex);
+    int64_t number = o->number = ++operations_asked;
+    operation **last = &first_operation;
+    while (*last) last = &(*last)->next;
+    *last = o;
     pthread_cond_broadcast(&changed);
-    while (!is_done) pthread_cond_wait(&changed, &mutex);
+    pthread_mutex_unlock(&mutex);
+    return number;
+}
+
+static void engine_wait(int64_t number) {
+    pthread_mutex_lock(&mutex);
+    while (1) {
+        const operation *o = first_operation;
+        while (o && o->number != number) o = o->next;
+        if (!o) break;
+        pthread_cond_wait(&changed, &mutex);
+    }
     pthread_mutex_unlock(&mutex);
 }
 
-static void engine_gather(const void *mine, uint64_t bytes, void *all) {
-    pthread_mutex_lock(&mutex);
-    job.mine = mine, job.bytes = bytes, job.data = all;
-    post(GATHER);
-}
-static void engine_broadcast(void *data, uint64_t bytes) {
-    pthread_mutex_lock(&mutex);
-    job.data = data, job.bytes = bytes;
-    post(BROADCAST);
-}
-static void engine_exchange(const curricle_transfer *sends, int32_t sent, const curricle_transfer *receives, int32_t received) {
-    pthread_mutex_lock(&mutex);
-    job.sends = sends, job.sent = sent, job.receives = receives, job.received = received;
-    post(EXCHANGE);
-}
-static void engine_end(void) {
-    pthread_mutex_lock(&mutex);
-    post(END);
-}
+static void engine_gather(const void *mine, uint64_t bytes, void *all) { engine_wait(ask((operation){.kind = GATHER, .mine = mine, .bytes = bytes, .data = all})); }
+static void engine_broadcast(void *data, uint64_t bytes) { engine_wait(ask((operation){.kind = BROADCAST, .bytes = bytes, .data = data})); }
+static int64_t engine_start(const curricle_exchange *exchange) { return ask((operation){.kind = EXCHANGE, .exchange = exchange}); }
+static void engine_end(void) { engine_wait(ask((operation){.kind = END})); }
 static void engine_note(const char *text) {
     pthread_mutex_lock(&mutex);
     snprintf(place, sizeof place, "%s", text);
@@ -306,5 +343,5 @@ static void engine_abort(int32_t code) { end_job(code); }
 extern const curricle_engine_table curricle_engine;
 const curricle_engine_table curricle_engine = {
     CURRICLE_ENGINE_VERSION, engine_begin, engine_rank, engine_size, engine_local_size, engine_host, engine_gather,
-    engine_broadcast, engine_exchange, engine_note, engine_abort, engine_end,
+    engine_broadcast, engine_start, engine_wait, engine_note, engine_abort, engine_end,
 };

@@ -26,6 +26,10 @@ typedef struct {
     void *parallel_context;
     /// The first images alone are computed, `part` of each `whole` of them: sizes that count images shrink. 0: all.
     int32_t part, whole;
+    /// Told by one thread, before stage `next` begins, that all before it are done; nothing goes on until it returns. 0 comes as a run begins,
+    /// the number of stages as it ends, but where a loss is not finite; guards are passed over. NULL: nobody is told. Not with `parallel_for`.
+    void (*reached)(void *context, uint32_t next);
+    void *reached_context;
 } curricle_execution;
 
 /// Bytes of workspace that a program needs: task counters and each thread's scratch. UINT64_MAX where no memory could hold it, 0 where

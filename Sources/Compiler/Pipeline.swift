@@ -153,17 +153,17 @@ package struct Pipeline: Sendable {
     }
 
     /// The update of a group from its stored gradients, with the clip scale from all of them where there is a limit.
+    /// - Parameter owned: the group's floats that are updated here, where other ranks update the others: sums of squares are an input then. nil for all.
     package func compileUpdate(
-        group: ParameterGroup, adamw: AdamW, clip: Float?, slices: [ParameterSlice], layout: ParameterLayout, constants: inout ConstantPool
+        group: ParameterGroup, adamw: AdamW, clip: Float?, slices: [ParameterSlice], owned: [Range<Int>]? = nil, layout: ParameterLayout,
+        constants: inout ConstantPool
     ) throws(GraphError) -> Program {
         var graph = Graph()
         let step = try graph.append(.input(.step), type: TensorType([KernelConstants.stepScalars]))[0]
         var scale: [ValueID] = []
         if let clip {
-            guard let bytes = layout.groups[group]?.count else {
-                throw GraphError(operation: "update of the \(group)", problem: "it is not in the layout")
-            }
-            let squares = try graph.append(.gradientSquares(group, count: bytes / ElementType.float32.bytes))[0]
+            let made = Operation.gradientSquares(group, count: try layout.floats(of: group))
+            let squares = try owned == nil ? graph.append(made)[0] : graph.append(.input(.squares), type: made.outputTypes([], leaf: nil)[0])[0]
             let clipped = try graph.append(.clipScale(limit: clip), [squares, step])
             scale = [clipped[0]]
             graph.results.append(("gradient norm", clipped[1]))
@@ -171,7 +171,18 @@ package struct Pipeline: Sendable {
         for slice in slices {
             try graph.appendUpdate(slice, adamw, gradient: graph.append(.gradient(slice))[0], step: step, clip: scale)
         }
-        return try compile(graph, layout: layout, constants: &constants)
+        let program = try compile(graph, layout: layout, constants: &constants)
+        return try owned.map { owned throws(GraphError) in try program.restricted(to: layout.bytes(of: owned, in: group)) } ?? program
+    }
+
+    /// Sums of squares of some of a group's stored gradients, the result `squares` with a place for each chunk of all.
+    /// - Parameter owned: the group's floats, whole chunks.
+    package func compileSquares(
+        group: ParameterGroup, owned: [Range<Int>], layout: ParameterLayout, constants: inout ConstantPool
+    ) throws(GraphError) -> Program {
+        var graph = Graph()
+        graph.results = [("squares", try graph.append(.gradientSquares(group, count: layout.floats(of: group)))[0])]
+        return try compile(graph, layout: layout, constants: &constants).restricted(to: layout.bytes(of: owned, in: group))
     }
 }
 

@@ -17,7 +17,10 @@ package enum ProgramKey: Hashable {
     case maskerErrors(images: Int, StepOptions)
     /// Losses of step B on the whole batch's scores and errors, with the gradients of both.
     case maskerLosses(images: Int, StepOptions)
-    case update(ParameterGroup, AdamW, clip: Float?)
+    /// AdamW from stored gradients: of all of the group's floats, or of those that this rank owns.
+    case update(ParameterGroup, AdamW, clip: Float?, owned: [Range<Int>]? = nil)
+    /// Sums of squares of the stored gradients that this rank owns.
+    case squares(ParameterGroup, owned: [Range<Int>])
     /// Features of images, from patches or rgb8 pixels; of whole ones where nothing is said of the patches that are kept.
     case features(images: Int, [FeaturePooling], fromPixels: Bool = false, keeping: KeptPatches? = nil)
     /// A step of fine-tuning.
@@ -37,7 +40,8 @@ package enum ProgramKey: Hashable {
         case .scoring(let images, let update): update == nil ? "Step B scores of \(images) images" : "Step B masker of \(images) images"
         case .maskerErrors(let images, _): "Step B errors of \(images) images"
         case .maskerLosses: "Step B losses"
-        case .update(let group, _, _): "Update of the \(group.rawValue)"
+        case .update(let group, _, _, _): "Update of the \(group.rawValue)"
+        case .squares(let group, _): "Squares of the \(group.rawValue)"
         case .features: "Features"
         case .classifier: "Fine-tuning"
         case .classification: "Classification"
@@ -105,9 +109,12 @@ package struct ModelPrograms {
             var builder = describe(images)
             let step = try builder.maskerLosses(options)
             return try compile(step.graph, Training(.loss(step.loss, weight: 1), .inputs([.errors, .scores])))
-        case .update(let group, let adamw, let clip):
+        case .update(let group, let adamw, let clip, let owned):
             let slices = parameters.parameters.filter { $0.group == group }.map { ParameterSlice($0) }
-            return try pipeline.compileUpdate(group: group, adamw: adamw, clip: clip, slices: slices, layout: layout, constants: &constants)
+            return try pipeline.compileUpdate(
+                group: group, adamw: adamw, clip: clip, slices: slices, owned: owned, layout: layout, constants: &constants)
+        case .squares(let group, let owned):
+            return try pipeline.compileSquares(group: group, owned: owned, layout: layout, constants: &constants)
         case .features(let images, let pools, let fromPixels, let keeping):
             var builder = describe(images)
             return try compile(builder.features(pools, fromPixels: fromPixels, keeping: keeping), nil)

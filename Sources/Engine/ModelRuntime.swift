@@ -21,12 +21,13 @@ package final class ModelRuntime {
 
     /// - Parameters:
     ///   - precision: int8 only for an encoder that is not trained.
+    ///   - sharesMoments: whether other processes keep most of the moments.
     ///   - arenaLimit: see `ModelPrograms`.
     /// - Throws: `LearningError.configuration` for sizes that do not fit, `RuntimeError` where memory is lacking.
     package init(
         _ configuration: ModelConfiguration, parts: ModelParameters.Parts = .all, masker: any Masker = CurriculumMasker(),
         precision: Precision = .float32, moments: ElementType = .float32, encoderPosition: [Float]? = nil, trains: Bool,
-        storesGradients: Bool = false, threads: Int,
+        sharesMoments: Bool = false, storesGradients: Bool = false, threads: Int,
         isa: ISA, arenaLimit: Int? = nil, pipeline: Pipeline = Pipeline()
     ) throws {
         precondition(precision != .int8 || !trains, "int8 weights are not trained")
@@ -39,8 +40,8 @@ package final class ModelRuntime {
             configuration, parts: parts, masker: masker, precision: precision, trains: trains, moments: moments,
             encoderPosition: encoderPosition, arenaLimit: arenaLimit, pipeline: pipeline)
         session = try Session(
-            parameterBytes: programs.layout.bytes, trains: trains, moments: moments, storesGradients: storesGradients, threads: threads,
-            isa: isa)
+            parameterBytes: programs.layout.bytes, trains: trains, moments: moments, sharesMoments: sharesMoments,
+            storesGradients: storesGradients, threads: threads, isa: isa)
     }
 
     // MARK: Parameters
@@ -153,10 +154,6 @@ package final class ModelRuntime {
     package func classification(images: Int) throws -> Executable { try executable(.classification(images: images)) }
     /// Constants of the programs compiled so far.
     package var constants: [Float] { programs.constants.values }
-    /// AdamW of a group from its stored gradients.
-    package func update(_ group: ParameterGroup, _ adamw: AdamW, clip: Float?) throws -> Executable {
-        try executable(.update(group, adamw, clip: clip))
-    }
 
     package func executable(_ key: ProgramKey) throws -> Executable {
         if let known = executables[key] { return known }

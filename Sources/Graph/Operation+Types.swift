@@ -2,7 +2,7 @@ import CurricleTensors
 
 extension Operation {
     /// Types of the outputs, from those of the inputs; `leaf` is the type of a leaf that does not carry its own.
-    func outputTypes(_ inputs: [TensorType], leaf: TensorType?) throws(GraphError) -> [TensorType] {
+    package func outputTypes(_ inputs: [TensorType], leaf: TensorType?) throws(GraphError) -> [TensorType] {
         func require(_ condition: Bool, _ problem: @autoclosure () -> String) throws(GraphError) {
             if !condition { throw GraphError(operation: name, problem: "\(problem()); inputs \(inputs)") }
         }

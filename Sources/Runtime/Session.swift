@@ -9,6 +9,14 @@ package enum RunStatus: Sendable, Equatable {
     case nonfinite
 }
 
+/// A C function that is told before a stage of an ``Executable`` that all before it are done, while nothing goes on.
+package struct StageCallback {
+    package typealias Function = @convention(c) (_ context: UnsafeMutableRawPointer?, _ next: UInt32) -> Void
+    let function: Function
+    let context: UnsafeMutableRawPointer?
+    package init(_ function: @escaping Function, context: UnsafeMutableRawPointer?) { (self.function, self.context) = (function, context) }
+}
+
 /// The memory that a model's programs share, and their execution. Not for use from several threads at once.
 package final class Session {
     package let threads: Int
@@ -20,6 +28,8 @@ package final class Session {
     package let secondMoments: Memory?
     package let gradients: Memory?
     private var hasRun = false
+    /// Executables that were made.
+    private var prepared = 0
     var constants: Memory
     private var constantCount = 0
     /// Numbers that were given in the last run, and where each input's lie.
@@ -39,9 +49,11 @@ package final class Session {
     /// - Parameters:
     ///   - parameterBytes: size of the parameters segment; gradients, where wanted, have the same, and moments by their own element type.
     ///   - moments: float32 or bf16.
+    ///   - sharesMoments: whether others have most of them, so that here only a part is touched.
     /// - Throws: `RuntimeError.threads`, `RuntimeError.outOfMemory`.
     package init(
-        parameterBytes: Int, trains: Bool, moments: ElementType = .float32, storesGradients: Bool = false, threads: Int, isa: ISA
+        parameterBytes: Int, trains: Bool, moments: ElementType = .float32, sharesMoments: Bool = false, storesGradients: Bool = false,
+        threads: Int, isa: ISA
     ) throws(RuntimeError) {
         self.threads = max(1, threads)
         self.isa = isa
@@ -49,8 +61,8 @@ package final class Session {
         parameters = try Memory(bytes: parameterBytes, purpose: "parameters")
         self.moments = moments
         let momentBytes = parameterBytes / ElementType.float32.bytes * moments.bytes
-        firstMoments = trains ? try Memory(bytes: momentBytes, purpose: "first moments") : nil
-        secondMoments = trains ? try Memory(bytes: momentBytes, purpose: "second moments") : nil
+        firstMoments = trains ? try Memory(bytes: momentBytes, purpose: "first moments", isSparse: sharesMoments) : nil
+        secondMoments = trains ? try Memory(bytes: momentBytes, purpose: "second moments", isSparse: sharesMoments) : nil
         gradients = storesGradients ? try Memory(bytes: parameterBytes, purpose: "gradients") : nil
         constants = try Memory(bytes: 0, purpose: "constants")
         numbers = try Memory(bytes: 4096, purpose: "given numbers")
@@ -77,7 +89,8 @@ package final class Session {
         if results.bytes < program.resultBytes { results = try Memory(bytes: program.resultBytes, purpose: "results") }
         let need = try program.workspaceBytes(threads: threads, isa: isa)
         if workspace.bytes < need { workspace = try Memory(bytes: need, purpose: "the threads' scratch") }
-        return Executable(program: program, stages: threads > 1 && !checksMemory ? Stages(program.instructions) : nil)
+        prepared += 1
+        return Executable(program: program, stages: threads > 1 && !checksMemory ? Stages(program.instructions) : nil, number: prepared)
     }
 
     /// Bytes of arena and scratch held now.
@@ -88,9 +101,11 @@ package final class Session {
     /// - Parameters:
     ///   - inputs: one for each of the program's, of its type's size.
     ///   - nanoseconds: one place per instruction, added to; nil for no clock.
+    ///   - reached: told how far the run is; not where memory is checked or a clock runs.
     /// - Throws: `RuntimeError` for an input that is missing, unknown or of another size.
     package func run(
-        _ executable: Executable, _ inputs: RunInputs = [:], nanoseconds: UnsafeMutableBufferPointer<UInt64>? = nil
+        _ executable: Executable, _ inputs: RunInputs = [:], nanoseconds: UnsafeMutableBufferPointer<UInt64>? = nil,
+        reached: StageCallback? = nil
     ) throws(RuntimeError) -> RunStatus {
         if !hasRun {  // by now the memory is taken that threads leave room for
             try Machine.requireThreads(threads)
@@ -102,6 +117,7 @@ package final class Session {
         run.threads = Int32(threads)
         run.isa = isa.value
         run.nanoseconds = nanoseconds?.baseAddress
+        if !checksMemory, nanoseconds == nil { (run.reached, run.reached_context) = (reached?.function, reached?.context) }
         let given = try addresses(of: inputs, for: program)
         withUnsafeMutableBytes(of: &run.segments) { bytes in
             let segments = bytes.bindMemory(to: UnsafeMutableRawPointer?.self)

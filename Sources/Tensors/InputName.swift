@@ -35,4 +35,6 @@ extension InputName {
     package static let step: InputName = "step"
     /// [1] the number of the update, from 1: what the rounding of moments is drawn by
     package static let updateNumber: InputName = "updateNumber"
+    /// [chunks] sums of squares of a group's gradients, where several ranks made them
+    package static let squares: InputName = "squares"
 }

@@ -93,7 +93,7 @@ private struct FinetuningFixture {
         let fixture = try FinetuningFixture(pool: pool), model = try fixture.model(storesGradients: true)
         let rate = try fixture.file.floats("rates")[0]
         for step in 0..<2 { _ = try fixture.run(model, step: step, update: .store(adding: step > 0)) }
-        let update = try model.update(.classifier, adamw, clip: 0.4),
+        let update = try model.executable(.update(.classifier, adamw, clip: 0.4)),
             scalars = adamw.scalars(update: 1, learningRate: Double(rate), batches: 2)
         #expect(try model.session.run(update, [.step: .numbers(scalars)]) == .done)
         #expect(relativeError(try model.result("gradient norm", of: update), try fixture.file.floats("\(pool).norm")) < 1e-5)

@@ -27,8 +27,8 @@ struct GradientGroupsTests {
             }
             #expect(covered == Array(0..<count), "\(count) groups on \(ranks) ranks")
             #expect((0..<ranks).allSatisfy { !groups.groups(of: $0).isEmpty })
-            // A rank with all groups has no more nodes than a number has bits, and one more for the newest.
-            #expect(groups.mostNodes <= 2 * (Int.bitWidth - count.leadingZeroBitCount) + 1)
+            // A rank keeps no more nodes than a number has bits on the way up and down.
+            #expect((0..<ranks).allSatisfy { groups.rooms(of: $0) <= 2 * (Int.bitWidth - count.leadingZeroBitCount) })
         }
     }
 
@@ -36,18 +36,18 @@ struct GradientGroupsTests {
     func tree() throws {
         var random = Philox(seed: 5)
         for count in [2, 3, 5, 6, 7, 8, 12, 13, 31] {
-            let width = 33, tree = try GradientTree(GradientGroups(count: count), nil, floats: width)
+            let width = 33, tree = try GradientTree(GradientGroups(count: count), floats: width)
             for _ in 0..<3 {  // its rooms are used anew
                 let gradients = (0..<count).map { _ in
                     (0..<width).map { _ in Float(random.uniform(-1, 1) * pow(10, random.uniform(-6, 6))) }
                 }
                 let missing = random.integer(below: count)
+                var total: [Float] = []
                 tree.begin()
                 for group in 0..<count {
-                    var values = gradients[group]
-                    values.withUnsafeMutableBufferPointer { tree.add(group: group, group == missing ? nil : $0) }
+                    total = gradients[group]
+                    total.withUnsafeMutableBufferPointer { tree.add(group: group, $0, isStored: group != missing) }
                 }
-                var total = [Float](repeating: .nan, count: width)
                 total.withUnsafeMutableBufferPointer { tree.total(into: $0) }
                 for i in 0..<width {
                     let own = (0..<count).map { $0 == missing ? 0 : gradients[$0][i] }

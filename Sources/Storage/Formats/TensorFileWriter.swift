@@ -48,10 +48,7 @@ package struct TensorFileWriter: ~Copyable, Sendable {
     package init(
         path: String, tensors: [Declaration], metadata: [String: String], checksum: Bool, operations: FileOperations
     ) throws(TensorFileError) {
-        let order = tensors.sorted { left, right in
-            left.element == right.element
-                ? left.name.utf8.lexicographicallyPrecedes(right.name.utf8) : left.element > right.element
-        }
+        let order = TensorFileWriter.ordered(tensors)
         let byteCounts = try TensorFileWriter.sizes(of: order, path: path)
         if checksum && metadata[TensorFile.checksumKey] != nil {
             throw .misuse(path: path, reason: "the metadata key \(TensorFile.checksumKey) is reserved")
@@ -67,6 +64,14 @@ package struct TensorFileWriter: ~Copyable, Sendable {
         self.order = order
         self.byteCounts = byteCounts
         passEmptyTensors()
+    }
+
+    /// Tensors as they come in a file.
+    package static func ordered(_ tensors: [Declaration]) -> [Declaration] {
+        tensors.sorted { left, right in
+            left.element == right.element
+                ? left.name.utf8.lexicographicallyPrecedes(right.name.utf8) : left.element > right.element
+        }
     }
 
     /// Writes the next tensor of ``order``, or the next part of it.

@@ -34,8 +34,8 @@ struct GradientGroups: Sendable, Hashable {
     /// The sums that a rank makes by itself, from left to right: the fewest whole nodes that its groups are.
     func nodes(of rank: Int) -> [Node] { adding(groups(of: rank)).nodes }
 
-    /// The most sums that are kept at once while a rank's groups come one after another.
-    var mostNodes: Int { (0..<ranks).map { adding(groups(of: $0)).most }.max() ?? 1 }
+    /// The most sums that a rank keeps at once while its groups come one after another, beside the one that is being made.
+    func rooms(of rank: Int) -> Int { adding(groups(of: rank).dropLast()).most }
 
     private func adding(_ groups: Range<Int>) -> (nodes: [Node], most: Int) {
         var sums = Sums<Void>(), most = 0

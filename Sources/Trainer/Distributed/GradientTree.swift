@@ -1,51 +1,27 @@
-import CurricleCompiler
-import CurricleEngine
-import CurricleGraph
 import CurricleRuntime
 
-/// Adds the gradients of an update's groups by their tree, with other ranks where there are some: slices of all sums go to their owners, each of
-/// which adds its slice up, and the whole goes round.
+/// The sums of a rank's groups of gradients, as far as the fixed tree lets one rank add them up by itself. The last group's sum stays where it
+/// was made, in the session's gradients; those before it are kept in rooms of their own.
 final class GradientTree {
-    private typealias Node = GradientGroups.Node
+    typealias Node = GradientGroups.Node
     private let groups: GradientGroups
-    private let ranks: Ranks?
-    /// Room for sums, of the largest group of parameters each, and which are free.
+    private let rank: Int
+    /// Each with room for the largest group of parameters.
     private let rooms: [Memory]
-    private var free: [Int]
+    private var free: [Int] = []
     /// By their rooms.
     private var sums = GradientGroups.Sums<Int>()
-    /// What other ranks send of their sums, slice after slice.
-    private let received: Memory?
-    private let most: Int
 
     /// - Parameter floats: of the largest group of parameters.
-    init(_ groups: GradientGroups, _ ranks: Ranks?, floats: Int) throws {
-        (self.groups, self.ranks) = (groups, ranks)
-        most = floats
-        rooms = try (0..<groups.mostNodes).map { _ in try Memory(floats: floats, purpose: "sums of gradients") }
-        free = Array(rooms.indices)
-        received =
-            try ranks.map {
-                try Memory(
-                    floats: max(1, GradientTree.otherNodes(groups, $0) * GradientTree.longestSlice(floats, $0)),
-                    purpose: "other ranks' gradients")
-            }
+    init(_ groups: GradientGroups, rank: Int = 0, floats: Int) throws {
+        (self.groups, self.rank) = (groups, rank)
+        rooms = try (0..<groups.rooms(of: rank)).map { _ in try Memory(floats: floats, purpose: "sums of gradients") }
+        begin()
     }
 
-    /// Bytes that it takes.
+    /// Bytes that it takes on the rank that it takes most on.
     static func bytes(_ groups: GradientGroups, floats: Int) -> Int {
-        groups.count == 1 ? 0 : groups.mostNodes * floats * MemoryLayout<Float>.size
-    }
-
-    private static func otherNodes(_ groups: GradientGroups, _ ranks: Ranks) -> Int {
-        (0..<ranks.size).reduce(0) { $1 == ranks.rank ? $0 : $0 + groups.nodes(of: $1).count }
-    }
-    private static func longestSlice(_ floats: Int, _ ranks: Ranks) -> Int { (floats / 16 + ranks.size) / ranks.size * 16 }
-
-    /// The floats that a rank owns, of so many: whole vectors.
-    private static func slice(of rank: Int, _ ranks: Ranks, floats: Int) -> Range<Int> {
-        let vectors = (floats + 15) / 16
-        return min(floats, rank * vectors / ranks.size * 16)..<min(floats, (rank + 1) * vectors / ranks.size * 16)
+        ((0..<groups.ranks).map { groups.rooms(of: $0) }.max() ?? 0) * floats * MemoryLayout<Float>.size
     }
 
     /// Begins an update of a group of parameters.
@@ -55,13 +31,16 @@ final class GradientTree {
     }
 
     /// Adds one of this rank's groups, which come in order.
-    /// - Parameter gradients: nil where none of its leaves was finite.
-    func add(group: Int, _ gradients: UnsafeMutableBufferPointer<Float>?) {
+    /// - Parameters:
+    ///   - gradients: what is stored; the last group's stays there.
+    ///   - isStored: false where none of the group's leaves was finite.
+    func add(group: Int, _ gradients: UnsafeMutableBufferPointer<Float>, isStored: Bool = true) {
+        if !isStored { gradients.update(repeating: 0) }
+        guard group + 1 < groups.groups(of: rank).upperBound else { return }
         let room = free.removeLast()
-        if let gradients { _ = rooms[room].floats.update(fromContentsOf: gradients) } else { rooms[room].floats.update(repeating: 0) }
-        let count = gradients?.count ?? most
+        _ = rooms[room].floats.update(fromContentsOf: gradients)
         sums.push(Node(level: 0, index: group), room) { left, right in
-            GradientTree.add(floats(right, count), to: floats(left, count))
+            GradientTree.add(floats(right, gradients.count), to: floats(left, gradients.count))
             free.append(right)
         }
     }
@@ -70,49 +49,39 @@ final class GradientTree {
         UnsafeMutableBufferPointer(rebasing: rooms[room].floats[..<count])
     }
 
-    /// The sum of all groups.
+    /// The sum of all groups, where one rank has them all.
     func total(into gradients: UnsafeMutableBufferPointer<Float>) {
-        guard let ranks else {
-            let sum = GradientTree.fold(sums.all.map { ($0.node, floats($0.value, gradients.count)) })
-            _ = gradients.update(fromContentsOf: sum)
-            return
+        let sum = GradientTree.fold(beforeLast.map { ($0.node, floats($0.room, gradients.count)) } + [(last, gradients)])
+        if sum.baseAddress != gradients.baseAddress { _ = gradients.update(fromContentsOf: sum) }
+    }
+
+    /// The rank's last group.
+    private var last: Node { Node(level: 0, index: groups.groups(of: rank).upperBound - 1) }
+
+    /// The sums that are kept when all of the rank's groups but the last are there, and their rooms: each time the same.
+    private var beforeLast: [(node: Node, room: Int)] {
+        var sums = GradientGroups.Sums<Int>(), free = Array(rooms.indices)
+        for group in groups.groups(of: rank).dropLast() {
+            sums.push(Node(level: 0, index: group), free.removeLast()) { free.append($1) }
         }
-        let own = GradientTree.slice(of: ranks.rank, ranks, floats: gradients.count)
-        var sends: [Ranks.Transfer] = [], receives: [Ranks.Transfer] = [],
-            slices: [(node: Node, values: UnsafeMutableBufferPointer<Float>)] = []
-        var place = 0
-        for rank in 0..<ranks.size {
-            if rank == ranks.rank {
-                slices += sums.all.map { ($0.node, UnsafeMutableBufferPointer(rebasing: rooms[$0.value].floats[own])) }
-                continue
-            }
-            let theirs = GradientTree.slice(of: rank, ranks, floats: gradients.count)
-            sends += sums.all.map { Ranks.Transfer(peer: rank, UnsafeMutableBufferPointer(rebasing: rooms[$0.value].floats[theirs])) }
-            for node in groups.nodes(of: rank) {
-                guard let received else { preconditionFailure("ranks have room for what they receive") }
-                let values = UnsafeMutableBufferPointer(rebasing: received.floats[place..<(place + own.count)])
-                receives.append(Ranks.Transfer(peer: rank, values))
-                slices.append((node, values))
-                place += own.count
-            }
-        }
-        ranks.exchange(sends: sends, receives: receives)
-        let owned = UnsafeMutableBufferPointer(rebasing: gradients[own])
-        _ = owned.update(fromContentsOf: GradientTree.fold(slices))
-        let others = (0..<ranks.size).filter { $0 != ranks.rank }
-        ranks.exchange(
-            sends: others.map { Ranks.Transfer(peer: $0, owned) },
-            receives: others.map {
-                Ranks.Transfer(
-                    peer: $0,
-                    UnsafeMutableBufferPointer(rebasing: gradients[GradientTree.slice(of: $0, ranks, floats: gradients.count)]))
-            })
+        return sums.all.map { ($0.node, $0.value) }
+    }
+
+    /// What the rank's sums of some floats become with the last group's: additions that are to be made first, and the sums then, from left to right.
+    func joined(
+        _ range: Range<Int>, of gradients: UnsafeMutableBufferPointer<Float>
+    ) -> (additions: [(sum: UnsafeMutableBufferPointer<Float>, addend: UnsafeMutableBufferPointer<Float>)],
+        sums: [(node: Node, values: UnsafeMutableBufferPointer<Float>)])
+    {
+        var sums = GradientGroups.Sums<UnsafeMutableBufferPointer<Float>>()
+        var additions: [(sum: UnsafeMutableBufferPointer<Float>, addend: UnsafeMutableBufferPointer<Float>)] = []
+        for (node, room) in beforeLast { sums.push(node, UnsafeMutableBufferPointer(rebasing: rooms[room].floats[range])) { _, _ in } }
+        sums.push(last, UnsafeMutableBufferPointer(rebasing: gradients[range])) { additions.append(($0, $1)) }
+        return (additions, sums.all.map { ($0.node, $0.value) })
     }
 
     /// The root of sums that lie from left to right: neighbours under one node first, then what has no neighbour passes through.
-    private static func fold(
-        _ slices: [(node: GradientGroups.Node, values: UnsafeMutableBufferPointer<Float>)]
-    ) -> UnsafeMutableBufferPointer<Float> {
+    static func fold(_ slices: [(node: Node, values: UnsafeMutableBufferPointer<Float>)]) -> UnsafeMutableBufferPointer<Float> {
         var sums = GradientGroups.Sums<UnsafeMutableBufferPointer<Float>>()
         for slice in slices { sums.push(slice.node, slice.values) { add($1, to: $0) } }
         for place in (1..<sums.all.count).reversed() { add(sums.all[place].value, to: sums.all[place - 1].value) }

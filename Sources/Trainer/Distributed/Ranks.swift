@@ -16,11 +16,12 @@ package struct Ranks: Sendable {
     struct Transfer {
         let peer: Int
         let bytes: UnsafeMutableRawBufferPointer
-        init(peer: Int, _ values: UnsafeMutableBufferPointer<Float>) {
+        init(peer: Int, _ bytes: UnsafeMutableRawBufferPointer) {
             self.peer = peer
-            bytes = UnsafeMutableRawBufferPointer(values)
+            self.bytes = bytes
         }
-        fileprivate var raw: curricle_transfer {
+        init(peer: Int, _ values: UnsafeMutableBufferPointer<Float>) { self.init(peer: peer, UnsafeMutableRawBufferPointer(values)) }
+        var raw: curricle_transfer {
             curricle_transfer(peer: Int32(peer), bytes: UInt64(bytes.count), data: bytes.baseAddress)
         }
     }
@@ -134,8 +135,18 @@ package struct Ranks: Sendable {
     func broadcast(_ memory: UnsafeMutableRawBufferPointer) { Ranks.engine.broadcast(memory.baseAddress, UInt64(memory.count)) }
 
     func exchange(sends: [Transfer], receives: [Transfer]) {
-        Ranks.engine.exchange(sends.map(\.raw), Int32(sends.count), receives.map(\.raw), Int32(receives.count))
+        sends.map(\.raw).withUnsafeBufferPointer { sends in
+            receives.map(\.raw).withUnsafeBufferPointer { receives in
+                var both = curricle_exchange(
+                    sends: sends.baseAddress, receives: receives.baseAddress, sent: Int32(sends.count), received: Int32(receives.count))
+                wait(start(&both))
+            }
+        }
     }
+
+    /// Begins an exchange, which has to stay until it is waited for.
+    func start(_ exchange: UnsafePointer<curricle_exchange>) -> Int64 { Ranks.engine.start(exchange) }
+    func wait(_ number: Int64) { Ranks.engine.wait(number) }
 
     /// Brings numbers of all ranks to the first.
     /// - Parameters:

@@ -129,6 +129,7 @@ package final class Finetuning: TrainingRecipe {
 
     private(set) lazy var images = RunImages(training)
     var memoryChoice: MemoryChoice? { nil }
+    var sharedMoments: SharedMoments? { nil }
 
     private func rate(_ position: RunPosition) -> Double {
         settings.schedule.learningRate(at: Double(position.epoch) + Double(position.batch) / Double(loader.batchesPerEpoch))

@@ -147,6 +147,9 @@ package final class JointTrainer {
     let groups: GradientGroups
     let ranks: Ranks?
     private var tree: GradientTree?
+    private(set) var exchange: GradientExchange?
+    /// Whether the batch that is computed is the last of this rank's in an update.
+    private var isLastLeaf = false
     /// Whether the stored gradients hold a part of a batch that was left out, so that no update may use them.
     private var isSpoiled = false
 
@@ -182,8 +185,9 @@ package final class JointTrainer {
     /// - Parameter batches: how many batches an update has at most on this rank.
     package func prepare(images: Int, batches: Int = 1) throws {
         if groups.count > 1 {
-            let most = model.groups.compactMap { gradients($0)?.count }.max() ?? 0
-            tree = try GradientTree(groups, ranks, floats: most)
+            let made = try GradientTree(groups, rank: ranks.rank, floats: model.groups.map { model.layout.floats($0) }.max() ?? 0)
+            exchange = try ranks.map { try GradientExchange(groups, $0, made, model) }
+            tree = made
         }
         if options.ranks {
             ranking = try RankedErrors(
@@ -207,6 +211,7 @@ package final class JointTrainer {
         leafCount = all ?? batches.count
         var losses = IterationLosses()
         ranking?.clear()
+        defer { exchange?.settle() }  // whoever looks at the weights then finds them whole
         let a = try half(.autoencoder, batches, settings, &losses, mayContinue)
         losses.autoencoder = a.map { $0[0] }
         if losses.skipped.contains(.autoencoder), a == nil, !mayContinue(.autoencoder) { return losses }
@@ -222,7 +227,9 @@ package final class JointTrainer {
         _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ losses: inout IterationLosses,
         _ mayContinue: (ParameterGroup) -> Bool
     ) throws -> [Float]? {
+        exchange?.begin(group)
         var reports = try ownLeaves(group, batches, settings, mayContinue)
+        exchange?.finish()
         if let ranks {
             let all = ranks.gather(reports)
             for rank in 0..<ranks.size { for leaf in groups.leaves(ofRank: rank, among: leafCount) { reports[leaf] = all[rank][leaf] } }
@@ -231,7 +238,10 @@ package final class JointTrainer {
         for report in reports {
             guard report.outcome == .done else {
                 losses.skipped.append(group)
-                if !mayContinue(group) { return nil }
+                if !mayContinue(group) {
+                    exchange?.drop()
+                    return nil
+                }
                 continue
             }
             sums = sums.isEmpty ? report.numbers : zip(sums, report.numbers).map { $0 + $1 }
@@ -239,9 +249,14 @@ package final class JointTrainer {
             uniformity += report.uniformity
             count += 1
         }
-        guard count > 0, !reports.contains(where: { $0.outcome == .spoiled }) else { return nil }
-        if let tree, let gradients = gradients(group) { tree.total(into: gradients) }
-        if let norm = try updates.finish(group, model, rate: settings.learningRate, batches: count) { losses.gradientNorms[group] = norm }
+        guard count > 0, !reports.contains(where: { $0.outcome == .spoiled }) else {
+            exchange?.drop()
+            return nil
+        }
+        if let exchange { exchange.total() } else if let tree, let gradients = gradients(group) { tree.total(into: gradients) }
+        let norm = try updates.finish(group, model, rate: settings.learningRate, batches: count, among: exchange)
+        if let norm { losses.gradientNorms[group] = norm }
+        exchange?.shareWeights()
         if group == .masker { losses.meanScore = scores / Float(count) }
         if group == .autoencoder, options.uniformity > 0 { losses.uniformity = uniformity / Float(count) }
         return sums.map { $0 / Float(count) }
@@ -260,6 +275,7 @@ package final class JointTrainer {
                 let batch = batches[leaf - own.lowerBound]
                 defer { first += batch.images }
                 isSpoiled = false
+                isLastLeaf = leaf + 1 == own.upperBound
                 let done =
                     switch group {
                     case .autoencoder: try autoencoder(batch, settings, adding: isStored, first: first)
@@ -273,7 +289,7 @@ package final class JointTrainer {
                 reports[leaf] = LeafReport(done)
                 isStored = true
             }
-            tree?.add(group: number, isStored ? gradients(group) : nil)
+            if let tree, let gradients = gradients(group) { tree.add(group: number, gradients, isStored: isStored) }
         }
         return reports
     }
@@ -330,7 +346,7 @@ package final class JointTrainer {
             var given = inputs(piece)
             given[.patches] = .memory(piece.patches)
             try updates.complete(&given, group, rate: settings.learningRate)
-            guard try model.session.run(executable, given) == .done else {
+            guard try run(executable, given, isLast: isLastLeaf && piece.first + piece.images == batch.images) == .done else {
                 isSpoiled = isSpoiled || piece.first > 0
                 return nil
             }
@@ -338,6 +354,11 @@ package final class JointTrainer {
             try finished(executable, piece, weight, &done)
         }
         return done
+    }
+
+    /// - Parameter isLast: whether it is the last program that adds to this rank's gradients.
+    private func run(_ executable: Executable, _ inputs: RunInputs, isLast: Bool) throws -> RunStatus {
+        try exchange?.run(executable, inputs, isLast: isLast) ?? model.session.run(executable, inputs)
     }
 
     /// Step A of a batch; nil where a loss is not finite.
@@ -362,13 +383,14 @@ package final class JointTrainer {
     private func masker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
         if options.ranks { return try rankingMasker(batch, settings, adding: adding, first: first) }
         if let pieceImages {
+            exchange?.settle()
             let done = try pieces(of: batch).run(batch, pieceImages: pieceImages, curriculum: Float(settings.curriculum), adding: adding)
             return done.map { Done(losses: $0.losses, meanScore: $0.meanScore) }
         }
         let executable = try model.maskerStep(images: batch.images, options, update: updates.update(adding: adding))
         var inputs: RunInputs = [.patches: .memory(batch.patches), .curriculum: .numbers([Float(settings.curriculum)])]
         try updates.complete(&inputs, .masker, rate: settings.learningRate)
-        guard try model.session.run(executable, inputs) == .done else { return nil }
+        guard try run(executable, inputs, isLast: isLastLeaf) == .done else { return nil }
         let scores = try model.result("scores", of: executable)
         return Done(losses: try model.result("losses", of: executable), meanScore: scores.reduce(0, +) / Float(scores.count))
     }

@@ -94,7 +94,7 @@ package final class Pretraining: TrainingRecipe {
         let pieceImages = memoryChoice?.pieceImages
         model = try ModelRuntime(
             settings.model, precision: settings.precision, moments: settings.moments.element, trains: true,
-            storesGradients: settings.storesGradients(pieceImages: pieceImages), threads: threads, isa: isa,
+            sharesMoments: ranks != nil, storesGradients: settings.storesGradients(pieceImages: pieceImages), threads: threads, isa: isa,
             arenaLimit: memoryChoice?.arenaBytes)
         trainer = JointTrainer(
             model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1,
@@ -181,9 +181,9 @@ package final class Pretraining: TrainingRecipe {
         let found = try loop.resume(self)
         guard try ranks.map({ try $0.broadcast(json: found) }) ?? found else { return false }
         if let ranks {
-            loop.position = try ranks.broadcast(json: loop.position)
-            let session = model.session
-            share([session.parameters, session.firstMoments, session.secondMoments], ranks)
+            loop.follow(try ranks.broadcast(json: loop.position))
+            share([model.session.parameters], ranks)
+            for case let moments? in [model.session.firstMoments, model.session.secondMoments] { sharedMoments?.handOut(moments) }
         }
         trainer.updates.counts = position.updates
         return true
@@ -229,6 +229,7 @@ package final class Pretraining: TrainingRecipe {
     // MARK: One step, and one epoch
 
     private(set) lazy var images = RunImages(source)
+    private(set) lazy var sharedMoments = ranks.map { SharedMoments($0, model) }
 
     func step(_ position: inout RunPosition, lastState: String?) throws -> StepOutcome {
         ranks?.note("at step \(position.step + 1): the last state is \(lastState ?? "in \(files.folder)")")
@@ -284,12 +285,28 @@ package final class Pretraining: TrainingRecipe {
     /// What the epoch came to: accuracy of the features where it is due, what the masker does to the held images, and their picture.
     func epochEnded(_ position: inout RunPosition, files: RunFiles?, isInterrupted: () -> Bool) throws -> EpochOutcome? {
         let epoch = position.epoch + 1
-        if let ranks {  // the first looks for all
-            let found = ranks.leads ? try judge(&position, epoch: epoch, isInterrupted: isInterruptedHere) : nil
-            return ranks.any(found != nil) ? found ?? EpochOutcome() : nil
+        if let ranks {  // the first looks for all, and what goes wrong there goes wrong on all
+            var found: EpochOutcome?
+            let judged: LookOutcome
+            do throws {
+                found = ranks.leads ? try judge(&position, epoch: epoch, isInterrupted: isInterruptedHere) : nil
+                judged = found == nil ? .interrupted : .done
+            } catch {
+                _ = try ranks.broadcast(json: (error as? LearningError)?.isFailedCheck == true ? LookOutcome.failedCheck : .failed)
+                throw error
+            }
+            switch try ranks.broadcast(json: judged) {
+            case .done: return found ?? EpochOutcome()
+            case .interrupted: return nil
+            case .failedCheck: throw LearningError.nonfinite("the first rank cannot go on")
+            case .failed: throw LearningError.configuration("the first rank cannot go on")
+            }
         }
         return try judge(&position, epoch: epoch, isInterrupted: isInterrupted)
     }
+
+    /// What became of the first rank's look at an epoch.
+    private enum LookOutcome: Codable { case done, interrupted, failedCheck, failed }
 
     private func judge(_ position: inout RunPosition, epoch: Int, isInterrupted: () -> Bool) throws -> EpochOutcome? {
         var outcome = EpochOutcome(), judged: LogFields = []

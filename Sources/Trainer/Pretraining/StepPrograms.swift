@@ -36,7 +36,7 @@ struct StepPrograms {
         case .autoencoder(let count, _, _, _, _), .ranking(let count, _, _, _), .scoring(let count, _), .maskerErrors(let count, _):
             return count == size ? images / size : 1
         case .maskerLosses: return 2
-        case .masker, .update, .features, .queriesKeysValues, .normalizedInputs, .classifier, .classification: return 1
+        case .masker, .update, .squares, .features, .queriesKeysValues, .normalizedInputs, .classifier, .classification: return 1
         }
     }
 }

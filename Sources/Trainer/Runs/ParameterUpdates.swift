@@ -17,8 +17,6 @@ struct ParameterUpdates {
     let moments: ElementType
     /// Updates done so far: AdamW's t, for each group its own.
     var counts: [ParameterGroup: Int]
-    /// Called where a group's stored gradients are whole, and before they are clipped and applied: the place to exchange them.
-    var gradientsAreWhole: (ParameterGroup, ModelRuntime) throws -> Void = { _, _ in }
 
     init(_ adamw: AdamW, clip: Float?, stores: Bool, moments: ElementType, groups: [ParameterGroup]) {
         self.adamw = adamw
@@ -38,14 +36,15 @@ struct ParameterUpdates {
     }
 
     /// Ends an update: applies gradients that are stored, the mean over so many batches.
+    /// - Parameter exchange: where other ranks own a part of them: what they have of the norm.
     /// - Returns: their norm before clipping, where they are clipped.
-    mutating func finish(_ group: ParameterGroup, _ model: ModelRuntime, rate: Double, batches: Int) throws -> Float? {
+    mutating func finish(_ group: ParameterGroup, _ model: ModelRuntime, rate: Double, batches: Int, among exchange: GradientExchange? = nil) throws -> Float? {
         var norm: Float?
         if stores {
-            try gradientsAreWhole(group, model)
             var inputs: RunInputs = [:]
             try give(&inputs, group, rate: rate, batches: batches)
-            let executable = try model.update(group, adamw, clip: clip)
+            if clip != nil, let exchange { inputs[.squares] = .memory(try exchange.squares(group)) }
+            let executable = try model.executable(.update(group, adamw, clip: clip, owned: exchange?.owned(group)))
             _ = try model.session.run(executable, inputs)
             if clip != nil { norm = try model.result("gradient norm", of: executable)[0] }
         }

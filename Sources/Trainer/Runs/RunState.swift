@@ -128,9 +128,11 @@ package struct RunFiles: Sendable {
     }
 
     /// Publishes the state, then the weights.
+    /// - Parameter shared: how ranks keep the moments; the others call ``lend(_:_:)`` meanwhile.
     /// - Throws: `TensorFileError`; what was there before stays.
     func save(
-        _ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, _ images: RunImages, _ model: ModelRuntime
+        _ position: RunPosition, _ settings: some RunSettings, _ memory: MemoryChoice?, _ images: RunImages, _ model: ModelRuntime,
+        _ shared: SharedMoments?
     ) throws {
         var metadata = ["format": "pt", "curricle": RunFiles.format, "settings": settings.json, "command": type(of: settings).command]
         metadata["step"] = String(position.step)
@@ -145,17 +147,32 @@ package struct RunFiles: Sendable {
         metadata["best"] = LogValue.double(position.best).json
         metadata["memory"] = memory.map { WeightsFile.json($0) }
         for group in model.groups { metadata["updates.\(group.rawValue)"] = String(position.updates[group] ?? 0) }
-        var tensors = WeightsFile.tensors(of: model)
-        if let first = model.session.firstMoments, let second = model.session.secondMoments {
-            for parameter in model.parameters.all {
-                tensors.append(
-                    ("optimizer.first.\(parameter.parameter.name)", parameter.referenceShape, { model.values(of: parameter, in: first) }))
-                tensors.append(
-                    ("optimizer.second.\(parameter.parameter.name)", parameter.referenceShape, { model.values(of: parameter, in: second) }))
+        let moments: [WeightsFile.Source] = RunFiles.moments(of: model).map { name, parameter, memory in
+            let values = {
+                shared?.collect(parameter.parameter, of: memory)
+                defer { shared?.release(parameter.parameter, of: memory) }
+                return model.values(of: parameter, in: memory)
             }
+            return (name, parameter.referenceShape, values)
         }
-        try WeightsFile.write(tensors, metadata: metadata, to: state(step: position.step))
+        try WeightsFile.write(WeightsFile.tensors(of: model) + moments, metadata: metadata, to: state(step: position.step))
         try saveWeights(settings, model, to: self.model)
+    }
+
+    /// Gives the first rank the moments that this one keeps, in the order in which it writes them.
+    static func lend(_ shared: SharedMoments, _ model: ModelRuntime) {
+        let moments = Dictionary(uniqueKeysWithValues: moments(of: model).map { ($0.name, ($0.parameter.parameter, $0.memory)) })
+        for declaration in TensorFileWriter.ordered(moments.keys.map { .init(name: $0, shape: []) }) {
+            if let (parameter, memory) = moments[declaration.name] { shared.collect(parameter, of: memory) }
+        }
+    }
+
+    /// AdamW's moments under their names in states.
+    private static func moments(of model: ModelRuntime) -> [(name: String, parameter: ModelParameter, memory: Memory)] {
+        let both = [("optimizer.first", model.session.firstMoments), ("optimizer.second", model.session.secondMoments)]
+        return both.flatMap { prefix, memory in
+            memory.map { memory in model.parameters.all.map { ("\(prefix).\($0.parameter.name)", $0, memory) } } ?? []
+        }
     }
 
     /// Removes states that are no longer needed.
@@ -263,11 +280,8 @@ package struct RunFiles: Sendable {
         position.means = try decoded("epoch_means", EpochMeans.self)
         for group in model.groups { position.updates[group] = try number("updates.\(group.rawValue)") }
         try WeightsFile.load(file, into: model)
-        for parameter in model.parameters.all {
-            for (prefix, memory) in [("optimizer.first", model.session.firstMoments), ("optimizer.second", model.session.secondMoments)] {
-                guard let memory else { continue }
-                model.set(parameter, in: memory, try WeightsFile.values(file, "\(prefix).\(parameter.parameter.name)", parameter))
-            }
+        for (name, parameter, memory) in RunFiles.moments(of: model) {
+            model.set(parameter, in: memory, try WeightsFile.values(file, name, parameter))
         }
         return position
     }

@@ -47,6 +47,8 @@ protocol TrainingRecipe: AnyObject {
     var images: RunImages { get }
     /// How a limit on memory is met; nil where there is none.
     var memoryChoice: MemoryChoice? { get }
+    /// How ranks keep the moments; nil where one process does.
+    var sharedMoments: SharedMoments? { get }
     /// One update from the loader's next batches. It counts what it leaves out, and updates, in `position`.
     func step(_ position: inout RunPosition, lastState: String?) throws -> StepOutcome
     /// Told after each update, with the times of the epoch so far.
@@ -67,8 +69,8 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
     var report: (Message) -> Void = { _ in }
     /// Broken images that were told of: the same one is looked at in every epoch.
     private var reported: Set<Message> = []
-    /// The newest state, and the position that it holds.
-    private var kept: (path: String, position: RunPosition)?
+    /// The newest state, where this process keeps it, and the position that it holds.
+    private var kept: (path: String?, position: RunPosition)?
     /// Held from the beginning to the end of a run: no other process trains in its folder.
     private var lock: FileLock?
 
@@ -108,6 +110,12 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         try files.republish(position, recipe.settings, recipe.model)
         try StepLog.truncate(path: files.log, toLines: position.logLines)
         return true
+    }
+
+    /// Goes on where the first rank does, which has read the state.
+    func follow(_ position: RunPosition) {
+        self.position = position
+        kept = (kept?.path, position)
     }
 
     /// Trains to the end of the schedule.
@@ -205,8 +213,12 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
     private func save(_ recipe: Recipe, _ records: inout Records) throws {
         if kept?.position == position { return }
         try records.flush()
-        guard let files else { return }
-        try files.save(position, recipe.settings, recipe.memoryChoice, recipe.images, recipe.model)
+        guard let files else {
+            if let shared = recipe.sharedMoments { RunFiles.lend(shared, recipe.model) }
+            kept = (nil, position)
+            return
+        }
+        try files.save(position, recipe.settings, recipe.memoryChoice, recipe.images, recipe.model, recipe.sharedMoments)
         kept = (files.state(step: position.step), position)
         do { try files.removeOldStates() } catch { report("\("\(error)")") }
     }
