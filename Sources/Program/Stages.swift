@@ -71,6 +71,45 @@ package struct Stages: Sendable {
     }
 }
 
+/// A program's instructions as they are run: stage after stage, or, by one thread, one after another.
+package struct StageOrder: Sendable {
+    package let instructions: [Instruction]
+    /// Behind the last instruction of each stage; nil where each is one.
+    private let ends: [UInt32]?
+
+    package init(_ stages: Stages) { (instructions, ends) = (stages.instructions, stages.ends) }
+    package init(_ instructions: [Instruction]) { (self.instructions, ends) = (instructions, nil) }
+
+    package var count: Int { ends?.count ?? instructions.count }
+
+    /// Each instruction's stage.
+    package var stages: [Int] {
+        guard let ends else { return Array(instructions.indices) }
+        var first = 0
+        return ends.enumerated().flatMap { stage, end in
+            defer { first = Int(end) }
+            return [Int](repeating: stage, count: Int(end) - first)
+        }
+    }
+
+    /// The bytes of a segment that are touched, and in which stages, in their order.
+    package func touches(_ segment: Segment) -> [(stage: Int, bytes: Range<Int>, isWritten: Bool)] {
+        zip(stages, instructions).flatMap { stage, instruction in
+            instruction.touches.filter { $0.operand.segment == segment }.map { operand, extent in
+                (stage, operand.offset..<(operand.offset + Int(extent.bytes)), extent.is_written != 0)
+            }
+        }
+    }
+
+    /// The share of the work that is done when so many stages are, for 0 … `count`.
+    package var sharesDone: [Double] {
+        var work = [Double](repeating: 0, count: count)
+        for (stage, instruction) in zip(stages, instructions) { work[stage] += instruction.work }
+        let whole = max(work.reduce(0, +), .leastNormalMagnitude)
+        return work.reduce(into: [0.0]) { $0.append($0[$0.count - 1] + $1 / whole) }
+    }
+}
+
 /// Bytes of a segment that an instruction touches.
 private struct Span {
     let segment: Int, start: Double, end: Double, isRead: Bool, isWritten: Bool

@@ -9,21 +9,8 @@ package struct Executable {
     /// Which of its session's executables it is.
     package let number: Int
 
-    /// Stages that it runs in where nothing is timed or checked.
-    package var stageCount: Int { stages?.ends.count ?? program.instructions.count }
-
-    /// The bytes of a segment that it touches, and in which stages, in their order.
-    package func touches(_ segment: Segment) -> [(stage: Int, bytes: Range<Int>, isWritten: Bool)] {
-        let instructions = stages?.instructions ?? program.instructions
-        var stage = 0, found: [(stage: Int, bytes: Range<Int>, isWritten: Bool)] = []
-        for (index, instruction) in instructions.enumerated() {
-            if let stages { while index >= Int(stages.ends[stage]) { stage += 1 } } else { stage = index }
-            for (operand, extent) in instruction.touches where operand.segment == segment {
-                found.append((stage, operand.offset..<(operand.offset + Int(extent.bytes)), extent.is_written != 0))
-            }
-        }
-        return found
-    }
+    /// How it is run where nothing is timed or checked.
+    package var order: StageOrder { stages.map(StageOrder.init) ?? StageOrder(program.instructions) }
 
     /// Bytes of scratch that a team needs to run it.
     /// - Throws: `RuntimeError.badProgram` for more than any memory holds.

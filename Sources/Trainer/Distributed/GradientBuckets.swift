@@ -1,3 +1,4 @@
+import CurricleProgram
 import CurricleTensors
 
 /// How the gradients of a group of parameters are cut: into buckets, which are exchanged one by one while a backward pass goes on, and each of
@@ -38,4 +39,22 @@ struct GradientBuckets: Sendable, Hashable {
 
     /// All floats that a rank owns, in ascending order.
     func owned(by rank: Int) -> [Range<Int>] { all.indices.reversed().map { slice(of: rank, in: $0) }.filter { !$0.isEmpty } }
+}
+
+/// When a program is through with a group's buckets.
+struct BucketStages: Sendable {
+    /// How many stages are done when each bucket's gradients are finished; nil where the program makes those of another group.
+    let finished: [Int]?
+    /// The stage before which each bucket's weights have to be there; the number of stages where it needs none.
+    let needed: [Int]
+
+    /// - Parameter firstByte: of the group in the segments of parameters and gradients.
+    init(_ buckets: GradientBuckets, firstByte: Int, in order: StageOrder) {
+        let each = ElementType.float32.bytes
+        let bytes = buckets.all.map { (firstByte + $0.lowerBound * each)..<(firstByte + $0.upperBound * each) }
+        let written = order.touches(.gradients), read = order.touches(.parameters)
+        let last = bytes.map { bytes in written.last { $0.isWritten && $0.bytes.overlaps(bytes) }.map { $0.stage + 1 } }
+        finished = last.allSatisfy { $0 != nil } ? last.compactMap { $0 } : nil
+        needed = bytes.map { bytes in read.first { $0.bytes.overlaps(bytes) }?.stage ?? order.count }
+    }
 }

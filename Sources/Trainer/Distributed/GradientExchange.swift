@@ -20,17 +20,12 @@ final class GradientExchange {
     /// Weights that are on their way: whose, and the engine's number of each bucket.
     private var coming: (group: ParameterGroup, numbers: [Int64])?
     /// Of each executable, by its number: when buckets are finished, and when weights are first needed.
-    private var known: [Int: Places] = [:]
+    private var known: [Int: [ParameterGroup: BucketStages]] = [:]
     /// Seconds that this rank waited for others so far.
     private(set) var waited = 0.0
 
     /// Of the group whose norm was last asked for.
     private let squares: Memory
-
-    private struct Places {
-        var ready: [ParameterGroup: [UInt32]] = [:]
-        var needed: [ParameterGroup: [UInt32]] = [:]
-    }
 
     /// - Parameter tree: of this rank's groups.
     init(_ groups: GradientGroups, _ ranks: Ranks, _ tree: GradientTree, _ model: ModelRuntime) throws {
@@ -73,15 +68,15 @@ final class GradientExchange {
             settle()
             return try model.session.run(executable, inputs)
         }
-        let places = places(executable)
-        if isLast, let ready = places.ready[group] {
-            for (bucket, stage) in ready.enumerated() { plan.parts[bucket].ready = stage }
+        let stages = stages(executable)
+        if isLast, let finished = stages[group]?.finished {
+            for (bucket, stage) in finished.enumerated() { plan.parts[bucket].ready = UInt32(stage) }
             marks.pointee.buckets = plan.parts.baseAddress
             marks.pointee.count = UInt32(plan.parts.count)
         }
-        if let coming, let needed = places.needed[coming.group] {
+        if let coming, let needed = stages[coming.group]?.needed {
             let order = zip(coming.numbers, needed).sorted { $0.1 < $1.1 }
-            for (place, arrival) in order.enumerated() { arrivals[place] = curricle_arrival(number: arrival.0, needed: arrival.1) }
+            for (place, arrival) in order.enumerated() { arrivals[place] = curricle_arrival(number: arrival.0, needed: UInt32(arrival.1)) }
             marks.pointee.arrivals = UnsafePointer(arrivals.baseAddress)
             marks.pointee.expected = UInt32(order.count)
         }
@@ -156,19 +151,11 @@ final class GradientExchange {
         waited += Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
     }
 
-    private func places(_ executable: Executable) -> Places {
+    private func stages(_ executable: Executable) -> [ParameterGroup: BucketStages] {
         if let known = known[executable.number] { return known }
-        var places = Places()
-        let written = executable.touches(.gradients), read = executable.touches(.parameters)
-        for (group, plan) in plans {
-            let bytes = plan.buckets.all.map { plan.bytes(of: $0) }
-            let ready = bytes.map { bytes in written.last { $0.bytes.overlaps(bytes) }.map { UInt32($0.stage + 1) } }
-            // A program that leaves a part of the gradients alone is not the last of any leaf of this group.
-            if ready.allSatisfy({ $0 != nil }) { places.ready[group] = ready.compactMap { $0 } }
-            places.needed[group] = bytes.map { bytes in UInt32(read.first { $0.bytes.overlaps(bytes) }?.stage ?? executable.stageCount) }
-        }
-        known[executable.number] = places
-        return places
+        let order = executable.order, made = plans.mapValues { BucketStages($0.buckets, firstByte: $0.firstByte, in: order) }
+        known[executable.number] = made
+        return made
     }
 }
 
@@ -184,7 +171,8 @@ private final class GroupPlan {
     private(set) var folds: [[(node: GradientGroups.Node, values: UnsafeMutableBufferPointer<Float>)]] = []
     /// By bucket.
     private(set) var weights: [UnsafeMutablePointer<curricle_exchange>] = []
-    private let firstByte: Int
+    /// Of the group, in the segments of parameters and gradients.
+    let firstByte: Int
     private let rank: Int
     private var transfers: [UnsafeMutableBufferPointer<curricle_transfer>] = []
     private var additions: [UnsafeMutableBufferPointer<curricle_addition>] = []
@@ -256,11 +244,6 @@ private final class GroupPlan {
     /// This rank's slice of a bucket, of the group's floats.
     func own(of bucket: Int, in floats: UnsafeMutableBufferPointer<Float>) -> UnsafeMutableBufferPointer<Float> {
         UnsafeMutableBufferPointer(rebasing: floats[buckets.slice(of: rank, in: bucket)])
-    }
-
-    /// Where floats of the group lie in the segments of parameters and gradients.
-    func bytes(of floats: Range<Int>) -> Range<Int> {
-        (firstByte + floats.lowerBound * ElementType.float32.bytes)..<(firstByte + floats.upperBound * ElementType.float32.bytes)
     }
 
     private func exchange(_ sends: [Ranks.Transfer], _ receives: [Ranks.Transfer]) -> curricle_exchange {

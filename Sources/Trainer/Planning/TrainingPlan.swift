@@ -106,15 +106,16 @@ package struct TrainingPlan: Sendable {
     ///     differ with threads and ISA.
     ///   - cutsPieces: whether a batch may be cut to stay below.
     ///   - recorded: how the run meets its limit already: its pieces stay, and more is computed twice where less fits.
+    ///   - ranks: processes that share the run: what the one takes that takes most.
     ///   - data: what the images take beside the run.
     /// - Throws: `LearningError.memory` where nothing fits, naming the least that would; `LearningError.configuration`.
     package init(
         _ settings: PretrainSettings, threads: Int, isa: ISA, memoryLimit: Int? = nil, cutsPieces: Bool = true,
-        recorded: MemoryChoice? = nil,
+        recorded: MemoryChoice? = nil, ranks: Int = 1,
         data: DataMemory = DataMemory()
     ) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
-        let team = Team(threads: threads, isa: isa)
+        let team = Team(threads: threads, isa: isa, ranks: ranks)
         guard let memoryLimit else {
             self = try TrainingPlan(
                 settings, team, pieceImages: recorded.map(\.pieceImages) ?? settings.pieceImages, arenaLimit: recorded?.arenaBytes, data)
@@ -123,7 +124,7 @@ package struct TrainingPlan: Sendable {
         let limit = memoryLimit - memoryLimit / 100  // a hundredth for what allocators and pages round up
         // What no way to save memory can do without is known without a plan.
         let parameters = ModelPrograms(settings.model).layout.bytes
-        let least = TrainingPlan.aloneBytes + parameters + 2 * settings.moments.bytes(parameters: parameters)
+        let least = TrainingPlan.aloneBytes + parameters + 2 * settings.moments.bytes(parameters: parameters) / ranks
         guard least <= limit else { throw LearningError.memory(limit: memoryLimit, least: least + least / 50) }
         let told = recorded.map(\.pieceImages) ?? settings.pieceImages
         let pieces =
@@ -185,26 +186,27 @@ package struct TrainingPlan: Sendable {
     /// nothing needs to be done for it.
     /// - Parameters:
     ///   - recorded: how it does so already; nil for a run that begins.
+    ///   - ranks: processes that share the run.
     ///   - machineBytes: what this process may take.
     /// - Throws: `LearningError.memory`; `LearningError.configuration` naming the largest pieces that fit where the whole batch does not.
     package static func choice(
-        _ settings: PretrainSettings, threads: Int, isa: ISA, recorded: MemoryChoice?, data: DataMemory,
+        _ settings: PretrainSettings, threads: Int, isa: ISA, recorded: MemoryChoice?, ranks: Int = 1, data: DataMemory,
         machineBytes: Int = Machine.memoryBytes
     ) throws -> MemoryChoice? {
-        let available = share(of: machineBytes)
+        let available = share(of: machineBytes), team = Team(threads: threads, isa: isa, ranks: ranks)
         if let limit = settings.memoryLimit, limit <= available {
-            return try recorded.flatMap { try keeps($0, settings, threads, isa, data, within: limit) }
-                ?? TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, recorded: recorded, data: data).choice
+            return try recorded.flatMap { try keeps($0, settings, team, data, within: limit) }
+                ?? TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, recorded: recorded, ranks: ranks, data: data).choice
         }
         var recorded = recorded
         if let limit = settings.memoryLimit, recorded == nil {  // its pieces are what the limit says
-            recorded = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, data: data).choice
+            recorded = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, ranks: ranks, data: data).choice
         }
-        if let recorded, let kept = try keeps(recorded, settings, threads, isa, data, within: available) { return kept }
+        if let recorded, let kept = try keeps(recorded, settings, team, data, within: available) { return kept }
         do throws {
             let pieces = recorded.map { MemoryChoice(pieceImages: $0.pieceImages, arenaBytes: .max) }
             let plan = try TrainingPlan(
-                settings, threads: threads, isa: isa, memoryLimit: available, cutsPieces: false, recorded: pieces, data: data)
+                settings, threads: threads, isa: isa, memoryLimit: available, cutsPieces: false, recorded: pieces, ranks: ranks, data: data)
             return recorded == nil && plan.arenaLimit == nil && plan.pieceImages == nil ? nil : plan.choice
         } catch let error as LearningError {
             guard case .memory(_, let least) = error else { throw error }
@@ -221,9 +223,10 @@ package struct TrainingPlan: Sendable {
 
     /// A choice that still fits.
     private static func keeps(
-        _ recorded: MemoryChoice, _ settings: PretrainSettings, _ threads: Int, _ isa: ISA, _ data: DataMemory, within bytes: Int
+        _ recorded: MemoryChoice, _ settings: PretrainSettings, _ team: Team, _ data: DataMemory, within bytes: Int
     ) throws -> MemoryChoice? {
-        try TrainingPlan(settings, threads: threads, isa: isa, recorded: recorded, data: data).residentBytes <= bytes ? recorded : nil
+        let plan = try TrainingPlan(settings, team, pieceImages: recorded.pieceImages, arenaLimit: recorded.arenaBytes, data)
+        return plan.residentBytes <= bytes ? recorded : nil
     }
 
     /// Into how many pieces a batch may be cut.
@@ -239,6 +242,8 @@ package struct TrainingPlan: Sendable {
         let isa: ISA
         /// What scratch is multiplied by.
         var margin = 1
+        /// Processes that share the run.
+        var ranks = 1
         /// What pieces are chosen by on every machine: four threads, and the kernels that all have, their scratch doubled, since wider ones
         /// take more.
         static let reckoned = Team(threads: 4, isa: .baseline, margin: 2)
@@ -278,10 +283,9 @@ package struct TrainingPlan: Sendable {
             }
         }
         parameterBytes = models.layout.bytes
-        momentBytes = 2 * settings.moments.bytes(parameters: parameterBytes)
-        let sums = (models.layout.groups.values.map(\.count).max() ?? 0) / ElementType.float32.bytes
-        gradientBytes =
-            (stores ? parameterBytes : 0) + GradientTree.bytes(GradientGroups(count: settings.gradientGroups), floats: sums)
+        let shared = RankMemory(settings, models.layout, ranks: team.ranks)
+        momentBytes = shared.momentBytes
+        gradientBytes = (stores ? parameterBytes : 0) + shared.sumBytes
         // Features are computed of as many images as the arena has room for, but of one at least.
         let judging =
             try data.judgedImages == 0
@@ -295,12 +299,12 @@ package struct TrainingPlan: Sendable {
         let patches = settings.batchSize * settings.model.patches, batch = patches * settings.model.patchWidth * ElementType.float32.bytes
         loaderBytes =
             Pretraining.loaderBytes(batch: batch, threads: team.threads, imageBytes: data.imageBytes)
-            + (settings.accumulation > 1 ? settings.accumulation * batch : 0)
+            + (settings.accumulation > 1 ? shared.batches * batch : 0)
             + (pieceImages != nil && !keys.masker.isEmpty && !settings.step.ranks ? 4 * patches * ElementType.float32.bytes : 0)
-            + settings.accumulation * TrainingPlan.decisionBytes(settings)
+            + shared.batches * TrainingPlan.decisionBytes(settings)
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
         processBytes =
-            TrainingPlan.aloneBytes + data.listBytes + 2 * largest
+            TrainingPlan.aloneBytes + shared.engineBytes + data.listBytes + 2 * largest
             + HeldImages.bytes(values: settings.model.patches * settings.model.patchWidth)
             + (data.judgedImages > 0 ? FeatureWatch.bytes(images: data.judgedImages, settings.model, imageBytes: data.imageBytes) : 0)
         flopsA = flops[.autoencoder] ?? 0

@@ -267,15 +267,16 @@ package final class JointTrainer {
         _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ mayContinue: (ParameterGroup) -> Bool
     ) throws -> [LeafReport] {
         var reports = [LeafReport](repeating: LeafReport(), count: leafCount), first = 0
-        let rank = ranks.rank, own = groups.leaves(ofRank: rank, among: leafCount)
+        let own = (groups: groups.groups(of: ranks.rank), leaves: groups.leaves(ofRank: ranks.rank, among: leafCount))
         tree?.begin()
-        for number in groups.groups(of: rank) {
+        for number in own.groups {
             var isStored = false
             for leaf in groups.leaves(of: number, among: leafCount) {
-                let batch = batches[leaf - own.lowerBound]
+                let batch = batches[leaf - own.leaves.lowerBound]
                 defer { first += batch.images }
                 isSpoiled = false
-                isLastLeaf = leaf + 1 == own.upperBound
+                // Of the rank's last group: where that has no leaf, what is sent is not what the last leaf left.
+                isLastLeaf = number + 1 == own.groups.upperBound && leaf + 1 == own.leaves.upperBound
                 let done =
                     switch group {
                     case .autoencoder: try autoencoder(batch, settings, adding: isStored, first: first)

@@ -85,7 +85,7 @@ package final class Pretraining: TrainingRecipe {
         planned.batchSize = min(settings.batchSize, source.count)
         let recorded = resumes && ranks.leads ? try files.recordedChoice : nil
         let choice = try TrainingPlan.choice(
-            planned, threads: threads, isa: isa, recorded: recorded,
+            planned, threads: threads, isa: isa, recorded: recorded, ranks: ranks.size,
             data: DataMemory(
                 [source] + (self.watch.map { [$0.training, $0.test] } ?? []), judgedImages: self.watch?.images ?? 0,
                 looksAtAll: settings.memoryLimit != nil))
