@@ -16,6 +16,9 @@ enum BenchCommand {
         options: model.options(defaults) + [
             .value(
                 "program", "FILE", .path(.file), "`infer`: time this program file, at its own batch size, in the library that devices run"),
+            .value(
+                "accum-iter", "N", .whole(1...100_000),
+                "`step`: time whole updates of so many batches, by one process or, under mpirun, shared among its ranks"),
             SharedOptions.images("data", "images for `loader`"),
             .value("workers", "N", .whole(1...1024), "the loader's threads", fallback: "1"),
             .value("repeats", "N", .whole(1...100_000), "counted calls", fallback: "10"),
@@ -24,11 +27,11 @@ enum BenchCommand {
             EncoderOptions.precision,
             SharedOptions.output("FILE", "`all`: the file to write"),
             SharedOptions.json
-        ] + DataOptions.decoding + [SharedOptions.threads(), SharedOptions.isa],
-        arguments: "step|infer|kernels|loader|all", argumentForm: .word(of: Kind.self), argumentCount: 1...1,
+        ] + DataOptions.decoding + [SharedOptions.threads(), SharedOptions.isa, RankedCommand.timeout(section: "Run")],
+        arguments: "step|infer|kernels|loader|exchange|all", argumentForm: .word(of: Kind.self), argumentCount: 1...1,
         example: "curricle bench step --model tiny-p16 --batch-size 16 --threads 2")
 
-    private enum Kind: String, CaseIterable { case step, infer, kernels, loader, all }
+    private enum Kind: String, CaseIterable { case step, infer, kernels, loader, exchange, all }
 
     /// What of a run's settings decides what is timed.
     private static let model = PretrainSettings.declared.named(
@@ -38,23 +41,35 @@ enum BenchCommand {
     static func run(_ a: Arguments) throws -> Int32 {
         let word = a.positional[0]
         guard let kind = Kind(rawValue: word) else { throw UsageError.unexpectedArgument(word, command: command.name) }
-        let subject = try Subject(a)
+        guard kind == .step || kind == .exchange else {
+            try RankedCommand.refuse("bench \(word)")
+            try run(kind, a, nil)
+            return 0
+        }
+        return try RankedCommand.run(timeout: a.int("peer-timeout")) { ranks in
+            try run(kind, a, ranks)
+            return 0
+        }
+    }
+
+    private static func run(_ kind: Kind, _ a: Arguments, _ ranks: Ranks?) throws {
+        let subject = try Subject(a, ranks)
         guard subject.precision == .float32 || kind == .infer || (kind == .step && subject.precision == .bfloat16) else {
             throw LearningError.configuration(
                 "--precision \(subject.precision.rawValue) goes with infer\(subject.precision == .bfloat16 ? " and step" : "")")
         }
         switch kind {
-        case .step: _ = try step(subject)
+        case .step: _ = try ranks != nil || a.isGiven("accum-iter") ? RankedBench.update(a, subject, ranks) : step(subject)
+        case .exchange: try RankedBench.exchange(subject, ranks)
         case .infer: _ = try a.stringIfGiven("program").map { try inferProgram(subject, $0) } ?? infer(subject)
         case .kernels: _ = try kernels(subject)
         case .loader: try loader(a, subject)
         case .all: try all(to: a.string("output"), subject)
         }
-        return 0
     }
 
     /// What is timed, and how.
-    private struct Subject {
+    struct Subject {
         var preset: String
         var settings: PretrainSettings
         var setting: BenchmarkSetting
@@ -62,12 +77,12 @@ enum BenchCommand {
         var precision: Precision
         var asJSON: Bool
 
-        init(_ a: Arguments) throws {
+        init(_ a: Arguments, _ ranks: Ranks?) throws {
             preset = try a.string("model")
             settings = try a.settings(from: defaults, but: [.precision])
             if let problem = settings.model.problem { throw LearningError.configuration(Message(problem)) }
             setting = BenchmarkSetting(
-                batchSize: settings.batchSize, threads: try SharedOptions.threads(a), isa: try ISA.named(a.stringIfGiven("isa")),
+                batchSize: settings.batchSize, threads: try SharedOptions.threads(a, ranks), isa: try ISA.named(a.stringIfGiven("isa")),
                 repeats: try a.int("repeats"), warmup: try a.int("warmup"))
             byShape = try a.flag("shapes")
             precision = try a.choice("precision")
@@ -176,11 +191,11 @@ enum BenchCommand {
         return lines + ["\(r.instructions) instructions in \(r.stages) stages; their longest chain has \(r.longestChain)"]
     }
 
-    private static func fields(_ otherLoad: OtherLoad?) -> Row {
+    static func fields(_ otherLoad: OtherLoad?) -> Row {
         otherLoad.map { [("others_share", .double($0.others)), ("steal_share", .double($0.stolen))] } ?? []
     }
 
-    private static func text(_ otherLoad: OtherLoad?) -> [String] {
+    static func text(_ otherLoad: OtherLoad?) -> [String] {
         guard let load = otherLoad, load.disturbs else { return [] }
         return [
             String(

@@ -16,7 +16,7 @@ enum PlanCommand {
     /// What of a run's settings decides what it takes.
     private static let run = PretrainSettings.declared.named(
         ModelConfiguration.declared.map(\.name) + [
-            "batch-size", "epochs", "accum-iter", "mask-ratio", "masking", "masker", "masker-every", "mask-noise", "uniformity",
+            "batch-size", "epochs", "accum-iter", "gradient-groups", "mask-ratio", "masking", "masker", "masker-every", "mask-noise", "uniformity",
             "norm-pix-loss",
             "clip-grad", "precision", "moments", "memory-limit", "micro-batch"
         ])
@@ -29,6 +29,12 @@ enum PlanCommand {
                 "labelled images, training and test, that `pretrain --knn-every` compares", fallback: "0"),
             .value("images", "N", .whole(1...Int.max), "images of the dataset, for hours an epoch and a run"),
             SharedOptions.images("data", "the dataset, whose training images are counted instead"),
+            .value(
+                "ranks", "N,N…", .wholes(1...4096, counts: 1...16),
+                "processes of `mpirun`, one on each machine: time an update, and memory of each; several numbers give a table"),
+            .value(
+                "network", "RATE|FILE", .notation("a rate, as 10G, or the file that `curricle bench exchange --json` wrote"),
+                "with --ranks: bits a second between machines, or what was measured", fallback: "10G"),
             .value("picture", "FILE.svg", .path(.file), "draw the memory over the steps of both programs"),
             .value("dump", "FOLDER", .path(.folder), "write the graph after each pass and the final programs as text"),
             .flag("skip-timing", "leave out the seconds, which take a short measurement"),
@@ -38,6 +44,8 @@ enum PlanCommand {
         example: "curricle plan --model base-p16 --batch-size 8 --memory-limit 2G --picture plan.svg")
 
     static func run(_ a: Arguments) throws -> Int32 {
+        if let ranks = try a.intsIfGiven("ranks") { return try RankedPlan.run(a, ranks) }
+        guard !a.isGiven("network") else { throw LearningError.configuration("--network goes with --ranks") }
         let threads = try SharedOptions.threads(a), isa = try ISA.named(nil)
         let images = try images(a)
         let settings: PretrainSettings = try images.map { try a.settings(images: $0) } ?? a.settings()

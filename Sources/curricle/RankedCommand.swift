@@ -60,7 +60,7 @@ enum RankedCommand {
     static func refuse(_ command: String) throws {
         if try Ranks.wasLaunched() {
             throw LearningError.configuration(
-                "\(command) runs in one process: start it without mpirun (pretrain and extract run on several)")
+                "\(command) runs in one process: start it without mpirun (pretrain, extract, and bench step and exchange run on several)")
         }
     }
 
@@ -73,22 +73,27 @@ enum RankedCommand {
     }
 
     /// What follows from the number of ranks where it is not given: groups of gradients, and as many batches an update.
-    static func share(_ arguments: inout Arguments, _ ranks: Ranks) throws {
+    /// - Returns: what was not given, for a person to read; nil where all was.
+    @discardableResult
+    static func share(_ arguments: inout Arguments, ranks: Int, because reason: String) throws -> String? {
         var groups = 1
-        while groups < ranks.size { groups *= 2 }
-        let batches = try arguments.int("accum-iter")
+        while groups < ranks { groups *= 2 }
         let isGiven = arguments.isGiven("gradient-groups"), hasBatches = arguments.isGiven("accum-iter")
-        if !isGiven { arguments.assume("gradient-groups", "\(groups)", because: "mpirun") }
+        if !isGiven { arguments.assume("gradient-groups", "\(groups)", because: reason) }
         groups = try arguments.int("gradient-groups")
-        if !hasBatches { arguments.assume("accum-iter", "\(groups)", because: "mpirun") }
-        guard ranks.size <= groups else {
+        if !hasBatches { arguments.assume("accum-iter", "\(groups)", because: reason) }
+        guard ranks <= groups else {
             throw LearningError.configuration(
-                "\(ranks.size) ranks, but gradients are added in \(groups) groups: give --gradient-groups \(ranks.size) or more")
+                "\(ranks) ranks, but gradients are added in \(groups) groups: give --gradient-groups \(ranks) or more")
         }
-        guard ranks.leads, !isGiven || !hasBatches else { return }
-        DataOptions.say([
-            "\(ranks.size) ranks: --gradient-groups \(groups) --accum-iter \(hasBatches ? batches : groups); one process gives the same bits with these"
-        ])
+        return isGiven && hasBatches ? nil : "--gradient-groups \(groups) --accum-iter \(try arguments.int("accum-iter"))"
+    }
+
+    /// The same of a job's ranks, said once.
+    static func share(_ arguments: inout Arguments, _ ranks: Ranks) throws {
+        if let assumed = try share(&arguments, ranks: ranks.size, because: "mpirun"), ranks.leads {
+            DataOptions.say(["\(ranks.size) ranks: \(assumed); one process gives the same bits with these"])
+        }
     }
 
     /// This rank's share of its node's processors where it may use all of them; else those that it may.

@@ -13,10 +13,10 @@ package struct Ranks: Sendable {
     package let localSize: Int
 
     /// Numbers that go to a rank, or come from one.
-    struct Transfer {
+    package struct Transfer {
         let peer: Int
         let bytes: UnsafeMutableRawBufferPointer
-        init(peer: Int, _ bytes: UnsafeMutableRawBufferPointer) {
+        package init(peer: Int, _ bytes: UnsafeMutableRawBufferPointer) {
             self.peer = peer
             self.bytes = bytes
         }
@@ -110,6 +110,9 @@ package struct Ranks: Sendable {
         return (0..<size).map { Array(all[($0 * values.count)..<(($0 + 1) * values.count)]) }
     }
 
+    /// A number of each rank, in their order.
+    package func gatherAll(_ number: Int) -> [Int] { gather([number]).map { $0[0] } }
+
     /// Bytes of any length from each rank.
     func gather(bytes: [UInt8]) -> [[UInt8]] {
         let lengths = gather([bytes.count]).map { $0[0] }, most = lengths.max() ?? 0
@@ -134,7 +137,8 @@ package struct Ranks: Sendable {
     /// Makes memory what rank 0's is.
     func broadcast(_ memory: UnsafeMutableRawBufferPointer) { Ranks.engine.broadcast(memory.baseAddress, UInt64(memory.count)) }
 
-    func exchange(sends: [Transfer], receives: [Transfer]) {
+    /// Sends and receives, until all is done.
+    package func exchange(sends: [Transfer], receives: [Transfer]) {
         sends.map(\.raw).withUnsafeBufferPointer { sends in
             receives.map(\.raw).withUnsafeBufferPointer { receives in
                 var both = curricle_exchange(

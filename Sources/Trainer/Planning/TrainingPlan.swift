@@ -90,6 +90,8 @@ package struct TrainingPlan: Sendable {
 
     /// What a run has to know to do as planned.
     package var choice: MemoryChoice { MemoryChoice(pieceImages: pieceImages, arenaBytes: arenaLimit ?? arenaBytes) }
+    /// Where the parameters lie.
+    let layout: ParameterLayout
     /// The limit that its programs were compiled with.
     private let arenaLimit: Int?
     /// Parameters and moments: what stays whatever the batch.
@@ -313,6 +315,7 @@ package struct TrainingPlan: Sendable {
         self.pieceImages = pieceImages
         self.arenaLimit = arenaLimit
         self.programs = programs
+        layout = models.layout
     }
 
     /// What the masks of a batch are decided by beside the scores, and what step A leaves for a masker that ranks.

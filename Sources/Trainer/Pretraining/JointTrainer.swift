@@ -147,7 +147,7 @@ package final class JointTrainer {
     let groups: GradientGroups
     let ranks: Ranks?
     private var tree: GradientTree?
-    private(set) var exchange: GradientExchange?
+    private var exchange: GradientExchange?
     /// Whether the batch that is computed is the last of this rank's in an update.
     private var isLastLeaf = false
     /// Whether the stored gradients hold a part of a batch that was left out, so that no update may use them.
@@ -161,17 +161,17 @@ package final class JointTrainer {
     ) {
         self.init(
             model: model, options: options, adamw: adamw, clip: clip, accumulates: accumulates, pieceImages: pieceImages,
-            groups: GradientGroups(), ranks: nil)
+            groups: 1, ranks: nil)
     }
 
     /// - Parameters:
-    ///   - groups: how gradients of batches are added; of more than one, `accumulates`.
+    ///   - groups: how many groups gradients of batches are added in; of more than one, `accumulates`.
     ///   - ranks: who computes them besides; nil where nobody does.
-    init(
-        model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float?, accumulates: Bool, pieceImages: Int?, groups: GradientGroups,
+    package init(
+        model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float?, accumulates: Bool, pieceImages: Int?, groups: Int,
         ranks: Ranks?
     ) {
-        self.groups = groups
+        self.groups = GradientGroups(count: groups, ranks: ranks.size)
         self.ranks = ranks
         self.model = model
         self.options = options
@@ -180,6 +180,12 @@ package final class JointTrainer {
             adamw, clip: clip, stores: accumulates || clip != nil || pieceImages != nil, moments: model.session.moments,
             groups: [.autoencoder, .masker])
     }
+
+    /// How many of an update's batches this rank computes.
+    package func ownBatches(of all: Int) -> Int { groups.leaves(ofRank: ranks.rank, among: all).count }
+
+    /// Seconds that this rank waited for others so far.
+    package var waited: Double { exchange?.waited ?? 0 }
 
     /// Compiles and prepares everything that batches of this size, the largest to come, need.
     /// - Parameter batches: how many batches an update has at most on this rank.

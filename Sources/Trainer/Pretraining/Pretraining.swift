@@ -98,7 +98,7 @@ package final class Pretraining: TrainingRecipe {
             arenaLimit: memoryChoice?.arenaBytes)
         trainer = JointTrainer(
             model: model, options: settings.step, adamw: settings.adamw, clip: settings.clip, accumulates: settings.accumulation > 1,
-            pieceImages: pieceImages, groups: groups, ranks: ranks)
+            pieceImages: pieceImages, groups: settings.gradientGroups, ranks: ranks)
         let m = settings.model, batchSize = min(settings.batchSize, source.count)
         let grid = try m.grid
         guard source.count >= settings.batchSize || !settings.dropLast else {
@@ -237,6 +237,7 @@ package final class Pretraining: TrainingRecipe {
         let leaves = min(settings.accumulation, loader.batchesPerEpoch - position.batch)
         let (batches, broken) = try nextGroup(epoch: position.epoch, leaves: leaves)
         let loaded = DispatchTime.now().uptimeNanoseconds
+        let waited = trainer.waited
         let losses = try trainer.iterate(batches, of: leaves, now, mayContinue: { _ in settings.onNonfinite == .skip })
         if !losses.skipped.isEmpty { try leaveOut(losses, now, &position, lastState) }
         position.updates = trainer.updates.counts
@@ -247,7 +248,7 @@ package final class Pretraining: TrainingRecipe {
             scalars: [("lr", Float(now.learningRate)), (phase.name, Float(phase.value))] + losses.scalars,
             images: loader.images(of: position.batch..<(position.batch + leaves)), batches: leaves,
             dataSeconds: Double(loaded - started) * 1e-9,
-            broken: broken)
+            exchangeSeconds: ranks == nil ? nil : trainer.waited - waited, broken: broken)
     }
 
     private func iterationSettings(_ position: RunPosition) -> IterationSettings {

@@ -51,8 +51,12 @@ struct EpochTimes {
     private(set) var dataSeconds = 0.0
     private(set) var seconds = 0.0
 
-    mutating func add(images: Int, dataSeconds: Double, seconds: Double) {
+    /// Waiting for other ranks; nil where there are none.
+    private(set) var exchangeSeconds: Double?
+
+    mutating func add(images: Int, dataSeconds: Double, exchangeSeconds: Double?, seconds: Double) {
         self.images += images
+        if let exchangeSeconds { self.exchangeSeconds = (self.exchangeSeconds ?? 0) + exchangeSeconds }
         self.dataSeconds += dataSeconds
         self.seconds += seconds
     }

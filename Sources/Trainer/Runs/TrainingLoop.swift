@@ -24,6 +24,8 @@ struct StepOutcome {
     var batches: Int
     /// Waiting for data.
     var dataSeconds: Double
+    /// Waiting for other ranks; nil where there are none.
+    var exchangeSeconds: Double?
     /// A line for each broken image that another stood for.
     var broken: [String]
 }
@@ -179,7 +181,7 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         position.step += 1
         position.batch += outcome.batches
         position.means.add(outcome.means)
-        times.add(images: outcome.images, dataSeconds: outcome.dataSeconds, seconds: seconds)
+        times.add(images: outcome.images, dataSeconds: outcome.dataSeconds, exchangeSeconds: outcome.exchangeSeconds, seconds: seconds)
         let place: LogFields = [("step", .integer(position.step)), ("epoch", .integer(position.epoch))]
         for line in outcome.broken {
             reportOnce(Message(line))
@@ -197,7 +199,8 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         let session = recipe.model.session
         try records.append(
             [("step", .integer(position.step)), ("epoch", .integer(position.epoch))] + means + outcome.fields + [
-                ("time_s", .double(times.seconds)), ("data_s", .double(times.dataSeconds)),
+                ("time_s", .double(times.seconds)), ("data_s", .double(times.dataSeconds))
+            ] + (times.exchangeSeconds.map { [("exchange_s", .double($0))] } ?? []) + [
                 ("images_per_second", .double(times.imagesPerSecond)),
                 ("cpu", .string(Machine.cpu)), ("isa", .string("\(session.isa)")), ("threads", .integer(session.threads)),
                 ("version", .string(Machine.version))
