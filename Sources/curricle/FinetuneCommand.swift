@@ -27,13 +27,18 @@ enum FinetuneCommand {
             ),
             SharedOptions.json
         ] + FinetuneSettings.declared.without("mean", "std").options(FinetuneSettings())
-            + [FittedEpochs.option(section: "Run"), SharedOptions.resume, SharedOptions.threads()],
+            + [FittedEpochs.option(section: "Run"), SharedOptions.resume, SharedOptions.threads(), RankedCommand.timeout(section: "Run")],
         example: "curricle finetune --weights run/model.safetensors --train data --test data --output tuned --epochs 50")
 
     /// What `config.json` says of the weights and the images, which no option does.
     private static let told = Set(ModelConfiguration.encoderSizes.map(\.name) + ["classes", "class-names"])
 
     static func run(_ given: Arguments) throws -> Int32 {
+        if try given.flag("eval") { try RankedCommand.refuse("finetune --eval") }
+        return try RankedCommand.run(timeout: given.int("peer-timeout")) { ranks in try run(given, ranks) }
+    }
+
+    private static func run(_ given: Arguments, _ ranks: Ranks?) throws -> Int32 {
         var a = given
         let kept = try a.stringIfGiven("output"), resumes = try a.flag("resume")
         var hasBegun = false
@@ -43,12 +48,13 @@ enum FinetuneCommand {
         guard kept != nil || !resumes else { throw LearningError.configuration("--resume needs --output, the folder of the run") }
         if let kept {
             let files = RunFiles(folder: kept)
-            try files.check(FinetuneSettings.command, resumes: resumes)
-            if resumes, FileManager.default.fileExists(atPath: files.configuration) {
-                try a.merge(configurationAt: files.configuration, ignoring: told)
+            if ranks.leads { try files.check(FinetuneSettings.command, resumes: resumes) }
+            if resumes, let recorded = try RankedCommand.recorded(files.configuration, ranks) {
+                try a.merge(configuration: recorded, from: files.configuration, ignoring: told)
                 hasBegun = true
             }
         }
+        if let ranks { try RankedCommand.share(&a, ranks) }
 
         let weights = try WeightsOptions.checkpoint(a, a.string("weights"))
         try WeightsDescription.requireTrainable(weights)
@@ -61,7 +67,7 @@ enum FinetuneCommand {
         let names = train.classNames.map(\.stored), timed = try settings(a, weights, description, classes: names, images: train.count)
         try FittedEpochs.settle(&a, given: given, hasBegun: hasBegun) { folder in
             if case .folds = splitting { throw LearningError.configuration("--max-minutes is of one run: leave out --folds") }
-            return try trial(timed, train, test, weights, folder, threads: SharedOptions.threads(given))
+            return try trial(timed, train, test, weights, folder, threads: SharedOptions.threads(given, ranks), ranks)
         }
         let settings = try settings(a, weights, description, classes: names, images: train.count)
         let parts: [(train: any ImageSource, test: any ImageSource)] =
@@ -69,13 +75,19 @@ enum FinetuneCommand {
             ?? splitting.rounds(train, seed: settings.seed).map { judged in
                 (ImageSelection(train, judged.indices.filter { !judged[$0] }), ImageSelection(train, judged.indices.filter { judged[$0] }))
             }
+        if parts.count > 1, ranks != nil { throw LearningError.configuration("--folds runs in one process: leave out mpirun") }
         if parts.count > 1, kept != nil { throw LearningError.configuration("--folds keeps no run: leave out --output, or give --holdout") }
         var scores: [ClassifierScore] = []
         for (train, test) in parts {
             let tuning = try Finetuning(
-                settings, training: train, test: test, output: kept, threads: SharedOptions.threads(a), isa: ISA.named(nil))
+                settings, training: train, test: test, output: kept, threads: SharedOptions.threads(a, ranks), isa: ISA.named(nil),
+                ranks: ranks)
             var fresh: [String] = []
             if !(try resumes && tuning.resume()) { fresh = try tuning.begin(from: weights) }
+            guard ranks.leads else {  // the first rank speaks for all
+                let interrupts = Interrupts()
+                return try tuning.run(isInterrupted: { interrupts.happened }) == .interrupted ? 130 : 0
+            }
             guard let score = try fit(a, tuning, fresh: fresh, images: train.count) else { return 130 }
             try warn(a, of: score, tuning, train, test)
             scores.append(score)
@@ -90,9 +102,10 @@ enum FinetuneCommand {
     /// Some steps of the run, in a folder that does not stay, and what judging the test images will take.
     private static func trial(
         _ settings: FinetuneSettings, _ train: any ImageSource, _ test: (any ImageSource)?, _ weights: Checkpoint, _ folder: String,
-        threads: Int
+        threads: Int, _ ranks: Ranks?
     ) throws -> FittedEpochs.Trial {
-        let tuning = try Finetuning(settings, training: train, test: test ?? train, output: folder, threads: threads, isa: ISA.named(nil))
+        let tuning = try Finetuning(
+            settings, training: train, test: test ?? train, output: folder, threads: threads, isa: ISA.named(nil), ranks: ranks)
         _ = try tuning.begin(from: weights)
         var trial = try FittedEpochs.Trial(stepsPerEpoch: tuning.stepsPerEpoch) { isEnough, stepEnded in
             _ = try tuning.run(isInterrupted: isEnough, progress: { _ in stepEnded() })
@@ -100,7 +113,7 @@ enum FinetuneCommand {
         // Forward alone is a third of a step.
         let images = test?.count ?? Int(Double(train.count) * (settings.holdout ?? 0))
         trial.epochSeconds = trial.step / 3 * Double(images) / Double(min(settings.batchSize, train.count) * settings.accumulation)
-        return trial
+        return try ranks.map { try $0.broadcast(json: trial) } ?? trial
     }
 
     /// Says where features of the weights as they were tell the classes much better apart than the fine-tuned ones do.

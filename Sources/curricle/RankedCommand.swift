@@ -60,7 +60,7 @@ enum RankedCommand {
     static func refuse(_ command: String) throws {
         if try Ranks.wasLaunched() {
             throw LearningError.configuration(
-                "\(command) runs in one process: start it without mpirun (pretrain, extract, and bench step and exchange run on several)")
+                "\(command) runs in one process: start it without mpirun (pretrain, finetune, extract, and bench step and exchange run on several)")
         }
     }
 

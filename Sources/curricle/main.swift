@@ -24,7 +24,7 @@ func runCommandLine(_ words: [String]) -> Int32 {
             return 0
         }
         guard let entry = Commands.all.first(where: { $0.command.name == command.name }) else { return 2 }
-        let ranked = [PretrainCommand.command.name, ExtractCommand.command.name, BenchCommand.command.name]
+        let ranked = [PretrainCommand.command, FinetuneCommand.command, ExtractCommand.command, BenchCommand.command].map(\.name)
         if !ranked.contains(command.name) { try RankedCommand.refuse(command.name) }
         try OutputGuard.check(arguments)
         try Machine.requireThreads(1)

@@ -22,6 +22,12 @@ struct GradientGroups: Sendable, Hashable {
         return self.leaves(of: own.lowerBound, among: leaves).lowerBound..<self.leaves(of: own.upperBound - 1, among: leaves).upperBound
     }
 
+    /// Whether a batch of an epoch, taken so many an update, is one of a rank's.
+    func isLeaf(_ batch: Int, ofRank rank: Int, batches: Int, accumulation: Int) -> Bool {
+        let leaves = min(accumulation, batches - batch / accumulation * accumulation)
+        return self.leaves(ofRank: rank, among: leaves).contains(batch % accumulation)
+    }
+
     /// A sum of groups: node (l, i) is node (l − 1, 2i) + node (l − 1, 2i + 1), and (0, g) the group g itself.
     struct Node: Sendable, Hashable {
         var level: Int

@@ -1,6 +1,7 @@
 import CurricleCRanks
 import CurricleDatasets
 import CurricleEngine
+import CurricleRuntime
 import Foundation
 import CurricleSettings
 import CurricleStorage
@@ -135,7 +136,15 @@ package struct Ranks: Sendable {
     }
 
     /// Makes memory what rank 0's is.
-    func broadcast(_ memory: UnsafeMutableRawBufferPointer) { Ranks.engine.broadcast(memory.baseAddress, UInt64(memory.count)) }
+    func broadcast(_ memory: Memory) {
+        let bytes = memory.bytes(0..<memory.bytes)
+        Ranks.engine.broadcast(bytes.baseAddress, UInt64(bytes.count))
+    }
+
+    /// Lines of text from all ranks, in their order.
+    func gather(lines: [String]) -> [String] {
+        gather(bytes: Array(lines.joined(separator: "\0").utf8)).flatMap { $0.split(separator: 0).map { String(decoding: $0, as: UTF8.self) } }
+    }
 
     /// Sends and receives, until all is done.
     package func exchange(sends: [Transfer], receives: [Transfer]) {
@@ -197,6 +206,14 @@ package struct Ranks: Sendable {
     package func agree(on source: any ImageSource) throws(LearningError) {
         try agree("sees", "\(source.count) images")
         try agree("sees the images", RunImages(source).names)
+    }
+
+    /// Checks, before anything is written, that all ranks train on the same with the same.
+    func agree(on source: any ImageSource, _ settings: some RunSettings, _ isa: ISA) throws(LearningError) {
+        try agree(on: source)
+        try agree("has the settings", settings.json)
+        try agree(
+            "computes with arithmetic", "\(Arithmetic.number), \(isa == .baseline ? "without" : "with") fused multiply-adds")
     }
 }
 

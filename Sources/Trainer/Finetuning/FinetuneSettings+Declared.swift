@@ -30,6 +30,7 @@ extension FinetuneSettings {
             Setting(
                 \.dropPath, .dropPath, "R", in: 0...1,
                 "share of residual branches left out at random in the last block; in earlier ones less", section: .training),
+            grouping,
             clipping,
             Setting(
                 \.mixing.mixup, "mixup", "A", in: 0...4, "blend pairs of images, their share from Beta(A, A); 0 for never", section: .images

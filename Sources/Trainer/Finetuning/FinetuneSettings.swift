@@ -18,6 +18,7 @@ package struct FinetuneSettings: RunSettings, ScheduledSettings {
     package var learningRatePer256 = 5e-4
     package var batchSize: Int
     package var accumulation = 1
+    package var gradientGroups = 1
     package var clip: Float?
     package var adamw = AdamW(beta1: 0.9, beta2: 0.999, weightDecay: 0.05)
     /// What the learning rate is multiplied by from one layer to the one before it.
@@ -100,7 +101,7 @@ package struct FinetuneSettings: RunSettings, ScheduledSettings {
         if !(0..<1).contains(dropPath) { return "\(.dropPath) must be at least 0 and below 1, not \(dropPath)" }
         let erasing = RandomErasing(probability: erasing)
         if let problem = TrainingAugmentation(randAugment: randAugment, erasing: erasing).problem { return Message(problem) }
-        return scheduleProblem
+        return groupsProblem ?? scheduleProblem
     }
 
     /// The classes that a file's head tells apart; nil where it does not say.

@@ -45,16 +45,23 @@ package final class Finetuning: TrainingRecipe {
     let loader: BatchLoader
     private let loop: TrainingLoop<Finetuning>
     private var updates: ParameterUpdates
+    private let shared: SharedUpdate
+    private let ranks: Ranks?
+    /// Broken images of any rank that were said: another epoch may give them to another.
+    private var named: Set<String> = []
     private var lastScore = ClassifierScore()
     private var lastLoss = Double.nan
     private let grid: PatchGrid
     private let dropPath: DropPath
     private let targets: Memory, branchScales: Memory
 
-    /// - Parameter output: the run's folder; nil to keep nothing.
+    /// - Parameters:
+    ///   - output: the run's folder; nil to keep nothing.
+    ///   - ranks: the processes that share the run's batches; the first of them keeps, logs and judges it.
     /// - Throws: `LearningError.configuration`, `RuntimeError`, `VisionError`.
     package init(
-        _ settings: FinetuneSettings, training: any ImageSource, test: any ImageSource, output: String?, threads: Int, isa: ISA
+        _ settings: FinetuneSettings, training: any ImageSource, test: any ImageSource, output: String?, threads: Int, isa: ISA,
+        ranks: Ranks? = nil
     ) throws {
         if let problem = settings.problem { throw LearningError.configuration(problem) }
         for source in [training, test]
@@ -69,23 +76,31 @@ package final class Finetuning: TrainingRecipe {
         self.training = training
         self.test = test
         files = output.map { RunFiles(folder: $0) }
-        loop = TrainingLoop(files: files)
+        loop = TrainingLoop(files: files, ranks: ranks)
+        self.ranks = ranks
         updates = ParameterUpdates(
             settings.adamw, clip: settings.clip, stores: settings.storesGradients, moments: settings.moments.element, groups: [.classifier])
         let m = settings.model, batchSize = min(settings.batchSize, training.count)
         model = try ModelRuntime(
             m, parts: .classifier(settings.shape), precision: settings.precision, moments: settings.moments.element, trains: true,
-            storesGradients: settings.storesGradients, threads: threads, isa: isa,
+            sharesMoments: ranks != nil, storesGradients: settings.storesGradients, threads: threads, isa: isa,
             arenaLimit: settings.arenaLimit(
                 images: batchSize, threads: threads, isa: isa, data: DataMemory([training, test], judgedImages: 0, looksAtAll: false)))
+        shared = SharedUpdate(groups: settings.gradientGroups, ranks: ranks, model: model)
         grid = try m.grid
         loader = BatchLoader(
             source: training, pipeline: settings.pipeline(grid), batchSize: batchSize, dropLast: false, shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
             broken: settings.strict ? .refuse : .substitute)
+        let total = loader.batchesPerEpoch, accumulation = settings.accumulation
+        if let ranks {
+            let groups = GradientGroups(count: settings.gradientGroups, ranks: ranks.size)
+            loader.isWanted = { groups.isLeaf($0, ofRank: ranks.rank, batches: total, accumulation: accumulation) }
+        }
         dropPath = DropPath(rate: settings.dropPath, depth: m.depth, seed: settings.seed)
         targets = try Memory(floats: batchSize * settings.classes.count, purpose: "targets")
         branchScales = try Memory(floats: batchSize * 2 * m.depth, purpose: "drop path")
+        try ranks?.agree(on: training, settings, isa)
     }
 
     package var stepsPerEpoch: Int { (loader.batchesPerEpoch + settings.accumulation - 1) / settings.accumulation }
@@ -97,7 +112,7 @@ package final class Finetuning: TrainingRecipe {
     package func begin(from weights: Checkpoint) throws -> [String] {
         model.initialize(seed: settings.seed)
         let fresh = try model.loadClassifier(weights)
-        if let files { try loop.begin(self, in: files.folder) }
+        try loop.begin(self, in: files?.folder ?? "")
         return fresh
     }
 
@@ -122,6 +137,7 @@ package final class Finetuning: TrainingRecipe {
     /// - Throws: `LearningError.nonfinite` where a loss is not finite.
     package func run(isInterrupted: () -> Bool = { false }, progress: @escaping (FinetuneProgress) -> Void = { _ in }) throws -> RunEnd {
         self.progress = progress
+        try shared.prepare()
         return try loop.run(self, isInterrupted: isInterrupted)
     }
 
@@ -129,49 +145,71 @@ package final class Finetuning: TrainingRecipe {
 
     private(set) lazy var images = RunImages(training)
     var memoryChoice: MemoryChoice? { nil }
-    var sharedMoments: SharedMoments? { nil }
+    private(set) lazy var sharedMoments = ranks.map { SharedMoments($0, model) }
 
     private func rate(_ position: RunPosition) -> Double {
         settings.schedule.learningRate(at: Double(position.epoch) + Double(position.batch) / Double(loader.batchesPerEpoch))
     }
 
+    /// What ranks tell each other of a batch.
+    private struct BatchReport: BitwiseCopyable {
+        var loss: Float = 0
+        var isFinite = true
+    }
+
     /// One update, from as many batches as it takes.
     func step(_ position: inout RunPosition, lastState: String?) throws -> StepOutcome {
-        let rate = rate(position)
-        var loss = 0.0, outcome = StepOutcome(means: [], fields: [], scalars: [], images: 0, batches: 0, dataSeconds: 0, broken: [])
-        while outcome.batches < settings.accumulation {
+        ranks?.note("at step \(position.step + 1): the last state is \(lastState ?? "in \(files?.folder ?? "no folder")")")
+        let rate = rate(position), epoch = position.epoch, batches = min(settings.accumulation, loader.batchesPerEpoch - position.batch)
+        var outcome = StepOutcome(
+            means: [], fields: [], scalars: [], images: loader.images(of: position.batch..<(position.batch + batches)), batches: batches,
+            dataSeconds: 0, broken: [])
+        let waited = shared.waited
+        let reports = try shared.compute(.classifier, of: batches, BatchReport()) { _, adding in
             let started = DispatchTime.now().uptimeNanoseconds
-            guard let batch = try loader.next() else { break }
+            guard let batch = try loader.next() else { throw LearningError.configuration("the images ended before their epoch") }
             outcome.dataSeconds += Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
             outcome.broken += batch.skipped
-            let count = batch.samples.count
-            let executable = try model.classifierStep(
-                images: count, dropsPaths: settings.dropPath > 0, update: updates.update(adding: outcome.batches > 0))
-            prepare(batch, epoch: position.epoch)
-            var inputs: RunInputs = [
-                .patches: .memory(UnsafeRawBufferPointer(batch.patches)),
-                .targets: .memory(targets.contents(numbers: 0..<(count * settings.classes.count)))
-            ]
-            if executable.program.input(.branchScales) != nil {
-                inputs[.branchScales] = .memory(branchScales.contents(numbers: 0..<(count * 2 * settings.model.depth)))
-            }
-            try updates.complete(&inputs, .classifier, rate: rate)
-            guard try model.session.run(executable, inputs) == .done else {
-                throw LearningError.nonfinite(
-                    "the loss is not finite at step \(position.step + 1), epoch \(position.epoch), lr \(rate): lower \(.learningRate), or "
-                        + "\(.learningRatePer256)")
-            }
-            loss += Double(try model.result("losses", of: executable)[0])
-            outcome.images += count
-            outcome.batches += 1
+            let loss = try loss(batch, epoch: epoch, rate: rate, adding: adding)
+            return SharedUpdate.Leaf(
+                report: BatchReport(loss: loss ?? 0, isFinite: loss != nil), isStored: loss != nil, endsUpdate: loss == nil)
         }
-        _ = try updates.finish(.classifier, model, rate: rate, batches: outcome.batches)
+        guard reports.allSatisfy(\.isFinite) else {
+            shared.drop()
+            throw LearningError.nonfinite(
+                "the loss is not finite at step \(position.step + 1), epoch \(position.epoch), lr \(rate): lower \(.learningRate), or "
+                    + "\(.learningRatePer256)")
+        }
+        _ = try shared.finish(.classifier, &updates, rate: rate, batches: batches)
+        shared.settle()
+        if let ranks {
+            outcome.broken = ranks.gather(lines: outcome.broken).filter { named.insert($0).inserted }
+            outcome.exchangeSeconds = shared.waited - waited
+        }
         position.updates[.classifier] = updates.counts[.classifier]
-        let mean = Float(loss / Double(outcome.batches))
+        let mean = Float(reports.reduce(0) { $0 + Double($1.loss) } / Double(batches))
         outcome.means = [("train_loss", mean)]
         outcome.fields = [("lr", .double(rate)), ("loss", .float(mean))]
         outcome.scalars = [("lr", Float(rate)), ("train_loss", mean)]
         return outcome
+    }
+
+    /// The loss of a batch, its gradients stored or applied; nil where it is not finite.
+    private func loss(_ batch: Batch, epoch: Int, rate: Double, adding: Bool) throws -> Float? {
+        let count = batch.samples.count
+        let executable = try model.classifierStep(
+            images: count, dropsPaths: settings.dropPath > 0, update: updates.update(adding: adding))
+        prepare(batch, epoch: epoch)
+        var inputs: RunInputs = [
+            .patches: .memory(UnsafeRawBufferPointer(batch.patches)),
+            .targets: .memory(targets.contents(numbers: 0..<(count * settings.classes.count)))
+        ]
+        if executable.program.input(.branchScales) != nil {
+            inputs[.branchScales] = .memory(branchScales.contents(numbers: 0..<(count * 2 * settings.model.depth)))
+        }
+        try updates.complete(&inputs, .classifier, rate: rate)
+        guard try shared.run(executable, inputs) == .done else { return nil }
+        return try model.result("losses", of: executable)[0]
     }
 
     func stepEnded(_ position: RunPosition, _ outcome: StepOutcome, _ times: EpochTimes, endsEpoch: Bool) {

@@ -26,6 +26,10 @@ package struct RankedForecast: Sendable {
         _ plan: TrainingPlan, _ settings: PretrainSettings, ranks: Int, threads: Int, network: Network, batchSeconds: Double, streamBytes: Double
     ) {
         self.ranks = ranks
+        guard ranks > 1 else {
+            (seconds, exposedSeconds, sentBytes, efficiency) = (Double(settings.accumulation) * batchSeconds, 0, 0, 1)
+            return
+        }
         let groups = GradientGroups(count: max(settings.gradientGroups, ranks), ranks: ranks)
         let batches = Double((0..<ranks).map { groups.leaves(ofRank: $0, among: settings.accumulation).count }.max() ?? 1)
         let phases = [ParameterGroup.autoencoder, .masker].compactMap { Phase($0, plan, groups) }
@@ -36,17 +40,13 @@ package struct RankedForecast: Sendable {
         for phase in phases {
             let work = max(0, batchSeconds - alone) * phase.flops / all, started = time, last = started + (batches - 1) * work
             // What a rank's processors have to do for messages goes off the batches.
-            let exchanged = ranks == 1 ? 0 : 2 * phase.bytes.reduce(0, +)
+            let exchanged = 2 * phase.bytes.reduce(0, +)
             time += batches * work + exchanged * network.processorSecondsPerByte / Double(threads)
             if let coming {  // weights of the phase before, which this one's first batch needs bit by bit
                 let stalls = zip(coming.buckets, phase.needed(coming.phase)).sorted { $0.1 < $1.1 }.reduce(0.0) { stalls, bucket in
                     max(stalls, bucket.0 - (started + bucket.1 * work))
                 }
                 (time, waited) = (time + stalls, waited + stalls)
-            }
-            guard ranks > 1 else {
-                time += RankedForecast.updateBytes * Double(phase.buckets.floats) / streamBytes
-                continue
             }
             var link = coming?.buckets.max() ?? 0
             for (bucket, finished) in phase.finished.enumerated() {

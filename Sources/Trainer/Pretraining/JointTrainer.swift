@@ -143,13 +143,7 @@ package final class JointTrainer {
     private var pieces: MaskerPieces?
     /// What step A leaves for a masker that ranks.
     private var ranking: RankedErrors?
-    /// How an update's batches are shared and added up.
-    let groups: GradientGroups
-    let ranks: Ranks?
-    private var tree: GradientTree?
-    private var exchange: GradientExchange?
-    /// Whether the batch that is computed is the last of this rank's in an update.
-    private var isLastLeaf = false
+    private let shared: SharedUpdate
     /// Whether the stored gradients hold a part of a batch that was left out, so that no update may use them.
     private var isSpoiled = false
 
@@ -171,8 +165,7 @@ package final class JointTrainer {
         model: ModelRuntime, options: StepOptions, adamw: AdamW, clip: Float?, accumulates: Bool, pieceImages: Int?, groups: Int,
         ranks: Ranks?
     ) {
-        self.groups = GradientGroups(count: groups, ranks: ranks.size)
-        self.ranks = ranks
+        shared = SharedUpdate(groups: groups, ranks: ranks, model: model)
         self.model = model
         self.options = options
         self.pieceImages = pieceImages
@@ -182,19 +175,15 @@ package final class JointTrainer {
     }
 
     /// How many of an update's batches this rank computes.
-    package func ownBatches(of all: Int) -> Int { groups.leaves(ofRank: ranks.rank, among: all).count }
+    package func ownBatches(of all: Int) -> Int { shared.own(of: all).count }
 
     /// Seconds that this rank waited for others so far.
-    package var waited: Double { exchange?.waited ?? 0 }
+    package var waited: Double { shared.waited }
 
     /// Compiles and prepares everything that batches of this size, the largest to come, need.
     /// - Parameter batches: how many batches an update has at most on this rank.
     package func prepare(images: Int, batches: Int = 1) throws {
-        if groups.count > 1 {
-            let made = try GradientTree(groups, rank: ranks.rank, floats: model.groups.map { model.layout.floats($0) }.max() ?? 0)
-            exchange = try ranks.map { try GradientExchange(groups, $0, made, model) }
-            tree = made
-        }
+        try shared.prepare()
         if options.ranks {
             ranking = try RankedErrors(
                 images: images * batches, patches: model.configuration.patches,
@@ -214,41 +203,47 @@ package final class JointTrainer {
         _ batches: [TrainingBatch], of all: Int? = nil, _ settings: IterationSettings,
         mayContinue: (ParameterGroup) -> Bool = { _ in false }
     ) throws -> IterationLosses {
-        leafCount = all ?? batches.count
+        let all = all ?? batches.count
         var losses = IterationLosses()
         ranking?.clear()
-        defer { exchange?.settle() }  // whoever looks at the weights then finds them whole
-        let a = try half(.autoencoder, batches, settings, &losses, mayContinue)
+        defer { shared.settle() }  // whoever looks at the weights then finds them whole
+        let a = try half(.autoencoder, batches, of: all, settings, &losses, mayContinue)
         losses.autoencoder = a.map { $0[0] }
         if losses.skipped.contains(.autoencoder), a == nil, !mayContinue(.autoencoder) { return losses }
-        if !options.masking.isGiven, settings.trainsMasker { losses.masker = try half(.masker, batches, settings, &losses, mayContinue) }
+        if !options.masking.isGiven, settings.trainsMasker {
+            losses.masker = try half(.masker, batches, of: all, settings, &losses, mayContinue)
+        }
         return losses
     }
 
-    /// Batches of the update on all ranks.
-    private var leafCount = 0
-
     /// One half on all batches, then its update; returns the losses' mean over the batches that were finite.
     private func half(
-        _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ losses: inout IterationLosses,
+        _ group: ParameterGroup, _ batches: [TrainingBatch], of all: Int, _ settings: IterationSettings, _ losses: inout IterationLosses,
         _ mayContinue: (ParameterGroup) -> Bool
     ) throws -> [Float]? {
-        exchange?.begin(group)
-        var reports = try ownLeaves(group, batches, settings, mayContinue)
-        exchange?.finish()
-        if let ranks {
-            let all = ranks.gather(reports)
-            for rank in 0..<ranks.size { for leaf in groups.leaves(ofRank: rank, among: leafCount) { reports[leaf] = all[rank][leaf] } }
+        var first = 0
+        let reports = try shared.compute(group, of: all, LeafReport()) { index, adding in
+            let batch = batches[index]
+            defer { first += batch.images }
+            isSpoiled = false
+            let done =
+                switch group {
+                case .autoencoder: try autoencoder(batch, settings, adding: adding, first: first)
+                default: try masker(batch, settings, adding: adding, first: first)
+                }
+            guard let done else {
+                return SharedUpdate.Leaf(
+                    report: LeafReport(outcome: isSpoiled ? .spoiled : .skipped), isStored: false, endsUpdate: !mayContinue(group))
+            }
+            return SharedUpdate.Leaf(report: LeafReport(done), isStored: true)
         }
         var sums: [Float] = [], scores: Float = 0, count = 0, uniformity: Float = 0
         for report in reports {
             guard report.outcome == .done else {
                 losses.skipped.append(group)
-                if !mayContinue(group) {
-                    exchange?.drop()
-                    return nil
-                }
-                continue
+                if mayContinue(group) { continue }
+                shared.drop()
+                return nil
             }
             sums = sums.isEmpty ? report.numbers : zip(sums, report.numbers).map { $0 + $1 }
             scores += report.meanScore
@@ -256,68 +251,27 @@ package final class JointTrainer {
             count += 1
         }
         guard count > 0, !reports.contains(where: { $0.outcome == .spoiled }) else {
-            exchange?.drop()
+            shared.drop()
             return nil
         }
-        if let exchange { exchange.total() } else if let tree, let gradients = gradients(group) { tree.total(into: gradients) }
-        let norm = try updates.finish(group, model, rate: settings.learningRate, batches: count, among: exchange)
+        let norm = try shared.finish(group, &updates, rate: settings.learningRate, batches: count)
         if let norm { losses.gradientNorms[group] = norm }
-        exchange?.shareWeights()
         if group == .masker { losses.meanScore = scores / Float(count) }
         if group == .autoencoder, options.uniformity > 0 { losses.uniformity = uniformity / Float(count) }
         return sums.map { $0 / Float(count) }
-    }
-
-    /// This rank's batches, their gradients added within their groups; what became of each, at its place among all.
-    private func ownLeaves(
-        _ group: ParameterGroup, _ batches: [TrainingBatch], _ settings: IterationSettings, _ mayContinue: (ParameterGroup) -> Bool
-    ) throws -> [LeafReport] {
-        var reports = [LeafReport](repeating: LeafReport(), count: leafCount), first = 0
-        let own = (groups: groups.groups(of: ranks.rank), leaves: groups.leaves(ofRank: ranks.rank, among: leafCount))
-        tree?.begin()
-        for number in own.groups {
-            var isStored = false
-            for leaf in groups.leaves(of: number, among: leafCount) {
-                let batch = batches[leaf - own.leaves.lowerBound]
-                defer { first += batch.images }
-                isSpoiled = false
-                // Of the rank's last group: where that has no leaf, what is sent is not what the last leaf left.
-                isLastLeaf = number + 1 == own.groups.upperBound && leaf + 1 == own.leaves.upperBound
-                let done =
-                    switch group {
-                    case .autoencoder: try autoencoder(batch, settings, adding: isStored, first: first)
-                    default: try masker(batch, settings, adding: isStored, first: first)
-                    }
-                guard let done else {
-                    reports[leaf].outcome = isSpoiled ? .spoiled : .skipped
-                    if !mayContinue(group) { return reports }
-                    continue
-                }
-                reports[leaf] = LeafReport(done)
-                isStored = true
-            }
-            if let tree, let gradients = gradients(group) { tree.add(group: number, gradients, isStored: isStored) }
-        }
-        return reports
-    }
-
-    /// The stored gradients of a group of parameters; nil where there are none.
-    private func gradients(_ group: ParameterGroup) -> UnsafeMutableBufferPointer<Float>? {
-        guard let bytes = model.layout.groups[group], let memory = model.session.gradients else { return nil }
-        return UnsafeMutableBufferPointer(rebasing: memory.floats[(bytes.lowerBound / 4)..<(bytes.upperBound / 4)])
     }
 
     /// What became of a batch, as ranks tell each other.
     private struct LeafReport: BitwiseCopyable {
         enum Outcome: Int32, BitwiseCopyable { case notDone, done, skipped, spoiled }
         private static let most = 5
-        var outcome = Outcome.notDone
+        let outcome: Outcome
         private var count: Int32 = 0
         private var values: (Float, Float, Float, Float, Float) = (0, 0, 0, 0, 0)
         var meanScore: Float = 0
         var uniformity: Float = 0
 
-        init() {}
+        init(outcome: Outcome = .notDone) { self.outcome = outcome }
         init(_ done: Done) {
             outcome = .done
             count = Int32(done.losses.count)
@@ -353,7 +307,7 @@ package final class JointTrainer {
             var given = inputs(piece)
             given[.patches] = .memory(piece.patches)
             try updates.complete(&given, group, rate: settings.learningRate)
-            guard try run(executable, given, isLast: isLastLeaf && piece.first + piece.images == batch.images) == .done else {
+            guard try shared.run(executable, given, isLast: piece.first + piece.images == batch.images) == .done else {
                 isSpoiled = isSpoiled || piece.first > 0
                 return nil
             }
@@ -361,11 +315,6 @@ package final class JointTrainer {
             try finished(executable, piece, weight, &done)
         }
         return done
-    }
-
-    /// - Parameter isLast: whether it is the last program that adds to this rank's gradients.
-    private func run(_ executable: Executable, _ inputs: RunInputs, isLast: Bool) throws -> RunStatus {
-        try exchange?.run(executable, inputs, isLast: isLast) ?? model.session.run(executable, inputs)
     }
 
     /// Step A of a batch; nil where a loss is not finite.
@@ -390,14 +339,14 @@ package final class JointTrainer {
     private func masker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
         if options.ranks { return try rankingMasker(batch, settings, adding: adding, first: first) }
         if let pieceImages {
-            exchange?.settle()
+            shared.settle()
             let done = try pieces(of: batch).run(batch, pieceImages: pieceImages, curriculum: Float(settings.curriculum), adding: adding)
             return done.map { Done(losses: $0.losses, meanScore: $0.meanScore) }
         }
         let executable = try model.maskerStep(images: batch.images, options, update: updates.update(adding: adding))
         var inputs: RunInputs = [.patches: .memory(batch.patches), .curriculum: .numbers([Float(settings.curriculum)])]
         try updates.complete(&inputs, .masker, rate: settings.learningRate)
-        guard try run(executable, inputs, isLast: isLastLeaf) == .done else { return nil }
+        guard try shared.run(executable, inputs) == .done else { return nil }
         let scores = try model.result("scores", of: executable)
         return Done(losses: try model.result("losses", of: executable), meanScore: scores.reduce(0, +) / Float(scores.count))
     }

@@ -23,11 +23,7 @@ extension PretrainSettings {
         ]
         + rates
         + [
-            Setting(
-                \.gradientGroups, .gradientGroups, "W", in: 1...100_000,
-                "add an update's batches up in W groups, and the groups by a fixed tree: the bits depend on W and not on how many ranks "
-                    + "share them (default under mpirun: the smallest power of two that is no less than the ranks)", section: .training,
-                record: .whereItDiffers),
+            grouping,
             clipping,
             Setting(\.augmentation, "augment", "KIND", "mae (random crop and flip), flip or none", section: .images)
         ]

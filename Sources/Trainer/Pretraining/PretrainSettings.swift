@@ -111,10 +111,7 @@ package struct PretrainSettings: RunSettings, ScheduledSettings {
         if step.ranks, curriculum != .linear {
             return "\(.masker, step.objective.rawValue) learns from ranks of errors, which no factor turns: leave out \(.curriculum)"
         }
-        if gradientGroups > accumulation {
-            return
-                "\(.gradientGroups) \(gradientGroups) needs as many batches an update: give \(.accumulation, "\(gradientGroups)") or more"
-        }
+        if let problem = groupsProblem { return problem }
         if let pieceImages, pieceImages < 1 { return "\(.pieceImages) must be at least 1, not \(pieceImages)" }
         return scheduleProblem
     }

@@ -38,8 +38,6 @@ package final class Pretraining: TrainingRecipe {
     package var epochKept: (Int) -> Void = { _ in }
     private var judging: (Int, Int, Int) -> Void = { _, _, _ in }
     private var progress: (TrainingProgress) -> Void = { _ in }
-    /// Whether this rank was asked to stop.
-    private var isInterruptedHere: () -> Bool = { false }
 
     /// How a limit on memory is met.
     let memoryChoice: MemoryChoice?
@@ -80,7 +78,7 @@ package final class Pretraining: TrainingRecipe {
         files = RunFiles(folder: output)
         self.ranks = ranks
         groups = GradientGroups(count: settings.gradientGroups, ranks: ranks.size)
-        loop = TrainingLoop(files: ranks.leads ? files : nil)
+        loop = TrainingLoop(files: files, ranks: ranks)
         var planned = settings
         planned.batchSize = min(settings.batchSize, source.count)
         let recorded = resumes && ranks.leads ? try files.recordedChoice : nil
@@ -116,10 +114,7 @@ package final class Pretraining: TrainingRecipe {
         let total = loader.batchesPerEpoch, accumulation = settings.accumulation, groups = groups
         let mine = groups.leaves(ofRank: ranks.rank, among: accumulation).count
         if let ranks {
-            loader.isWanted = { batch in
-                let leaves = min(accumulation, total - batch / accumulation * accumulation)
-                return groups.leaves(ofRank: ranks.rank, among: leaves).contains(batch % accumulation)
-            }
+            loader.isWanted = { groups.isLeaf($0, ofRank: ranks.rank, batches: total, accumulation: accumulation) }
         }
         ownBatches = mine + (ranks == nil ? 0 : 1)  // a short last update may be shared otherwise
         decisions =
@@ -128,21 +123,7 @@ package final class Pretraining: TrainingRecipe {
         group = try BatchGroup(ownBatches, floats: batchSize * grid.count * grid.patchWidth)
         // The first rank looks for all.
         held = try ranks.leads ? HeldImages(source: heldOut ?? source, pipeline: pipeline, strict: settings.strict) : nil
-        if let ranks { try agree(ranks) }
-    }
-
-    /// Checks, before anything is written, that all ranks train on the same with the same.
-    private func agree(_ ranks: Ranks) throws {
-        try ranks.agree(on: source)
-        try ranks.agree("has the settings", settings.json)
-        try ranks.agree(
-            "computes with arithmetic",
-            "\(Arithmetic.number), \(model.session.isa == .baseline ? "without" : "with") fused multiply-adds")
-    }
-
-    /// Makes a state's memory what the first rank's is.
-    private func share(_ memories: [Memory?], _ ranks: Ranks) {
-        for case let memory? in memories { ranks.broadcast(UnsafeMutableRawBufferPointer(memory.floats)) }
+        try ranks?.agree(on: source, settings, isa)
     }
 
     /// Threads that decode images beside the team.
@@ -169,22 +150,13 @@ package final class Pretraining: TrainingRecipe {
             fresh = try WeightsFile.loadParts(weights, into: model)
         }
         try loop.begin(self, in: files.pictures)
-        if let ranks {  // once the first has its folder
-            share([model.session.parameters], ranks)
-        }
         return fresh
     }
 
     /// Goes on from the newest state; false where there is none.
     package func resume() throws -> Bool {
         loop.report = report
-        let found = try loop.resume(self)
-        guard try ranks.map({ try $0.broadcast(json: found) }) ?? found else { return false }
-        if let ranks {
-            loop.follow(try ranks.broadcast(json: loop.position))
-            share([model.session.parameters], ranks)
-            for case let moments? in [model.session.firstMoments, model.session.secondMoments] { sharedMoments?.handOut(moments) }
-        }
+        guard try loop.resume(self) else { return false }
         trainer.updates.counts = position.updates
         return true
     }
@@ -211,13 +183,7 @@ package final class Pretraining: TrainingRecipe {
         try trainer.prepare(images: min(settings.batchSize, source.count), batches: ownBatches)
         willBegin()
         for line in held?.broken ?? [] { loop.reportOnce(Message(line)) }
-        guard let ranks else { return try loop.run(self, isInterrupted: isInterrupted) }
-        // All leave after the same step; between steps alone, for only the first judges.
-        return try withoutActuallyEscaping(isInterrupted) { own in
-            isInterruptedHere = own
-            defer { isInterruptedHere = { false } }
-            return try loop.run(self, isInterrupted: { ranks.any(own()) })
-        }
+        return try loop.run(self, isInterrupted: isInterrupted)
     }
 
     /// What the masker does to the held images; nil where there is none.
@@ -286,30 +252,6 @@ package final class Pretraining: TrainingRecipe {
     /// What the epoch came to: accuracy of the features where it is due, what the masker does to the held images, and their picture.
     func epochEnded(_ position: inout RunPosition, files: RunFiles?, isInterrupted: () -> Bool) throws -> EpochOutcome? {
         let epoch = position.epoch + 1
-        if let ranks {  // the first looks for all, and what goes wrong there goes wrong on all
-            var found: EpochOutcome?
-            let judged: LookOutcome
-            do throws {
-                found = ranks.leads ? try judge(&position, epoch: epoch, isInterrupted: isInterruptedHere) : nil
-                judged = found == nil ? .interrupted : .done
-            } catch {
-                _ = try ranks.broadcast(json: (error as? LearningError)?.isFailedCheck == true ? LookOutcome.failedCheck : .failed)
-                throw error
-            }
-            switch try ranks.broadcast(json: judged) {
-            case .done: return found ?? EpochOutcome()
-            case .interrupted: return nil
-            case .failedCheck: throw LearningError.nonfinite("the first rank cannot go on")
-            case .failed: throw LearningError.configuration("the first rank cannot go on")
-            }
-        }
-        return try judge(&position, epoch: epoch, isInterrupted: isInterrupted)
-    }
-
-    /// What became of the first rank's look at an epoch.
-    private enum LookOutcome: Codable { case done, interrupted, failedCheck, failed }
-
-    private func judge(_ position: inout RunPosition, epoch: Int, isInterrupted: () -> Bool) throws -> EpochOutcome? {
         var outcome = EpochOutcome(), judged: LogFields = []
         if let watch, settings.judgesFeatures(after: epoch) {
             let accuracy = try watch.look(
@@ -351,11 +293,7 @@ package final class Pretraining: TrainingRecipe {
             let decision = decide(batch.samples, epoch: epoch, row: slot * min(settings.batchSize, source.count))
             batches.append(TrainingBatch(images: batch.samples.count, patches: patches, decision: decision))
         }
-        if let ranks {
-            broken = ranks.gather(bytes: Array(broken.joined(separator: "\0").utf8)).flatMap {
-                $0.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-            }.filter { named.insert($0).inserted }
-        }
+        if let ranks { broken = ranks.gather(lines: broken).filter { named.insert($0).inserted } }
         return (batches, broken)
     }
 

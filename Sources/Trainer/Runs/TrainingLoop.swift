@@ -76,20 +76,40 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
     /// Held from the beginning to the end of a run: no other process trains in its folder.
     private var lock: FileLock?
 
-    init(files: RunFiles?) { self.files = files }
+    /// The processes that share the run; the first of them keeps, logs and judges it.
+    private let ranks: Ranks?
+
+    init(files: RunFiles?, ranks: Ranks? = nil) {
+        self.files = ranks.leads ? files : nil
+        self.ranks = ranks
+    }
 
     /// Begins a run in its folder, unless another process began one there meanwhile.
     /// - Parameter made: a folder in the run's, or that itself.
     /// - Throws: `LearningError.file`, `FileError`.
     func begin(_ recipe: Recipe, in made: String) throws {
-        guard let files else { return }
-        if lock == nil { lock = try files.lock() }
-        try files.begin(recipe.settings, in: made)
+        if let files {
+            if lock == nil { lock = try files.lock() }
+            try files.begin(recipe.settings, in: made)
+        }
+        ranks?.broadcast(recipe.model.session.parameters)  // once the first has its folder
     }
 
     /// Goes on from the newest state; false where there is none.
     /// - Throws: `LearningError` where it was made by other settings, data or arithmetic.
     func resume(_ recipe: Recipe) throws -> Bool {
+        let found = try resumeHere(recipe)
+        guard let ranks else { return found }
+        guard try ranks.broadcast(json: found) else { return false }
+        position = try ranks.broadcast(json: position)
+        kept = (kept?.path, position)
+        let session = recipe.model.session
+        ranks.broadcast(session.parameters)
+        for case let moments? in [session.firstMoments, session.secondMoments] { recipe.sharedMoments?.handOut(moments) }
+        return true
+    }
+
+    private func resumeHere(_ recipe: Recipe) throws -> Bool {
         guard let files else { return false }
         lock = try files.lock()
         do { return try resume(recipe, from: files) } catch {
@@ -114,15 +134,11 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         return true
     }
 
-    /// Goes on where the first rank does, which has read the state.
-    func follow(_ position: RunPosition) {
-        self.position = position
-        kept = (kept?.path, position)
-    }
-
     /// Trains to the end of the schedule.
     /// - Parameter isInterrupted: asked between steps; true saves the state and ends the run.
     func run(_ recipe: Recipe, isInterrupted: () -> Bool) throws -> RunEnd {
+        // All ranks leave after the same step.
+        func isToEnd() -> Bool { ranks?.any(isInterrupted()) ?? isInterrupted() }
         defer { lock = nil }
         var records = try Records(files, resuming: position)
         let settings = recipe.settings, batches = recipe.loader.batchesPerEpoch
@@ -131,7 +147,7 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
             recipe.loader.start(epoch: position.epoch, fromBatch: position.batch)
             defer { recipe.loader.stop() }
             while position.batch < batches {
-                if position.step >= settings.maxSteps ?? .max || isInterrupted() {
+                if position.step >= settings.maxSteps ?? .max || isToEnd() {
                     try save(recipe, &records)
                     return position.step >= settings.maxSteps ?? .max ? .reachedMaxSteps : .interrupted
                 }
@@ -142,7 +158,7 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
             let outcome: EpochOutcome?
             do {
                 var ended = position  // a copy: whoever is told meanwhile may ask where the run stands
-                outcome = try recipe.epochEnded(&ended, files: files, isInterrupted: isInterrupted)
+                outcome = try look(recipe, &ended, isInterrupted)
                 position = ended
             } catch {
                 // The epoch's work is not lost for what is wrong with an image that it is judged by.
@@ -165,6 +181,24 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         }
         if kept == nil { try save(recipe, &records) }
         return .finished
+    }
+
+    /// What an epoch's updates came to; of several ranks the first one looks for all, and what goes wrong there goes wrong on all.
+    private func look(_ recipe: Recipe, _ ended: inout RunPosition, _ isInterrupted: () -> Bool) throws -> EpochOutcome? {
+        guard let ranks else { return try recipe.epochEnded(&ended, files: files, isInterrupted: isInterrupted) }
+        var found: EpochOutcome?
+        do throws {
+            found = ranks.leads ? try recipe.epochEnded(&ended, files: files, isInterrupted: isInterrupted) : nil
+        } catch {
+            _ = try ranks.broadcast(json: (error as? LearningError)?.isFailedCheck == true ? EpochLook.failedCheck : .failed)
+            throw error
+        }
+        switch try ranks.broadcast(json: found == nil ? EpochLook.interrupted : .done) {
+        case .done: return found ?? EpochOutcome()
+        case .interrupted: return nil
+        case .failedCheck: throw LearningError.nonfinite("the first rank cannot go on")
+        case .failed: throw LearningError.configuration("the first rank cannot go on")
+        }
     }
 
     /// Tells of a broken image once a run.
@@ -226,6 +260,9 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
         do { try files.removeOldStates() } catch { report("\("\(error)")") }
     }
 }
+
+/// What became of the first rank's look at an epoch.
+private enum EpochLook: Codable { case done, interrupted, failedCheck, failed }
 
 /// Log and events of a run; nothing where nothing is kept.
 private struct Records: ~Copyable {

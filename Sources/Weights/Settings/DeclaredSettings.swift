@@ -27,6 +27,8 @@ package protocol ScheduledSettings: DeclaredSettings {
     var batchSize: Int { get set }
     /// Batches whose gradients are averaged for one update.
     var accumulation: Int { get set }
+    /// Groups that an update's batches are added in, and the groups by a fixed tree.
+    var gradientGroups: Int { get set }
     var schedule: Schedule { get set }
     /// Learning rate per 256 images of an update; what the schedule's follows from where that is not given.
     var learningRatePer256: Double { get set }
@@ -72,6 +74,20 @@ extension ScheduledSettings {
                 "epochs of linear warm-up (if not given, a run that is no longer warms up for a fifth of its own)", section: .training),
             Setting(\.adamw.weightDecay, "weight-decay", "W", in: 0...1000, "AdamW's decay of weights", section: .training)
         ]
+    }
+
+    package static var grouping: Setting<Self> {
+        Setting(
+            \.gradientGroups, .gradientGroups, "W", in: 1...100_000,
+            "add an update's batches up in W groups, and the groups by a fixed tree: the bits depend on W and not on how many ranks "
+                + "share them (default under mpirun: the smallest power of two that is no less than the ranks)", section: .training,
+            record: .whereItDiffers)
+    }
+
+    /// What is wrong with the groups, or nil.
+    package var groupsProblem: Message? {
+        guard gradientGroups > accumulation else { return nil }
+        return "\(.gradientGroups) \(gradientGroups) needs as many batches an update: give \(.accumulation, "\(gradientGroups)") or more"
     }
 
     package static var clipping: Setting<Self> {

@@ -1,0 +1,111 @@
+import CurricleEngine
+import CurricleGraph
+import CurricleRuntime
+
+/// The batches of an update, its leaves: this process computes its own, their gradients come together by groups and by the fixed tree, from all
+/// ranks where there are some, and become new weights everywhere. One process is the case of one rank.
+final class SharedUpdate {
+    let ranks: Ranks?
+    private let groups: GradientGroups
+    private let model: ModelRuntime
+    private var tree: GradientTree?
+    private var exchange: GradientExchange?
+    private var isLastLeaf = false
+
+    /// What became of a leaf.
+    struct Leaf<Report> {
+        /// What all ranks learn of it.
+        var report: Report
+        /// Whether its gradients are in the stored ones.
+        var isStored: Bool
+        /// Whether no other leaf is to be computed.
+        var endsUpdate = false
+    }
+
+    init(groups: Int, ranks: Ranks?, model: ModelRuntime) {
+        self.groups = GradientGroups(count: groups, ranks: ranks.size)
+        (self.ranks, self.model) = (ranks, model)
+    }
+
+    /// Takes the memory that it needs.
+    func prepare() throws {
+        guard groups.count > 1 else { return }
+        let made = try GradientTree(groups, rank: ranks.rank, floats: model.groups.map { model.layout.floats($0) }.max() ?? 0)
+        exchange = try ranks.map { try GradientExchange(groups, $0, made, model) }
+        tree = made
+    }
+
+    /// Those of so many leaves that this process computes.
+    func own(of all: Int) -> Range<Int> { groups.leaves(ofRank: ranks.rank, among: all) }
+
+    /// Seconds that this rank waited for others so far.
+    var waited: Double { exchange?.waited ?? 0 }
+
+    /// Computes this process's leaves, and learns of all.
+    /// - Parameters:
+    ///   - all: leaves of the update, on all ranks.
+    ///   - blank: what is reported of a leaf that was not computed.
+    ///   - leaf: computes one, counted from this process's first; told whether its gradients are to be added to stored ones.
+    /// - Returns: the report of each leaf of all.
+    func compute<Report: BitwiseCopyable>(
+        _ group: ParameterGroup, of all: Int, _ blank: Report, _ leaf: (_ index: Int, _ adding: Bool) throws -> Leaf<Report>
+    ) throws -> [Report] {
+        exchange?.begin(group)
+        var reports = try ownReports(group, of: all, blank, leaf)
+        exchange?.finish()
+        if let ranks {
+            let told = ranks.gather(reports)
+            for rank in 0..<ranks.size { for leaf in groups.leaves(ofRank: rank, among: all) { reports[leaf] = told[rank][leaf] } }
+        }
+        return reports
+    }
+
+    private func ownReports<Report: BitwiseCopyable>(
+        _ group: ParameterGroup, of all: Int, _ blank: Report, _ compute: (_ index: Int, _ adding: Bool) throws -> Leaf<Report>
+    ) throws -> [Report] {
+        var reports = [Report](repeating: blank, count: all)
+        let own = (groups: groups.groups(of: ranks.rank), leaves: own(of: all))
+        tree?.begin()
+        for number in own.groups {
+            var isStored = false
+            for leaf in groups.leaves(of: number, among: all) {
+                // Of the rank's last group: where that has no leaf, what is sent is not what the last leaf left.
+                isLastLeaf = number + 1 == own.groups.upperBound && leaf + 1 == own.leaves.upperBound
+                let done = try compute(leaf - own.leaves.lowerBound, isStored)
+                reports[leaf] = done.report
+                if done.endsUpdate { return reports }
+                isStored = isStored || done.isStored
+            }
+            if let tree, let gradients = gradients(group) { tree.add(group: number, gradients, isStored: isStored) }
+        }
+        return reports
+    }
+
+    /// Runs a program of a leaf.
+    /// - Parameter isLast: whether no other program of the leaf adds to the gradients.
+    func run(_ executable: Executable, _ inputs: RunInputs, isLast: Bool = true) throws -> RunStatus {
+        try exchange?.run(executable, inputs, isLast: isLastLeaf && isLast) ?? model.session.run(executable, inputs)
+    }
+
+    /// Turns the gradients of all leaves into weights, which other ranks' may still be on their way (``settle()``).
+    /// - Parameter batches: whose mean is taken.
+    /// - Returns: the gradient's norm, where it is clipped.
+    func finish(_ group: ParameterGroup, _ updates: inout ParameterUpdates, rate: Double, batches: Int) throws -> Float? {
+        if let exchange { exchange.total() } else if let tree, let gradients = gradients(group) { tree.total(into: gradients) }
+        let norm = try updates.finish(group, model, rate: rate, batches: batches, among: exchange)
+        exchange?.shareWeights()
+        return norm
+    }
+
+    /// Leaves the gradients of all leaves unused.
+    func drop() { exchange?.drop() }
+
+    /// Waits until this process has all weights.
+    func settle() { exchange?.settle() }
+
+    /// The stored gradients of a group of parameters; nil where there are none.
+    private func gradients(_ group: ParameterGroup) -> UnsafeMutableBufferPointer<Float>? {
+        guard let bytes = model.layout.groups[group], let memory = model.session.gradients else { return nil }
+        return UnsafeMutableBufferPointer(rebasing: memory.floats[(bytes.lowerBound / 4)..<(bytes.upperBound / 4)])
+    }
+}
