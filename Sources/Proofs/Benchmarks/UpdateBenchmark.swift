@@ -43,12 +43,13 @@ package struct UpdateBenchmark: Sendable {
         try trainer.prepare(images: setting.batchSize, batches: own)
         let patches = try RandomPatches(configuration, images: setting.batchSize)
         let given = [TrainingBatch](repeating: TrainingBatch(images: setting.batchSize, patches: patches.bytes), count: own)
+        let shape = UpdateShape(batches: [Int](repeating: setting.batchSize, count: batches))
         let now = IterationSettings(learningRate: 1e-4, curriculum: 0.5)
         var waits: [Double] = []
         let before = OtherLoad.Clock()
         let times = try setting.times(progress) {
             let waited = trainer.waited
-            _ = try trainer.iterate(given, of: batches, now)
+            _ = try trainer.iterate(given, of: shape, now)
             waits.append(trainer.waited - waited)
         }
         let counted = waits.dropFirst(setting.warmup)

@@ -81,6 +81,17 @@ final class SharedUpdate {
         return reports
     }
 
+    /// Brings values of leaves to all ranks, each from the one that computes it.
+    /// - Parameter ranges: where each leaf's are; the same on all ranks.
+    func complete(_ memory: Memory, _ ranges: [(leaf: Int, floats: Range<Int>)], of all: Int) {
+        guard let ranks, let end = ranges.map(\.floats.upperBound).max() else { return }
+        let told = ranks.gather(Array(memory.floats[..<end]))
+        for rank in 0..<ranks.size {
+            let theirs = groups.leaves(ofRank: rank, among: all)
+            for (leaf, floats) in ranges where theirs.contains(leaf) { for i in floats { memory.floats[i] = told[rank][i] } }
+        }
+    }
+
     /// Runs a program of a leaf.
     /// - Parameter isLast: whether no other program of the leaf adds to the gradients.
     func run(_ executable: Executable, _ inputs: RunInputs, isLast: Bool = true) throws -> RunStatus {

@@ -8,7 +8,7 @@ struct RankMemory {
     let momentBytes: Int
     /// Sums of groups of gradients: its own, and what other ranks send of theirs.
     let sumBytes: Int
-    /// Batches of an update that a rank computes.
+    /// Leaves of an update that a rank computes.
     let batches: Int
     /// MPI's own.
     let engineBytes: Int
@@ -25,7 +25,7 @@ struct RankMemory {
         momentBytes = 2 * settings.moments.bytes(parameters: (ranks == 1 ? floats.reduce(0, +) : own.max() ?? 0) * each)
         let received = ranks == 1 ? 0 : (0..<ranks).map { GradientExchange.receivedFloats(groups, rank: $0, floats: most) }.max() ?? 0
         sumBytes = GradientTree.bytes(groups, floats: most) + received * each
-        batches = (0..<ranks).map { groups.leaves(ofRank: $0, among: settings.accumulation).count }.max() ?? 0
+        batches = (0..<ranks).map { groups.leaves(ofRank: $0, among: settings.leaves).count }.max() ?? 0
         engineBytes = ranks == 1 ? 0 : RankMemory.mpiBytes
     }
 }

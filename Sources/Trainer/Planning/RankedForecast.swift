@@ -31,7 +31,7 @@ package struct RankedForecast: Sendable {
             return
         }
         let groups = GradientGroups(count: max(settings.gradientGroups, ranks), ranks: ranks)
-        let batches = Double((0..<ranks).map { groups.leaves(ofRank: $0, among: settings.accumulation).count }.max() ?? 1)
+        let batches = Double((0..<ranks).map { groups.leaves(ofRank: $0, among: settings.leaves).count }.max() ?? 1) / Double(settings.leaves / settings.accumulation)
         let phases = [ParameterGroup.autoencoder, .masker].compactMap { Phase($0, plan, groups) }
         let alone = phases.reduce(0) { $0 + RankedForecast.updateBytes * Double($1.buckets.floats) / streamBytes }
         let all = phases.reduce(0) { $0 + $1.flops }

@@ -298,11 +298,13 @@ package struct TrainingPlan: Sendable {
         workspaceBytes =
             try team.margin
             * ((programs.map(\.program) + judging).map { try $0.workspaceBytes(threads: team.threads, isa: team.isa) }.max() ?? 0)
-        let patches = settings.batchSize * settings.model.patches, batch = patches * settings.model.patchWidth * ElementType.float32.bytes
+        let patches = (settings.leafPieceImages ?? settings.batchSize) * settings.model.patches, batch = patches * settings.model.patchWidth * ElementType.float32.bytes
         loaderBytes =
             Pretraining.loaderBytes(batch: batch, threads: team.threads, imageBytes: data.imageBytes)
-            + (settings.accumulation > 1 ? shared.batches * batch : 0)
-            + (pieceImages != nil && !keys.masker.isEmpty && !settings.step.ranks ? 4 * patches * ElementType.float32.bytes : 0)
+            + (settings.leaves > 1 ? shared.batches * batch : 0)
+            + (pieceImages != nil && !keys.masker.isEmpty && !settings.step.ranks
+                ? 4 * (settings.leafPieceImages == nil ? 1 : settings.accumulation) * settings.batchSize * settings.model.patches
+                    * ElementType.float32.bytes : 0)
             + shared.batches * TrainingPlan.decisionBytes(settings)
         let largest = models.parameters.parameters.map(\.type.bytes).max() ?? 0
         processBytes =
@@ -320,8 +322,8 @@ package struct TrainingPlan: Sendable {
 
     /// What the masks of a batch are decided by beside the scores, and what step A leaves for a masker that ranks.
     private static func decisionBytes(_ settings: PretrainSettings) -> Int {
-        let step = settings.step, patches = settings.batchSize * settings.model.patches
-        let removed = patches - settings.batchSize * settings.model.kept(maskRatio: step.maskRatio)
+        let step = settings.step, images = settings.leafPieceImages ?? settings.batchSize, patches = images * settings.model.patches
+        let removed = patches - images * settings.model.kept(maskRatio: step.maskRatio)
         let values = (step.masking.isGiven || step.takesNoise ? patches : 0) + (step.ranks ? patches + removed : 0)
         return values * ElementType.float32.bytes
     }

@@ -76,62 +76,6 @@ package struct IterationSettings: Sendable, Equatable {
     }
 }
 
-/// A batch in memory: patches [N, L, P], and what decides its masks beside the scores.
-package struct TrainingBatch {
-    /// [N, L] an image.
-    package enum MaskDecision {
-        /// Patches in int32, those to keep first.
-        case order(UnsafeRawBufferPointer)
-        /// What a masker's choice is drawn by, in float32.
-        case noise(UnsafeRawBufferPointer)
-
-        var input: InputName {
-            switch self {
-            case .order: .order
-            case .noise: .maskNoise
-            }
-        }
-        var memory: UnsafeRawBufferPointer {
-            switch self {
-            case .order(let memory), .noise(let memory): memory
-            }
-        }
-    }
-
-    package let images: Int
-    package let patches: UnsafeRawBufferPointer
-    package let decision: MaskDecision?
-    package init(images: Int, patches: UnsafeRawBufferPointer, decision: MaskDecision? = nil) {
-        self.images = images
-        self.patches = patches
-        self.decision = decision
-    }
-
-    struct Piece {
-        /// Its first image's place in the batch.
-        let first: Int
-        let images: Int
-        let patches: UnsafeRawBufferPointer
-        /// What the masks are decided by.
-        let decision: (input: InputName, memory: UnsafeRawBufferPointer)?
-    }
-
-    /// The batch in pieces of so many images, the last of which may be smaller; nil for the whole.
-    func pieces(of size: Int?) -> [Piece] {
-        let size = size ?? images
-        func rows(_ memory: UnsafeRawBufferPointer, _ range: Range<Int>) -> UnsafeRawBufferPointer {
-            let each = memory.count / images
-            return UnsafeRawBufferPointer(rebasing: memory[(range.lowerBound * each)..<(range.upperBound * each)])
-        }
-        return stride(from: 0, to: images, by: size).map { first in
-            let range = first..<min(images, first + size)
-            return Piece(
-                first: first, images: range.count, patches: rows(patches, range),
-                decision: decision.map { ($0.input, rows($0.memory, range)) })
-        }
-    }
-}
-
 /// Runs joint iterations: step A of a group of batches with its update, then step B with the parameters that A wrote.
 package final class JointTrainer {
     package let model: ModelRuntime
@@ -140,7 +84,8 @@ package final class JointTrainer {
     var updates: ParameterUpdates
     /// Images of the pieces that a batch is computed in, their gradients added up; nil for whole batches.
     package let pieceImages: Int?
-    private var pieces: MaskerPieces?
+    /// Room for step B of batches in pieces: of one that a process has whole, or of each of an update's.
+    private var pieces: [MaskerPieces] = []
     /// What step A leaves for a masker that ranks.
     private var ranking: RankedErrors?
     private let shared: SharedUpdate
@@ -181,59 +126,64 @@ package final class JointTrainer {
     package var waited: Double { shared.waited }
 
     /// Compiles and prepares everything that batches of this size, the largest to come, need.
-    /// - Parameter batches: how many batches an update has at most on this rank.
-    package func prepare(images: Int, batches: Int = 1) throws {
+    /// - Parameters:
+    ///   - batches: how many batches an update has at most on this rank.
+    ///   - leafImages: images of its leaves, where those are pieces of batches; `batches` counts them then.
+    package func prepare(images: Int, batches: Int = 1, leafImages: Int? = nil) throws {
         try shared.prepare()
         if options.ranks {
             ranking = try RankedErrors(
-                images: images * batches, patches: model.configuration.patches,
+                images: (leafImages ?? images) * batches, patches: model.configuration.patches,
                 removed: model.configuration.patches - model.configuration.kept(maskRatio: options.maskRatio))
         }
         let keys = StepPrograms(images: images, pieceImages: pieceImages, options, update: updates.update(adding: false))
         for key in keys.autoencoder + keys.masker { _ = try model.executable(key) }
-        if pieceImages != nil, !options.masking.isGiven, !options.ranks { pieces = try MaskerPieces(model, options, most: images) }
+        if pieceImages != nil, leafImages == nil, !options.masking.isGiven, !options.ranks { _ = try pieces(1, images: images) }
     }
 
     /// One joint iteration on a group of batches.
     /// - Parameters:
-    ///   - batches: of this rank.
-    ///   - all: batches of all ranks; nil for these.
+    ///   - own: the leaves of this rank.
+    ///   - shape: the update's, on all ranks; nil for these as batches.
     ///   - mayContinue: called where a loss is not finite, with the step's group: false ends the iteration there.
     package func iterate(
-        _ batches: [TrainingBatch], of all: Int? = nil, _ settings: IterationSettings,
+        _ own: [TrainingBatch], of shape: UpdateShape? = nil, _ settings: IterationSettings,
         mayContinue: (ParameterGroup) -> Bool = { _ in false }
     ) throws -> IterationLosses {
-        let all = all ?? batches.count
+        let shape = shape ?? UpdateShape(batches: own.map(\.images))
         var losses = IterationLosses()
         ranking?.clear()
         defer { shared.settle() }  // whoever looks at the weights then finds them whole
-        let a = try half(.autoencoder, batches, of: all, settings, &losses, mayContinue)
+        let a = try half(.autoencoder, own, of: shape, settings, &losses, mayContinue)
         losses.autoencoder = a.map { $0[0] }
         if losses.skipped.contains(.autoencoder), a == nil, !mayContinue(.autoencoder) { return losses }
         if !options.masking.isGiven, settings.trainsMasker {
-            losses.masker = try half(.masker, batches, of: all, settings, &losses, mayContinue)
+            losses.masker = try half(.masker, own, of: shape, settings, &losses, mayContinue)
         }
         return losses
     }
 
     /// One half on all batches, then its update; returns the losses' mean over the batches that were finite.
     private func half(
-        _ group: ParameterGroup, _ batches: [TrainingBatch], of all: Int, _ settings: IterationSettings, _ losses: inout IterationLosses,
+        _ group: ParameterGroup, _ own: [TrainingBatch], of shape: UpdateShape, _ settings: IterationSettings, _ losses: inout IterationLosses,
         _ mayContinue: (ParameterGroup) -> Bool
     ) throws -> [Float]? {
         var first = 0
-        let reports = try shared.compute(group, of: all, LeafReport()) { index, adding in
-            let batch = batches[index]
+        let leaves = shape.leaves, firstOwn = shared.own(of: leaves.count).lowerBound
+        let cut = group == .masker && shape.cutsBatches && !options.ranks ? try cutBatches(own, shape, settings) : nil
+        let reports = try shared.compute(group, of: leaves.count, LeafReport()) { index, adding in
+            let batch = own[index], leaf = leaves[firstOwn + index]
             defer { first += batch.images }
             isSpoiled = false
             let done =
                 switch group {
-                case .autoencoder: try autoencoder(batch, settings, adding: adding, first: first)
-                default: try masker(batch, settings, adding: adding, first: first)
+                case .autoencoder: try autoencoder(batch, of: shape.batches[leaf.batch], settings, adding: adding, first: first)
+                default: try masker(batch, leaf, of: shape.batches[leaf.batch], cut, settings, adding: adding, first: first)
                 }
             guard let done else {
-                return SharedUpdate.Leaf(
-                    report: LeafReport(outcome: isSpoiled ? .spoiled : .skipped), isStored: false, endsUpdate: !mayContinue(group))
+                // A batch that lacks a piece is no batch.
+                let outcome = isSpoiled || shape.cutsBatches ? LeafReport.Outcome.spoiled : .skipped
+                return SharedUpdate.Leaf(report: LeafReport(outcome: outcome), isStored: false, endsUpdate: !mayContinue(group))
             }
             return SharedUpdate.Leaf(report: LeafReport(done), isStored: true)
         }
@@ -254,6 +204,7 @@ package final class JointTrainer {
             shared.drop()
             return nil
         }
+        if shape.cutsBatches { count = shape.batches.count }  // losses and gradients of pieces count what they are of theirs
         let norm = try shared.finish(group, &updates, rate: settings.learningRate, batches: count)
         if let norm { losses.gradientNorms[group] = norm }
         if group == .masker { losses.meanScore = scores / Float(count) }
@@ -291,18 +242,19 @@ package final class JointTrainer {
 
     /// A step of a batch, whole or piece by piece, where no loss couples the pieces; nil where a loss is not finite.
     /// - Parameters:
+    ///   - whole: images of the batch, where this is a piece of it.
     ///   - executable: of so many images, whose losses count `weight`.
     ///   - inputs: what a piece is given beside its patches and what the update takes.
     ///   - finished: told of each piece's results.
     private func pieceByPiece(
-        _ group: ParameterGroup, _ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool,
+        _ group: ParameterGroup, _ batch: TrainingBatch, of whole: Int, _ settings: IterationSettings, adding: Bool,
         executable: (_ images: Int, _ update: Update, _ weight: Float) throws -> Executable,
         inputs: (TrainingBatch.Piece) -> RunInputs,
         finished: (Executable, TrainingBatch.Piece, _ weight: Float, inout Done) throws -> Void
     ) throws -> Done? {
         var done = Done(losses: [0])
         for piece in batch.pieces(of: pieceImages) {
-            let weight = Float(piece.images) / Float(batch.images)
+            let weight = Float(piece.images) / Float(whole)
             let executable = try executable(piece.images, updates.update(adding: adding || piece.first > 0), weight)
             var given = inputs(piece)
             given[.patches] = .memory(piece.patches)
@@ -317,10 +269,12 @@ package final class JointTrainer {
         return done
     }
 
-    /// Step A of a batch; nil where a loss is not finite.
-    /// - Parameter first: the place of its first image in the update.
-    private func autoencoder(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
-        let done = try pieceByPiece(.autoencoder, batch, settings, adding: adding) { images, update, weight in
+    /// Step A of a leaf; nil where a loss is not finite.
+    /// - Parameters:
+    ///   - whole: images of its batch.
+    ///   - first: the place of its first image among this process's of the update.
+    private func autoencoder(_ batch: TrainingBatch, of whole: Int, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+        let done = try pieceByPiece(.autoencoder, batch, of: whole, settings, adding: adding) { images, update, weight in
             try model.autoencoderStep(images: images, options, update: update, weight: weight)
         } inputs: { piece in
             var inputs: RunInputs = [:]
@@ -335,13 +289,33 @@ package final class JointTrainer {
         return done
     }
 
-    /// Step B of a batch.
-    private func masker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
-        if options.ranks { return try rankingMasker(batch, settings, adding: adding, first: first) }
+    /// Step B of a leaf.
+    /// - Parameter cut: the losses of each batch, where the leaf is a piece of one.
+    private func masker(
+        _ batch: TrainingBatch, _ leaf: UpdateShape.Leaf, of whole: Int, _ cut: [MaskerPieces.Losses?]?, _ settings: IterationSettings,
+        adding: Bool, first: Int
+    ) throws -> Done? {
+        if options.ranks { return try rankingMasker(batch, of: whole, settings, adding: adding, first: first) }
+        if let cut {
+            guard let losses = cut[leaf.batch] else { return nil }
+            for piece in batch.pieces(of: nil) {
+                let step = try pieces[leaf.batch].backward(piece, at: leaf.images, adding: adding)
+                guard try shared.run(step.executable, step.inputs) == .done else { return nil }
+            }
+            // The batch's losses are told of once, with its first piece.
+            return leaf.images.lowerBound == 0
+                ? Done(losses: losses.losses, meanScore: losses.meanScore) : Done(losses: losses.losses.map { _ in 0 })
+        }
         if let pieceImages {
             shared.settle()
-            let done = try pieces(of: batch).run(batch, pieceImages: pieceImages, curriculum: Float(settings.curriculum), adding: adding)
-            return done.map { Done(losses: $0.losses, meanScore: $0.meanScore) }
+            let room = try pieces(1, images: batch.images)[0], all = batch.pieces(of: pieceImages)
+            guard let losses = try room.losses(of: all, in: batch.images, curriculum: Float(settings.curriculum)) else { return nil }
+            for piece in all {
+                let images = piece.first..<(piece.first + piece.images)
+                let step = try room.backward(piece, at: images, adding: adding || piece.first > 0)
+                guard try shared.run(step.executable, step.inputs, isLast: images.upperBound == batch.images) == .done else { return nil }
+            }
+            return Done(losses: losses.losses, meanScore: losses.meanScore)
         }
         let executable = try model.maskerStep(images: batch.images, options, update: updates.update(adding: adding))
         var inputs: RunInputs = [.patches: .memory(batch.patches), .curriculum: .numbers([Float(settings.curriculum)])]
@@ -351,11 +325,32 @@ package final class JointTrainer {
         return Done(losses: try model.result("losses", of: executable), meanScore: scores.reduce(0, +) / Float(scores.count))
     }
 
+    /// The losses of batches whose pieces are on several ranks, and the gradients that reach their scores; nil for a batch where one is not finite.
+    private func cutBatches(
+        _ own: [TrainingBatch], _ shape: UpdateShape, _ settings: IterationSettings
+    ) throws -> [MaskerPieces.Losses?] {
+        shared.settle()
+        let mine = shared.own(of: shape.leaves.count), rooms = try pieces(shape.batches.count, images: shape.batches.max() ?? 1)
+        return try shape.batches.indices.map { batch in
+            let all = shape.leaves.indices.filter { shape.leaves[$0].batch == batch }
+            let here = all.filter(mine.contains).flatMap { leaf in
+                own[leaf - mine.lowerBound].pieces(of: nil).map { $0.moved(to: shape.leaves[leaf].images.lowerBound) }
+            }
+            let ranges = all.map { (leaf: $0, images: shape.leaves[$0].images) }
+            return try rooms[batch].losses(
+                of: here, in: shape.batches[batch], curriculum: Float(settings.curriculum), complete: { memory, values in
+                    shared.complete(memory, ranges.map { ($0.leaf, ($0.images.lowerBound * values)..<($0.images.upperBound * values)) }, of: shape.leaves.count)
+                }, anywhere: { shared.ranks?.any($0) ?? $0 })
+        }
+    }
+
     /// Step B of a batch for a masker that ranks, from what step A left; no loss couples images, so that pieces are added up as step A's are.
-    private func rankingMasker(_ batch: TrainingBatch, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+    private func rankingMasker(
+        _ batch: TrainingBatch, of whole: Int, _ settings: IterationSettings, adding: Bool, first: Int
+    ) throws -> Done? {
         guard let ranking else { throw GraphError(operation: "step B", problem: "the trainer was not prepared") }
         guard ranking.isComplete(batchAt: first) else { return nil }
-        return try pieceByPiece(.masker, batch, settings, adding: adding) { images, update, weight in
+        return try pieceByPiece(.masker, batch, of: whole, settings, adding: adding) { images, update, weight in
             try model.executable(.ranking(images: images, options, update, weight: weight))
         } inputs: { piece in
             ranking.inputs(images: piece.images, at: first + piece.first)
@@ -365,11 +360,11 @@ package final class JointTrainer {
         }
     }
 
-    /// Room for step B of a batch in pieces; made anew where it is too small.
-    private func pieces(of batch: TrainingBatch) throws -> MaskerPieces {
-        if let pieces, pieces.most >= batch.images { return pieces }
-        let made = try MaskerPieces(model, options, most: batch.images)
-        pieces = made
-        return made
+    /// Room for step B of batches in pieces; made anew where it is too small.
+    private func pieces(_ count: Int, images: Int) throws -> [MaskerPieces] {
+        if pieces.count < count || pieces.contains(where: { $0.most < images }) {
+            pieces = try (0..<count).map { _ in try MaskerPieces(model, options, most: images) }
+        }
+        return pieces
     }
 }

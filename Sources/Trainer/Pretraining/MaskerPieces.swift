@@ -29,39 +29,63 @@ struct MaskerPieces {
         scoreGradients = try Memory(floats: count, purpose: "gradients of scores")
     }
 
-    /// - Parameter adding: whether gradients are added to those that are stored.
-    /// - Returns: the five losses and the mean score, or nil where a value is not finite.
-    func run(_ batch: TrainingBatch, pieceImages: Int, curriculum: Float, adding: Bool) throws -> (losses: [Float], meanScore: Float)? {
-        let session = model.session, pieces = batch.pieces(of: pieceImages), count = batch.images * model.configuration.patches
+    /// The five losses of a whole batch, and the mean of its scores.
+    struct Losses {
+        let losses: [Float]
+        let meanScore: Float
+    }
+
+    /// The losses, and each score's gradient, which ``backward(_:at:adding:)`` begins with.
+    /// - Parameters:
+    ///   - pieces: those that are computed here, at their places in the batch.
+    ///   - images: of the whole batch.
+    ///   - complete: brings the other pieces' values, so many an image, from those who compute them.
+    ///   - anywhere: whether anybody says so who computes a piece.
+    /// - Returns: nil where a value is not finite.
+    func losses(
+        of pieces: [TrainingBatch.Piece], in images: Int, curriculum: Float, complete: (Memory, _ values: Int) -> Void = { _, _ in },
+        anywhere: (Bool) -> Bool = { $0 }
+    ) throws -> Losses? {
+        let session = model.session, patches = model.configuration.patches, count = images * patches
         for piece in pieces {
             let scoring = try model.executable(.scoring(images: piece.images, nil))
-            guard try session.run(scoring, [.patches: .memory(piece.patches)]) == .done else { return nil }
+            guard try session.run(scoring, [.patches: .memory(piece.patches)]) == .done else {
+                throw GraphError(operation: "scores", problem: "a program without losses ended at one")
+            }
             place(try model.result("scores", of: scoring), in: scores, at: piece)
         }
-        let whole = try model.executable(.maskerLosses(images: batch.images, options))
+        complete(scores, patches)
+        let whole = try model.executable(.maskerLosses(images: images, options))
         errors.floats.update(repeating: 0)
         let given: RunInputs = [
-            .scores: part(scores, 0..<batch.images), .errors: part(errors, 0..<batch.images), .curriculum: .numbers([curriculum])
+            .scores: part(scores, 0..<images), .errors: part(errors, 0..<images), .curriculum: .numbers([curriculum])
         ]
         guard try session.run(whole, given) == .done else { return nil }
         errorGradients.fill(try model.result("grad.errors", of: whole))
-        for piece in pieces {
+        let isFinite = try pieces.allSatisfy { piece in
             let backward = try model.executable(.maskerErrors(images: piece.images, options))
             let range = piece.first..<(piece.first + piece.images)
             let inputs: RunInputs = [.patches: .memory(piece.patches), .scores: part(scores, range), .upstream: part(errorGradients, range)]
-            guard try session.run(backward, inputs) == .done else { return nil }
+            guard try session.run(backward, inputs) == .done else { return false }
             place(try model.result("errors", of: backward), in: errors, at: piece)
             place(try model.result("grad.scores", of: backward), in: scoreGradients, at: piece)
+            return true
         }
+        if anywhere(!isFinite) { return nil }
+        complete(errors, patches)
         guard try session.run(whole, given) == .done else { return nil }
         let losses = try model.result("losses", of: whole)
         for (i, gradient) in try model.result("grad.scores", of: whole).enumerated() { scoreGradients.floats[i] += gradient }
-        for piece in pieces {
-            let backward = try model.executable(.scoring(images: piece.images, .store(adding: adding || piece.first > 0)))
-            let upstream = part(scoreGradients, piece.first..<(piece.first + piece.images))
-            guard try session.run(backward, [.patches: .memory(piece.patches), .upstream: upstream]) == .done else { return nil }
-        }
-        return (losses, scores.floats.prefix(count).reduce(0, +) / Float(count))
+        return Losses(losses: losses, meanScore: scores.floats.prefix(count).reduce(0, +) / Float(count))
+    }
+
+    /// The masker once more, forward and back from what a piece's scores received.
+    /// - Parameters:
+    ///   - images: its place in the batch.
+    ///   - adding: whether gradients are added to those that are stored.
+    func backward(_ piece: TrainingBatch.Piece, at images: Range<Int>, adding: Bool) throws -> (executable: Executable, inputs: RunInputs) {
+        let executable = try model.executable(.scoring(images: piece.images, .store(adding: adding)))
+        return (executable, [.patches: .memory(piece.patches), .upstream: part(scoreGradients, images)])
     }
 
     private func place(_ values: [Float], in memory: Memory, at piece: TrainingBatch.Piece) {

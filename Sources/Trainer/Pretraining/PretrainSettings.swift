@@ -93,6 +93,23 @@ package struct PretrainSettings: RunSettings, ScheduledSettings {
     /// Whether gradients stay between programs: for several batches an update, or for their norm.
     package func storesGradients(pieceImages: Int?) -> Bool { accumulation > 1 || clip != nil || pieceImages != nil }
 
+    /// Images of the pieces of a batch that are leaves of an update by themselves, as where there are more groups than batches; nil where
+    /// whole batches are.
+    package var leafPieceImages: Int? { gradientGroups > accumulation ? pieceImages : nil }
+    /// Leaves of an update.
+    package var leaves: Int { accumulation * (leafPieceImages.map { batchSize / max(1, $0) } ?? 1) }
+
+    private var leavesProblem: Message? {
+        guard gradientGroups > accumulation, let pieceImages, pieceImages >= 1 else { return groupsProblem }
+        guard batchSize % pieceImages == 0, gradientGroups <= leaves else {
+            return
+                "\(.gradientGroups) \(gradientGroups) cuts batches: \(.pieceImages) has to divide \(.batchSize) \(batchSize) in "
+                + "\((gradientGroups + accumulation - 1) / accumulation) pieces or more"
+        }
+        guard !dropLast else { return "\(.gradientGroups) \(gradientGroups) cuts batches, the last one too: leave out \(.dropLast)" }
+        return nil
+    }
+
     /// What is wrong with the settings, or nil.
     package var problem: Message? {
         if let problem = model.problem { return Message(problem) }
@@ -111,7 +128,7 @@ package struct PretrainSettings: RunSettings, ScheduledSettings {
         if step.ranks, curriculum != .linear {
             return "\(.masker, step.objective.rawValue) learns from ranks of errors, which no factor turns: leave out \(.curriculum)"
         }
-        if let problem = groupsProblem { return problem }
+        if let problem = leavesProblem { return problem }
         if let pieceImages, pieceImages < 1 { return "\(.pieceImages) must be at least 1, not \(pieceImages)" }
         return scheduleProblem
     }

@@ -54,8 +54,8 @@ package final class Pretraining: TrainingRecipe {
     private let held: HeldImages?
     private let ranks: Ranks?
     private let groups: GradientGroups
-    /// The most batches of an update that this process computes.
-    private let ownBatches: Int
+    /// The most leaves of an update that this process computes, and images of the largest.
+    private let ownBatches: Int, leafImages: Int
     private let watch: FeatureWatch?
 
     /// - Parameter resumes: whether `resume` will follow: a limit on memory is then met as the run's newest state records.
@@ -107,20 +107,22 @@ package final class Pretraining: TrainingRecipe {
             grid: grid, augmentation: settings.augmentation, normalization: settings.normalization, seed: settings.seed,
             passOrder: settings.passOrder)
         loader = BatchLoader(
-            source: source, pipeline: pipeline, batchSize: settings.dropLast ? settings.batchSize : batchSize, dropLast: settings.dropLast,
+            source: source, pipeline: pipeline,
+            batchSize: settings.leafPieceImages ?? (settings.dropLast ? settings.batchSize : batchSize), dropLast: settings.dropLast,
             shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
             broken: settings.strict ? .refuse : .substitute)
-        let total = loader.batchesPerEpoch, accumulation = settings.accumulation, groups = groups
-        let mine = groups.leaves(ofRank: ranks.rank, among: accumulation).count
+        let total = loader.batchesPerEpoch, leaves = settings.leaves, groups = groups
+        let mine = groups.leaves(ofRank: ranks.rank, among: leaves).count
         if let ranks {
-            loader.isWanted = { groups.isLeaf($0, ofRank: ranks.rank, batches: total, accumulation: accumulation) }
+            loader.isWanted = { groups.isLeaf($0, ofRank: ranks.rank, batches: total, accumulation: leaves) }
         }
         ownBatches = mine + (ranks == nil ? 0 : 1)  // a short last update may be shared otherwise
+        leafImages = settings.leafPieceImages ?? batchSize
         decisions =
             settings.step.masking.isGiven || settings.step.takesNoise
-            ? try Memory(integers: batchSize * ownBatches * m.patches, purpose: "masks") : nil
-        group = try BatchGroup(ownBatches, floats: batchSize * grid.count * grid.patchWidth)
+            ? try Memory(integers: leafImages * ownBatches * m.patches, purpose: "masks") : nil
+        group = try BatchGroup(ownBatches, floats: leafImages * grid.count * grid.patchWidth)
         // The first rank looks for all.
         held = try ranks.leads ? HeldImages(source: heldOut ?? source, pipeline: pipeline, strict: settings.strict) : nil
         try ranks?.agree(on: source, settings, isa)
@@ -166,7 +168,7 @@ package final class Pretraining: TrainingRecipe {
 
     /// Images of a batch, which may be all there are.
     package var batchSize: Int { min(settings.batchSize, source.count) }
-    package var stepsPerEpoch: Int { (loader.batchesPerEpoch + settings.accumulation - 1) / settings.accumulation }
+    package var stepsPerEpoch: Int { (loader.batchesPerEpoch + settings.leaves - 1) / settings.leaves }
 
     /// Trains to the end of the schedule.
     /// - Parameters:
@@ -180,7 +182,7 @@ package final class Pretraining: TrainingRecipe {
     ) throws -> RunEnd {
         self.judging = judging
         self.progress = progress
-        try trainer.prepare(images: min(settings.batchSize, source.count), batches: ownBatches)
+        try trainer.prepare(images: min(settings.batchSize, source.count), batches: ownBatches, leafImages: settings.leafPieceImages)
         willBegin()
         for line in held?.broken ?? [] { loop.reportOnce(Message(line)) }
         return try loop.run(self, isInterrupted: isInterrupted)
@@ -200,11 +202,11 @@ package final class Pretraining: TrainingRecipe {
     func step(_ position: inout RunPosition, lastState: String?) throws -> StepOutcome {
         ranks?.note("at step \(position.step + 1): the last state is \(lastState ?? "in \(files.folder)")")
         let now = iterationSettings(position), started = DispatchTime.now().uptimeNanoseconds
-        let leaves = min(settings.accumulation, loader.batchesPerEpoch - position.batch)
+        let leaves = min(settings.leaves, loader.batchesPerEpoch - position.batch)
         let (batches, broken) = try nextGroup(epoch: position.epoch, leaves: leaves)
         let loaded = DispatchTime.now().uptimeNanoseconds
         let waited = trainer.waited
-        let losses = try trainer.iterate(batches, of: leaves, now, mayContinue: { _ in settings.onNonfinite == .skip })
+        let losses = try trainer.iterate(batches, of: shape(position.batch..<(position.batch + leaves)), now, mayContinue: { _ in settings.onNonfinite == .skip })
         if !losses.skipped.isEmpty { try leaveOut(losses, now, &position, lastState) }
         position.updates = trainer.updates.counts
         lastLosses = losses
@@ -217,8 +219,16 @@ package final class Pretraining: TrainingRecipe {
             exchangeSeconds: ranks == nil ? nil : trainer.waited - waited, broken: broken)
     }
 
+    /// The update of some of the loader's batches, which are leaves.
+    private func shape(_ batches: Range<Int>) -> UpdateShape {
+        guard let piece = settings.leafPieceImages else { return UpdateShape(batches: batches.map { loader.images(of: $0..<($0 + 1)) }) }
+        let images = loader.images(of: batches), whole = settings.batchSize
+        return UpdateShape(batches: stride(from: 0, to: images, by: whole).map { min(whole, images - $0) }, pieceImages: piece)
+    }
+
     private func iterationSettings(_ position: RunPosition) -> IterationSettings {
-        let share = Double(position.batch) / Double(loader.batchesPerEpoch)
+        let pieces = settings.leaves / settings.accumulation  // of a batch that the loader gives one by one
+        let share = Double(position.batch / pieces) / Double((loader.batchesPerEpoch + pieces - 1) / pieces)
         return IterationSettings(
             learningRate: settings.schedule.learningRate(at: Double(position.epoch) + share),
             curriculum: settings.curriculum.factor(epoch: position.epoch, of: settings.schedule.epochs),
@@ -290,7 +300,7 @@ package final class Pretraining: TrainingRecipe {
             guard let batch = try loader.next() else { break }
             broken += batch.skipped
             let patches = group.keep(batch.patches, slot: slot)
-            let decision = decide(batch.samples, epoch: epoch, row: slot * min(settings.batchSize, source.count))
+            let decision = decide(batch.samples, epoch: epoch, row: slot * leafImages)
             batches.append(TrainingBatch(images: batch.samples.count, patches: patches, decision: decision))
         }
         if let ranks { broken = ranks.gather(lines: broken).filter { named.insert($0).inserted } }
