@@ -85,11 +85,12 @@ let package = Package(
             ]),
         .room("Features", ["Settings", "Tensors", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights"]),
         .room("Evaluation", ["CAlgebra", "Randomness", "Engine", "Features"]),
+        .room("Distributed", ["CRanks", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Engine"]),
         .room(
             "Trainer",
             [
-                "CRanks", "Randomness", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
-                "Storage", "Engine", "Weights", "Features"
+                "Randomness", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
+                "Storage", "Engine", "Weights", "Features", "Distributed"
             ]),
         .room(
             "Reports",
@@ -101,7 +102,7 @@ let package = Package(
             "Proofs",
             [
                 "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
-                "Storage", "Engine", "Weights", "Features", "Evaluation", "Trainer"
+                "Storage", "Engine", "Weights", "Features", "Evaluation", "Distributed", "Trainer"
             ]),
         .room("Curricle", ["Settings", "Runtime", "Vision", "Datasets", "Models", "Engine", "Weights", "Features"]),
         .room(
@@ -116,7 +117,7 @@ let package = Package(
             name: "curricle",
             dependencies: [
                 "Settings", "Graph", "Runtime", "Vision", "Datasets", "Models", "Storage", "Engine", "Weights", "Features",
-                "Evaluation", "Trainer", "Reports", "Proofs", "Terminal"
+                "Evaluation", "Distributed", "Trainer", "Reports", "Proofs", "Terminal"
             ].modules),
 
         .support("TestSupport", ["Randomness", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Reference"]),
@@ -146,10 +147,13 @@ let package = Package(
             ]),
         .tests("EvaluationTests", ["Features", "Evaluation", "TestSupport"]),
         .tests(
+            "DistributedTests",
+            ["Randomness", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Models", "Engine", "Distributed"]),
+        .tests(
             "TrainerTests",
             [
                 "CInstructions", "Settings", "Tensors", "Graph", "Program", "Compiler", "Runtime", "Vision", "Datasets", "Models",
-                "Storage", "Engine", "Weights", "Features", "Trainer", "Proofs", "TestSupport", "RunSupport"
+                "Storage", "Engine", "Weights", "Features", "Distributed", "Trainer", "Proofs", "TestSupport", "RunSupport"
             ]),
         .tests(
             "ReportsTests",

@@ -52,20 +52,21 @@ ranks_of() {
 weights() { sha256sum "$folder/$1/model.safetensors" | cut -c1-64; }
 state() { sha256sum "$(ls "$folder/$1"/state-* | tail -1)" | cut -c1-64; }
 
-# 13 batches an epoch: the last update has fewer than the others.
+# 13 batches an epoch: the last update has fewer than the others. An update has as many batches as groups, but where `batches` says otherwise.
 number=0
 check() { # check GROUPS OPTIONS…
     groups=$1
     shift
     number=$((number + 1))
+    iterations=${batches:-$groups}
     # shellcheck disable=SC2086
-    "$curricle" pretrain --data "$data" --output "$folder/one-$number" $model --gradient-groups "$groups" --accum-iter "$groups" --threads 2 "$@" >"$folder/out" 2>&1 ||
+    "$curricle" pretrain --data "$data" --output "$folder/one-$number" $model --gradient-groups "$groups" --accum-iter "$iterations" --threads 2 "$@" >"$folder/out" 2>&1 ||
         { cat "$folder/out"; fail "one process, $*"; }
     for kind in $kinds; do
         for ranks in $counts; do
             [ "$ranks" -le "$groups" ] || continue
             name="$kind-$ranks-$number"
-            run "$kind" "$ranks" "$name" --gradient-groups "$groups" --accum-iter "$groups" --threads $((ranks % 2 + 1)) "$@" || { cat "$folder/out"; fail "$kind, $ranks ranks: $*"; }
+            run "$kind" "$ranks" "$name" --gradient-groups "$groups" --accum-iter "$iterations" --threads $((ranks % 2 + 1)) "$@" || { cat "$folder/out"; fail "$kind, $ranks ranks: $*"; }
             [ "$(state "one-$number")" = "$(state "$name")" ] || fail "$kind, $ranks ranks, $groups groups: other bits: $*"
             [ "$(weights "one-$number")" = "$(weights "$name")" ] || fail "$kind, $ranks ranks, $groups groups: other weights: $*"
         done
@@ -89,8 +90,21 @@ for kind in openmpi mpich; do command -v "mpirun.$kind" >/dev/null && kinds="$ki
 [ -n "$kinds" ] || fail "no mpirun: tools/setup.sh --mpi"
 if [ -n "$all" ]; then counts="2 3 4 8"; else counts="2 3"; fi
 check 6
-check 8 --masker rank --clip-grad 0.5
 check 6 --precision bf16 --moments bf16
+narrow=$model
+# More parameters than fit one bucket, and ranks whose last group has no batch in an epoch's last update.
+model="$(echo "$model" | sed 's/embed-dim 16/embed-dim 48/g') --depth 2"
+[ -n "$all" ] || counts=4
+check 8 --masker rank --clip-grad 0.5
+# Batches that are cut over ranks: scores and errors come from several.
+batches=1
+model="$(echo "$narrow" | sed 's/--batch-size 4/--batch-size 12/')"
+check 4 --micro-batch 3
+batches=2
+check 8 --micro-batch 3 --clip-grad 1
+batches=""
+model=$narrow
+[ -n "$all" ] || counts="2 3"
 data=$folder/pictures
 check 6 --masking random
 grep -q "0030.png" "$folder/out" || { cat "$folder/out"; fail "broken images are not named"; }
@@ -98,6 +112,14 @@ data=$folder/data
 if [ -n "$all" ]; then
     check 8
     check 8 --masking random
+    batches=1
+    model="$(echo "$narrow" | sed 's/--batch-size 4/--batch-size 12/')"
+    for options in "--masker rank" "--masking random" "--mask-noise 0.5" "--precision bf16" "--on-nonfinite skip --lr 1e9"; do
+        # shellcheck disable=SC2086
+        check 4 --micro-batch 3 $options
+    done
+    batches=""
+    model=$narrow
     check 6 --mask-noise 0.5 --masker-every 2
     check 8 --micro-batch 3 --clip-grad 1
     check 6 --masking block --uniformity 0.1
@@ -118,6 +140,38 @@ run "$kind" 3 part --gradient-groups 6 --accum-iter 6 --threads 1 --resume || { 
 [ "$(state part)" = "$(state one-1)" ] || fail "resumed by three ranks: other bits"
 run "$kind" 2 told || fail "without options"
 grep -q -- "2 ranks: --gradient-groups 2 --accum-iter 2" "$folder/out" || fail "what one process is to be given is not said"
+
+# Fine-tuning: the states, the weights and the best epoch's are one process's.
+tuning="--weights $folder/one-1/model.safetensors --train $folder/data --holdout 0.3 --epochs 3 --batch-size 4 --gradient-groups 6 --accum-iter 6"
+# shellcheck disable=SC2086
+"$curricle" finetune $tuning --threads 2 --output "$folder/tuned" >"$folder/out" 2>&1 || { cat "$folder/out"; fail "finetune"; }
+for kind in $kinds; do
+    for ranks in $counts; do
+        # shellcheck disable=SC2086
+        timeout -k 5 60 "mpirun.$kind" -n "$ranks" "$curricle" finetune $tuning --threads 1 --max-steps 3 --output "$folder/tuned-$kind-$ranks" >"$folder/out" 2>&1 || { cat "$folder/out"; fail "$kind: finetune"; }
+        # shellcheck disable=SC2086
+        timeout -k 5 60 "mpirun.$kind" -n 2 "$curricle" finetune $tuning --threads 1 --resume --output "$folder/tuned-$kind-$ranks" >"$folder/out" 2>&1 || { cat "$folder/out"; fail "$kind: finetune --resume"; }
+        [ "$(state tuned)" = "$(state "tuned-$kind-$ranks")" ] || fail "$kind, $ranks ranks: finetune: other bits"
+        cmp "$folder/tuned/model-best.safetensors" "$folder/tuned-$kind-$ranks/model-best.safetensors" || fail "$kind: finetune: another best epoch"
+    done
+    code=0
+    timeout -k 5 60 "mpirun.$kind" -n 2 "$curricle" finetune --eval --weights "$folder/tuned/model.safetensors" --train "$folder/data" --test "$folder/data" >"$folder/out" 2>&1 || code=$?
+    [ $code -eq 2 ] || { cat "$folder/out"; fail "$kind: finetune --eval under mpirun, code $code"; }
+done
+echo "finetune: ranks $counts of $kinds, cut and gone on with, give one process's bits"
+
+# What is measured between ranks is what a plan takes.
+for kind in $kinds; do
+    timeout -k 5 60 "mpirun.$kind" -n 2 "$curricle" bench exchange --json --repeats 3 >"$folder/network.json" 2>"$folder/out" || { cat "$folder/out"; fail "$kind: bench exchange"; }
+    # shellcheck disable=SC2086
+    timeout -k 5 60 "mpirun.$kind" -n 2 "$curricle" bench step --json --model tiny-p16 --image-size 32 --batch-size 2 --repeats 1 --warmup 0 --threads 1 >"$folder/update.json" 2>"$folder/out" || { cat "$folder/out"; fail "$kind: bench step"; }
+    grep -q '"ranks":2.*"update_s":' "$folder/update.json" || { cat "$folder/update.json"; fail "$kind: bench step"; }
+done
+"$curricle" plan --model tiny-p16 --image-size 32 --batch-size 2 --threads 1 --ranks 1,2,64 --network "$folder/network.json" --json >"$folder/plan.json"
+[ "$(grep -c '"efficiency":' "$folder/plan.json")" = 3 ] || { cat "$folder/plan.json"; fail "plan --ranks"; }
+code=0
+"$curricle" bench exchange >"$folder/out" 2>&1 || code=$?
+[ $code -eq 2 ] || fail "bench exchange in one process, code $code"
 
 # Killed, and gone on with.
 rounds=2

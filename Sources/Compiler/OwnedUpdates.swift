@@ -29,7 +29,9 @@ extension Instruction {
         func cut(_ operand: UInt64, _ count: Int32) -> [(before: Int, count: Int32)] {
             guard let start = Operand(encoded: operand)?.offset else { return [] }
             let whole = start..<(start + Int(count) * each)
-            return owned.map { $0.clamped(to: whole) }.filter { !$0.isEmpty }.map { (($0.lowerBound - start) / each, Int32($0.count / each)) }
+            return owned.map { $0.clamped(to: whole) }.filter { !$0.isEmpty }.map {
+                (($0.lowerBound - start) / each, Int32($0.count / each))
+            }
         }
         switch kernel {
         case .adamw:

@@ -163,7 +163,8 @@ package struct Pipeline: Sendable {
         var scale: [ValueID] = []
         if let clip {
             let made = Operation.gradientSquares(group, count: try layout.floats(of: group))
-            let squares = try owned == nil ? graph.append(made)[0] : graph.append(.input(.squares), type: made.outputTypes([], leaf: nil)[0])[0]
+            let squares =
+                try owned == nil ? graph.append(made)[0] : graph.append(.input(.squares), type: made.outputTypes([], leaf: nil)[0])[0]
             let clipped = try graph.append(.clipScale(limit: clip), [squares, step])
             scale = [clipped[0]]
             graph.results.append(("gradient norm", clipped[1]))

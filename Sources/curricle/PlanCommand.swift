@@ -16,7 +16,8 @@ enum PlanCommand {
     /// What of a run's settings decides what it takes.
     private static let run = PretrainSettings.declared.named(
         ModelConfiguration.declared.map(\.name) + [
-            "batch-size", "epochs", "accum-iter", "gradient-groups", "mask-ratio", "masking", "masker", "masker-every", "mask-noise", "uniformity",
+            "batch-size", "epochs", "accum-iter", "gradient-groups", "mask-ratio", "masking", "masker", "masker-every", "mask-noise",
+            "uniformity",
             "norm-pix-loss",
             "clip-grad", "precision", "moments", "memory-limit", "micro-batch"
         ])

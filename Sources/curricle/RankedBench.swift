@@ -1,3 +1,4 @@
+import CurricleDistributed
 import CurricleEngine
 import CurricleProofs
 import CurricleRuntime
@@ -14,7 +15,9 @@ enum RankedBench {
         var groups = 1
         while groups < size { groups *= 2 }
         let batches = try a.intIfGiven("accum-iter") ?? groups
-        guard batches >= size else { throw LearningError.configuration("\(size) ranks, but --accum-iter \(batches): give one batch a rank") }
+        guard batches >= size else {
+            throw LearningError.configuration("\(size) ranks, but --accum-iter \(batches): give one batch a rank")
+        }
         groups = min(groups, batches)
         var bar = ProgressBar(total: s.repeats + s.warmup)
         var benchmark = UpdateBenchmark(

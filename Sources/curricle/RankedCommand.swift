@@ -1,3 +1,4 @@
+import CurricleDistributed
 import CurricleDatasets
 import CurricleEngine
 import CurricleFeatures
@@ -60,7 +61,8 @@ enum RankedCommand {
     static func refuse(_ command: String) throws {
         if try Ranks.wasLaunched() {
             throw LearningError.configuration(
-                "\(command) runs in one process: start it without mpirun (pretrain, finetune, extract, and bench step and exchange run on several)")
+                "\(command) runs in one process: start it without mpirun (pretrain, finetune, extract, and bench step and exchange run on several)"
+            )
         }
     }
 

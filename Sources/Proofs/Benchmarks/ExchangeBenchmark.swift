@@ -1,3 +1,4 @@
+import CurricleDistributed
 import CurricleRuntime
 import CurricleTrainer
 import Dispatch

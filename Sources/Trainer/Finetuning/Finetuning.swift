@@ -1,3 +1,4 @@
+import CurricleDistributed
 import CurricleDatasets
 import CurricleEngine
 import Foundation

@@ -24,7 +24,9 @@ package struct Network: Sendable, Equatable, Codable {
     /// two network namespaces of one machine (docs/SCALING.md).
     package init?(rate text: String) {
         let units: [Character: Double] = ["M": 1e6, "G": 1e9, "T": 1e12]
-        guard let unit = text.last.flatMap({ units[$0] }), let number = Double(text.dropLast()), number > 0, number.isFinite else { return nil }
+        guard let unit = text.last.flatMap({ units[$0] }), let number = Double(text.dropLast()), number > 0, number.isFinite else {
+            return nil
+        }
         self.init(bytesPerSecond: number * unit / 8 * 1448 / 1538, latency: 150e-6, processorSecondsPerByte: 1.5e-9)
     }
 
@@ -33,7 +35,8 @@ package struct Network: Sendable, Equatable, Codable {
     package static func read(_ text: String) throws -> Network {
         if let known = Network(rate: text) { return known }
         guard let data = FileManager.default.contents(atPath: text) else {
-            throw LearningError.configuration("--network \(text) is neither a rate, as 10G, nor a file that `curricle bench exchange --json` wrote")
+            throw LearningError.configuration(
+                "--network \(text) is neither a rate, as 10G, nor a file that `curricle bench exchange --json` wrote")
         }
         guard let line = data.split(separator: UInt8(ascii: "\n")).last, let network = try? JSONDecoder().decode(Network.self, from: line),
             network.bytesPerSecond > 0, network.latency >= 0, network.processorSecondsPerByte >= 0

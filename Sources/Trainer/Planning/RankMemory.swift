@@ -1,3 +1,4 @@
+import CurricleDistributed
 import CurricleCompiler
 import CurricleGraph
 import CurricleTensors

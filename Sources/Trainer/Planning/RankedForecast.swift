@@ -1,3 +1,4 @@
+import CurricleDistributed
 import CurricleGraph
 import CurricleProgram
 import CurricleTensors
@@ -23,7 +24,8 @@ package struct RankedForecast: Sendable {
     ///   - batchSeconds: of one process's iteration on one batch.
     ///   - streamBytes: bytes a second between a rank's threads and its memory.
     package init(
-        _ plan: TrainingPlan, _ settings: PretrainSettings, ranks: Int, threads: Int, network: Network, batchSeconds: Double, streamBytes: Double
+        _ plan: TrainingPlan, _ settings: PretrainSettings, ranks: Int, threads: Int, network: Network, batchSeconds: Double,
+        streamBytes: Double
     ) {
         self.ranks = ranks
         guard ranks > 1 else {
@@ -31,7 +33,9 @@ package struct RankedForecast: Sendable {
             return
         }
         let groups = GradientGroups(count: max(settings.gradientGroups, ranks), ranks: ranks)
-        let batches = Double((0..<ranks).map { groups.leaves(ofRank: $0, among: settings.leaves).count }.max() ?? 1) / Double(settings.leaves / settings.accumulation)
+        let batches =
+            Double((0..<ranks).map { groups.leaves(ofRank: $0, among: settings.leaves).count }.max() ?? 1)
+            / Double(settings.leaves / settings.accumulation)
         let phases = [ParameterGroup.autoencoder, .masker].compactMap { Phase($0, plan, groups) }
         let alone = phases.reduce(0) { $0 + RankedForecast.updateBytes * Double($1.buckets.floats) / streamBytes }
         let all = phases.reduce(0) { $0 + $1.flops }
@@ -93,7 +97,10 @@ package struct RankedForecast: Sendable {
             flops = group == .autoencoder ? plan.flopsA : plan.flopsB
             firstByte = { layout.groups[$0]?.lowerBound ?? 0 }
             let orders = plan.programs.map { StageOrder(Stages($0.program.instructions)) }
-            let mine = orders.filter { BucketStages(GradientBuckets(floats: floats, ranks: ranks), firstByte: layout.groups[group]?.lowerBound ?? 0, in: $0).finished != nil }
+            let mine = orders.filter {
+                BucketStages(GradientBuckets(floats: floats, ranks: ranks), firstByte: layout.groups[group]?.lowerBound ?? 0, in: $0)
+                    .finished != nil
+            }
             guard floats > 0, let last = mine.last, let first = mine.first else { return nil }
             self.first = first
             let done = last.sharesDone

@@ -198,7 +198,8 @@ package struct TrainingPlan: Sendable {
         let available = share(of: machineBytes), team = Team(threads: threads, isa: isa, ranks: ranks)
         if let limit = settings.memoryLimit, limit <= available {
             return try recorded.flatMap { try keeps($0, settings, team, data, within: limit) }
-                ?? TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, recorded: recorded, ranks: ranks, data: data).choice
+                ?? TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: limit, recorded: recorded, ranks: ranks, data: data)
+                .choice
         }
         var recorded = recorded
         if let limit = settings.memoryLimit, recorded == nil {  // its pieces are what the limit says
@@ -298,7 +299,8 @@ package struct TrainingPlan: Sendable {
         workspaceBytes =
             try team.margin
             * ((programs.map(\.program) + judging).map { try $0.workspaceBytes(threads: team.threads, isa: team.isa) }.max() ?? 0)
-        let patches = (settings.leafPieceImages ?? settings.batchSize) * settings.model.patches, batch = patches * settings.model.patchWidth * ElementType.float32.bytes
+        let patches = (settings.leafPieceImages ?? settings.batchSize) * settings.model.patches,
+            batch = patches * settings.model.patchWidth * ElementType.float32.bytes
         loaderBytes =
             Pretraining.loaderBytes(batch: batch, threads: team.threads, imageBytes: data.imageBytes)
             + (settings.leaves > 1 ? shared.batches * batch : 0)

@@ -1,3 +1,4 @@
+import CurricleDistributed
 import CurricleCompiler
 import CurricleEngine
 import CurricleGraph
@@ -165,7 +166,8 @@ package final class JointTrainer {
 
     /// One half on all batches, then its update; returns the losses' mean over the batches that were finite.
     private func half(
-        _ group: ParameterGroup, _ own: [TrainingBatch], of shape: UpdateShape, _ settings: IterationSettings, _ losses: inout IterationLosses,
+        _ group: ParameterGroup, _ own: [TrainingBatch], of shape: UpdateShape, _ settings: IterationSettings,
+        _ losses: inout IterationLosses,
         _ mayContinue: (ParameterGroup) -> Bool
     ) throws -> [Float]? {
         var first = 0
@@ -273,7 +275,8 @@ package final class JointTrainer {
     /// - Parameters:
     ///   - whole: images of its batch.
     ///   - first: the place of its first image among this process's of the update.
-    private func autoencoder(_ batch: TrainingBatch, of whole: Int, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done? {
+    private func autoencoder(_ batch: TrainingBatch, of whole: Int, _ settings: IterationSettings, adding: Bool, first: Int) throws -> Done?
+    {
         let done = try pieceByPiece(.autoencoder, batch, of: whole, settings, adding: adding) { images, update, weight in
             try model.autoencoderStep(images: images, options, update: update, weight: weight)
         } inputs: { piece in
@@ -338,8 +341,11 @@ package final class JointTrainer {
             }
             let ranges = all.map { (leaf: $0, images: shape.leaves[$0].images) }
             return try rooms[batch].losses(
-                of: here, in: shape.batches[batch], curriculum: Float(settings.curriculum), complete: { memory, values in
-                    shared.complete(memory, ranges.map { ($0.leaf, ($0.images.lowerBound * values)..<($0.images.upperBound * values)) }, of: shape.leaves.count)
+                of: here, in: shape.batches[batch], curriculum: Float(settings.curriculum),
+                complete: { memory, values in
+                    shared.complete(
+                        memory, ranges.map { ($0.leaf, ($0.images.lowerBound * values)..<($0.images.upperBound * values)) },
+                        of: shape.leaves.count)
                 }, anywhere: { shared.ranks?.any($0) ?? $0 })
         }
     }

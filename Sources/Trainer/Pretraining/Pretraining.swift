@@ -1,3 +1,4 @@
+import CurricleDistributed
 import CurricleDatasets
 import CurricleEngine
 import CurricleFeatures
@@ -206,7 +207,8 @@ package final class Pretraining: TrainingRecipe {
         let (batches, broken) = try nextGroup(epoch: position.epoch, leaves: leaves)
         let loaded = DispatchTime.now().uptimeNanoseconds
         let waited = trainer.waited
-        let losses = try trainer.iterate(batches, of: shape(position.batch..<(position.batch + leaves)), now, mayContinue: { _ in settings.onNonfinite == .skip })
+        let losses = try trainer.iterate(
+            batches, of: shape(position.batch..<(position.batch + leaves)), now, mayContinue: { _ in settings.onNonfinite == .skip })
         if !losses.skipped.isEmpty { try leaveOut(losses, now, &position, lastState) }
         position.updates = trainer.updates.counts
         lastLosses = losses

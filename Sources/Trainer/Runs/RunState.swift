@@ -1,3 +1,4 @@
+import CurricleDistributed
 import CurricleEngine
 import Foundation
 import CurricleGraph

@@ -2,7 +2,7 @@ import Foundation
 import CurricleRandomness
 import CurricleRuntime
 import Testing
-@testable import CurricleTrainer
+@testable import CurricleDistributed
 
 @Suite("Groups of gradients, and their tree")
 struct GradientGroupsTests {

@@ -8,7 +8,7 @@ import Dispatch
 /// What a rank's gradients and weights go through in an update: each bucket of gradients (``GradientBuckets``) leaves as soon as the backward pass
 /// of the rank's last leaf has finished it; the sums of a slice come together at its owner, which adds them up by the tree and updates its weights;
 /// and the weights go round, while the next program begins with what does not need them.
-final class GradientExchange {
+package final class GradientExchange {
     private let ranks: Ranks
     private let model: ModelRuntime
     private let plans: [ParameterGroup: GroupPlan]
@@ -28,7 +28,7 @@ final class GradientExchange {
     private let squares: Memory
 
     /// - Parameter tree: of this rank's groups.
-    init(_ groups: GradientGroups, _ ranks: Ranks, _ tree: GradientTree, _ model: ModelRuntime) throws {
+    package init(_ groups: GradientGroups, _ ranks: Ranks, _ tree: GradientTree, _ model: ModelRuntime) throws {
         (self.ranks, self.model) = (ranks, model)
         let floats = model.groups.map { model.layout.floats($0) }
         received = try Memory(
@@ -50,20 +50,20 @@ final class GradientExchange {
     }
 
     /// Floats of other ranks' sums that a rank gets of a group.
-    static func receivedFloats(_ groups: GradientGroups, rank: Int, floats: Int) -> Int {
+    package static func receivedFloats(_ groups: GradientGroups, rank: Int, floats: Int) -> Int {
         let nodes = (0..<groups.ranks).reduce(0) { $1 == rank ? $0 : $0 + groups.nodes(of: $1).count }
         return nodes * GradientBuckets(floats: floats, ranks: groups.ranks).owned(by: rank).reduce(0) { $0 + $1.count }
     }
 
     /// Begins an update of a group of parameters.
-    func begin(_ group: ParameterGroup) {
+    package func begin(_ group: ParameterGroup) {
         self.group = group
         marks.pointee = curricle_marks()
     }
 
     /// Runs a program, with what has to come before parts of it and what may leave while it goes on.
     /// - Parameter isLast: whether it is the last to add to this rank's stored gradients.
-    func run(_ executable: Executable, _ inputs: RunInputs, isLast: Bool) throws -> RunStatus {
+    package func run(_ executable: Executable, _ inputs: RunInputs, isLast: Bool) throws -> RunStatus {
         guard !model.session.checksMemory, let plan = plans[group] else {
             settle()
             return try model.session.run(executable, inputs)
@@ -89,7 +89,7 @@ final class GradientExchange {
     }
 
     /// Lets go what has not left yet: this rank's sums are there.
-    func finish() {
+    package func finish() {
         guard let plan = plans[group] else { return }
         marks.pointee.buckets = plan.parts.baseAddress
         marks.pointee.count = UInt32(plan.parts.count)
@@ -97,7 +97,7 @@ final class GradientExchange {
     }
 
     /// Adds up the slices that this rank owns, of the sums of all ranks, where its own gradients were.
-    func total() {
+    package func total() {
         guard let plan = plans[group] else { return }
         for (bucket, part) in plan.parts.enumerated() {
             wait(part.number)
@@ -109,13 +109,13 @@ final class GradientExchange {
     }
 
     /// Lets what is under way come, to no use.
-    func drop() { for part in plans[group]?.parts ?? UnsafeMutableBufferPointer(start: nil, count: 0) { wait(part.number) } }
+    package func drop() { for part in plans[group]?.parts ?? UnsafeMutableBufferPointer(start: nil, count: 0) { wait(part.number) } }
 
     /// The floats of a group that this rank owns.
-    func owned(_ group: ParameterGroup) -> [Range<Int>] { plans[group]?.owned ?? [] }
+    package func owned(_ group: ParameterGroup) -> [Range<Int>] { plans[group]?.owned ?? [] }
 
     /// The sums of squares of all gradients of a group, each made by its owner: valid until the next.
-    func squares(_ group: ParameterGroup) throws -> UnsafeRawBufferPointer {
+    package func squares(_ group: ParameterGroup) throws -> UnsafeRawBufferPointer {
         guard let plan = plans[group] else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         let executable = try model.executable(.squares(group, owned: plan.owned))
         _ = try model.session.run(executable)
@@ -132,7 +132,7 @@ final class GradientExchange {
     }
 
     /// Begins to hand round the weights that this rank has updated, and to take the others'.
-    func shareWeights() {
+    package func shareWeights() {
         guard let plan = plans[group] else { return }
         settle()
         // The forward pass begins with the first parameters.
@@ -140,7 +140,7 @@ final class GradientExchange {
     }
 
     /// Waits for weights that are on their way.
-    func settle() {
+    package func settle() {
         for number in coming?.numbers ?? [] { wait(number) }
         coming = nil
     }
@@ -161,24 +161,24 @@ final class GradientExchange {
 
 /// The exchanges of one group's buckets, made once: their memory does not move.
 private final class GroupPlan {
-    let buckets: GradientBuckets
-    let owned: [Range<Int>]
+    package let buckets: GradientBuckets
+    package let owned: [Range<Int>]
     /// The group's stored gradients.
-    let gradients: UnsafeMutableBufferPointer<Float>
+    package let gradients: UnsafeMutableBufferPointer<Float>
     /// By bucket.
-    let parts: UnsafeMutableBufferPointer<curricle_bucket>
+    package let parts: UnsafeMutableBufferPointer<curricle_bucket>
     /// Of each bucket this rank's slice of all ranks' sums, from left to right.
     private(set) var folds: [[(node: GradientGroups.Node, values: UnsafeMutableBufferPointer<Float>)]] = []
     /// By bucket.
     private(set) var weights: [UnsafeMutablePointer<curricle_exchange>] = []
     /// Of the group, in the segments of parameters and gradients.
-    let firstByte: Int
+    package let firstByte: Int
     private let rank: Int
     private var transfers: [UnsafeMutableBufferPointer<curricle_transfer>] = []
     private var additions: [UnsafeMutableBufferPointer<curricle_addition>] = []
 
     /// - Parameter room: for what other ranks send.
-    init(
+    package init(
         _ group: ParameterGroup, _ groups: GradientGroups, _ ranks: Ranks, _ tree: GradientTree, _ model: ModelRuntime, _ room: Memory
     ) throws {
         let floats = model.layout.floats(group)
@@ -219,17 +219,19 @@ private final class GroupPlan {
             folds.append(fold)
             parts[bucket].exchange = exchange(sends, receives)
             let sums: UnsafeMutableBufferPointer<curricle_addition> = .allocate(capacity: own.additions.count)
-            _ = sums.initialize(from: own.additions.map {
-                curricle_addition(sum: $0.sum.baseAddress, addend: UnsafePointer($0.addend.baseAddress), count: UInt64($0.sum.count))
-            })
+            _ = sums.initialize(
+                from: own.additions.map {
+                    curricle_addition(sum: $0.sum.baseAddress, addend: UnsafePointer($0.addend.baseAddress), count: UInt64($0.sum.count))
+                })
             additions.append(sums)
             (parts[bucket].additions, parts[bucket].added) = (UnsafePointer(sums.baseAddress), Int32(sums.count))
 
             let others = (0..<ranks.size).filter { $0 != ranks.rank }
             let weights = UnsafeMutablePointer<curricle_exchange>.allocate(capacity: 1)
-            weights.initialize(to: exchange(
-                others.map { Ranks.Transfer(peer: $0, part(ranks.rank, parameters)) },
-                others.map { Ranks.Transfer(peer: $0, part($0, parameters)) }))
+            weights.initialize(
+                to: exchange(
+                    others.map { Ranks.Transfer(peer: $0, part(ranks.rank, parameters)) },
+                    others.map { Ranks.Transfer(peer: $0, part($0, parameters)) }))
             self.weights.append(weights)
         }
     }
@@ -242,7 +244,7 @@ private final class GroupPlan {
     }
 
     /// This rank's slice of a bucket, of the group's floats.
-    func own(of bucket: Int, in floats: UnsafeMutableBufferPointer<Float>) -> UnsafeMutableBufferPointer<Float> {
+    package func own(of bucket: Int, in floats: UnsafeMutableBufferPointer<Float>) -> UnsafeMutableBufferPointer<Float> {
         UnsafeMutableBufferPointer(rebasing: floats[buckets.slice(of: rank, in: bucket)])
     }
 

@@ -1,10 +1,8 @@
 import CurricleCRanks
-import CurricleDatasets
 import CurricleEngine
 import CurricleRuntime
-import Foundation
 import CurricleSettings
-import CurricleStorage
+import Foundation
 
 /// The processes of a job that a launcher of MPI started, as one of them sees them. There is one such value in a process.
 package struct Ranks: Sendable {
@@ -28,7 +26,7 @@ package struct Ranks: Sendable {
     }
 
     /// Which implementation's launcher started this process, and how many; nil where none did, or it started one alone.
-    struct Launch: Equatable {
+    package struct Launch: Equatable {
         let engine: String
         let size: Int
 
@@ -102,7 +100,7 @@ package struct Ranks: Sendable {
     package func host(of rank: Int) -> String { Ranks.engine.host(Int32(rank)).map { String(cString: $0) } ?? "?" }
 
     /// What each rank gives, in their order; of equal sizes.
-    func gather<Value: BitwiseCopyable>(_ values: [Value]) -> [[Value]] {
+    package func gather<Value: BitwiseCopyable>(_ values: [Value]) -> [[Value]] {
         guard !values.isEmpty else { return Array(repeating: [], count: size) }
         var all = [Value](repeating: values[0], count: values.count * size)
         values.withUnsafeBytes { mine in
@@ -115,14 +113,14 @@ package struct Ranks: Sendable {
     package func gatherAll(_ number: Int) -> [Int] { gather([number]).map { $0[0] } }
 
     /// Bytes of any length from each rank.
-    func gather(bytes: [UInt8]) -> [[UInt8]] {
+    package func gather(bytes: [UInt8]) -> [[UInt8]] {
         let lengths = gather([bytes.count]).map { $0[0] }, most = lengths.max() ?? 0
         let padded = bytes + [UInt8](repeating: 0, count: most - bytes.count)
         return zip(gather(padded), lengths).map { Array($0.prefix($1)) }
     }
 
     /// Rank 0's bytes.
-    func broadcast(bytes: [UInt8]) -> [UInt8] {
+    package func broadcast(bytes: [UInt8]) -> [UInt8] {
         var count = UInt64(bytes.count)
         withUnsafeMutableBytes(of: &count) { Ranks.engine.broadcast($0.baseAddress, UInt64($0.count)) }
         var data = leads ? bytes : [UInt8](repeating: 0, count: Int(count))
@@ -136,14 +134,16 @@ package struct Ranks: Sendable {
     }
 
     /// Makes memory what rank 0's is.
-    func broadcast(_ memory: Memory) {
+    package func broadcast(_ memory: Memory) {
         let bytes = memory.bytes(0..<memory.bytes)
         Ranks.engine.broadcast(bytes.baseAddress, UInt64(bytes.count))
     }
 
     /// Lines of text from all ranks, in their order.
-    func gather(lines: [String]) -> [String] {
-        gather(bytes: Array(lines.joined(separator: "\0").utf8)).flatMap { $0.split(separator: 0).map { String(decoding: $0, as: UTF8.self) } }
+    package func gather(lines: [String]) -> [String] {
+        gather(bytes: Array(lines.joined(separator: "\0").utf8)).flatMap {
+            $0.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        }
     }
 
     /// Sends and receives, until all is done.
@@ -158,8 +158,8 @@ package struct Ranks: Sendable {
     }
 
     /// Begins an exchange, which has to stay until it is waited for.
-    func start(_ exchange: UnsafePointer<curricle_exchange>) -> Int64 { Ranks.engine.start(exchange) }
-    func wait(_ number: Int64) { Ranks.engine.wait(number) }
+    package func start(_ exchange: UnsafePointer<curricle_exchange>) -> Int64 { Ranks.engine.start(exchange) }
+    package func wait(_ number: Int64) { Ranks.engine.wait(number) }
 
     /// Brings numbers of all ranks to the first.
     /// - Parameters:
@@ -182,7 +182,7 @@ package struct Ranks: Sendable {
     package func any(_ flag: Bool) -> Bool { gather([UInt8(flag ? 1 : 0)]).contains { $0[0] == 1 } }
 
     /// Where the run stands, for what is said if the job has to end.
-    func note(_ place: String) { place.withCString { Ranks.engine.note($0) } }
+    package func note(_ place: String) { place.withCString { Ranks.engine.note($0) } }
 
     /// Ends the whole job.
     package func abort(code: Int32) -> Never {
@@ -201,25 +201,11 @@ package struct Ranks: Sendable {
         guard let other = all.indices.first(where: { all[$0] != all[0] }) else { return }
         throw .configuration("rank \(other) (\(host(of: other))) \(what) \(all[other]), rank 0 \(all[0])")
     }
-
-    /// Checks that all ranks see the same images, by number and names.
-    package func agree(on source: any ImageSource) throws(LearningError) {
-        try agree("sees", "\(source.count) images")
-        try agree("sees the images", RunImages(source).names)
-    }
-
-    /// Checks, before anything is written, that all ranks train on the same with the same.
-    func agree(on source: any ImageSource, _ settings: some RunSettings, _ isa: ISA) throws(LearningError) {
-        try agree(on: source)
-        try agree("has the settings", settings.json)
-        try agree(
-            "computes with arithmetic", "\(Arithmetic.number), \(isa == .baseline ? "without" : "with") fused multiply-adds")
-    }
 }
 
 /// Where no launcher started several processes, this one is the first of one.
 extension Ranks? {
     package var leads: Bool { self?.leads ?? true }
-    var rank: Int { self?.rank ?? 0 }
-    var size: Int { self?.size ?? 1 }
+    package var rank: Int { self?.rank ?? 0 }
+    package var size: Int { self?.size ?? 1 }
 }

@@ -6,14 +6,14 @@ import CurricleTensors
 
 /// AdamW's moments where each rank keeps those of the weights that it updates. They come together at the first rank when a state is kept, tensor
 /// after tensor, so that it never holds more than one of the others'; and go out again when a run is gone on with.
-struct SharedMoments {
+package struct SharedMoments {
     private let ranks: Ranks
     private let layout: ParameterLayout
     private let bytesEach: Int
     /// Of each rank, in ascending order, in floats from the first of the parameters on.
     private let owned: [[Range<Int>]]
 
-    init(_ ranks: Ranks, _ model: ModelRuntime) {
+    package init(_ ranks: Ranks, _ model: ModelRuntime) {
         self.ranks = ranks
         layout = model.layout
         bytesEach = model.session.moments.bytes
@@ -28,7 +28,7 @@ struct SharedMoments {
     }
 
     /// Brings a parameter's moments to the first rank. All ranks call it, for the same parameters in the same order.
-    func collect(_ parameter: Parameter, of memory: Memory) {
+    package func collect(_ parameter: Parameter, of memory: Memory) {
         let floats = floats(of: parameter)
         if ranks.leads {
             ranks.exchange(sends: [], receives: (1..<ranks.size).flatMap { transfers($0, floats, of: memory, peer: $0) })
@@ -38,10 +38,10 @@ struct SharedMoments {
     }
 
     /// Forgets what others keep of a parameter's moments, once they are written.
-    func release(_ parameter: Parameter, of memory: Memory) { release(floats(of: parameter), of: memory) }
+    package func release(_ parameter: Parameter, of memory: Memory) { release(floats(of: parameter), of: memory) }
 
     /// Gives each rank what it keeps, from the first, which has all. All ranks call it.
-    func handOut(_ memory: Memory) {
+    package func handOut(_ memory: Memory) {
         let all = 0..<(layout.bytes / ElementType.float32.bytes)
         if ranks.leads {
             ranks.exchange(sends: (1..<ranks.size).flatMap { transfers($0, all, of: memory, peer: $0) }, receives: [])

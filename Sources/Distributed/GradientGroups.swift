@@ -1,35 +1,35 @@
 /// How the leaves of an update (its batches) are added up: in order within W groups, and the groups by one fixed binary tree, wherever they
 /// were computed. The bits of a sum depend on W alone, never on how many ranks share the groups.
-struct GradientGroups: Sendable, Hashable {
+package struct GradientGroups: Sendable, Hashable {
     /// W.
-    let count: Int
-    let ranks: Int
+    package let count: Int
+    package let ranks: Int
 
-    init(count: Int = 1, ranks: Int = 1) {
+    package init(count: Int = 1, ranks: Int = 1) {
         precondition(count >= ranks && ranks >= 1, "each rank has a group")
         (self.count, self.ranks) = (count, ranks)
     }
 
     /// The leaves of a group, of so many in all; none where there are fewer leaves than groups.
-    func leaves(of group: Int, among leaves: Int) -> Range<Int> { (group * leaves / count)..<((group + 1) * leaves / count) }
+    package func leaves(of group: Int, among leaves: Int) -> Range<Int> { (group * leaves / count)..<((group + 1) * leaves / count) }
 
     /// The groups of a rank: neighbours.
-    func groups(of rank: Int) -> Range<Int> { (rank * count / ranks)..<((rank + 1) * count / ranks) }
+    package func groups(of rank: Int) -> Range<Int> { (rank * count / ranks)..<((rank + 1) * count / ranks) }
 
     /// The leaves of a rank's groups, which follow each other.
-    func leaves(ofRank rank: Int, among leaves: Int) -> Range<Int> {
+    package func leaves(ofRank rank: Int, among leaves: Int) -> Range<Int> {
         let own = groups(of: rank)
         return self.leaves(of: own.lowerBound, among: leaves).lowerBound..<self.leaves(of: own.upperBound - 1, among: leaves).upperBound
     }
 
     /// Whether a batch of an epoch, taken so many an update, is one of a rank's.
-    func isLeaf(_ batch: Int, ofRank rank: Int, batches: Int, accumulation: Int) -> Bool {
+    package func isLeaf(_ batch: Int, ofRank rank: Int, batches: Int, accumulation: Int) -> Bool {
         let leaves = min(accumulation, batches - batch / accumulation * accumulation)
         return self.leaves(ofRank: rank, among: leaves).contains(batch % accumulation)
     }
 
     /// A sum of groups: node (l, i) is node (l − 1, 2i) + node (l − 1, 2i + 1), and (0, g) the group g itself.
-    struct Node: Sendable, Hashable {
+    package struct Node: Sendable, Hashable {
         var level: Int
         var index: Int
         /// Whether `other` stands beside it under one node, on its right.
@@ -38,10 +38,10 @@ struct GradientGroups: Sendable, Hashable {
     }
 
     /// The sums that a rank makes by itself, from left to right: the fewest whole nodes that its groups are.
-    func nodes(of rank: Int) -> [Node] { adding(groups(of: rank)).nodes }
+    package func nodes(of rank: Int) -> [Node] { adding(groups(of: rank)).nodes }
 
     /// The most sums that a rank keeps at once while its groups come one after another, beside the one that is being made.
-    func rooms(of rank: Int) -> Int { adding(groups(of: rank).dropLast()).most }
+    package func rooms(of rank: Int) -> Int { adding(groups(of: rank).dropLast()).most }
 
     private func adding(_ groups: Range<Int>) -> (nodes: [Node], most: Int) {
         var sums = Sums<Void>(), most = 0
@@ -53,7 +53,7 @@ struct GradientGroups: Sendable, Hashable {
     }
 
     /// Sums from left to right, of which neighbours under one node have become that node.
-    struct Sums<Value> {
+    package struct Sums<Value> {
         private(set) var all: [(node: Node, value: Value)] = []
 
         /// Adds the sum that comes next.

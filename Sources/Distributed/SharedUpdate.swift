@@ -4,8 +4,8 @@ import CurricleRuntime
 
 /// The batches of an update, its leaves: this process computes its own, their gradients come together by groups and by the fixed tree, from all
 /// ranks where there are some, and become new weights everywhere. One process is the case of one rank.
-final class SharedUpdate {
-    let ranks: Ranks?
+package final class SharedUpdate {
+    package let ranks: Ranks?
     private let groups: GradientGroups
     private let model: ModelRuntime
     private var tree: GradientTree?
@@ -13,22 +13,26 @@ final class SharedUpdate {
     private var isLastLeaf = false
 
     /// What became of a leaf.
-    struct Leaf<Report> {
+    package struct Leaf<Report> {
         /// What all ranks learn of it.
-        var report: Report
+        let report: Report
         /// Whether its gradients are in the stored ones.
-        var isStored: Bool
+        let isStored: Bool
         /// Whether no other leaf is to be computed.
-        var endsUpdate = false
+        let endsUpdate: Bool
+
+        package init(report: Report, isStored: Bool, endsUpdate: Bool = false) {
+            (self.report, self.isStored, self.endsUpdate) = (report, isStored, endsUpdate)
+        }
     }
 
-    init(groups: Int, ranks: Ranks?, model: ModelRuntime) {
+    package init(groups: Int, ranks: Ranks?, model: ModelRuntime) {
         self.groups = GradientGroups(count: groups, ranks: ranks.size)
         (self.ranks, self.model) = (ranks, model)
     }
 
     /// Takes the memory that it needs.
-    func prepare() throws {
+    package func prepare() throws {
         guard groups.count > 1 else { return }
         let made = try GradientTree(groups, rank: ranks.rank, floats: model.groups.map { model.layout.floats($0) }.max() ?? 0)
         exchange = try ranks.map { try GradientExchange(groups, $0, made, model) }
@@ -36,10 +40,10 @@ final class SharedUpdate {
     }
 
     /// Those of so many leaves that this process computes.
-    func own(of all: Int) -> Range<Int> { groups.leaves(ofRank: ranks.rank, among: all) }
+    package func own(of all: Int) -> Range<Int> { groups.leaves(ofRank: ranks.rank, among: all) }
 
     /// Seconds that this rank waited for others so far.
-    var waited: Double { exchange?.waited ?? 0 }
+    package var waited: Double { exchange?.waited ?? 0 }
 
     /// Computes this process's leaves, and learns of all.
     /// - Parameters:
@@ -47,7 +51,7 @@ final class SharedUpdate {
     ///   - blank: what is reported of a leaf that was not computed.
     ///   - leaf: computes one, counted from this process's first; told whether its gradients are to be added to stored ones.
     /// - Returns: the report of each leaf of all.
-    func compute<Report: BitwiseCopyable>(
+    package func compute<Report: BitwiseCopyable>(
         _ group: ParameterGroup, of all: Int, _ blank: Report, _ leaf: (_ index: Int, _ adding: Bool) throws -> Leaf<Report>
     ) throws -> [Report] {
         exchange?.begin(group)
@@ -83,7 +87,7 @@ final class SharedUpdate {
 
     /// Brings values of leaves to all ranks, each from the one that computes it.
     /// - Parameter ranges: where each leaf's are; the same on all ranks.
-    func complete(_ memory: Memory, _ ranges: [(leaf: Int, floats: Range<Int>)], of all: Int) {
+    package func complete(_ memory: Memory, _ ranges: [(leaf: Int, floats: Range<Int>)], of all: Int) {
         guard let ranks, let end = ranges.map(\.floats.upperBound).max() else { return }
         let told = ranks.gather(Array(memory.floats[..<end]))
         for rank in 0..<ranks.size {
@@ -94,14 +98,14 @@ final class SharedUpdate {
 
     /// Runs a program of a leaf.
     /// - Parameter isLast: whether no other program of the leaf adds to the gradients.
-    func run(_ executable: Executable, _ inputs: RunInputs, isLast: Bool = true) throws -> RunStatus {
+    package func run(_ executable: Executable, _ inputs: RunInputs, isLast: Bool = true) throws -> RunStatus {
         try exchange?.run(executable, inputs, isLast: isLastLeaf && isLast) ?? model.session.run(executable, inputs)
     }
 
     /// Turns the gradients of all leaves into weights, which other ranks' may still be on their way (``settle()``).
     /// - Parameter batches: whose mean is taken.
     /// - Returns: the gradient's norm, where it is clipped.
-    func finish(_ group: ParameterGroup, _ updates: inout ParameterUpdates, rate: Double, batches: Int) throws -> Float? {
+    package func finish(_ group: ParameterGroup, _ updates: inout ParameterUpdates, rate: Double, batches: Int) throws -> Float? {
         if let exchange { exchange.total() } else if let tree, let gradients = gradients(group) { tree.total(into: gradients) }
         let norm = try updates.finish(group, model, rate: rate, batches: batches, among: exchange)
         exchange?.shareWeights()
@@ -109,10 +113,10 @@ final class SharedUpdate {
     }
 
     /// Leaves the gradients of all leaves unused.
-    func drop() { exchange?.drop() }
+    package func drop() { exchange?.drop() }
 
     /// Waits until this process has all weights.
-    func settle() { exchange?.settle() }
+    package func settle() { exchange?.settle() }
 
     /// The stored gradients of a group of parameters; nil where there are none.
     private func gradients(_ group: ParameterGroup) -> UnsafeMutableBufferPointer<Float>? {

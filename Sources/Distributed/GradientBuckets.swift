@@ -5,17 +5,17 @@ import CurricleTensors
 /// those into slices, one for each rank, which owns them: it adds the slice's gradients up, keeps its moments and updates its weights.
 ///
 /// Cuts lie between whole sums of squares (``KernelConstants/squareChunk`` floats), so that the norm's bits do not depend on the ranks.
-struct GradientBuckets: Sendable, Hashable {
+package struct GradientBuckets: Sendable, Hashable {
     /// Floats of the group.
-    let floats: Int
-    let ranks: Int
+    package let floats: Int
+    package let ranks: Int
     /// In the order in which backward passes finish them: parameters lie in the order of the forward pass, so the last come first.
-    let all: [Range<Int>]
+    package let all: [Range<Int>]
     /// 4 MB: enough for any network's bandwidth, small enough to begin early.
     private static let mostChunks = 256
     private static let chunk = KernelConstants.squareChunk
 
-    init(floats: Int, ranks: Int) {
+    package init(floats: Int, ranks: Int) {
         (self.floats, self.ranks) = (floats, ranks)
         let chunks = (floats + GradientBuckets.chunk - 1) / GradientBuckets.chunk
         func shared(_ chunks: Int) -> Int { (max(1, chunks) + ranks - 1) / ranks * ranks }
@@ -26,11 +26,13 @@ struct GradientBuckets: Sendable, Hashable {
         while let last = bounds.last, last > edge + middle { bounds.append(last - middle) }
         if let last = bounds.last, last > edge { bounds.append(edge) }
         bounds.append(0)
-        all = zip(bounds.dropFirst(), bounds).map { ($0 * GradientBuckets.chunk)..<min(floats, $1 * GradientBuckets.chunk) }.filter { !$0.isEmpty }
+        all = zip(bounds.dropFirst(), bounds).map { ($0 * GradientBuckets.chunk)..<min(floats, $1 * GradientBuckets.chunk) }.filter {
+            !$0.isEmpty
+        }
     }
 
     /// The floats of a bucket that a rank owns. Where chunks do not divide evenly, other ranks have more of the next bucket.
-    func slice(of rank: Int, in bucket: Int) -> Range<Int> {
+    package func slice(of rank: Int, in bucket: Int) -> Range<Int> {
         let range = all[bucket], place = (rank + bucket) % ranks
         let chunks = (range.count + GradientBuckets.chunk - 1) / GradientBuckets.chunk
         func bound(_ part: Int) -> Int { min(range.upperBound, range.lowerBound + part * chunks / ranks * GradientBuckets.chunk) }
@@ -38,18 +40,18 @@ struct GradientBuckets: Sendable, Hashable {
     }
 
     /// All floats that a rank owns, in ascending order.
-    func owned(by rank: Int) -> [Range<Int>] { all.indices.reversed().map { slice(of: rank, in: $0) }.filter { !$0.isEmpty } }
+    package func owned(by rank: Int) -> [Range<Int>] { all.indices.reversed().map { slice(of: rank, in: $0) }.filter { !$0.isEmpty } }
 }
 
 /// When a program is through with a group's buckets.
-struct BucketStages: Sendable {
+package struct BucketStages: Sendable {
     /// How many stages are done when each bucket's gradients are finished; nil where the program makes those of another group.
-    let finished: [Int]?
+    package let finished: [Int]?
     /// The stage before which each bucket's weights have to be there; the number of stages where it needs none.
-    let needed: [Int]
+    package let needed: [Int]
 
     /// - Parameter firstByte: of the group in the segments of parameters and gradients.
-    init(_ buckets: GradientBuckets, firstByte: Int, in order: StageOrder) {
+    package init(_ buckets: GradientBuckets, firstByte: Int, in order: StageOrder) {
         let each = ElementType.float32.bytes
         let bytes = buckets.all.map { (firstByte + $0.lowerBound * each)..<(firstByte + $0.upperBound * each) }
         let written = order.touches(.gradients), read = order.touches(.parameters)

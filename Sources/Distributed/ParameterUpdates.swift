@@ -7,18 +7,18 @@ import CurricleTensors
 
 /// How the gradients of batches become updates of a model's groups: each parameter as soon as its gradient is whole, or all of a group from
 /// gradients that are stored, added up over batches and pieces, and clipped.
-struct ParameterUpdates {
-    let adamw: AdamW
+package struct ParameterUpdates {
+    package let adamw: AdamW
     /// Largest norm of a group's gradient; nil for none.
-    let clip: Float?
+    package let clip: Float?
     /// Whether gradients are stored.
-    let stores: Bool
+    package let stores: Bool
     /// What moments are kept as: the rounding of bf16 is drawn by the update's number.
-    let moments: ElementType
+    package let moments: ElementType
     /// Updates done so far: AdamW's t, for each group its own.
-    var counts: [ParameterGroup: Int]
+    package var counts: [ParameterGroup: Int]
 
-    init(_ adamw: AdamW, clip: Float?, stores: Bool, moments: ElementType, groups: [ParameterGroup]) {
+    package init(_ adamw: AdamW, clip: Float?, stores: Bool, moments: ElementType, groups: [ParameterGroup]) {
         self.adamw = adamw
         self.clip = clip
         self.stores = stores
@@ -28,17 +28,19 @@ struct ParameterUpdates {
 
     /// What a batch's program does with its gradients.
     /// - Parameter adding: whether there are some of the update's already.
-    func update(adding: Bool) -> Update { stores ? .store(adding: adding) : .immediate(adamw) }
+    package func update(adding: Bool) -> Update { stores ? .store(adding: adding) : .immediate(adamw) }
 
     /// Adds what a batch's program needs to update at once.
-    func complete(_ inputs: inout RunInputs, _ group: ParameterGroup, rate: Double) throws {
+    package func complete(_ inputs: inout RunInputs, _ group: ParameterGroup, rate: Double) throws {
         if !stores { try give(&inputs, group, rate: rate, batches: 1) }
     }
 
     /// Ends an update: applies gradients that are stored, the mean over so many batches.
     /// - Parameter exchange: where other ranks own a part of them: what they have of the norm.
     /// - Returns: their norm before clipping, where they are clipped.
-    mutating func finish(_ group: ParameterGroup, _ model: ModelRuntime, rate: Double, batches: Int, among exchange: GradientExchange? = nil) throws -> Float? {
+    package mutating func finish(
+        _ group: ParameterGroup, _ model: ModelRuntime, rate: Double, batches: Int, among exchange: GradientExchange? = nil
+    ) throws -> Float? {
         var norm: Float?
         if stores {
             var inputs: RunInputs = [:]
@@ -66,7 +68,7 @@ struct ParameterUpdates {
 
 extension AdamW {
     /// The input `step` of update t, from 1: lr, lr/(1−β₁ᵗ), 1/√(1−β₂ᵗ), gradient scale.
-    func scalars(update: Int, learningRate: Double, batches: Int) -> [Float] {
+    package func scalars(update: Int, learningRate: Double, batches: Int) -> [Float] {
         let t = Double(update), first = 1 - power(beta1, t), second = 1 - power(beta2, t)
         return [Float(learningRate), Float(learningRate / first), Float(1 / second.squareRoot()), 1 / Float(batches)]
     }
