@@ -282,4 +282,28 @@ if [ "$kinds" = " openmpi mpich" ]; then
     CURRICLE_ENGINE=openmpi timeout -k 5 60 mpirun.mpich -n 2 "$curricle" pretrain --data "$folder/data" --output "$folder/wrong" >"$folder/out" 2>&1 || code=$?
     [ $code -ne 0 ] && [ $code -ne 124 ] && [ ! -e "$folder/wrong" ] || { cat "$folder/out"; fail "the wrong launcher, code $code"; }
 fi
+
+# A cable between two hosts that is pulled: each says so within --peer-timeout. (Open MPI's launcher may then wait for the far host for ever.)
+if [ -n "$all" ] && [ "$(id -u)" = 0 ] && tools/two_hosts.sh up 1gbit 2>"$folder/out"; then
+    trap '[ -z "$launcher" ] || kill "$launcher" 2>/dev/null || true; tools/two_hosts.sh down; rm -rf "$folder"' EXIT
+    for kind in $kinds; do
+        # shellcheck disable=SC2086
+        timeout -k 5 60 tools/two_hosts.sh run "$kind" "$curricle" pretrain --data "$folder/data" --output "$folder/hosts-$kind" $model --gradient-groups 6 --accum-iter 6 --threads 1 >"$folder/out" 2>&1 ||
+            { cat "$folder/out"; fail "$kind: two hosts"; }
+        [ "$(state one-1)" = "$(state "hosts-$kind")" ] || fail "$kind: two hosts: other bits"
+        # shellcheck disable=SC2086
+        timeout -k 5 60 tools/two_hosts.sh run "$kind" "$curricle" pretrain --data "$folder/data" --output "$folder/cut-$kind" $model --epochs 100000 --threads 1 --accum-iter 4 --peer-timeout 5 >"$folder/out" 2>&1 &
+        launcher=$!
+        while ! ls "$folder/cut-$kind"/log.jsonl >/dev/null 2>&1; do sleep 0.1; done
+        sleep 1
+        tools/two_hosts.sh cut
+        for _ in $(seq 200); do ! grep -q "curricle2) has not answered for .* --resume" "$folder/out" || break; sleep 0.1; done
+        grep -q "curricle2) has not answered for .* --resume" "$folder/out" || { cat "$folder/out"; fail "$kind: a pulled cable is not named"; }
+        tools/two_hosts.sh down
+        wait $launcher || true
+        tools/two_hosts.sh up 1gbit
+    done
+    tools/two_hosts.sh down
+    echo "two hosts: the same bits, and a pulled cable is named"
+fi
 echo "runs under mpirun: all as they should be"

@@ -21,6 +21,7 @@ void curricle_marks_reached(void *context, uint32_t next) {
     while (marks->begun < marks->count && marks->buckets[marks->begun].ready <= next) begin(&marks->buckets[marks->begun++]);
     if (marks->arrived == marks->expected || marks->arrivals[marks->arrived].needed > next) return;
     uint64_t before = nanoseconds();
-    while (marks->arrived < marks->expected && marks->arrivals[marks->arrived].needed <= next) curricle_ranks()->wait(marks->arrivals[marks->arrived++].number);
+    while (marks->arrived < marks->expected && marks->arrivals[marks->arrived].needed <= next)
+        curricle_ranks()->wait(marks->arrivals[marks->arrived++].number);
     marks->waited += nanoseconds() - before;
 }

@@ -11,6 +11,7 @@ enum RankedPlan {
     static func run(_ a: Arguments, _ counts: [Int]) throws -> Int32 {
         let threads = try SharedOptions.threads(a), isa = try ISA.named(nil), network = try Network.read(a.string("network"))
         let alone: PretrainSettings = try a.settings()
+        if try a.flag("skip-timing") { return try memory(a, counts, threads: threads, isa: isa) }
         let seconds = try TrainingPlan(alone, threads: threads, isa: isa).predictedSeconds(alone, threads: threads, isa: isa)
         let stream = try Machine.streamGBytes(threads: threads, seconds: 0.3) * 1e9
         var lines: [String] = []
@@ -49,6 +50,25 @@ enum RankedPlan {
                 try a.string("model"), alone.batchSize, threads, seconds, network.bytesPerSecond * 1e-9, network.latency * 1e6))
         print(row(["ranks", "batches", "update", "waiting", "sent", "efficiency", "images/s", "memory"]))
         print(lines.joined(separator: "\n"))
+        return 0
+    }
+
+    /// What does not need a measurement.
+    private static func memory(_ a: Arguments, _ counts: [Int], threads: Int, isa: ISA) throws -> Int32 {
+        for count in counts {
+            var shared = a
+            try RankedCommand.share(&shared, ranks: count, because: "--ranks")
+            let settings: PretrainSettings = try shared.settings()
+            let plan = try TrainingPlan(settings, threads: threads, isa: isa, memoryLimit: settings.memoryLimit, ranks: count)
+            print(
+                try a.flag("json")
+                    ? jsonLine([
+                        ("ranks", .integer(count)), ("rank_bytes", .integer(plan.residentBytes)),
+                        ("moment_bytes", .integer(plan.momentBytes)),
+                        ("gradient_bytes", .integer(plan.gradientBytes))
+                    ])
+                    : "\(count) ranks: \(ByteCount.text(plan.residentBytes)) each, of it moments \(ByteCount.text(plan.momentBytes))")
+        }
         return 0
     }
 

@@ -27,7 +27,7 @@ package struct Network: Sendable, Equatable, Codable {
         guard let unit = text.last.flatMap({ units[$0] }), let number = Double(text.dropLast()), number > 0, number.isFinite else {
             return nil
         }
-        self.init(bytesPerSecond: number * unit / 8 * 1448 / 1538, latency: 150e-6, processorSecondsPerByte: 1.5e-9)
+        self.init(bytesPerSecond: number * unit / 8 * 1448 / 1538, latency: 200e-6, processorSecondsPerByte: 1e-9)
     }
 
     /// What `--network` says: a rate, or the file that `curricle bench exchange --json` wrote.
