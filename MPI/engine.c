@@ -83,6 +83,7 @@ static void check(int code, const char *what) {
 
 // MARK: Signs of life
 
+enum { last_sign = 1 };
 static struct {
     int peer, beat;
     MPI_Request receive, send;
@@ -110,7 +111,7 @@ static void beat(void) {
         if (came) {
             neighbours[i].heard = time;
             neighbours[i].warned = 0;
-            listen_to(i);
+            if (neighbours[i].receive == MPI_REQUEST_NULL && neighbours[i].beat != last_sign) listen_to(i);
         }
         double silent = time - neighbours[i].heard;
         int peer = neighbours[i].peer;
@@ -134,11 +135,19 @@ static void beat(void) {
     }
 }
 
+/// All ranks come here together. A last sign, which is none of life, closes each way: MPICH over TCP does not end while a message lies unread.
 static void end_beats(void) {
+    static int sign = last_sign;
     for (int i = 0; i < 2 && size_ > 1; i++) {
-        MPI_Cancel(&neighbours[i].receive);
-        MPI_Request_free(&neighbours[i].receive);
-        if (neighbours[i].send != MPI_REQUEST_NULL) MPI_Request_free(&neighbours[i].send);
+        check(MPI_Wait(&neighbours[i].send, MPI_STATUS_IGNORE), "the end");
+        check(MPI_Isend(&sign, 1, MPI_INT, neighbours[i].peer, i, beats, &neighbours[i].send), "the end");
+    }
+    for (int i = 0; i < 2 && size_ > 1; i++) {
+        while (neighbours[i].receive != MPI_REQUEST_NULL) {
+            check(MPI_Wait(&neighbours[i].receive, MPI_STATUS_IGNORE), "the end");
+            if (neighbours[i].beat != last_sign) listen_to(i);
+        }
+        check(MPI_Wait(&neighbours[i].send, MPI_STATUS_IGNORE), "the end");
     }
 }
 

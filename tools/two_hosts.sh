@@ -29,6 +29,12 @@ up)
         ip netns exec "curricle$host" ip link set "cable$host" up
         ip netns exec "curricle$host" ip link set lo up
     done
+    # Until both ends have come up.
+    for _ in $(seq 100); do
+        [ "$(ip netns exec curricle1 cat /sys/class/net/cable1/operstate /sys/class/net/lo/carrier)" != "up
+1" ] || [ "$(ip netns exec curricle2 cat /sys/class/net/cable2/operstate)" != up ] || break
+        sleep 0.05
+    done
     cat >"$state/host" <<'HOST'
 #!/bin/sh
 # A command on one of the hosts.
