@@ -111,7 +111,7 @@ static void beat(void) {
         if (came) {
             neighbours[i].heard = time;
             neighbours[i].warned = 0;
-            if (neighbours[i].receive == MPI_REQUEST_NULL && neighbours[i].beat != last_sign) listen_to(i);
+            if (neighbours[i].beat != last_sign) listen_to(i);
         }
         double silent = time - neighbours[i].heard;
         int peer = neighbours[i].peer;

@@ -33,7 +33,7 @@ enum {
     CURRICLE_PANEL = 16,           ///< columns of a weight's panel
     CURRICLE_LINEAR_CHUNK = 768,   ///< depth up to which `linear` writes y once, so that y may take another operand's place
     CURRICLE_INT8_DEPTH = 32768,   ///< most depth of an int8 product: 255·127 times that is below 2³¹
-    CURRICLE_SQUARE_CHUNK = 4096, ///< floats whose squares `sum_squares` adds up to one number
+    CURRICLE_SQUARE_CHUNK = 4096,  ///< floats whose squares `sum_squares` adds up to one number
     CURRICLE_STEP_SCALARS = 4,     ///< learning rate, step size, 1/√(1−β₂ᵗ), gradient scale
     CURRICLE_MASKER_TERMS = 5,     ///< sums that `masker_terms` leaves of each image
     CURRICLE_MASKER_LOSSES = 5     ///< recon, gauss, kl, diversity, total

@@ -25,48 +25,38 @@ extension Instruction {
     /// An update's or a sum's parts for those of its floats that are owned; nil for any other instruction.
     fileprivate func parts(in owned: [Range<Int>]) -> [Instruction]? {
         let each = ElementType.float32.bytes, half = ElementType.bfloat16.bytes
-        /// How many floats come before each part, and how many it has.
-        func cut(_ operand: UInt64, _ count: Int32) -> [(before: Int, count: Int32)] {
-            guard let start = Operand(encoded: operand)?.offset else { return [] }
-            let whole = start..<(start + Int(count) * each)
-            return owned.map { $0.clamped(to: whole) }.filter { !$0.isEmpty }.map {
-                (($0.lowerBound - start) / each, Int32($0.count / each))
-            }
-        }
         switch kernel {
-        case .adamw:
-            let whole = adamw_places
-            return cut(whole.parameter, whole.count).map { before, count in
-                var part = whole
-                part.count = count
-                part.parameter += UInt64(before * each)
-                part.first_moment += UInt64(before * each)
-                part.second_moment += UInt64(before * each)
-                part.gradient += UInt64(before * each)
-                return .adamw(part)
+        case .adamw:  // parameter, both moments, gradient
+            return parts(of: adamw_places.parameter, adamw_places.count, in: owned) { part, before in
+                for slot in 0..<4 { part.advance(operand: slot, by: before * each) }
             }
         case .adamw_bf16:
-            let whole = adamw_bf16_places
-            return cut(whole.parameter, whole.count).map { before, count in
-                var part = whole
-                part.count = count
-                part.first_panel += Int32(before / TensorType.panelWidth)
-                part.parameter += UInt64(before * each)
-                part.first_moment += UInt64(before * half)
-                part.second_moment += UInt64(before * half)
-                part.gradient += UInt64(before * each)
-                return .adamw_bf16(part)
+            let panel = adamw_bf16_places.first_panel
+            return parts(of: adamw_bf16_places.parameter, adamw_bf16_places.count, in: owned) { part, before in
+                for (slot, bytes) in [each, half, half, each].enumerated() { part.advance(operand: slot, by: before * bytes) }
+                part.set(size: 1, to: panel + Int32(before / TensorType.panelWidth))
             }
-        case .sum_squares:
-            let whole = sum_squares_places
-            return cut(whole.x, whole.count).map { before, count in
-                var part = whole
-                part.count = count
-                part.x += UInt64(before * each)
-                part.y += UInt64(before / KernelConstants.squareChunk * each)
-                return .sum_squares(part)
+        case .sum_squares:  // sums, floats
+            return parts(of: sum_squares_places.x, sum_squares_places.count, in: owned) { part, before in
+                part.advance(operand: 0, by: before / KernelConstants.squareChunk * each)
+                part.advance(operand: 1, by: before * each)
             }
         default: return nil
+        }
+    }
+
+    /// The same for each owned stretch of its floats, whose number is its first size.
+    /// - Parameter move: moves a part's operands on by so many floats.
+    private func parts(
+        of operand: UInt64, _ count: Int32, in owned: [Range<Int>], _ move: (_ part: inout Instruction, _ before: Int) -> Void
+    ) -> [Instruction] {
+        guard let start = Operand(encoded: operand)?.offset else { return [] }
+        let each = ElementType.float32.bytes, whole = start..<(start + Int(count) * each)
+        return owned.map { $0.clamped(to: whole) }.filter { !$0.isEmpty }.map { range in
+            var part = self
+            part.set(size: 0, to: Int32(range.count / each))
+            move(&part, (range.lowerBound - start) / each)
+            return part
         }
     }
 }

@@ -33,20 +33,16 @@ package struct ParameterLayout: Sendable {
     /// Byte offset of a parameter; nil where the layout does not hold it.
     package func offset(of name: String) -> Int? { offsets[name] }
 
-    func bytes(of group: ParameterGroup) throws(GraphError) -> Range<Int> {
-        guard let bytes = groups[group] else { throw GraphError(operation: "update of the \(group)", problem: "it is not in the layout") }
-        return bytes
+    /// The floats of a group, counted from the first of all; none where the model has none of it.
+    package func floats(of group: ParameterGroup) -> Range<Int> {
+        guard let bytes = groups[group] else { preconditionFailure("every group has its place") }
+        return (bytes.lowerBound / ElementType.float32.bytes)..<(bytes.upperBound / ElementType.float32.bytes)
     }
 
-    func floats(of group: ParameterGroup) throws(GraphError) -> Int { try bytes(of: group).count / ElementType.float32.bytes }
-
-    /// Floats of a group; 0 where the layout holds none of it.
-    package func floats(_ group: ParameterGroup) -> Int { (groups[group]?.count ?? 0) / ElementType.float32.bytes }
-
     /// Where floats lie that are counted from the group's first on.
-    func bytes(of floats: [Range<Int>], in group: ParameterGroup) throws(GraphError) -> [Range<Int>] {
-        let start = try bytes(of: group).lowerBound, each = ElementType.float32.bytes
-        return floats.map { (start + $0.lowerBound * each)..<(start + $0.upperBound * each) }
+    package func bytes(of floats: [Range<Int>], in group: ParameterGroup) -> [Range<Int>] {
+        let start = self.floats(of: group).lowerBound, each = ElementType.float32.bytes
+        return floats.map { ((start + $0.lowerBound) * each)..<((start + $0.upperBound) * each) }
     }
 
     func offset(of slice: ParameterSlice) throws(GraphError) -> Int {

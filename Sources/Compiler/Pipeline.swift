@@ -162,7 +162,7 @@ package struct Pipeline: Sendable {
         let step = try graph.append(.input(.step), type: TensorType([KernelConstants.stepScalars]))[0]
         var scale: [ValueID] = []
         if let clip {
-            let made = Operation.gradientSquares(group, count: try layout.floats(of: group))
+            let made = Operation.gradientSquares(group, count: layout.floats(of: group).count)
             let squares =
                 try owned == nil ? graph.append(made)[0] : graph.append(.input(.squares), type: made.outputTypes([], leaf: nil)[0])[0]
             let clipped = try graph.append(.clipScale(limit: clip), [squares, step])
@@ -173,7 +173,7 @@ package struct Pipeline: Sendable {
             try graph.appendUpdate(slice, adamw, gradient: graph.append(.gradient(slice))[0], step: step, clip: scale)
         }
         let program = try compile(graph, layout: layout, constants: &constants)
-        return try owned.map { owned throws(GraphError) in try program.restricted(to: layout.bytes(of: owned, in: group)) } ?? program
+        return owned.map { program.restricted(to: layout.bytes(of: $0, in: group)) } ?? program
     }
 
     /// Sums of squares of some of a group's stored gradients, the result `squares` with a place for each chunk of all.
@@ -182,7 +182,7 @@ package struct Pipeline: Sendable {
         group: ParameterGroup, owned: [Range<Int>], layout: ParameterLayout, constants: inout ConstantPool
     ) throws(GraphError) -> Program {
         var graph = Graph()
-        graph.results = [("squares", try graph.append(.gradientSquares(group, count: layout.floats(of: group)))[0])]
+        graph.results = [("squares", try graph.append(.gradientSquares(group, count: layout.floats(of: group).count))[0])]
         return try compile(graph, layout: layout, constants: &constants).restricted(to: layout.bytes(of: owned, in: group))
     }
 }

@@ -1,3 +1,5 @@
+import CurricleCompiler
+import CurricleGraph
 import CurricleProgram
 import CurricleTensors
 
@@ -39,8 +41,14 @@ package struct GradientBuckets: Sendable, Hashable {
         return bound(place)..<bound(place + 1)
     }
 
+    /// How a layout's group is cut.
+    package init(_ group: ParameterGroup, _ layout: ParameterLayout, ranks: Int) {
+        self.init(floats: layout.floats(of: group).count, ranks: ranks)
+    }
+
     /// All floats that a rank owns, in ascending order.
     package func owned(by rank: Int) -> [Range<Int>] { all.indices.reversed().map { slice(of: rank, in: $0) }.filter { !$0.isEmpty } }
+    package func ownedFloats(by rank: Int) -> Int { owned(by: rank).reduce(0) { $0 + $1.count } }
 }
 
 /// When a program is through with a group's buckets.
@@ -50,10 +58,8 @@ package struct BucketStages: Sendable {
     /// The stage before which each bucket's weights have to be there; the number of stages where it needs none.
     package let needed: [Int]
 
-    /// - Parameter firstByte: of the group in the segments of parameters and gradients.
-    package init(_ buckets: GradientBuckets, firstByte: Int, in order: StageOrder) {
-        let each = ElementType.float32.bytes
-        let bytes = buckets.all.map { (firstByte + $0.lowerBound * each)..<(firstByte + $0.upperBound * each) }
+    package init(_ buckets: GradientBuckets, of group: ParameterGroup, _ layout: ParameterLayout, in order: StageOrder) {
+        let bytes = layout.bytes(of: buckets.all, in: group)
         let written = order.touches(.gradients), read = order.touches(.parameters)
         let last = bytes.map { bytes in written.last { $0.isWritten && $0.bytes.overlaps(bytes) }.map { $0.stage + 1 } }
         finished = last.allSatisfy { $0 != nil } ? last.compactMap { $0 } : nil

@@ -23,17 +23,15 @@ package final class GradientExchange {
     private var known: [Int: [ParameterGroup: BucketStages]] = [:]
     /// Seconds that this rank waited for others so far.
     private(set) var waited = 0.0
-
     /// Of the group whose norm was last asked for.
     private let squares: Memory
 
     /// - Parameter tree: of this rank's groups.
-    package init(_ groups: GradientGroups, _ ranks: Ranks, _ tree: GradientTree, _ model: ModelRuntime) throws {
+    init(_ groups: GradientGroups, _ ranks: Ranks, _ tree: GradientTree, _ model: ModelRuntime) throws {
         (self.ranks, self.model) = (ranks, model)
-        let floats = model.groups.map { model.layout.floats($0) }
+        let floats = model.groups.map { model.layout.floats(of: $0).count }
         received = try Memory(
-            floats: max(1, floats.map { GradientExchange.receivedFloats(groups, rank: ranks.rank, floats: $0) }.max() ?? 0),
-            purpose: "other ranks' gradients")
+            floats: max(1, GradientExchange.receivedFloats(groups, rank: ranks.rank, of: floats)), purpose: "other ranks' gradients")
         squares = try Memory(floats: (floats.max() ?? 0) / KernelConstants.squareChunk + 1, purpose: "squares of gradients")
         var plans: [ParameterGroup: GroupPlan] = [:]
         for group in model.groups { plans[group] = try GroupPlan(group, groups, ranks, tree, model, received) }
@@ -49,21 +47,21 @@ package final class GradientExchange {
         arrivals.deallocate()
     }
 
-    /// Floats of other ranks' sums that a rank gets of a group.
-    package static func receivedFloats(_ groups: GradientGroups, rank: Int, floats: Int) -> Int {
+    /// Floats of other ranks' sums that a rank gets at once, of one of several groups of parameters at a time.
+    package static func receivedFloats(_ groups: GradientGroups, rank: Int, of floats: [Int]) -> Int {
         let nodes = (0..<groups.ranks).reduce(0) { $1 == rank ? $0 : $0 + groups.nodes(of: $1).count }
-        return nodes * GradientBuckets(floats: floats, ranks: groups.ranks).owned(by: rank).reduce(0) { $0 + $1.count }
+        return nodes * (floats.map { GradientBuckets(floats: $0, ranks: groups.ranks).ownedFloats(by: rank) }.max() ?? 0)
     }
 
     /// Begins an update of a group of parameters.
-    package func begin(_ group: ParameterGroup) {
+    func begin(_ group: ParameterGroup) {
         self.group = group
         marks.pointee = curricle_marks()
     }
 
     /// Runs a program, with what has to come before parts of it and what may leave while it goes on.
     /// - Parameter isLast: whether it is the last to add to this rank's stored gradients.
-    package func run(_ executable: Executable, _ inputs: RunInputs, isLast: Bool) throws -> RunStatus {
+    func run(_ executable: Executable, _ inputs: RunInputs, isLast: Bool) throws -> RunStatus {
         guard !model.session.checksMemory, let plan = plans[group] else {
             settle()
             return try model.session.run(executable, inputs)
@@ -71,8 +69,7 @@ package final class GradientExchange {
         let stages = stages(executable)
         if isLast, let finished = stages[group]?.finished {
             for (bucket, stage) in finished.enumerated() { plan.parts[bucket].ready = UInt32(stage) }
-            marks.pointee.buckets = plan.parts.baseAddress
-            marks.pointee.count = UInt32(plan.parts.count)
+            release(plan)
         }
         if let coming, let needed = stages[coming.group]?.needed {
             let order = zip(coming.numbers, needed).sorted { $0.1 < $1.1 }
@@ -89,15 +86,20 @@ package final class GradientExchange {
     }
 
     /// Lets go what has not left yet: this rank's sums are there.
-    package func finish() {
+    func finish() {
         guard let plan = plans[group] else { return }
-        marks.pointee.buckets = plan.parts.baseAddress
-        marks.pointee.count = UInt32(plan.parts.count)
+        release(plan)
         curricle_marks_reached(marks, .max)
     }
 
+    /// Lets buckets leave once they are ready.
+    private func release(_ plan: GroupPlan) {
+        marks.pointee.buckets = plan.parts.baseAddress
+        marks.pointee.count = UInt32(plan.parts.count)
+    }
+
     /// Adds up the slices that this rank owns, of the sums of all ranks, where its own gradients were.
-    package func total() {
+    func total() {
         guard let plan = plans[group] else { return }
         for (bucket, part) in plan.parts.enumerated() {
             wait(part.number)
@@ -109,13 +111,13 @@ package final class GradientExchange {
     }
 
     /// Lets what is under way come, to no use.
-    package func drop() { for part in plans[group]?.parts ?? UnsafeMutableBufferPointer(start: nil, count: 0) { wait(part.number) } }
+    func drop() { for part in plans[group]?.parts ?? UnsafeMutableBufferPointer(start: nil, count: 0) { wait(part.number) } }
 
     /// The floats of a group that this rank owns.
-    package func owned(_ group: ParameterGroup) -> [Range<Int>] { plans[group]?.owned ?? [] }
+    func owned(_ group: ParameterGroup) -> [Range<Int>] { plans[group]?.owned ?? [] }
 
     /// The sums of squares of all gradients of a group, each made by its owner: valid until the next.
-    package func squares(_ group: ParameterGroup) throws -> UnsafeRawBufferPointer {
+    func squares(_ group: ParameterGroup) throws -> UnsafeRawBufferPointer {
         guard let plan = plans[group] else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         let executable = try model.executable(.squares(group, owned: plan.owned))
         _ = try model.session.run(executable)
@@ -132,7 +134,7 @@ package final class GradientExchange {
     }
 
     /// Begins to hand round the weights that this rank has updated, and to take the others'.
-    package func shareWeights() {
+    func shareWeights() {
         guard let plan = plans[group] else { return }
         settle()
         // The forward pass begins with the first parameters.
@@ -140,7 +142,7 @@ package final class GradientExchange {
     }
 
     /// Waits for weights that are on their way.
-    package func settle() {
+    func settle() {
         for number in coming?.numbers ?? [] { wait(number) }
         coming = nil
     }
@@ -153,7 +155,9 @@ package final class GradientExchange {
 
     private func stages(_ executable: Executable) -> [ParameterGroup: BucketStages] {
         if let known = known[executable.number] { return known }
-        let order = executable.order, made = plans.mapValues { BucketStages($0.buckets, firstByte: $0.firstByte, in: order) }
+        let order = executable.order
+        var made: [ParameterGroup: BucketStages] = [:]
+        for (group, plan) in plans { made[group] = BucketStages(plan.buckets, of: group, model.layout, in: order) }
         known[executable.number] = made
         return made
     }
@@ -161,34 +165,30 @@ package final class GradientExchange {
 
 /// The exchanges of one group's buckets, made once: their memory does not move.
 private final class GroupPlan {
-    package let buckets: GradientBuckets
-    package let owned: [Range<Int>]
+    let buckets: GradientBuckets
+    let owned: [Range<Int>]
     /// The group's stored gradients.
-    package let gradients: UnsafeMutableBufferPointer<Float>
+    let gradients: UnsafeMutableBufferPointer<Float>
     /// By bucket.
-    package let parts: UnsafeMutableBufferPointer<curricle_bucket>
+    let parts: UnsafeMutableBufferPointer<curricle_bucket>
     /// Of each bucket this rank's slice of all ranks' sums, from left to right.
     private(set) var folds: [[(node: GradientGroups.Node, values: UnsafeMutableBufferPointer<Float>)]] = []
     /// By bucket.
     private(set) var weights: [UnsafeMutablePointer<curricle_exchange>] = []
-    /// Of the group, in the segments of parameters and gradients.
-    package let firstByte: Int
     private let rank: Int
     private var transfers: [UnsafeMutableBufferPointer<curricle_transfer>] = []
     private var additions: [UnsafeMutableBufferPointer<curricle_addition>] = []
 
     /// - Parameter room: for what other ranks send.
-    package init(
+    init(
         _ group: ParameterGroup, _ groups: GradientGroups, _ ranks: Ranks, _ tree: GradientTree, _ model: ModelRuntime, _ room: Memory
     ) throws {
-        let floats = model.layout.floats(group)
-        let first = (model.layout.groups[group]?.lowerBound ?? 0) / ElementType.float32.bytes
+        let floats = model.layout.floats(of: group)
         guard let stored = model.session.gradients else { preconditionFailure("ranks exchange stored gradients") }
-        gradients = UnsafeMutableBufferPointer(rebasing: stored.floats[first..<(first + floats)])
-        let parameters = UnsafeMutableBufferPointer(rebasing: model.session.parameters.floats[first..<(first + floats)])
-        firstByte = first * ElementType.float32.bytes
+        gradients = UnsafeMutableBufferPointer(rebasing: stored.floats[floats])
+        let parameters = UnsafeMutableBufferPointer(rebasing: model.session.parameters.floats[floats])
         rank = ranks.rank
-        buckets = GradientBuckets(floats: floats, ranks: ranks.size)
+        buckets = GradientBuckets(group, model.layout, ranks: ranks.size)
         owned = buckets.owned(by: ranks.rank)
         parts = .allocate(capacity: buckets.all.count)
         parts.initialize(repeating: curricle_bucket())
@@ -244,7 +244,7 @@ private final class GroupPlan {
     }
 
     /// This rank's slice of a bucket, of the group's floats.
-    package func own(of bucket: Int, in floats: UnsafeMutableBufferPointer<Float>) -> UnsafeMutableBufferPointer<Float> {
+    func own(of bucket: Int, in floats: UnsafeMutableBufferPointer<Float>) -> UnsafeMutableBufferPointer<Float> {
         UnsafeMutableBufferPointer(rebasing: floats[buckets.slice(of: rank, in: bucket)])
     }
 

@@ -3,7 +3,7 @@ import CurricleRuntime
 /// The sums of a rank's groups of gradients, as far as the fixed tree lets one rank add them up by itself. The last group's sum stays where it
 /// was made, in the session's gradients; those before it are kept in rooms of their own.
 package final class GradientTree {
-    package typealias Node = GradientGroups.Node
+    typealias Node = GradientGroups.Node
     private let groups: GradientGroups
     private let rank: Int
     /// Each with room for the largest group of parameters.
@@ -13,7 +13,7 @@ package final class GradientTree {
     private var sums = GradientGroups.Sums<Int>()
 
     /// - Parameter floats: of the largest group of parameters.
-    package init(_ groups: GradientGroups, rank: Int = 0, floats: Int) throws {
+    init(_ groups: GradientGroups, rank: Int = 0, floats: Int) throws {
         (self.groups, self.rank) = (groups, rank)
         rooms = try (0..<groups.rooms(of: rank)).map { _ in try Memory(floats: floats, purpose: "sums of gradients") }
         begin()
@@ -25,7 +25,7 @@ package final class GradientTree {
     }
 
     /// Begins an update of a group of parameters.
-    package func begin() {
+    func begin() {
         free = Array(rooms.indices)
         sums.removeAll()
     }
@@ -34,7 +34,7 @@ package final class GradientTree {
     /// - Parameters:
     ///   - gradients: what is stored; the last group's stays there.
     ///   - isStored: false where none of the group's leaves was finite.
-    package func add(group: Int, _ gradients: UnsafeMutableBufferPointer<Float>, isStored: Bool = true) {
+    func add(group: Int, _ gradients: UnsafeMutableBufferPointer<Float>, isStored: Bool = true) {
         if !isStored { gradients.update(repeating: 0) }
         guard group + 1 < groups.groups(of: rank).upperBound else { return }
         let room = free.removeLast()
@@ -50,7 +50,7 @@ package final class GradientTree {
     }
 
     /// The sum of all groups, where one rank has them all.
-    package func total(into gradients: UnsafeMutableBufferPointer<Float>) {
+    func total(into gradients: UnsafeMutableBufferPointer<Float>) {
         let sum = GradientTree.fold(beforeLast.map { ($0.node, floats($0.room, gradients.count)) } + [(last, gradients)])
         if sum.baseAddress != gradients.baseAddress { _ = gradients.update(fromContentsOf: sum) }
     }
@@ -68,7 +68,7 @@ package final class GradientTree {
     }
 
     /// What the rank's sums of some floats become with the last group's: additions that are to be made first, and the sums then, from left to right.
-    package func joined(
+    func joined(
         _ range: Range<Int>, of gradients: UnsafeMutableBufferPointer<Float>
     ) -> (
         additions: [(sum: UnsafeMutableBufferPointer<Float>, addend: UnsafeMutableBufferPointer<Float>)],
@@ -82,7 +82,7 @@ package final class GradientTree {
     }
 
     /// The root of sums that lie from left to right: neighbours under one node first, then what has no neighbour passes through.
-    package static func fold(_ slices: [(node: Node, values: UnsafeMutableBufferPointer<Float>)]) -> UnsafeMutableBufferPointer<Float> {
+    static func fold(_ slices: [(node: Node, values: UnsafeMutableBufferPointer<Float>)]) -> UnsafeMutableBufferPointer<Float> {
         var sums = GradientGroups.Sums<UnsafeMutableBufferPointer<Float>>()
         for slice in slices { sums.push(slice.node, slice.values) { add($1, to: $0) } }
         for place in (1..<sums.all.count).reversed() { add(sums.all[place].value, to: sums.all[place - 1].value) }

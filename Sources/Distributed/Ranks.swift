@@ -109,12 +109,12 @@ package struct Ranks: Sendable {
         return (0..<size).map { Array(all[($0 * values.count)..<(($0 + 1) * values.count)]) }
     }
 
-    /// A number of each rank, in their order.
-    package func gatherAll(_ number: Int) -> [Int] { gather([number]).map { $0[0] } }
+    /// A value of each rank, in their order.
+    package func gather<Value: BitwiseCopyable>(_ value: Value) -> [Value] { gather([value]).map { $0[0] } }
 
     /// Bytes of any length from each rank.
     package func gather(bytes: [UInt8]) -> [[UInt8]] {
-        let lengths = gather([bytes.count]).map { $0[0] }, most = lengths.max() ?? 0
+        let lengths = gather(bytes.count), most = lengths.max() ?? 0
         let padded = bytes + [UInt8](repeating: 0, count: most - bytes.count)
         return zip(gather(padded), lengths).map { Array($0.prefix($1)) }
     }
@@ -179,7 +179,7 @@ package struct Ranks: Sendable {
     }
 
     /// Whether any rank says so.
-    package func any(_ flag: Bool) -> Bool { gather([UInt8(flag ? 1 : 0)]).contains { $0[0] == 1 } }
+    package func any(_ flag: Bool) -> Bool { gather(UInt8(flag ? 1 : 0)).contains(1) }
 
     /// Where the run stands, for what is said if the job has to end.
     package func note(_ place: String) { place.withCString { Ranks.engine.note($0) } }

@@ -19,8 +19,8 @@ package struct SharedMoments {
         bytesEach = model.session.moments.bytes
         owned = (0..<ranks.size).map { rank in
             model.groups.flatMap { group in
-                let first = (model.layout.groups[group]?.lowerBound ?? 0) / ElementType.float32.bytes
-                return GradientBuckets(floats: model.layout.floats(group), ranks: ranks.size).owned(by: rank).map {
+                let first = model.layout.floats(of: group).lowerBound
+                return GradientBuckets(group, model.layout, ranks: ranks.size).owned(by: rank).map {
                     (first + $0.lowerBound)..<(first + $0.upperBound)
                 }
             }.sorted { $0.lowerBound < $1.lowerBound }

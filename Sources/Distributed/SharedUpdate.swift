@@ -34,13 +34,19 @@ package final class SharedUpdate {
     /// Takes the memory that it needs.
     package func prepare() throws {
         guard groups.count > 1 else { return }
-        let made = try GradientTree(groups, rank: ranks.rank, floats: model.groups.map { model.layout.floats($0) }.max() ?? 0)
+        let made = try GradientTree(groups, rank: ranks.rank, floats: model.groups.map { model.layout.floats(of: $0).count }.max() ?? 0)
         exchange = try ranks.map { try GradientExchange(groups, $0, made, model) }
         tree = made
     }
 
     /// Those of so many leaves that this process computes.
     package func own(of all: Int) -> Range<Int> { groups.leaves(ofRank: ranks.rank, among: all) }
+
+    /// Whether a batch of an epoch's, a leaf each and so many an update, is one that this process computes.
+    package func isOwn(batches: Int, leaves: Int) -> @Sendable (_ batch: Int) -> Bool {
+        let groups = groups, rank = ranks.rank
+        return { groups.isLeaf($0, ofRank: rank, batches: batches, accumulation: leaves) }
+    }
 
     /// Seconds that this rank waited for others so far.
     package var waited: Double { exchange?.waited ?? 0 }
@@ -120,7 +126,6 @@ package final class SharedUpdate {
 
     /// The stored gradients of a group of parameters; nil where there are none.
     private func gradients(_ group: ParameterGroup) -> UnsafeMutableBufferPointer<Float>? {
-        guard let bytes = model.layout.groups[group], let memory = model.session.gradients else { return nil }
-        return UnsafeMutableBufferPointer(rebasing: memory.floats[(bytes.lowerBound / 4)..<(bytes.upperBound / 4)])
+        model.session.gradients.map { UnsafeMutableBufferPointer(rebasing: $0.floats[model.layout.floats(of: group)]) }
     }
 }

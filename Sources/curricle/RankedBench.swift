@@ -11,21 +11,19 @@ import Foundation
 enum RankedBench {
     /// Whole updates, of one batch a rank where nothing is said.
     static func update(_ a: Arguments, _ subject: BenchCommand.Subject, _ ranks: Ranks?) throws -> [BenchCommand.Row] {
-        let size = ranks?.size ?? 1, s = subject.setting
-        var groups = 1
-        while groups < size { groups *= 2 }
-        let batches = try a.intIfGiven("accum-iter") ?? groups
+        let size = ranks.size, s = subject.setting, least = RankedCommand.leastGroups(for: size)
+        let batches = try a.intIfGiven("accum-iter") ?? least
         guard batches >= size else {
             throw LearningError.configuration("\(size) ranks, but --accum-iter \(batches): give one batch a rank")
         }
-        groups = min(groups, batches)
+        let groups = min(least, batches)
         var bar = ProgressBar(total: s.repeats + s.warmup)
         var benchmark = UpdateBenchmark(
             configuration: subject.settings.model, options: subject.settings.step, setting: s, batches: batches, groups: groups)
         benchmark.precision = subject.precision
         let r = try benchmark.run(ranks) { done in if ranks.leads { bar.update(label: "updates", completed: done) { [] } } }
         if ranks.leads { bar.finish() }
-        let resident = ranks.map { $0.gatherAll(r.residentBytes) } ?? [r.residentBytes]
+        let resident = ranks.map { $0.gather(r.residentBytes) } ?? [r.residentBytes]
         let row: BenchCommand.Row =
             [("bench", "update")] + subject.common + [
                 ("ranks", .integer(size)), ("accum_iter", .integer(batches)), ("gradient_groups", .integer(groups)),

@@ -74,12 +74,18 @@ enum RankedCommand {
         return try ranks.map { try $0.broadcast(json: content) } ?? content
     }
 
+    /// The smallest power of two that is no less than the ranks.
+    static func leastGroups(for ranks: Int) -> Int {
+        var groups = 1
+        while groups < ranks { groups *= 2 }
+        return groups
+    }
+
     /// What follows from the number of ranks where it is not given: groups of gradients, and as many batches an update.
     /// - Returns: what was not given, for a person to read; nil where all was.
     @discardableResult
     static func share(_ arguments: inout Arguments, ranks: Int, because reason: String) throws -> String? {
-        var groups = 1
-        while groups < ranks { groups *= 2 }
+        var groups = leastGroups(for: ranks)
         let isGiven = arguments.isGiven("gradient-groups"), hasBatches = arguments.isGiven("accum-iter")
         if !isGiven { arguments.assume("gradient-groups", "\(groups)", because: reason) }
         groups = try arguments.int("gradient-groups")

@@ -59,7 +59,7 @@ struct GradientBucketsTests {
         let all = try whole.executable(.update(group, adamw, clip: clip))
         _ = try whole.session.run(all, inputs)
 
-        let buckets = GradientBuckets(floats: shared.layout.floats(group), ranks: ranks)
+        let buckets = GradientBuckets(group, shared.layout, ranks: ranks)
         #expect(buckets.all.count > 2)
         var squares: [Float] = []
         for rank in 0..<ranks where clip != nil {
@@ -87,7 +87,7 @@ struct GradientBucketsTests {
             ("second moments", try #require(whole.session.secondMoments), try #require(shared.session.secondMoments))
         ] { #expect(a.contents.elementsEqual(b.contents), "\(name)") }
         if clip != nil {
-            let stored = try #require(whole.session.gradients).floats[..<whole.layout.floats(group)]
+            let stored = try #require(whole.session.gradients).floats[whole.layout.floats(of: group)]
             let norm = stored.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() / 2
             #expect(abs(Double(try whole.result("gradient norm", of: all)[0]) - norm) < 1e-5 * norm)
         }
@@ -122,11 +122,11 @@ struct GradientBucketsTests {
         #expect(order.sharesDone.count == order.count + 1 && order.sharesDone.first == 0)
         #expect(abs(try #require(order.sharesDone.last) - 1) < 1e-9)
         // Gradients are finished one after another, from the last parameters on, and all behind the guard.
-        let buckets = GradientBuckets(floats: model.layout.floats(.autoencoder), ranks: 2)
-        let stages = BucketStages(buckets, firstByte: 0, in: order)
+        let buckets = GradientBuckets(.autoencoder, model.layout, ranks: 2)
+        let stages = BucketStages(buckets, of: .autoencoder, model.layout, in: order)
         let finished = try #require(stages.finished), guarded = zip(order.stages, order.instructions).first { $0.1.kernel == .guard_finite }
         #expect(finished.allSatisfy { $0 > guarded?.0 ?? .max && $0 <= order.count })
-        #expect(BucketStages(buckets, firstByte: model.layout.groups[.masker]?.lowerBound ?? 0, in: order).finished == nil)
+        #expect(BucketStages(GradientBuckets(.masker, model.layout, ranks: 2), of: .masker, model.layout, in: order).finished == nil)
 
         let bad = try run(patches.map { _ in .nan })
         #expect(bad.status == .nonfinite && bad.told.allSatisfy { $0 <= guarded?.0 ?? 0 })

@@ -48,8 +48,6 @@ package final class Finetuning: TrainingRecipe {
     private var updates: ParameterUpdates
     private let shared: SharedUpdate
     private let ranks: Ranks?
-    /// Broken images of any rank that were said: another epoch may give them to another.
-    private var named: Set<String> = []
     private var lastScore = ClassifierScore()
     private var lastLoss = Double.nan
     private let grid: PatchGrid
@@ -93,11 +91,7 @@ package final class Finetuning: TrainingRecipe {
             source: training, pipeline: settings.pipeline(grid), batchSize: batchSize, dropLast: false, shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
             broken: settings.strict ? .refuse : .substitute)
-        let total = loader.batchesPerEpoch, accumulation = settings.accumulation
-        if let ranks {
-            let groups = GradientGroups(count: settings.gradientGroups, ranks: ranks.size)
-            loader.isWanted = { groups.isLeaf($0, ofRank: ranks.rank, batches: total, accumulation: accumulation) }
-        }
+        loader.isWanted = shared.isOwn(batches: loader.batchesPerEpoch, leaves: settings.accumulation)
         dropPath = DropPath(rate: settings.dropPath, depth: m.depth, seed: settings.seed)
         targets = try Memory(floats: batchSize * settings.classes.count, purpose: "targets")
         branchScales = try Memory(floats: batchSize * 2 * m.depth, purpose: "drop path")
@@ -160,7 +154,6 @@ package final class Finetuning: TrainingRecipe {
 
     /// One update, from as many batches as it takes.
     func step(_ position: inout RunPosition, lastState: String?) throws -> StepOutcome {
-        ranks?.note("at step \(position.step + 1): the last state is \(lastState ?? "in \(files?.folder ?? "no folder")")")
         let rate = rate(position), epoch = position.epoch, batches = min(settings.accumulation, loader.batchesPerEpoch - position.batch)
         var outcome = StepOutcome(
             means: [], fields: [], scalars: [], images: loader.images(of: position.batch..<(position.batch + batches)), batches: batches,
@@ -183,10 +176,7 @@ package final class Finetuning: TrainingRecipe {
         }
         _ = try shared.finish(.classifier, &updates, rate: rate, batches: batches)
         shared.settle()
-        if let ranks {
-            outcome.broken = ranks.gather(lines: outcome.broken).filter { named.insert($0).inserted }
-            outcome.exchangeSeconds = shared.waited - waited
-        }
+        if ranks != nil { outcome.exchangeSeconds = shared.waited - waited }
         position.updates[.classifier] = updates.counts[.classifier]
         let mean = Float(reports.reduce(0) { $0 + Double($1.loss) } / Double(batches))
         outcome.means = [("train_loss", mean)]

@@ -19,13 +19,11 @@ struct RankMemory {
 
     init(_ settings: PretrainSettings, _ layout: ParameterLayout, ranks: Int) {
         let groups = GradientGroups(count: max(settings.gradientGroups, ranks), ranks: ranks), each = ElementType.float32.bytes
-        let floats = layout.groups.keys.map { layout.floats($0) }.filter { $0 > 0 }, most = floats.max() ?? 0
-        let own = (0..<ranks).map { rank in
-            floats.reduce(0) { $0 + GradientBuckets(floats: $1, ranks: ranks).owned(by: rank).reduce(0) { $0 + $1.count } }
-        }
-        momentBytes = 2 * settings.moments.bytes(parameters: (ranks == 1 ? floats.reduce(0, +) : own.max() ?? 0) * each)
-        let received = ranks == 1 ? 0 : (0..<ranks).map { GradientExchange.receivedFloats(groups, rank: $0, floats: most) }.max() ?? 0
-        sumBytes = GradientTree.bytes(groups, floats: most) + received * each
+        let floats = ParameterGroup.allCases.map { layout.floats(of: $0).count }
+        let own = (0..<ranks).map { rank in floats.reduce(0) { $0 + GradientBuckets(floats: $1, ranks: ranks).ownedFloats(by: rank) } }
+        momentBytes = 2 * settings.moments.bytes(parameters: (own.max() ?? 0) * each)
+        let received = (0..<ranks).map { GradientExchange.receivedFloats(groups, rank: $0, of: floats) }.max() ?? 0
+        sumBytes = GradientTree.bytes(groups, floats: floats.max() ?? 0) + received * each
         batches = (0..<ranks).map { groups.leaves(ofRank: $0, among: settings.leaves).count }.max() ?? 0
         engineBytes = ranks == 1 ? 0 : RankMemory.mpiBytes
     }

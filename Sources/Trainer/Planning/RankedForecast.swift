@@ -1,4 +1,5 @@
 import CurricleDistributed
+import CurricleCompiler
 import CurricleGraph
 import CurricleProgram
 import CurricleTensors
@@ -35,8 +36,9 @@ package struct RankedForecast: Sendable {
         let groups = GradientGroups(count: max(settings.gradientGroups, ranks), ranks: ranks)
         let batches =
             Double((0..<ranks).map { groups.leaves(ofRank: $0, among: settings.leaves).count }.max() ?? 1)
-            / Double(settings.leaves / settings.accumulation)
-        let phases = [ParameterGroup.autoencoder, .masker].compactMap { Phase($0, plan, groups) }
+            / Double(settings.leavesPerBatch)
+        let orders = plan.programs.map { StageOrder(Stages($0.program.instructions)) }
+        let phases = [ParameterGroup.autoencoder, .masker].compactMap { Phase($0, plan, orders, groups) }
         let alone = phases.reduce(0) { $0 + RankedForecast.updateBytes * Double($1.buckets.floats) / streamBytes }
         let all = phases.reduce(0) { $0 + $1.flops }
 
@@ -86,41 +88,36 @@ package struct RankedForecast: Sendable {
         let ownFloats: Double
         private let group: ParameterGroup
         private let first: StageOrder
-        private let firstByte: (ParameterGroup) -> Int
+        private let layout: ParameterLayout
         private let messages: Double
         private let nodesSent: Double
 
-        init?(_ group: ParameterGroup, _ plan: TrainingPlan, _ groups: GradientGroups) {
-            let layout = plan.layout, floats = layout.floats(group), ranks = groups.ranks
-            buckets = GradientBuckets(floats: floats, ranks: ranks)
-            self.group = group
-            flops = group == .autoencoder ? plan.flopsA : plan.flopsB
-            firstByte = { layout.groups[$0]?.lowerBound ?? 0 }
-            let orders = plan.programs.map { StageOrder(Stages($0.program.instructions)) }
-            let mine = orders.filter {
-                BucketStages(GradientBuckets(floats: floats, ranks: ranks), firstByte: layout.groups[group]?.lowerBound ?? 0, in: $0)
-                    .finished != nil
+        /// - Parameter orders: of the plan's programs.
+        init?(_ group: ParameterGroup, _ plan: TrainingPlan, _ orders: [StageOrder], _ groups: GradientGroups) {
+            let layout = plan.layout, ranks = groups.ranks, cut = GradientBuckets(group, layout, ranks: ranks)
+            let mine = orders.compactMap { order in
+                BucketStages(cut, of: group, layout, in: order).finished.map { (order: order, finished: $0) }
             }
-            guard floats > 0, let last = mine.last, let first = mine.first else { return nil }
-            self.first = first
-            let done = last.sharesDone
-            finished = BucketStages(buckets, firstByte: firstByte(group), in: last).finished?.map { done[$0] } ?? []
+            guard !cut.all.isEmpty, let last = mine.last, let first = mine.first else { return nil }
+            (self.group, self.layout, self.first, buckets) = (group, layout, first.order, cut)
+            flops = group == .autoencoder ? plan.flopsA : plan.flopsB
+            let done = last.order.sharesDone
+            finished = last.finished.map { done[$0] }
             let sums = (0..<ranks).map { Double(groups.nodes(of: $0).count) }
             nodes = sums.reduce(0, +)
             nodesSent = sums.max() ?? 1
             messages = Double(ranks - 1)
-            let cut = buckets
             bytes = cut.all.indices.map { bucket in
                 let slices = (0..<ranks).map { Double(cut.slice(of: $0, in: bucket).count) }, whole = slices.reduce(0, +)
                 return 4 * (slices.map { max(whole - $0, $0 * Double(ranks - 1)) }.max() ?? 0)
             }
-            ownFloats = Double((0..<ranks).map { cut.owned(by: $0).reduce(0) { $0 + $1.count } }.max() ?? 0)
+            ownFloats = Double((0..<ranks).map { cut.ownedFloats(by: $0) }.max() ?? 0)
         }
 
         /// When this half's first batch needs another's weights, as a share of it.
         func needed(_ other: Phase) -> [Double] {
             let done = first.sharesDone
-            return BucketStages(other.buckets, firstByte: firstByte(other.group), in: first).needed.map { done[$0] }
+            return BucketStages(other.buckets, of: other.group, layout, in: first).needed.map { done[$0] }
         }
 
         /// Of one bucket: of gradients, each rank's sums; of weights, each once.

@@ -123,6 +123,9 @@ package final class JointTrainer {
     /// How many of an update's batches this rank computes.
     package func ownBatches(of all: Int) -> Int { shared.own(of: all).count }
 
+    /// Whether a leaf of an epoch's, so many an update, is one that this rank computes.
+    func isOwn(batches: Int, leaves: Int) -> @Sendable (_ batch: Int) -> Bool { shared.isOwn(batches: batches, leaves: leaves) }
+
     /// Seconds that this rank waited for others so far.
     package var waited: Double { shared.waited }
 

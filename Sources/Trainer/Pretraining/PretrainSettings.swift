@@ -96,8 +96,9 @@ package struct PretrainSettings: RunSettings, ScheduledSettings {
     /// Images of the pieces of a batch that are leaves of an update by themselves, as where there are more groups than batches; nil where
     /// whole batches are.
     package var leafPieceImages: Int? { gradientGroups > accumulation ? pieceImages : nil }
-    /// Leaves of an update.
-    package var leaves: Int { accumulation * (leafPieceImages.map { batchSize / max(1, $0) } ?? 1) }
+    /// Leaves of a batch, and of an update.
+    package var leavesPerBatch: Int { leafPieceImages.map { batchSize / max(1, $0) } ?? 1 }
+    package var leaves: Int { accumulation * leavesPerBatch }
 
     private var leavesProblem: Message? {
         guard gradientGroups > accumulation, let pieceImages, pieceImages >= 1 else { return groupsProblem }

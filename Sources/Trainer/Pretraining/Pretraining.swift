@@ -50,11 +50,8 @@ package final class Pretraining: TrainingRecipe {
     private let decisions: Memory?
     private var group: BatchGroup
     private var lastLosses = IterationLosses()
-    /// Broken images of any rank that were said: another epoch may give them to another.
-    private var named: Set<String> = []
     private let held: HeldImages?
     private let ranks: Ranks?
-    private let groups: GradientGroups
     /// The most leaves of an update that this process computes, and images of the largest.
     private let ownBatches: Int, leafImages: Int
     private let watch: FeatureWatch?
@@ -78,7 +75,6 @@ package final class Pretraining: TrainingRecipe {
         self.source = source
         files = RunFiles(folder: output)
         self.ranks = ranks
-        groups = GradientGroups(count: settings.gradientGroups, ranks: ranks.size)
         loop = TrainingLoop(files: files, ranks: ranks)
         var planned = settings
         planned.batchSize = min(settings.batchSize, source.count)
@@ -113,12 +109,8 @@ package final class Pretraining: TrainingRecipe {
             shuffle: true, seed: settings.seed,
             workers: Pretraining.loaderWorkers(threads: threads), prefetch: Pretraining.batchesAhead(threads: threads),
             broken: settings.strict ? .refuse : .substitute)
-        let total = loader.batchesPerEpoch, leaves = settings.leaves, groups = groups
-        let mine = groups.leaves(ofRank: ranks.rank, among: leaves).count
-        if let ranks {
-            loader.isWanted = { groups.isLeaf($0, ofRank: ranks.rank, batches: total, accumulation: leaves) }
-        }
-        ownBatches = mine + (ranks == nil ? 0 : 1)  // a short last update may be shared otherwise
+        loader.isWanted = trainer.isOwn(batches: loader.batchesPerEpoch, leaves: settings.leaves)
+        ownBatches = trainer.ownBatches(of: settings.leaves) + (ranks == nil ? 0 : 1)  // a short last update may be shared otherwise
         leafImages = settings.leafPieceImages ?? batchSize
         decisions =
             settings.step.masking.isGiven || settings.step.takesNoise
@@ -201,7 +193,6 @@ package final class Pretraining: TrainingRecipe {
     private(set) lazy var sharedMoments = ranks.map { SharedMoments($0, model) }
 
     func step(_ position: inout RunPosition, lastState: String?) throws -> StepOutcome {
-        ranks?.note("at step \(position.step + 1): the last state is \(lastState ?? "in \(files.folder)")")
         let now = iterationSettings(position), started = DispatchTime.now().uptimeNanoseconds
         let leaves = min(settings.leaves, loader.batchesPerEpoch - position.batch)
         let (batches, broken) = try nextGroup(epoch: position.epoch, leaves: leaves)
@@ -229,7 +220,7 @@ package final class Pretraining: TrainingRecipe {
     }
 
     private func iterationSettings(_ position: RunPosition) -> IterationSettings {
-        let pieces = settings.leaves / settings.accumulation  // of a batch that the loader gives one by one
+        let pieces = settings.leavesPerBatch
         let share = Double(position.batch / pieces) / Double((loader.batchesPerEpoch + pieces - 1) / pieces)
         return IterationSettings(
             learningRate: settings.schedule.learningRate(at: Double(position.epoch) + share),
@@ -298,14 +289,13 @@ package final class Pretraining: TrainingRecipe {
     /// - Parameter leaves: of the update, on all ranks.
     private func nextGroup(epoch: Int, leaves: Int) throws -> (batches: [TrainingBatch], broken: [String]) {
         var batches: [TrainingBatch] = [], broken: [String] = []
-        for slot in 0..<groups.leaves(ofRank: ranks.rank, among: leaves).count {
+        for slot in 0..<trainer.ownBatches(of: leaves) {
             guard let batch = try loader.next() else { break }
             broken += batch.skipped
             let patches = group.keep(batch.patches, slot: slot)
             let decision = decide(batch.samples, epoch: epoch, row: slot * leafImages)
             batches.append(TrainingBatch(images: batch.samples.count, patches: patches, decision: decision))
         }
-        if let ranks { broken = ranks.gather(lines: broken).filter { named.insert($0).inserted } }
         return (batches, broken)
     }
 

@@ -79,10 +79,15 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
 
     /// The processes that share the run; the first of them keeps, logs and judges it.
     private let ranks: Ranks?
+    /// Where the first keeps it.
+    private let folder: String?
+    /// Broken images of any rank that were said: another epoch may give them to another.
+    private var named: Set<String> = []
 
     init(files: RunFiles?, ranks: Ranks? = nil) {
         self.files = ranks.leads ? files : nil
         self.ranks = ranks
+        folder = files?.folder
     }
 
     /// Begins a run in its folder, unless another process began one there meanwhile.
@@ -209,8 +214,9 @@ final class TrainingLoop<Recipe: TrainingRecipe> {
 
     private func step(_ recipe: Recipe, _ records: inout Records, _ times: inout EpochTimes, endsEpoch: (RunPosition) -> Bool) throws {
         let started = DispatchTime.now().uptimeNanoseconds
-        var done = position
-        let outcome = try recipe.step(&done, lastState: kept?.path)
+        ranks?.note("at step \(position.step + 1): the last state is \(kept?.path ?? "in \(folder ?? "no folder")")")
+        var done = position, outcome = try recipe.step(&done, lastState: kept?.path)
+        if let ranks { outcome.broken = ranks.gather(lines: outcome.broken).filter { named.insert($0).inserted } }
         position = done
         let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) * 1e-9
         position.step += 1
