@@ -46,7 +46,7 @@ package struct RankedForecast: Sendable {
         for phase in phases {
             let work = max(0, batchSeconds - alone) * phase.flops / all, started = time, last = started + (batches - 1) * work
             // What a rank's processors have to do for messages goes off the batches.
-            let exchanged = 2 * phase.bytes.reduce(0, +)
+            let exchanged = (phase.nodesSent + 1) * phase.bytes.reduce(0, +)  // sums of gradients, and weights
             time += batches * work + exchanged * network.processorSecondsPerByte / Double(threads)
             if let coming {  // weights of the phase before, which this one's first batch needs bit by bit
                 let stalls = zip(coming.buckets, phase.needed(coming.phase)).sorted { $0.1 < $1.1 }.reduce(0.0) { stalls, bucket in
@@ -90,7 +90,8 @@ package struct RankedForecast: Sendable {
         private let first: StageOrder
         private let layout: ParameterLayout
         private let messages: Double
-        private let nodesSent: Double
+        /// Sums of gradients that a rank sends of each float at most.
+        let nodesSent: Double
 
         /// - Parameter orders: of the plan's programs.
         init?(_ group: ParameterGroup, _ plan: TrainingPlan, _ orders: [StageOrder], _ groups: GradientGroups) {
