@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NAME = 64, LOST = 3, ABORT_SECONDS = 5 };
+enum { NAME = 64, LOST = 3, ABORT_SECONDS = 5, END_SECONDS = 10 };
 static const uint64_t largest_message = 1u << 30;
 static const double beat_seconds = 2, warning_seconds = 15;
 
@@ -151,6 +151,27 @@ static void end_beats(void) {
     }
 }
 
+// MPI_Finalize of MPICH 4.0 may wait for ever over UCX: a rank closes its ways with the help of its peer, who helps no more once its own
+// are closed and it stands in the launcher's barrier.
+static void *watch_end(void *unused) {
+    (void)unused;
+    sleep(END_SECONDS);
+    if (rank_ == 0) fprintf(stderr, "curricle: all is written; MPI itself has not ended for %d s and is left\n", END_SECONDS);
+    fflush(NULL);
+    _exit(0);
+}
+
+/// All ranks come here together. Peers close their ways at the same time if none of them serves the others' before it closes its own: so after
+/// the barrier nobody calls MPI until all have left it.
+static void end_mpi(void) {
+    end_beats();
+    check(MPI_Barrier(work), "the end");
+    nanosleep(&(struct timespec){0, 100000000}, NULL);
+    pthread_t thread;
+    pthread_create(&thread, NULL, watch_end, NULL);
+    MPI_Finalize();
+}
+
 // MARK: The thread
 
 static int messages(uint64_t bytes) { return (int)((bytes + largest_message - 1) / largest_message); }
@@ -225,8 +246,7 @@ static int look(void) {
         operation *next = o->next;
         pthread_mutex_unlock(&mutex);
         if (is_done && o->kind == END) {
-            end_beats();
-            MPI_Finalize();
+            end_mpi();
             take_out(o);
             return 2;
         }
