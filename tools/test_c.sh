@@ -1,6 +1,6 @@
 #!/bin/sh
-# Kernels and the encoder's library under AddressSanitizer and UndefinedBehaviorSanitizer, once with one thread, once with a team; runs at the
-# same time under ThreadSanitizer.
+# Kernels and the encoder's library under AddressSanitizer and UndefinedBehaviorSanitizer, once with one thread, once with a team, once with
+# one whose processor others want; runs at the same time under ThreadSanitizer.
 # Usage: tools/test_c.sh [COMPILER]     default clang
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,6 +25,8 @@ for test in test_kernels test_encoder test_resize; do
     link "CSupport/tests/$test.c" -lm -o "$out/one_$test"
     "$out/one_$test"
 done
+link CSupport/tests/check_gelu.c -lm -o "$out/check_gelu"
+"$out/check_gelu" 99991
 
 # shellcheck disable=SC2086
 "$compiler" $flags -fopenmp -c CSupport/team.c -o "$out/team.o"
@@ -32,6 +34,8 @@ case $("$compiler" --version) in *clang*) runtime=omp5 ;; *) runtime=gomp ;; esa
 link CSupport/tests/test_kernels.c -l$runtime -lm -o "$out/team"
 # The runtime keeps its threads to the end: not a leak of ours.
 ASAN_OPTIONS=detect_leaks=0 "$out/team"
+link CSupport/tests/test_crowded.c -l$runtime -lm -o "$out/crowded"
+ASAN_OPTIONS=detect_leaks=0 "$out/crowded"
 
 # By gcc: ThreadSanitizer of Swift's clang wants libdispatch.
 command -v gcc >/dev/null || tools/setup.sh gcc
