@@ -13,8 +13,10 @@
 typedef struct { atomic_size_t next, done; } task_counters;
 
 /// Where the team stands, the counters of each instruction, and the team's threads.
-static size_t progress_bytes(uint32_t count) { return (size_t)(aligned(sizeof(team_progress)) + aligned(count * sizeof(task_counters))); }
-static size_t counter_bytes(uint32_t count, int threads) { return progress_bytes(count) + (threads > 1 ? (size_t)threads * sizeof(team_member) : 0); }
+static size_t counter_bytes(uint32_t count) { return (size_t)(aligned(sizeof(team_progress)) + aligned(count * sizeof(task_counters))); }
+static size_t progress_bytes(uint32_t count, int threads) {
+    return counter_bytes(count) + (threads > 1 ? (size_t)threads * sizeof(team_member) : 0);
+}
 
 /// An instruction for `part` of each `whole` images: the sizes that count images, in proportion. All of it where `part` is 0.
 static curricle_instruction part_of(const curricle_instruction *instruction, int32_t part, int32_t whole) {
@@ -49,7 +51,7 @@ INTERNAL uint64_t workspace_of_part(
         if (bytes > (SIZE_MAX / 4) / (uint64_t)team) return UINT64_MAX;
         if ((uint64_t)team * bytes > most) most = (uint64_t)team * bytes;
     }
-    return counter_bytes(count, threads) + most;
+    return progress_bytes(count, threads) + most;
 }
 
 uint64_t curricle_workspace_bytes(const curricle_instruction *instructions, uint32_t count, int threads, curricle_isa isa) {
@@ -190,13 +192,13 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
         .instructions = instructions, .count = count, .stages = run->stage_ends ? run->stages : count, .run = run, .kernels = kernels,
         .progress = (team_progress *)workspace, .tasks = (task_counters *)(workspace + aligned(sizeof(team_progress))),
         .processors = run->threads > 1 ? team_processors() : 1, .has_dot4 = has_dot4(run->isa), .has_dot2 = has_dot2(run->isa),
-        .scratch = workspace + counter_bytes(count, run->threads), .status = CURRICLE_OK,
+        .scratch = workspace + progress_bytes(count, run->threads), .status = CURRICLE_OK,
     };
     atomic_init(&e.progress->stage, 0);
     atomic_init(&e.progress->has_ended, 0);
     atomic_init(&e.progress->sleepers, 0);
     e.progress->count = run->threads;
-    e.progress->members = run->threads > 1 ? (team_member *)(workspace + progress_bytes(count)) : NULL;
+    e.progress->members = run->threads > 1 ? (team_member *)(workspace + counter_bytes(count)) : NULL;
     if (run->threads > 1) memset(e.progress->members, 0, (size_t)run->threads * sizeof(team_member));
     for (uint32_t i = 0; i < count; i++) {
         atomic_init(&e.tasks[i].next, 0);

@@ -95,9 +95,9 @@ static void wake_all(atomic_uint *word) {
 
 // MARK: Processors that others want too
 //
-// A thread whose processor the system has given to somebody else holds up all that wait for its task. One of those, who has a processor and
-// nothing to do, has it moved there; it goes home with its task done. On two processors, one of them half taken, a step of tiny-p16 has 0.64
-// to 0.73 of the quiet speed instead of 0.57.
+// A thread whose processor the system has given to somebody else holds up all that wait for its task. One of those, who has a processor
+// and nothing to do, has it moved there; it goes home with its task done. On two processors, one of them half taken, a step of tiny-p16
+// has 0.64 to 0.73 of the quiet speed instead of 0.57.
 #if HAS_FUTEX
 enum { IDLE, BUSY, MOVING, MOVED };
 

@@ -7,7 +7,8 @@
 
 enum { CURRICLE_PROCESSORS = 1024 }; // as many as the C library's sets of them
 
-/// A thread as the others of its team see it: its number with the system, what it is at, and the processors it may run on, where it was moved.
+/// A thread as the others of its team see it: what it is at, its number with the system, where it took its tasks, and the processors that it
+/// might run on before it was moved.
 typedef struct {
     _Alignas(128) atomic_int state;
     int id, home;

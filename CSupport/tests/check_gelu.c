@@ -8,7 +8,8 @@ typedef struct { double ulps, tail, slope; float at_ulps, at_slope; } worst_erro
 static void look_at(worst_errors *worst, float x, float y, float derivative) {
     double phi = 0.5 * erfc(-x / sqrt(2)), exact = x * phi;
     float rounded = fabsf((float)exact);
-    double ulp = (double)nextafterf(rounded, INFINITY) - rounded, error = fabs(y - exact), slope = phi + x * exp(-0.5 * x * x) / sqrt(2 * M_PI);
+    double ulp = (double)nextafterf(rounded, INFINITY) - rounded, error = fabs(y - exact);
+    double slope = phi + x * exp(-0.5 * x * x) / sqrt(2 * M_PI);
     if (x < -9) {
         worst->tail = fmax(worst->tail, error);
     } else if (!(error / ulp <= worst->ulps)) {
@@ -41,8 +42,8 @@ int main(int count, char **words) {
             for (int i = 0; i < filled; i++) look_at(&worst, x.at[i], y.at[i], slope.at[i]);
             all += (uint64_t)filled;
         }
-        printf("%s: gelu within %.2f ulp (at %g) down to -9, %.1e below; its derivative within %.2e (at %g)\n", curricle_isa_name(isa), worst.ulps,
-            worst.at_ulps, worst.tail, worst.slope, worst.at_slope);
+        printf("%s: gelu within %.2f ulp (at %g) down to -9, %.1e below; its derivative within %.2e (at %g)\n", curricle_isa_name(isa),
+            worst.ulps, worst.at_ulps, worst.tail, worst.slope, worst.at_slope);
         // Without fused multiply-adds a square is rounded before it is cut in two.
         failures += !(worst.ulps <= (curricle_isa_fuses(isa) ? 8 : 40) && worst.tail <= 1e-23 && worst.slope <= 2e-7);
     }
