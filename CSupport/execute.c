@@ -197,6 +197,7 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     atomic_init(&e.progress->stage, 0);
     atomic_init(&e.progress->has_ended, 0);
     atomic_init(&e.progress->sleepers, 0);
+    atomic_init(&e.progress->is_looked_at, 0);
     e.progress->count = run->threads;
     e.progress->members = run->threads > 1 ? (team_member *)(workspace + counter_bytes(count)) : NULL;
     if (run->threads > 1) memset(e.progress->members, 0, (size_t)run->threads * sizeof(team_member));

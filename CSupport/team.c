@@ -111,6 +111,7 @@ static int is_held_up(int id) {
     for (int i = 0; i < 100; i++) relax();
     return before >= 0 && processor_time(id) == before;
 }
+static int is_counted(int processor) { return processor >= 0 && processor < CURRICLE_PROCESSORS; }
 static int may_run_on(const team_member *m, int processor) { return m->allowed[processor / 8] >> processor % 8 & 1; }
 static void run_only_on(const team_member *m, int processor) {
     unsigned char one[CURRICLE_PROCESSORS / 8] = {0};
@@ -121,20 +122,21 @@ static void run_only_on(const team_member *m, int processor) {
 /// Has a thread that is held up moved to this one's processor. Returns 1 where there was one.
 static int give_processor(team_progress *progress, int thread) {
     const int here = sched_getcpu();
-    if (here < 0 || here >= CURRICLE_PROCESSORS) return 0;
-    for (int i = 0; i < progress->count; i++) {
+    if (!is_counted(here) || atomic_exchange(&progress->is_looked_at, 1)) return 0; // one looks for all
+    int moves = 0;
+    for (int i = 0; i < progress->count && !moves; i++) {
         team_member *m = &progress->members[i];
         if (i == thread || atomic_load(&m->state) != BUSY || !is_held_up(m->id)) continue;
         int state = BUSY;
         if (!atomic_compare_exchange_strong(&m->state, &state, MOVING)) continue;
         memset(m->allowed, 0, sizeof m->allowed);
         int is_known = syscall(SYS_sched_getaffinity, m->id, sizeof m->allowed, m->allowed) > 0;
-        int moves = is_known && m->home >= 0 && m->home != here && may_run_on(m, here);
+        moves = is_known && is_counted(m->home) && m->home != here && may_run_on(m, here);
         if (moves) run_only_on(m, here);
         atomic_store(&m->state, moves ? MOVED : BUSY);
-        if (moves) return 1;
     }
-    return 0;
+    atomic_store(&progress->is_looked_at, 0);
+    return moves;
 }
 
 INTERNAL void team_begin_tasks(team_progress *progress, int thread) {
@@ -148,7 +150,10 @@ INTERNAL void team_end_tasks(team_progress *progress, int thread) {
     if (!progress->members) return;
     team_member *m = &progress->members[thread];
     for (int state = BUSY; !atomic_compare_exchange_weak(&m->state, &state, IDLE); state = BUSY) {
-        if (state != MOVED) continue; // about to be moved
+        if (state != MOVED) { // about to be moved
+            relax();
+            continue;
+        }
         run_only_on(m, m->home);
         syscall(SYS_sched_setaffinity, m->id, sizeof m->allowed, m->allowed);
         atomic_store(&m->state, BUSY);

@@ -21,6 +21,7 @@ typedef struct {
     _Alignas(128) atomic_uint stage;
     atomic_uint has_ended;
     _Alignas(128) atomic_uint sleepers;
+    atomic_int is_looked_at; // by one of those that wait
     team_member *members; // of each thread; NULL for one thread
     int count;
 } team_progress;
