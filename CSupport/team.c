@@ -1,9 +1,9 @@
 // The only file that sees OpenMP. (Target attributes do not reach OpenMP's outlined regions: kernels live elsewhere.)
 #if defined(_OPENMP) && defined(__linux__) // without OpenMP a team is one thread, which waits for nobody
 #define _GNU_SOURCE // syscall, sched_getcpu
-#define HAS_FUTEX 1
+#define ON_LINUX 1
 #else
-#define HAS_FUTEX 0
+#define ON_LINUX 0
 #ifndef CURRICLE_BARE
 #define _POSIX_C_SOURCE 199309L // clock_gettime
 #endif
@@ -17,7 +17,7 @@ static void sched_yield(void) {}
 #include <sched.h>
 #include <time.h>
 #endif
-#if HAS_FUTEX
+#if ON_LINUX
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -57,6 +57,16 @@ INTERNAL void team_run(int threads, void (*body)(void *context, int thread, int 
     body(context, 0, 1);
 }
 
+INTERNAL void team_start(team_progress *progress, team_member *members, int threads) {
+    atomic_init(&progress->stage, 0);
+    atomic_init(&progress->has_ended, 0);
+    atomic_init(&progress->sleepers, 0);
+    atomic_init(&progress->is_looked_at, 0);
+    progress->count = threads;
+    progress->members = threads > 1 ? members : NULL;
+    if (threads > 1) memset(members, 0, (size_t)threads * sizeof *members);
+}
+
 INTERNAL uint64_t nanoseconds_now(void) {
 #ifdef CURRICLE_BARE
     return 0;
@@ -77,7 +87,7 @@ static inline void relax(void) {
 
 /// Sleeps while a word has a value, where the system lets a thread do so, for `nanoseconds` at most where they are not 0; may return earlier.
 static void sleep_while(atomic_uint *word, unsigned value, long nanoseconds) {
-#if HAS_FUTEX
+#if ON_LINUX
     struct timespec most = {0, nanoseconds};
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, nanoseconds ? &most : NULL, NULL, 0);
 #else
@@ -86,7 +96,7 @@ static void sleep_while(atomic_uint *word, unsigned value, long nanoseconds) {
 #endif
 }
 static void wake_all(atomic_uint *word) {
-#if HAS_FUTEX
+#if ON_LINUX
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 #else
     (void)word;
@@ -98,7 +108,7 @@ static void wake_all(atomic_uint *word) {
 // A thread whose processor the system has given to somebody else holds up all that wait for its task. One of those, who has a processor
 // and nothing to do, has it moved there; it goes home with its task done. On two processors, one of them half taken, a step of tiny-p16
 // has 0.64 to 0.73 of the quiet speed instead of 0.57.
-#if HAS_FUTEX
+#if ON_LINUX
 enum { IDLE, BUSY, MOVING, MOVED };
 
 static int64_t processor_time(int id) {

@@ -30,6 +30,8 @@ typedef struct {
 INTERNAL int team_processors(void);
 /// How many of `wanted` threads a team can have: one where the library was built without OpenMP.
 INTERNAL int team_most(int wanted);
+/// Before the first stage; `members` has room for one of each thread.
+INTERNAL void team_start(team_progress *progress, team_member *members, int threads);
 /// Runs body(context, thread, threads) on every thread of one team; `threads` is what the team really has.
 INTERNAL void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context);
 /// Time that only goes forwards; 0 where there is no clock (CURRICLE_BARE).

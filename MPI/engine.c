@@ -8,6 +8,7 @@
 
 #include <mpi.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,16 +52,26 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// MPI_Abort itself may hang where a node is gone.
-static void *watch(void *code) {
-    sleep(ABORT_SECONDS);
-    _exit((int)(intptr_t)code);
+/// How long to wait for MPI to do what may never come, and how the process is left then.
+typedef struct { unsigned seconds; int code; const char *said; atomic_int has_ended; } patience;
+static void *wait_patiently(void *context) {
+    patience *p = context;
+    sleep(p->seconds);
+    if (atomic_load(&p->has_ended)) return NULL;
+    if (p->said) fprintf(stderr, "curricle: %s\n", p->said);
+    fflush(NULL);
+    _exit(p->code);
+}
+static void leave_after(patience *p) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, wait_patiently, p) == 0) pthread_detach(thread);
 }
 
 static void end_job(int code) {
-    pthread_t thread;
+    static patience aborting = {.seconds = ABORT_SECONDS}; // MPI_Abort itself may hang where a node is gone
     fflush(NULL);
-    pthread_create(&thread, NULL, watch, (void *)(intptr_t)code);
+    aborting.code = code;
+    leave_after(&aborting);
     MPI_Abort(MPI_COMM_WORLD, code);
     _exit(code);
 }
@@ -151,25 +162,19 @@ static void end_beats(void) {
     }
 }
 
-// MPI_Finalize of MPICH 4.0 may wait for ever over UCX: a rank closes its ways with the help of its peer, who helps no more once its own
-// are closed and it stands in the launcher's barrier.
-static void *watch_end(void *unused) {
-    (void)unused;
-    sleep(END_SECONDS);
-    if (rank_ == 0) fprintf(stderr, "curricle: all is written; MPI itself has not ended for %d s and is left\n", END_SECONDS);
-    fflush(NULL);
-    _exit(0);
-}
-
 /// All ranks come here together. Peers close their ways at the same time if none of them serves the others' before it closes its own: so after
 /// the barrier nobody calls MPI until all have left it.
 static void end_mpi(void) {
     end_beats();
     check(MPI_Barrier(work), "the end");
     nanosleep(&(struct timespec){0, 100000000}, NULL);
-    pthread_t thread;
-    pthread_create(&thread, NULL, watch_end, NULL);
+    // MPI_Finalize of MPICH 4.0 may wait for ever over UCX: a rank closes its ways with the help of its peer, who helps no more once its own
+    // are closed and it stands in the launcher's barrier.
+    static patience ending = {.seconds = END_SECONDS};
+    if (rank_ == 0) ending.said = "all is written; MPI itself has not ended for 10 s and is left";
+    leave_after(&ending);
     MPI_Finalize();
+    atomic_store(&ending.has_ended, 1);
 }
 
 // MARK: The thread

@@ -38,6 +38,10 @@ static float *drawn_floats(int count) {
     return x;
 }
 
+static inline void fill_pixels(uint8_t *pixels, size_t count) {
+    for (size_t i = 0; i < count; i++) pixels[i] = (uint8_t)(i * 73 + i / 7);
+}
+
 /// Puts [rows, depth] into the parameters as panels of 16 rows, by sections; returns its operand.
 static curricle_operand put_panels(small_program *p, const float *x, int rows, int depth, int section) {
     int panels = (section + 15) / 16;

@@ -46,7 +46,7 @@ int main(void) {
     curricle_shape_of(&encoder, &s);
     size_t input = (size_t)PICTURES * s.height * s.width * s.channels, bytes = (size_t)PICTURES * s.rows * s.row_width * sizeof(float);
     uint8_t *pixels = malloc(input);
-    for (size_t i = 0; i < input; i++) pixels[i] = (uint8_t)(i * 73 + i / 7);
+    fill_pixels(pixels, input);
     float *alone = malloc(bytes), *crowded = malloc(bytes);
     void *arena = aligned_alloc(CURRICLE_ALIGNMENT, curricle_arena_bytes(&encoder));
     int failures = curricle_run_n(&encoder, arena, pixels, PICTURES, alone) != CURRICLE_OK;

@@ -40,7 +40,7 @@ int main(void) {
     size_t input = (size_t)PICTURES * s.height * s.width * s.channels;
     outputs = (size_t)PICTURES * s.rows * s.row_width;
     pixels = malloc(input);
-    for (size_t i = 0; i < input; i++) pixels[i] = (uint8_t)(i * 73 + i / 7);
+    fill_pixels(pixels, input);
     float *features[RUNS + 1];
     for (int r = 0; r <= RUNS; r++) features[r] = malloc(outputs * sizeof(float));
     run(features[RUNS]);
