@@ -65,7 +65,8 @@ typedef struct {
     const kernel_entry *kernels;
     team_progress *progress;
     task_counters *tasks; // of each instruction
-    int processors, has_dot4, has_dot2;
+    int processors;
+    cpu_traits cpu;
     char *scratch;
     _Atomic curricle_status status;
 } execution;
@@ -97,7 +98,7 @@ static size_t run_tasks(execution *e, uint32_t i, int thread, int threads, uint6
     for (int j = 0; j < CURRICLE_OPERANDS; j++) operand[j] = resolve(e->run, instruction.operand[j]);
     const kernel_entry *kernel = &e->kernels[instruction.opcode];
     const kernel_call call = {
-        kernel->tasks(&instruction, threads), threads, (float *)(e->scratch + (size_t)thread * (size_t)scratch), e->has_dot4, e->has_dot2};
+        kernel->tasks(&instruction, threads), threads, (float *)(e->scratch + (size_t)thread * (size_t)scratch), e->cpu};
     size_t done = 0;
     for (size_t task; (task = atomic_fetch_add_explicit(&e->tasks[i].next, 1, memory_order_relaxed)) < (size_t)call.tasks; done++)
         kernel->run(&instruction, operand, &call, (int64_t)task);
@@ -191,16 +192,10 @@ curricle_status curricle_execute(const curricle_instruction *instructions, uint3
     execution e = {
         .instructions = instructions, .count = count, .stages = run->stage_ends ? run->stages : count, .run = run, .kernels = kernels,
         .progress = (team_progress *)workspace, .tasks = (task_counters *)(workspace + aligned(sizeof(team_progress))),
-        .processors = run->threads > 1 ? team_processors() : 1, .has_dot4 = has_dot4(run->isa), .has_dot2 = has_dot2(run->isa),
+        .processors = run->threads > 1 ? team_processors() : 1, .cpu = traits_of(run->isa),
         .scratch = workspace + progress_bytes(count, run->threads), .status = CURRICLE_OK,
     };
-    atomic_init(&e.progress->stage, 0);
-    atomic_init(&e.progress->has_ended, 0);
-    atomic_init(&e.progress->sleepers, 0);
-    atomic_init(&e.progress->is_looked_at, 0);
-    e.progress->count = run->threads;
-    e.progress->members = run->threads > 1 ? (team_member *)(workspace + counter_bytes(count)) : NULL;
-    if (run->threads > 1) memset(e.progress->members, 0, (size_t)run->threads * sizeof(team_member));
+    team_start(e.progress, (team_member *)(workspace + counter_bytes(count)), run->threads);
     for (uint32_t i = 0; i < count; i++) {
         atomic_init(&e.tasks[i].next, 0);
         atomic_init(&e.tasks[i].done, 0);

@@ -4,13 +4,19 @@
 
 #include "curricle_program.h"
 
+/// What is known of a CPU when a program is run. Nothing of it shows in the bits.
+typedef struct {
+    int has_dot4;      // whether it multiplies and adds four bytes in one instruction
+    int has_dot2;      // whether it does two bf16, with the bits of two fused multiply-adds
+    int packs_columns; // whether columns of rows far apart are read faster from a copy that was packed first
+} cpu_traits;
+
 /// A run of one instruction by a team.
 typedef struct {
     int64_t tasks;
     int threads;
     float *scratch; // this thread's, 64-byte aligned
-    int has_dot4;   // whether this CPU multiplies and adds four bytes in one instruction
-    int has_dot2;   // whether it does two bf16, with the bits of two fused multiply-adds
+    cpu_traits cpu;
 } kernel_call;
 
 /// What a peak is measured of: floats, words of two bf16, fours of bytes, and these by pairs of 16 bits.

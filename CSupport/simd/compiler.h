@@ -33,6 +33,11 @@
 #pragma GCC optimize("fp-contract=off")
 #endif
 
+// Inner loops whose registers are counted. Nothing is moved across KEEP_ORDER: clang 14 would load what several steps multiply before the
+// first, and spill it. What an OPAQUE variable holds is nothing that the compiler knows: it stands in a register of its own.
+#define KEEP_ORDER() __asm__ volatile("" : : : "memory")
+#define OPAQUE(variable) __asm__("" : "+r"(variable))
+
 // Whether every CPU that is compiled for has fused multiply-adds of floats.
 #if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) || (defined(__riscv_flen) && __riscv_flen >= 32)
 #define TARGET_HAS_FMA 1

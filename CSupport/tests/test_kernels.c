@@ -1,5 +1,6 @@
 // Kernels against plain double loops, on odd sizes, every ISA and 1 and 3 threads. Each tensor is a malloc'd block of just its
 // size, so that AddressSanitizer sees a read or a write past its end. Built and run by tools/test_c.sh.
+#include "dispatch.h"
 #include "test_bf16.h"
 #include "test_int8.h"
 #include "test_rows.h"
@@ -27,17 +28,20 @@ static void test_linear_gradients(int rows, int columns, int depth, int accumula
     tensor x = drawn(rows * depth), dy = drawn(rows * columns), w = drawn(columns * depth), w_panels = panels(w, columns, depth);
     tensor dw = empty(panel_floats(columns, depth)), db = empty(panel_floats(columns, 1)), turned = empty(panel_floats(depth, columns));
     tensor dx = empty(rows * depth);
-    if (accumulate) zero(dw), zero(db); // to be added to
-    RUN(linear_weight_gradient, .flags = accumulate ? CURRICLE_ACCUMULATE : 0, .d_weight = &dw, .d_bias = &db, .dy = &dy, .x = &x,
-        .rows = rows, .columns = columns, .depth = depth, .section = columns);
-    for (int j = 0; j < columns; j++) {
-        double sum = 0;
-        for (int i = 0; i < rows; i++) sum += dy.at[i * columns + j];
-        expect("linear_weight_gradient's db", db.at[panel_index(j, 0, 1)], sum, 1e-5 * rows);
-        for (int k = 0; k < depth; k++) {
-            sum = 0;
-            for (int i = 0; i < rows; i++) sum += (double)dy.at[i * columns + j] * x.at[i * depth + k];
-            expect("linear_weight_gradient", dw.at[panel_index(j, k, depth)], sum, 1e-5 * sqrt(rows));
+    for (int packs = 0; packs < 2; packs++) {
+        set_packs_columns(packs);
+        if (accumulate) zero(dw), zero(db); // to be added to
+        RUN(linear_weight_gradient, .flags = accumulate ? CURRICLE_ACCUMULATE : 0, .d_weight = &dw, .d_bias = &db, .dy = &dy, .x = &x,
+            .rows = rows, .columns = columns, .depth = depth, .section = columns);
+        for (int j = 0; j < columns; j++) {
+            double sum = 0;
+            for (int i = 0; i < rows; i++) sum += dy.at[i * columns + j];
+            expect("linear_weight_gradient's db", db.at[panel_index(j, 0, 1)], sum, 1e-5 * rows);
+            for (int k = 0; k < depth; k++) {
+                sum = 0;
+                for (int i = 0; i < rows; i++) sum += (double)dy.at[i * columns + j] * x.at[i * depth + k];
+                expect("linear_weight_gradient", dw.at[panel_index(j, k, depth)], sum, 1e-5 * sqrt(rows));
+            }
         }
     }
     RUN(transpose_panels, .y = &turned, .weight = &w_panels, .columns = columns, .depth = depth, .section = columns);
@@ -380,7 +384,8 @@ int main(void) {
         for (int threads = 1; threads <= 3 && curricle_isa_available((curricle_isa)isa); threads += 2) {
             begin((curricle_isa)isa, threads);
             static const int sizes[][3] = {
-                {1, 1, 1}, {15, 17, 16}, {7, 33, 37}, {97, 20, 5}, {13, 48, 300}, {260, 17, 19}, {13, 33, 1037}, {25, 17, 1024}};
+                {1, 1, 1}, {15, 17, 16}, {7, 33, 37}, {97, 20, 5}, {13, 48, 300}, {260, 17, 19}, {13, 33, 1037}, {25, 17, 1024},
+                {270, 97, 29}};
             for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
                 test_linear(sizes[i][0], sizes[i][1], sizes[i][2], i % 2 ? CURRICLE_GELU : 0);
                 test_linear_gradients(sizes[i][0], sizes[i][1], sizes[i][2], i % 2);
