@@ -41,13 +41,17 @@ INTERNAL int team_most(int wanted) {
 #endif
 }
 
+static atomic_int spin_milliseconds = -1; // as the runtime does
+void curricle_spin_between_runs(int milliseconds) { atomic_store(&spin_milliseconds, milliseconds); }
+
 INTERNAL void team_run(int threads, void (*body)(void *context, int thread, int threads), void *context) {
 #ifdef _OPENMP
     if (threads > 1) { // the runtime allocates for a region of one thread
         extern int omp_get_thread_num(void), omp_get_num_threads(void);
         extern __attribute__((weak)) void kmp_set_blocktime(int milliseconds);
         // Between regions the runtime's threads spin; where they have no processor of their own, in the way of those that work.
-        if (threads > team_processors() && kmp_set_blocktime) kmp_set_blocktime(0);
+        int spins = threads > team_processors() ? 0 : atomic_load(&spin_milliseconds);
+        if (spins >= 0 && kmp_set_blocktime) kmp_set_blocktime(spins);
 #pragma omp parallel num_threads(threads)
         body(context, omp_get_thread_num(), omp_get_num_threads());
         return;

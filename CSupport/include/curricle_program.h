@@ -57,6 +57,10 @@ const char *curricle_isa_name(curricle_isa isa);
 /// Results are the same bits.
 void curricle_allow_dot(int allowed);
 
+/// How long threads of teams spin between runs before they sleep, where the OpenMP runtime can be told (LLVM's can; it spins for 200 ms
+/// else): for those who give the processors to somebody else in between.
+void curricle_spin_between_runs(int milliseconds);
+
 /// GFLOP/s of register-only products of `element` (f32, bf16 or i8; a product and a sum are two) as the kernels make them on this CPU, on
 /// `threads` threads for about `seconds`: the calibrated peak.
 double curricle_peak_gflops(curricle_isa isa, curricle_element element, int threads, double seconds);

@@ -61,4 +61,7 @@ package enum Machine {
 
     /// Whether kernels may take instructions for products of bytes where the CPU has them. Results are the same bits; tests look at both.
     package static func allowDot(_ allowed: Bool) { curricle_allow_dot(allowed ? 1 : 0) }
+
+    /// How long threads of teams spin between runs before they sleep: in whose way they are meanwhile counts where others are timed.
+    package static func spinBetweenRuns(milliseconds: Int32) { curricle_spin_between_runs(milliseconds) }
 }

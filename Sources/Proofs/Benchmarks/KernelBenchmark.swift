@@ -57,10 +57,12 @@ package struct KernelBenchmark {
         }
     }
 
-    /// Times each shape: ours and OpenBLAS (one thread each for parts of the output) in turn, the best of each.
+    /// Times each shape: ours and OpenBLAS (one thread each for parts of the output) in turn, the best of each. Neither is timed while the
+    /// other's threads still spin: each runs before it is timed, OpenBLAS until our team sleeps.
     /// - Throws: `EvaluationError.noAlgebra`; `RuntimeError`, `GraphError`.
     package func run(_ report: (Row) -> Void) throws {
         let algebra = try Algebra()
+        Machine.spinBetweenRuns(milliseconds: 1)
         let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
         for (shape, count) in try shapes() { report(try time(shape, count, peak, algebra)) }
     }
@@ -71,7 +73,7 @@ package struct KernelBenchmark {
         let panels = TensorType([n], layout: .panels(sections: 1)).storedCount
         let x = 0, y = padded(m * k), weight = y + padded(m * n), bias = weight + padded(panels * k)
         let end = bias + padded(panels)
-        func at(_ offset: Int) -> UInt64 { Operand(.arena, offset).encoded }
+        func at(_ offset: Int) -> UInt64 { Operand(.parameters, offset).encoded }
         let isGradient = shape.opcode == .linear_weight_gradient, rows = Int32(m), columns = Int32(n), depth = Int32(k)
         let instruction: Instruction =
             isGradient
@@ -84,23 +86,31 @@ package struct KernelBenchmark {
                     flags: 0, rows: rows, columns: columns, depth: depth, section: columns, period: rows, y: at(y), derivative: .max,
                     x: at(x),
                     weight: at(weight), bias: at(bias), residual: .max, multiplier: .max))
-        let session = try Session(parameterBytes: 0, trains: false, threads: setting.threads, isa: setting.isa)
-        let program = Program(instructions: [instruction], arenaBytes: end, lowerBoundBytes: end, naiveBytes: end)
+        let session = try Session(parameterBytes: end, trains: false, threads: setting.threads, isa: setting.isa)
+        session.parameters.floats.update(repeating: 0.01) // memory that nobody wrote to is one page of zeros
+        let program = Program(instructions: [instruction], arenaBytes: 0, lowerBoundBytes: 0, naiveBytes: 0)
         let executable = try session.prepare(program)
         let peer = try Memory(bytes: end, purpose: "the yardstick's operands")
         peer.floats.update(repeating: 0.01)
         guard let start = peer.floats.baseAddress else { throw RuntimeError.outOfMemory(bytes: end, purpose: "the yardstick's operands") }
         func place(_ offset: Int) -> UnsafeMutablePointer<Float> { start + offset / ElementType.float32.bytes }
-        var ours = Double.infinity, theirs = Double.infinity
-        for _ in 0..<(setting.warmup + setting.repeats) {
-            let start = DispatchTime.now().uptimeNanoseconds
-            _ = try session.run(executable)
-            let middle = DispatchTime.now().uptimeNanoseconds
+        func runTheirs() {
             algebra.product(
                 rows: m, columns: n, depth: k, y: place(y), x: place(x), weight: place(weight), isWeightGradient: isGradient,
                 threads: setting.threads)
-            ours = min(ours, Double(middle - start) * 1e-9)
-            theirs = min(theirs, Double(DispatchTime.now().uptimeNanoseconds - middle) * 1e-9)
+        }
+        func seconds(_ body: () throws -> Void) rethrows -> Double {
+            let start = DispatchTime.now().uptimeNanoseconds
+            try body()
+            return Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
+        }
+        var ours = Double.infinity, theirs = Double.infinity
+        for _ in 0..<(setting.warmup + setting.repeats) {
+            _ = try session.run(executable)
+            ours = min(ours, try seconds { _ = try session.run(executable) })
+            let sleep = DispatchTime.now() + .milliseconds(3)
+            repeat { runTheirs() } while DispatchTime.now() < sleep
+            theirs = min(theirs, seconds(runTheirs))
         }
         let work = 2e-9 * Double(m) * Double(n) * Double(k)
         return Row(shape: shape, count: count, gflops: work / ours, openBLAS: work / theirs, peakGFLOPs: peak)
