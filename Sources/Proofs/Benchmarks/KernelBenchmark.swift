@@ -87,7 +87,7 @@ package struct KernelBenchmark {
                     x: at(x),
                     weight: at(weight), bias: at(bias), residual: .max, multiplier: .max))
         let session = try Session(parameterBytes: end, trains: false, threads: setting.threads, isa: setting.isa)
-        session.parameters.floats.update(repeating: 0.01) // memory that nobody wrote to is one page of zeros
+        session.parameters.floats.update(repeating: 0.01)  // memory that nobody wrote to is one page of zeros
         let program = Program(instructions: [instruction], arenaBytes: 0, lowerBoundBytes: 0, naiveBytes: 0)
         let executable = try session.prepare(program)
         let peer = try Memory(bytes: end, purpose: "the yardstick's operands")
