@@ -34,12 +34,13 @@ package struct InferenceBenchmark: Sendable {
             _ = try model.session.run(executable, given, nanoseconds: clock)
         }
         let flops = LeastWork.features(configuration) * Double(setting.batchSize)
+        let residentBytes = Machine.residentBytes.peak  // before the roofline's own memory
         let roofline = try Roofline(
             [instructions], leastFLOPs: flops, leastBytes: Double(model.layout.bytes + patches.bytes.count), peakGFLOPs: peak,
             threads: setting.threads)
         return BenchmarkOutcome(
             seconds: quantile(times, 0.5), secondsP90: quantile(times, 0.9), images: setting.batchSize, flops: flops, peakGFLOPs: peak,
-            arenaBytes: model.session.arenaBytes, residentBytes: Machine.residentBytes.peak, kernels: kernels, roofline: roofline,
+            arenaBytes: model.session.arenaBytes, residentBytes: residentBytes, kernels: kernels, roofline: roofline,
             otherLoad: otherLoad)
     }
 }

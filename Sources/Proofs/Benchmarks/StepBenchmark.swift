@@ -61,6 +61,7 @@ package struct StepBenchmark: Sendable {
         stepsA.removeFirst(setting.warmup)
         stepsB.removeFirst(setting.warmup)
         let otherLoad = before.flatMap(OtherLoad.init(since:))
+        let residentBytes = Machine.residentBytes.peak  // before the roofline's own memory
         peaks.measure(isa: isa, threads: threads, seconds: 0.5)
         let peak = peaks.mixed
 
@@ -79,7 +80,7 @@ package struct StepBenchmark: Sendable {
         return Result(
             whole: BenchmarkOutcome(
                 seconds: quantile(steps, 0.5), secondsP90: quantile(steps, 0.9), images: batchSize, flops: flops, peakGFLOPs: peak,
-                arenaBytes: session.arenaBytes, residentBytes: Machine.residentBytes.peak, kernels: kernels, roofline: roofline,
+                arenaBytes: session.arenaBytes, residentBytes: residentBytes, kernels: kernels, roofline: roofline,
                 otherLoad: otherLoad),
             stepA: quantile(stepsA, 0.5), stepB: quantile(stepsB, 0.5))
     }
