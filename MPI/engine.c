@@ -58,7 +58,7 @@ static void *wait_patiently(void *context) {
     patience *p = context;
     sleep(p->seconds);
     if (atomic_load(&p->has_ended)) return NULL;
-    if (p->said) fprintf(stderr, "curricle: %s\n", p->said);
+    if (p->said) fprintf(stderr, "curricle: %s for %u s and is left\n", p->said, p->seconds);
     fflush(NULL);
     _exit(p->code);
 }
@@ -171,7 +171,7 @@ static void end_mpi(void) {
     // MPI_Finalize of MPICH 4.0 may wait for ever over UCX: a rank closes its ways with the help of its peer, who helps no more once its own
     // are closed and it stands in the launcher's barrier.
     static patience ending = {.seconds = END_SECONDS};
-    if (rank_ == 0) ending.said = "all is written; MPI itself has not ended for 10 s and is left";
+    if (rank_ == 0) ending.said = "all is written; MPI itself has not ended";
     leave_after(&ending);
     MPI_Finalize();
     atomic_store(&ending.has_ended, 1);

@@ -159,6 +159,16 @@ INLINE void store_along(float *out, int64_t pair, vu words, const int by_words) 
 INLINE int64_t paired(int64_t depth) { return round_up(depth, PAIR); }
 INLINE int64_t steps_of(int64_t depth, const int by_words) { return by_words ? ceil_div(depth, PAIR) : paired(depth); }
 
+/// Rows beside: words, or floats in their order, `pitch` floats from one row to the next.
+static __attribute__((noinline)) void rows_beside(
+    float *out, int64_t pitch, const void *x, int64_t at, int64_t x_pitch, int64_t rows, int64_t depth, const int is_bf16, const int by_words) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t k = 0; k < depth; k += PAIRED_LANES) {
+            vu words = vu_load_words(x, at + i * x_pitch + k, (int)min64(PAIRED_LANES, depth - k), is_bf16, by_words);
+            store_along(out + i * pitch, k / PAIR, words, by_words);
+        }
+}
+
 /// Columns at … at + width of pairs of rows, across: [rows/2][pitch] words, or [rows][pitch] floats in their order.
 static void row_pairs_across(
     float *out, int64_t pitch, const void *x, int64_t at, int64_t x_pitch, int64_t rows, int64_t width, const int is_bf16, const int by_words) {

@@ -17,6 +17,12 @@ INLINE void lanes_store(float *p, vf v, int lanes) {
 
 INLINE void copy_row(float *y, const float *x, int64_t width) { memcpy(y, x, (size_t)width * sizeof(float)); }
 
+/// Rows of whole vectors: out has room for them, `stride` apart; lanes past the width are zero.
+static __attribute__((noinline)) void copy_rows(float *out, int64_t stride, const float *in, int64_t pitch, int64_t rows, int64_t width) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < width; j += LANES) vf_store(out + i * stride + j, row_load(in + i * pitch, j, width));
+}
+
 INLINE float row_total(const float *x, int64_t count) {
     vf sum = vf_set(0);
     for (int64_t i = 0; i < count; i += LANES) sum += row_load(x, i, count);

@@ -63,6 +63,7 @@ package struct KernelBenchmark {
     package func run(_ report: (Row) -> Void) throws {
         let algebra = try Algebra()
         Machine.spinBetweenRuns(milliseconds: 1)
+        defer { Machine.spinBetweenRuns(milliseconds: 200) }  // as LLVM's runtime does by itself
         let peak = Machine.peakGFLOPs(isa: setting.isa, threads: setting.threads, seconds: 0.5)
         for (shape, count) in try shapes() { report(try time(shape, count, peak, algebra)) }
     }
